@@ -1,0 +1,73 @@
+//! `target-stack`: a reference website to load. One binary, one subcommand a tier, and `up`, which runs them all.
+
+mod app;
+mod db;
+mod descriptor;
+mod dns;
+mod failure;
+mod limits;
+mod metrics;
+mod pace;
+mod proxy;
+mod queue;
+mod signals;
+mod up;
+
+use clap::{Parser, Subcommand};
+use failure::Outcome;
+use std::process::ExitCode;
+
+/// A reference website to load: DNS zone, Nginx-like proxy, app server, MySQL.
+#[derive(Debug, Parser)]
+#[command(name = "target-stack", version, arg_required_else_help = true)]
+struct Cli {
+    /// The pid of the process that this one must not outlive.
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    die_with: Option<u32>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run all tiers until SIGINT or SIGTERM, and print the stack descriptor when they answer
+    Up(up::Args),
+    /// Serve the zone foobar.com
+    Dns(dns::Args),
+    /// Serve HTTP as nginx does, from an nginx.conf
+    Proxy(proxy::Args),
+    /// Run the shop's app server
+    App(app::Args),
+    /// Run a private MariaDB with the shop's schema and data
+    Db(db::Args),
+    /// Run a target whose ceiling is known: WORKERS / SERVICE
+    Queue(queue::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            use std::io::Write;
+            // Nothing is left to tell it to when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "target-stack: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    if let Some(parent) = cli.die_with {
+        limits::die_with_parent(rustix::process::Signal::TERM, parent)?;
+    }
+    limits::raise_descriptors();
+    match cli.command {
+        Command::Up(args) => up::run(args),
+        Command::Dns(args) => dns::run(args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::App(args) => app::run(args),
+        Command::Db(args) => db::run(args),
+        Command::Queue(args) => queue::run(args),
+    }
+}

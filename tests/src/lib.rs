@@ -1,0 +1,1 @@
+//! The binaries from outside.
