@@ -1,11 +1,16 @@
 //! What every tier tells Prometheus: its own counters, and the CPU time of the process that does its work.
 
+use axum::Router;
+use axum::http::header;
+use axum::routing::get;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use std::fmt;
+use std::sync::Arc;
+use tokio::net::TcpListener;
 
 /// The media type of [`render`]'s text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,6 +29,13 @@ pub(crate) fn render(registry: &Registry) -> String {
         Ok(()) => text,
         Err(fmt::Error) => String::from("# EOF\n"),
     }
+}
+
+/// Serves `GET /metrics` on a listener of its own, for tiers whose main listener speaks something else. It runs
+/// until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, registry: Arc<Registry>) -> std::io::Result<()> {
+    let answer = move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&registry)) };
+    axum::serve(listener, Router::new().route("/metrics", get(answer))).await
 }
 
 /// CPU seconds and resident bytes of one process, read from /proc when asked.
