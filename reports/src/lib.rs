@@ -1,1 +1,8 @@
-//! reports
+//! What a load test leaves behind: the run record, its analysis, its pictures.
+//!
+//! Given a [`record::Run`] and the histograms beside it, this crate judges them, writes them to a directory, reads
+//! them again, and draws them. It never measures, and knows nothing of sockets or clocks.
+
+pub mod histogram;
+pub mod outcome;
+pub mod record;
