@@ -1,2 +1,8 @@
-//! main
+//! loadgen
+mod failure;
+mod pace;
+mod request;
+mod schedule;
+mod transport;
+mod units;
 fn main() {}

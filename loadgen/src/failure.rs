@@ -1,0 +1,54 @@
+//! Why a command ended without doing its work: whose fault, in one line, and the exit code that says so.
+
+use std::fmt;
+
+/// The exit codes of every subcommand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Everything asked for was done, and every threshold holds.
+    Passed = 0,
+    /// A threshold does not hold.
+    Failed = 1,
+    /// Wrong use.
+    Usage = 2,
+    /// The target could not be reached, or died.
+    Target = 3,
+    /// No valid answer: the generator or the host was the limit.
+    Invalid = 4,
+}
+
+/// A command's failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Whose fault it is.
+    pub(crate) exit: Exit,
+    /// One line: what is wrong, and what to do about it.
+    pub(crate) message: String,
+}
+
+/// What a step of a command gives.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// Wrong use.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// The target's fault.
+    pub(crate) fn target(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Target, message: message.into() }
+    }
+
+    /// The generator's or the host's fault.
+    pub(crate) fn host(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Invalid, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

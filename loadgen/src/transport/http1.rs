@@ -1,0 +1,452 @@
+//! Reading HTTP/1.1 answers (RFC 9112). Given bytes as they come, cut anywhere, it says when an answer is whole, with
+//! its status and whether the connection may carry another. It holds at most one incomplete head, never a body, and
+//! touches no socket.
+
+use httparse::Status;
+use std::mem::MaybeUninit;
+
+/// The longest head that is read; one field more than any honest server needs.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 128;
+/// The longest chunk extension, and the longest trailer section.
+const MAX_EXTENSION: usize = 16 * 1024;
+
+/// A whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The status code.
+    pub(crate) status: u16,
+    /// Whether the connection may carry another request.
+    pub(crate) reusable: bool,
+}
+
+/// What came is not HTTP, or more than is bearable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Reads the answers of one connection, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    state: State,
+    answer: Option<Answer>,
+    /// The beginning of a head whose end has not come yet.
+    carry: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Head,
+    /// So many bytes of content are still to come.
+    Content(u64),
+    /// A chunk's size line: the size so far, and how far into the line.
+    ChunkSize { size: u64, line: SizeLine },
+    /// So many bytes of a chunk are still to come.
+    ChunkData(u64),
+    /// The line end after a chunk's data; whether its CR has come.
+    ChunkEnd { cr: bool },
+    /// The trailer section: bytes so far, and bytes of the current line without its end.
+    Trailer { total: usize, line: usize },
+    /// The content ends with the connection.
+    UntilClose,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SizeLine {
+    /// No digit yet.
+    Empty,
+    Digits,
+    /// Past the digits: white space or an extension, of this many bytes.
+    Extension(usize),
+    /// The CR has come.
+    Cr,
+}
+
+impl Reader {
+    /// Reads `bytes`. Gives the answer when it is whole, and how many of the bytes belonged to it: what is left over
+    /// belongs to nothing that was asked for.
+    ///
+    /// # Errors
+    /// When the bytes are no HTTP answer, or its head is longer than any honest one.
+    pub(crate) fn feed(&mut self, bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, Malformed> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            let (used, whole) = match self.state {
+                State::Head => self.head(rest, to_head)?,
+                State::UntilClose => (rest.len(), false),
+                State::Content(left) => {
+                    let used = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+                    self.state = State::Content(left - used as u64);
+                    (used, left == used as u64)
+                }
+                _ => self.chunked(rest)?,
+            };
+            at += used;
+            if whole {
+                self.state = State::Head;
+                return Ok(self.answer.take().map(|answer| (answer, at)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The connection has ended. Gives the answer whose end that is, if it is one's.
+    pub(crate) fn end(&mut self) -> Option<Answer> {
+        if matches!(self.state, State::UntilClose) { self.answer.take() } else { None }
+    }
+
+    /// Whether part of an answer has come.
+    pub(crate) fn begun(&self) -> bool {
+        !matches!(self.state, State::Head) || !self.carry.is_empty()
+    }
+
+    /// Reads a head from `bytes`, together with what was carried over.
+    fn head(&mut self, bytes: &[u8], to_head: bool) -> Result<(usize, bool), Malformed> {
+        if self.carry.is_empty() {
+            // httparse would skip empty lines before a head; no answer begins with one.
+            if bytes.first() != Some(&b'H') {
+                return Err(Malformed);
+            }
+            let Some((used, head)) = Head::parse(bytes)? else {
+                self.carry.extend_from_slice(bytes);
+                return if bytes.len() > MAX_HEAD { Err(Malformed) } else { Ok((bytes.len(), false)) };
+            };
+            return if used > MAX_HEAD { Err(Malformed) } else { Ok((used, self.begin(&head, to_head))) };
+        }
+        // The head is parsed again only when its end is there, so that a server that drips single bytes costs nothing.
+        let seen = self.carry.len();
+        let room = (MAX_HEAD + 1 - seen).min(bytes.len());
+        self.carry.extend_from_slice(&bytes[..room]);
+        if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)) {
+            let carry = std::mem::take(&mut self.carry);
+            let (used, head) = Head::parse(&carry[..end])?.ok_or(Malformed)?;
+            let whole = self.begin(&head, to_head);
+            return Ok((used - seen, whole));
+        }
+        if self.carry.len() > MAX_HEAD { Err(Malformed) } else { Ok((room, false)) }
+    }
+
+    /// A head has been read: what follows it? Gives whether the answer is whole already.
+    fn begin(&mut self, head: &Head, to_head: bool) -> bool {
+        // RFC 9110, section 15.2: interim answers come before the one that counts.
+        if (100..200).contains(&head.status) {
+            return false;
+        }
+        let mut answer = Answer { status: head.status, reusable: head.keep_alive };
+        let empty = to_head || matches!(head.status, 204 | 304);
+        let (state, whole) = match head.framing {
+            _ if empty => (State::Head, true),
+            Framing::Length(0) => (State::Head, true),
+            Framing::Length(n) => (State::Content(n), false),
+            Framing::Chunked => (State::ChunkSize { size: 0, line: SizeLine::Empty }, false),
+            Framing::UntilClose => {
+                answer.reusable = false;
+                (State::UntilClose, false)
+            }
+        };
+        self.answer = Some(answer);
+        self.state = state;
+        whole
+    }
+
+    /// Reads part of a chunked content: as many bytes of `bytes` as one step takes.
+    fn chunked(&mut self, bytes: &[u8]) -> Result<(usize, bool), Malformed> {
+        if let State::ChunkData(left) = self.state {
+            let used = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+            let left = left - used as u64;
+            self.state = if left == 0 { State::ChunkEnd { cr: false } } else { State::ChunkData(left) };
+            return Ok((used, false));
+        }
+        let byte = bytes[0];
+        self.state = match self.state {
+            State::ChunkSize { size, line } => chunk_size(size, line, byte)?,
+            State::ChunkEnd { cr: false } if byte == b'\r' => State::ChunkEnd { cr: true },
+            State::ChunkEnd { cr: true } if byte == b'\n' => {
+                State::ChunkSize { size: 0, line: SizeLine::Empty }
+            }
+            State::Trailer { total, .. } if total >= MAX_EXTENSION => return Err(Malformed),
+            State::Trailer { line: 0, .. } if byte == b'\n' => return Ok((1, true)),
+            State::Trailer { total, .. } if byte == b'\n' => State::Trailer { total: total + 1, line: 0 },
+            State::Trailer { total, line } => {
+                State::Trailer { total: total + 1, line: line + usize::from(byte != b'\r') }
+            }
+            _ => return Err(Malformed),
+        };
+        Ok((1, false))
+    }
+}
+
+/// One more byte of a chunk's size line.
+fn chunk_size(size: u64, line: SizeLine, byte: u8) -> Result<State, Malformed> {
+    let line = match (line, byte) {
+        (SizeLine::Empty | SizeLine::Digits, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+            let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
+            let size = size.checked_mul(16).ok_or(Malformed)? + u64::from(digit);
+            return Ok(State::ChunkSize { size, line: SizeLine::Digits });
+        }
+        (SizeLine::Cr, b'\n') if size == 0 => return Ok(State::Trailer { total: 0, line: 0 }),
+        (SizeLine::Cr, b'\n') => return Ok(State::ChunkData(size)),
+        (SizeLine::Digits | SizeLine::Extension(_), b'\r') => SizeLine::Cr,
+        (SizeLine::Digits, b';' | b' ' | b'\t') => SizeLine::Extension(1),
+        (SizeLine::Extension(n), _) if byte != b'\n' && n < MAX_EXTENSION => SizeLine::Extension(n + 1),
+        _ => return Err(Malformed),
+    };
+    Ok(State::ChunkSize { size, line })
+}
+
+/// Where the head in `bytes` ends, looking from `from` on.
+fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(n) = bytes[at..].iter().position(|&b| b == b'\n') {
+        at += n + 1;
+        let line = &bytes[..at - 1];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.ends_with(b"\n") {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// What counts of a head.
+struct Head {
+    status: u16,
+    keep_alive: bool,
+    framing: Framing,
+}
+
+enum Framing {
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl Head {
+    /// Parses a whole head at the beginning of `bytes`; `None` when its end is not there yet.
+    fn parse(bytes: &[u8]) -> Result<Option<(usize, Self)>, Malformed> {
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+        let mut response = httparse::Response::new(&mut []);
+        let used = match httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            bytes,
+            &mut fields,
+        ) {
+            Ok(Status::Complete(used)) => used,
+            Ok(Status::Partial) => return Ok(None),
+            Err(_) => return Err(Malformed),
+        };
+        let status = response.code.filter(|code| (100..1000).contains(code)).ok_or(Malformed)?;
+        let mut head = Self { status, keep_alive: response.version == Some(1), framing: Framing::UntilClose };
+        let mut length = None;
+        let mut coded = None;
+        for field in response.headers.iter() {
+            // By the length of the name first: three of many fields matter.
+            match field.name.len() {
+                14 if field.name.eq_ignore_ascii_case("content-length") => {
+                    let n = content_length(field.value)?;
+                    if length.replace(n).is_some_and(|before| before != n) {
+                        return Err(Malformed);
+                    }
+                }
+                17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
+                    coded =
+                        Some(tokens(field.value).last().is_some_and(|t| t.eq_ignore_ascii_case(b"chunked")));
+                }
+                10 if field.name.eq_ignore_ascii_case("connection") => {
+                    for token in tokens(field.value) {
+                        if token.eq_ignore_ascii_case(b"close") {
+                            head.keep_alive = false;
+                        } else if token.eq_ignore_ascii_case(b"keep-alive") && response.version == Some(0) {
+                            head.keep_alive = true;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        // RFC 9112, section 6.3: a transfer coding overrides the length, and such a connection is not to be trusted.
+        head.framing = match (coded, length) {
+            (Some(true), length) => {
+                head.keep_alive &= length.is_none();
+                Framing::Chunked
+            }
+            (Some(false), _) | (None, None) => Framing::UntilClose,
+            (None, Some(n)) => Framing::Length(n),
+        };
+        Ok(Some((used, head)))
+    }
+}
+
+/// The elements of a comma-separated field.
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(<[u8]>::trim_ascii)
+}
+
+fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+    // A list of equal values is what some intermediaries make of a repeated field (RFC 9110, section 8.6).
+    let mut values = tokens(value);
+    let first = values.next().ok_or(Malformed)?;
+    if first.is_empty() || values.any(|v| v != first) {
+        return Err(Malformed);
+    }
+    first.iter().try_fold(0u64, |n, &b| match b {
+        b'0'..=b'9' => n.checked_mul(10).and_then(|n| n.checked_add(u64::from(b - b'0'))).ok_or(Malformed),
+        _ => Err(Malformed),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads `text` in pieces of at most `piece` bytes: the answers, and how the end of the connection was taken.
+    fn read(text: &[u8], piece: usize, to_head: bool) -> Result<Vec<Answer>, Malformed> {
+        let mut reader = Reader::default();
+        let mut answers = Vec::new();
+        for piece in text.chunks(piece) {
+            let mut at = 0;
+            while let Some((answer, used)) = reader.feed(&piece[at..], to_head)? {
+                answers.push(answer);
+                at += used;
+            }
+        }
+        answers.extend(reader.end());
+        Ok(answers)
+    }
+
+    const fn answer(status: u16, reusable: bool) -> Answer {
+        Answer { status, reusable }
+    }
+
+    #[test]
+    fn each_framing_ends_where_it_should_however_it_is_cut() {
+        let rows: [(&str, &[Answer]); 14] = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", &[answer(200, true)]),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", &[]),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 3, 3\r\nConnection: Close\r\n\r\nabc",
+                &[answer(200, false)],
+            ),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", &[answer(200, false)]),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", &[answer(200, true)]),
+            ("HTTP/1.1 204 No Content\r\n\r\n", &[answer(204, true)]),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", &[answer(304, true)]),
+            ("HTTP/1.1 200 OK\r\n\r\nuntil the end", &[answer(200, false)]),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nuntil the end", &[answer(200, false)]),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx",
+                &[answer(404, true)],
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n",
+                &[answer(200, true)],
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\nTrailer: x\r\nAnother: y\r\n\r\n",
+                &[answer(200, true)],
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+                &[answer(200, false)],
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 500 Oh\r\nContent-Length: 1\r\n\r\nb",
+                &[answer(200, true), answer(500, true)],
+            ),
+        ];
+        for (text, want) in rows {
+            for piece in 1..=text.len() {
+                assert_eq!(
+                    read(text.as_bytes(), piece, false).as_deref(),
+                    Ok(want),
+                    "{text:?} in pieces of {piece}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_content() {
+        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n";
+        assert_eq!(read(text, 7, true), Ok(vec![answer(200, true)]));
+        assert_eq!(read(text, 7, false), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_not_http_is_refused() {
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(MAX_HEAD));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MAX_HEADERS + 1));
+        let extension = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}",
+            "x".repeat(MAX_EXTENSION + 1)
+        );
+        for text in [
+            "SSH-2.0-OpenSSH_9.2\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\n",
+            &long,
+            &many,
+            &extension,
+        ] {
+            for piece in [1, 7, text.len()] {
+                assert_eq!(
+                    read(text.as_bytes(), piece, false),
+                    Err(Malformed),
+                    "{:.60?} in pieces of {piece}",
+                    text
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_endless_head_is_given_up_and_its_memory_is_bounded() {
+        let mut reader = Reader::default();
+        let mut result = reader.feed(b"HTTP/1.1 200 OK\r\n", false);
+        let mut fed = 0;
+        while result.is_ok() {
+            result = reader.feed(b"X: y\r\n", false);
+            fed += 6;
+            assert!(fed <= MAX_HEAD + 100 && reader.carry.len() <= MAX_HEAD + 1);
+        }
+        assert_eq!(result, Err(Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_read_without_a_panic_and_the_same_however_it_is_cut(
+            tail in proptest::collection::vec(any::<u8>(), 0..200), chunked: bool, piece in 1usize..50,
+        ) {
+            let coding = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 20" };
+            let mut text = format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n").into_bytes();
+            text.extend(&tail);
+            // A head is refused at once when it comes whole, and at its end when it comes in pieces.
+            if let (Ok(pieces), Ok(bytes)) = (read(&text, piece, false), read(&text, 1, false)) {
+                prop_assert_eq!(pieces, bytes);
+            }
+            let _ = read(&tail, piece, false);
+        }
+
+        #[test]
+        fn chunks_of_any_size_make_one_answer(
+            chunks in proptest::collection::vec(1usize..5000, 0..8), trailer: bool, piece in 1usize..3000,
+        ) {
+            let mut text = String::from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            for size in chunks {
+                text += &format!("{size:X};e=1\r\n{}\r\n", "\n".repeat(size));
+            }
+            text += if trailer { "0\r\nA: b\r\n\r\n" } else { "0\r\n\r\n" };
+            prop_assert_eq!(read(text.as_bytes(), piece, false), Ok(vec![answer(200, true)]));
+        }
+    }
+}
