@@ -1,8 +1,10 @@
 //! loadgen
 mod failure;
 mod pace;
+mod recorder;
 mod request;
 mod schedule;
 mod transport;
 mod units;
+mod worker;
 fn main() {}

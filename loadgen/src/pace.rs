@@ -28,6 +28,35 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::new(t.tv_sec.unsigned_abs(), u32::try_from(t.tv_nsec).unwrap_or(0))
 }
 
+/// CPU time that all threads of this process have used.
+pub(crate) fn process_cpu() -> Duration {
+    let t = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(t.tv_sec.unsigned_abs(), u32::try_from(t.tv_nsec).unwrap_or(0))
+}
+
+/// Time since the start of a run, in nanoseconds: what schedules, deadlines and records are in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that reads zero at `start`.
+    pub(crate) fn starting_at(start: Instant) -> Self {
+        Self { start }
+    }
+
+    /// Nanoseconds since the start; zero before it.
+    pub(crate) fn ns(&self) -> u64 {
+        u64::try_from(now().saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The instant that is `ns` nanoseconds after the start.
+    pub(crate) fn instant(&self, ns: u64) -> Instant {
+        self.start + Duration::from_nanos(ns)
+    }
+}
+
 /// Waits for `length` with the millisecond grain of tokio's timer, where that is enough.
 pub(crate) async fn pause(length: Duration) {
     tokio::time::sleep(length).await;

@@ -1,3 +1,5 @@
-//! The ways of sending a request and reading its answer.
+//! The ways of sending a request and reading its answer, and the pool of connections that they share.
 
 pub(crate) mod http1;
+pub(crate) mod pool;
+pub(crate) mod raw;

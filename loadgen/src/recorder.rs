@@ -1,0 +1,318 @@
+//! What one thread saw. Given the events of its requests with their times, it keeps the ledger of each step and the
+//! histograms of the current interval, and hands an interval over when it is past. Its memory does not grow with the
+//! length of a run. It reads no clock: every time is an argument, in nanoseconds since the start of the run.
+
+use crate::pace;
+use reports::histogram::{Distributions, Histogram};
+use reports::outcome::{Counts, ErrorKind};
+use reports::record::Bytes;
+use std::time::Duration;
+
+/// A request that is due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    /// Its number in the whole schedule.
+    pub(crate) index: u64,
+    /// Its intended instant.
+    pub(crate) intended: u64,
+    /// The step that it belongs to.
+    pub(crate) step: usize,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// A whole answer with an expected status.
+    Ok(u16),
+    /// A whole answer with another status.
+    Status(u16),
+    /// No whole answer.
+    Error(ErrorKind),
+}
+
+/// What the thread's connections look like at the end of an interval.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gauges {
+    /// Requests sent and not yet ended.
+    pub(crate) in_flight: u64,
+    /// Requests waiting for a connection.
+    pub(crate) backlog: u64,
+    /// Open connections.
+    pub(crate) connections: u64,
+}
+
+/// One interval of one thread, or of several merged.
+#[derive(Debug, Default)]
+pub(crate) struct Interval {
+    /// Its number from the beginning of the measured part; negative in the warm-up.
+    pub(crate) number: i64,
+    /// Requests that came due.
+    pub(crate) planned: u64,
+    /// Requests sent.
+    pub(crate) sent: u64,
+    /// Correct answers.
+    pub(crate) ok: u64,
+    /// Failures.
+    pub(crate) errors: u64,
+    /// Requests dropped.
+    pub(crate) dropped: u64,
+    /// Times of the requests that ended in it. In the measured part: of counted requests only.
+    pub(crate) times: Box<Distributions>,
+    /// At its end.
+    pub(crate) gauges: Gauges,
+    /// CPU time that the busiest thread used in it.
+    pub(crate) cpu: Duration,
+}
+
+impl Interval {
+    /// Takes in the same interval of another thread.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.sent += other.sent;
+        self.ok += other.ok;
+        self.errors += other.errors;
+        self.dropped += other.dropped;
+        self.times.add(&other.times);
+        self.gauges.in_flight += other.gauges.in_flight;
+        self.gauges.backlog += other.gauges.backlog;
+        self.gauges.connections += other.gauges.connections;
+        self.cpu = self.cpu.max(other.cpu);
+    }
+}
+
+/// What one thread has to say at the end of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// The ledger of each step of the plan.
+    pub(crate) steps: Vec<Counts>,
+    /// How late the thread itself came to each counted arrival, whether a connection was free or not.
+    pub(crate) lateness: Histogram,
+    /// Bytes of counted requests and of all answers after the warm-up.
+    pub(crate) bytes: Bytes,
+    /// CPU time of the thread in the measured part.
+    pub(crate) cpu: Duration,
+    /// Whether a request had to wait although as many connections were open as allowed.
+    pub(crate) saturated: bool,
+    /// Whether a connection failed for want of file descriptors.
+    pub(crate) out_of_descriptors: bool,
+    /// Whether a connection failed for want of local ports.
+    pub(crate) out_of_ports: bool,
+    /// When the last whole answer came.
+    pub(crate) last_answer: Option<u64>,
+    /// When the first connection was refused, reset or not made after that.
+    pub(crate) silent_since: Option<u64>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    counted: Vec<bool>,
+    tally: Tally,
+    status: Vec<[u64; STATUS_CODES]>,
+    current: Interval,
+    current_end: u64,
+    /// The beginning of the measured part.
+    origin: u64,
+    length: u64,
+    cpu_at_flush: Duration,
+}
+
+/// Status codes 100 to 999: what three digits can say.
+const STATUS_CODES: usize = 900;
+
+impl Recorder {
+    /// A recorder for steps of which `counted` says whether they count; the measured part begins at `origin` and is
+    /// recorded in intervals of `length`.
+    pub(crate) fn new(counted: Vec<bool>, origin: u64, length: u64) -> Self {
+        let before = i64::try_from(origin.div_ceil(length)).unwrap_or(i64::MAX);
+        let tally = Tally { steps: vec![Counts::default(); counted.len()], ..Tally::default() };
+        Self {
+            status: vec![[0; STATUS_CODES]; counted.len()],
+            counted,
+            tally,
+            current: Interval { number: -before, ..Interval::default() },
+            current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
+            origin,
+            length,
+            cpu_at_flush: pace::thread_cpu(),
+        }
+    }
+
+    /// When the current interval ends.
+    pub(crate) fn interval_end(&self) -> u64 {
+        self.current_end
+    }
+
+    /// The current interval is past: gives it, and begins the next.
+    pub(crate) fn roll(&mut self, gauges: Gauges) -> Interval {
+        let next = Interval { number: self.current.number + 1, ..Interval::default() };
+        let mut past = std::mem::replace(&mut self.current, next);
+        let cpu = pace::thread_cpu();
+        past.cpu = cpu.saturating_sub(self.cpu_at_flush);
+        past.gauges = gauges;
+        self.cpu_at_flush = cpu;
+        self.current_end += self.length;
+        if past.number >= 0 {
+            self.tally.cpu += past.cpu;
+        }
+        past
+    }
+
+    /// A request came due, and the thread came to it at `now`.
+    pub(crate) fn planned(&mut self, due: &Due, now: u64) {
+        self.tally.steps[due.step].planned += 1;
+        self.current.planned += 1;
+        if self.counted[due.step] {
+            self.tally.lateness.record(now.saturating_sub(due.intended));
+        }
+    }
+
+    /// Its first byte was written at `at`.
+    pub(crate) fn sent(&mut self, due: &Due, at: u64) {
+        self.tally.steps[due.step].sent += 1;
+        self.current.sent += 1;
+        if self.timed(due.step) {
+            self.current.times.send_lag.record(at.saturating_sub(due.intended));
+        }
+    }
+
+    /// It was given up because too many were waiting.
+    pub(crate) fn dropped(&mut self, due: &Due) {
+        self.tally.steps[due.step].dropped += 1;
+        self.tally.saturated = true;
+        self.current.dropped += 1;
+    }
+
+    /// It ended at `now`; `sent` says when it was sent, if it was.
+    pub(crate) fn done(&mut self, due: &Due, sent: Option<u64>, now: u64, ending: Ending) {
+        let step = &mut self.tally.steps[due.step];
+        let (ok, status) = match ending {
+            Ending::Ok(status) => {
+                step.ok += 1;
+                (true, Some(status))
+            }
+            Ending::Status(status) => {
+                step.errors.add(ErrorKind::Status);
+                (false, Some(status))
+            }
+            Ending::Error(kind) => {
+                step.errors.add(kind);
+                if matches!(kind, ErrorKind::Connect | ErrorKind::Reset) {
+                    self.tally.silent_since.get_or_insert(now);
+                }
+                (false, None)
+            }
+        };
+        if let Some(status) = status {
+            self.status[due.step][usize::from(status).saturating_sub(100).min(STATUS_CODES - 1)] += 1;
+            self.tally.last_answer = Some(now);
+            self.tally.silent_since = None;
+        }
+        if ok {
+            self.current.ok += 1;
+        } else {
+            self.current.errors += 1;
+        }
+        if self.timed(due.step) {
+            let response = now.saturating_sub(due.intended);
+            let times = &mut self.current.times;
+            times.response.record(response);
+            if ok {
+                times.ok_response.record(response);
+            }
+            if let Some(sent) = sent {
+                times.service.record(now.saturating_sub(sent));
+            }
+        }
+    }
+
+    /// It had no outcome when the run was cut short.
+    pub(crate) fn unfinished(&mut self, due: &Due) {
+        self.tally.steps[due.step].unfinished += 1;
+    }
+
+    /// So many bytes were written and read at `now`.
+    pub(crate) fn moved(&mut self, sent: usize, received: usize) {
+        if self.current.number >= 0 {
+            self.tally.bytes.sent += sent as u64;
+            self.tally.bytes.received += received as u64;
+        }
+    }
+
+    /// The facts about the thread's connections that a verdict needs.
+    pub(crate) fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// The end of the run.
+    pub(crate) fn finish(mut self) -> Tally {
+        for (counts, status) in self.tally.steps.iter_mut().zip(&self.status) {
+            let codes = (100u16..).zip(status).filter(|(_, n)| **n > 0);
+            counts.status = codes.map(|(code, n)| (code, *n)).collect();
+        }
+        self.tally
+    }
+
+    /// Whether the times of a request of this step go into the current interval: those of the warm-up are only for
+    /// the eyes of whoever watches it.
+    fn timed(&self, step: usize) -> bool {
+        self.counted[step] || self.current.number < 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn due(intended: u64, step: usize) -> Due {
+        Due { index: 0, intended, step }
+    }
+
+    #[test]
+    fn intervals_are_numbered_from_the_measured_part() {
+        for (origin, number, end) in [(0, 0, 200), (1000, -5, 200), (900, -5, 100), (100, -1, 100)] {
+            let recorder = Recorder::new(vec![true], origin * MS, 200 * MS);
+            assert_eq!((recorder.current.number, recorder.current_end), (number, end * MS), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
+        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 200 * MS);
+        recorder.planned(&due(100 * MS, 0), 100 * MS);
+        recorder.sent(&due(100 * MS, 0), 101 * MS);
+        let warm = recorder.roll(Gauges::default());
+        assert_eq!((warm.number, warm.planned, warm.sent, warm.times.send_lag.count()), (-1, 1, 1, 1));
+        // A late answer of the warm-up is in the ledger, but not among the times of the measured part.
+        recorder.done(&due(100 * MS, 0), Some(101 * MS), 210 * MS, Ending::Ok(200));
+        recorder.planned(&due(220 * MS, 1), 221 * MS);
+        recorder.sent(&due(220 * MS, 1), 230 * MS);
+        recorder.done(&due(220 * MS, 1), Some(230 * MS), 250 * MS, Ending::Status(503));
+        let first = recorder.roll(Gauges { in_flight: 2, ..Gauges::default() });
+        assert_eq!((first.ok, first.errors, first.gauges.in_flight), (1, 1, 2));
+        let near = |h: &Histogram, ms: u64| h.count() == 1 && h.max().abs_diff(ms * MS) < ms * MS / 1000;
+        assert!(
+            near(&first.times.response, 30)
+                && near(&first.times.service, 20)
+                && near(&first.times.send_lag, 10)
+        );
+        assert!(first.times.ok_response.is_empty());
+        let tally = recorder.finish();
+        assert!(tally.steps.iter().all(Counts::conserved));
+        assert_eq!(tally.steps[1].status, [(503, 1)].into());
+        assert!(near(&tally.lateness, 1));
+    }
+
+    #[test]
+    fn the_time_of_death_is_the_first_failure_after_the_last_answer() {
+        let mut recorder = Recorder::new(vec![true], 0, 200 * MS);
+        recorder.done(&due(0, 0), None, MS, Ending::Error(ErrorKind::Reset));
+        recorder.done(&due(0, 0), Some(0), 2 * MS, Ending::Status(500));
+        recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Connect));
+        recorder.done(&due(0, 0), None, 4 * MS, Ending::Error(ErrorKind::Connect));
+        let tally = recorder.finish();
+        assert_eq!((tally.last_answer, tally.silent_since), (Some(2 * MS), Some(3 * MS)));
+    }
+}

@@ -1,0 +1,322 @@
+//! Which request is on which connection. Given requests that are due and connections that are open, it says which
+//! connection is free, which request waits, and which of those under way will time out first. It knows neither sockets
+//! nor clocks, and every operation of the hot path takes constant time.
+
+use crate::recorder::{Due, Gauges};
+use std::collections::VecDeque;
+
+/// The number of a connection; used again when the connection has been removed.
+pub(crate) type Id = usize;
+
+/// No connection.
+const NONE: Id = usize::MAX;
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    /// The request.
+    pub(crate) due: Due,
+    /// When its first byte was written.
+    pub(crate) sent: u64,
+}
+
+/// Connections of type `C`, the requests on them, and the requests that wait for one.
+#[derive(Debug)]
+pub(crate) struct Pool<C> {
+    slots: Vec<Slot<C>>,
+    free: Vec<Id>,
+    /// Connections without a request; the one used last is used next, so that no more are kept busy than needed.
+    idle: Vec<Id>,
+    /// The requests under way are a list in the order in which they were sent. They are taken in the order of their
+    /// intended instants, so the first of the list is the first to time out.
+    first: Id,
+    last: Id,
+    in_flight: usize,
+    backlog: VecDeque<Due>,
+    open: usize,
+    connecting: usize,
+    max_open: usize,
+    max_backlog: usize,
+}
+
+#[derive(Debug)]
+struct Slot<C> {
+    connection: Option<C>,
+    flight: Option<Flight>,
+    before: Id,
+    after: Id,
+    idle_at: usize,
+}
+
+impl<C> Pool<C> {
+    /// A pool of at most `max_open` connections (at least one) with room for `max_backlog` waiting requests.
+    pub(crate) fn new(max_open: usize, max_backlog: usize) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            idle: Vec::new(),
+            first: NONE,
+            last: NONE,
+            in_flight: 0,
+            backlog: VecDeque::new(),
+            open: 0,
+            connecting: 0,
+            max_open: max_open.max(1),
+            max_backlog,
+        }
+    }
+
+    /// What is open, waiting and under way.
+    pub(crate) fn gauges(&self) -> Gauges {
+        Gauges {
+            in_flight: self.in_flight as u64,
+            backlog: self.backlog.len() as u64,
+            connections: self.open as u64,
+        }
+    }
+
+    /// Lets `due` wait for a connection; `false` when too many are waiting.
+    pub(crate) fn wait(&mut self, due: Due) -> bool {
+        let room = !self.idle.is_empty() || self.backlog.len() < self.max_backlog;
+        if room {
+            self.backlog.push_back(due);
+        }
+        room
+    }
+
+    /// Puts a request back that could not be sent: it keeps its turn.
+    pub(crate) fn wait_first(&mut self, due: Due) {
+        self.backlog.push_front(due);
+    }
+
+    /// The request whose turn it is.
+    pub(crate) fn next_waiting(&mut self) -> Option<Due> {
+        self.backlog.pop_front()
+    }
+
+    /// The request that has waited longest.
+    pub(crate) fn first_waiting(&self) -> Option<&Due> {
+        self.backlog.front()
+    }
+
+    /// A free connection, and a request for it.
+    pub(crate) fn match_up(&mut self) -> Option<(Id, Due)> {
+        if self.idle.is_empty() {
+            return None;
+        }
+        let due = self.backlog.pop_front()?;
+        let id = self.idle.pop()?;
+        self.slots[id].idle_at = NONE;
+        Some((id, due))
+    }
+
+    /// Whether another connection is worth opening now; if so, it counts as being opened.
+    pub(crate) fn begin_connect(&mut self) -> bool {
+        let wanted = self.connecting < self.backlog.len() && self.open + self.connecting < self.max_open;
+        self.connecting += usize::from(wanted);
+        wanted
+    }
+
+    /// The same, but whether a request waits for it or not.
+    pub(crate) fn begin_spare_connect(&mut self) -> bool {
+        let room = self.open + self.connecting < self.max_open;
+        self.connecting += usize::from(room);
+        room
+    }
+
+    /// Whether requests wait although no further connection is allowed.
+    pub(crate) fn saturated(&self) -> bool {
+        self.backlog.len() > self.connecting && self.open + self.connecting >= self.max_open
+    }
+
+    /// A connection that was being opened failed.
+    pub(crate) fn connect_failed(&mut self) {
+        self.connecting -= 1;
+    }
+
+    /// A connection that was being opened is open. It is not yet free.
+    pub(crate) fn connected(&mut self, connection: C) -> Id {
+        self.connecting -= 1;
+        self.open += 1;
+        let slot =
+            Slot { connection: Some(connection), flight: None, before: NONE, after: NONE, idle_at: NONE };
+        match self.free.pop() {
+            Some(id) => {
+                self.slots[id] = slot;
+                id
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() - 1
+            }
+        }
+    }
+
+    /// The connection with this number, while it is open.
+    pub(crate) fn connection(&mut self, id: Id) -> Option<&mut C> {
+        self.slots.get_mut(id)?.connection.as_mut()
+    }
+
+    /// The connection is free for another request.
+    pub(crate) fn set_idle(&mut self, id: Id) {
+        self.slots[id].idle_at = self.idle.len();
+        self.idle.push(id);
+    }
+
+    /// A request is now under way on the connection.
+    pub(crate) fn take_off(&mut self, id: Id, flight: Flight) {
+        self.slots[id].flight = Some(flight);
+        self.slots[id].before = self.last;
+        self.slots[id].after = NONE;
+        match self.last {
+            NONE => self.first = id,
+            last => self.slots[last].after = id,
+        }
+        self.last = id;
+        self.in_flight += 1;
+    }
+
+    /// The request under way on the connection has ended, if there was one.
+    pub(crate) fn land(&mut self, id: Id) -> Option<Flight> {
+        let slot = &mut self.slots[id];
+        let flight = slot.flight.take()?;
+        let (before, after) = (slot.before, slot.after);
+        match before {
+            NONE => self.first = after,
+            before => self.slots[before].after = after,
+        }
+        match after {
+            NONE => self.last = before,
+            after => self.slots[after].before = before,
+        }
+        self.in_flight -= 1;
+        Some(flight)
+    }
+
+    /// The request under way on the connection, if there is one.
+    pub(crate) fn flight(&self, id: Id) -> Option<&Flight> {
+        self.slots.get(id)?.flight.as_ref()
+    }
+
+    /// The connection whose request was sent first, and that request.
+    pub(crate) fn first_flight(&self) -> Option<(Id, &Flight)> {
+        let id = self.first;
+        self.slots.get(id)?.flight.as_ref().map(|flight| (id, flight))
+    }
+
+    /// The connection is gone. Gives it, and the request that was under way on it.
+    pub(crate) fn remove(&mut self, id: Id) -> Option<(C, Option<Flight>)> {
+        let connection = self.slots.get_mut(id)?.connection.take()?;
+        let flight = self.land(id);
+        let at = self.slots[id].idle_at;
+        if at != NONE {
+            self.idle.swap_remove(at);
+            if let Some(&moved) = self.idle.get(at) {
+                self.slots[moved].idle_at = at;
+            }
+        }
+        self.open -= 1;
+        self.free.push(id);
+        Some((connection, flight))
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.in_flight == 0 && self.backlog.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn due(index: u64) -> Due {
+        Due { index, intended: index, step: 0 }
+    }
+
+    fn open(pool: &mut Pool<()>) -> Id {
+        assert!(pool.begin_spare_connect());
+        pool.connected(())
+    }
+
+    #[test]
+    fn connections_are_opened_only_for_requests_that_wait() {
+        let mut pool = Pool::new(2, 10);
+        assert!(!pool.begin_connect());
+        for i in 0..3 {
+            assert!(pool.wait(due(i)));
+        }
+        assert!(pool.begin_connect() && pool.begin_connect() && !pool.begin_connect());
+        assert!(pool.saturated());
+        let id = pool.connected(());
+        pool.set_idle(id);
+        assert_eq!(pool.match_up().map(|(at, due)| (at, due.index)), Some((id, 0)));
+        assert_eq!(pool.match_up().map(|(at, _)| at), None);
+    }
+
+    #[test]
+    fn past_the_bound_requests_are_refused_unless_a_connection_is_free() {
+        let mut pool = Pool::<()>::new(1, 1);
+        assert!(pool.wait(due(0)) && !pool.wait(due(1)));
+        let mut pool = Pool::new(1, 0);
+        assert!(!pool.wait(due(0)));
+        let id = open(&mut pool);
+        pool.set_idle(id);
+        assert!(pool.wait(due(0)));
+    }
+
+    #[test]
+    fn the_connection_used_last_is_used_next() {
+        let mut pool = Pool::new(9, 9);
+        let (a, b) = (open(&mut pool), open(&mut pool));
+        pool.set_idle(a);
+        pool.set_idle(b);
+        pool.wait(due(0));
+        assert_eq!(pool.match_up().map(|(id, _)| id), Some(b));
+    }
+
+    proptest! {
+        /// Against a plain list as the oracle, whatever happens in whatever order.
+        #[test]
+        fn flights_stay_in_the_order_of_sending(ops in proptest::collection::vec((0u8..4, 0usize..8), 1..200)) {
+            let mut pool = Pool::new(8, 1000);
+            let (mut flying, mut idle) = (Vec::<(Id, u64)>::new(), Vec::<Id>::new());
+            for (n, (op, pick)) in ops.into_iter().enumerate() {
+                match op {
+                    0 if flying.len() + idle.len() < 8 => {
+                        let id = open(&mut pool);
+                        pool.set_idle(id);
+                        idle.push(id);
+                    }
+                    1 if !idle.is_empty() => {
+                        pool.wait(due(n as u64));
+                        let (id, due) = pool.match_up().unwrap();
+                        pool.take_off(id, Flight { due, sent: n as u64 });
+                        idle.retain(|i| *i != id);
+                        flying.push((id, n as u64));
+                    }
+                    2 if !flying.is_empty() => {
+                        let (id, sent) = flying.remove(pick % flying.len());
+                        prop_assert_eq!(pool.land(id).map(|f| f.sent), Some(sent));
+                        pool.set_idle(id);
+                        idle.push(id);
+                    }
+                    3 if !(flying.is_empty() && idle.is_empty()) => {
+                        let all: Vec<Id> = flying.iter().map(|f| f.0).chain(idle.iter().copied()).collect();
+                        let id = all[pick % all.len()];
+                        let flight = pool.remove(id).and_then(|(_, flight)| flight);
+                        prop_assert_eq!(flight.is_some(), flying.iter().any(|f| f.0 == id));
+                        flying.retain(|f| f.0 != id);
+                        idle.retain(|i| *i != id);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(pool.first_flight().map(|(id, f)| (id, f.sent)), flying.first().copied());
+                let gauges = pool.gauges();
+                prop_assert_eq!(gauges.in_flight as usize, flying.len());
+                prop_assert_eq!(gauges.connections as usize, flying.len() + idle.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! HTTP/1.1 on plain sockets. Given an address, it opens a connection; given a request's bytes, it writes them, all at
+//! once where the socket takes them; given bytes that came, it says when an answer is whole. Nothing is allocated,
+//! locked or sent through a channel per request. It does not decide what is sent when, and reads no clock.
+
+use crate::transport::http1::Reader;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
+
+/// Where connections go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// These addresses in turn.
+    Tcp(Vec<SocketAddr>),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// The half of a connection that its task reads from.
+#[derive(Debug)]
+pub(crate) enum ReadHalf {
+    Tcp(tcp::OwnedReadHalf),
+    Unix(unix::OwnedReadHalf),
+}
+
+#[derive(Debug)]
+enum WriteHalf {
+    Tcp(tcp::OwnedWriteHalf),
+    Unix(unix::OwnedWriteHalf),
+}
+
+/// One connection, but for the half that is read from.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    writer: WriteHalf,
+    /// How much of the current request is written; `None` when all of it is.
+    written: Option<usize>,
+    /// Wakes the task that reads.
+    waker: Option<Waker>,
+    /// What has come of the current answer.
+    pub(crate) reader: Reader,
+    /// Whether the task is to end.
+    closing: bool,
+}
+
+/// Opens a connection to the `turn`-th address.
+///
+/// # Errors
+/// The kernel's own.
+pub(crate) async fn connect(address: &Address, turn: usize) -> io::Result<(Connection, ReadHalf)> {
+    let (reading, writer) = match address {
+        Address::Tcp(all) => {
+            let at = all.get(turn % all.len().max(1)).ok_or(io::ErrorKind::AddrNotAvailable)?;
+            let stream = TcpStream::connect(at).await?;
+            stream.set_nodelay(true)?;
+            let (read, write) = stream.into_split();
+            (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
+        }
+        Address::Unix(path) => {
+            let (read, write) = UnixStream::connect(path).await?.into_split();
+            (ReadHalf::Unix(read), WriteHalf::Unix(write))
+        }
+    };
+    let connection =
+        Connection { writer, written: None, waker: None, reader: Reader::default(), closing: false };
+    Ok((connection, reading))
+}
+
+impl Connection {
+    /// Begins to write `request`. What the socket does not take at once, the connection's task writes later.
+    ///
+    /// # Errors
+    /// When the connection is dead: nothing was sent.
+    pub(crate) fn start(&mut self, request: &[u8]) -> io::Result<()> {
+        let result = match &self.writer {
+            WriteHalf::Tcp(writer) => writer.try_write(request),
+            WriteHalf::Unix(writer) => writer.try_write(request),
+        };
+        let written = match result {
+            Ok(n) if n == request.len() => return Ok(()),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(e) => return Err(e),
+        };
+        self.written = Some(written);
+        self.wake();
+        Ok(())
+    }
+
+    /// Whether part of the current request is still to be written.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Goes on writing `request`, and sees to it that the task is woken when more can be written.
+    ///
+    /// # Errors
+    /// When the connection has died.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, request: &[u8]) -> Poll<io::Result<()>> {
+        while let Some(written) = self.written {
+            let rest = request.get(written..).unwrap_or_default();
+            let n = match &mut self.writer {
+                WriteHalf::Tcp(writer) => ready!(Pin::new(writer).poll_write(cx, rest))?,
+                WriteHalf::Unix(writer) => ready!(Pin::new(writer).poll_write(cx, rest))?,
+            };
+            let written = written + n;
+            self.written = (written < request.len()).then_some(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Remembers how to wake the connection's task.
+    pub(crate) fn remember(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    /// Tells the connection's task to end.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+        self.wake();
+    }
+
+    /// Whether the connection's task is to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl ReadHalf {
+    /// Reads what has come. One system call an answer: tokio remembers that a read which did not fill the buffer has
+    /// emptied the socket.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(reader) => Pin::new(reader).poll_read(cx, buffer),
+            Self::Unix(reader) => Pin::new(reader).poll_read(cx, buffer),
+        }
+    }
+}
