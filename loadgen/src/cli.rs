@@ -1,0 +1,180 @@
+//! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
+
+use crate::schedule::Arrivals;
+use crate::units::{self, Rate};
+use crate::{plan, request};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use http::{HeaderName, HeaderValue, Method};
+use reports::analyse::threshold::Threshold;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// An open-loop HTTP load generator that tells the truth.
+///
+/// Without URL it starts the reference target, loads its product pages, and takes it down again.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do instead of running one load
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// One load
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Judge and draw again what a run has left in DIR
+    Report {
+        /// The directory of a run
+        dir: PathBuf,
+        /// Write the summary as JSON (- for standard output)
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Print a completion script for SHELL
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The options of one load.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// What to load; without it, the reference target
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Offered rate in requests per second, fractions allowed; without it, a closed loop
+    #[arg(long, value_name = "N", value_parser = units::rate, allow_hyphen_values = true, help_heading = "Load")]
+    pub(crate) rps: Option<Rate>,
+    /// Length of the measured part
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = units::positive_duration, help_heading = "Load")]
+    pub(crate) duration: Duration,
+    /// Sent before it, not counted
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::duration, help_heading = "Load")]
+    pub(crate) warmup: Duration,
+    /// Gaps between the intended instants
+    #[arg(long, value_enum, default_value_t = Arrivals::Even, help_heading = "Load")]
+    pub(crate) arrivals: Arrivals,
+    /// Steps and ramps instead of a rate and a duration, such as 10s:1000,20s:1000-5000
+    #[arg(long, value_name = "LIST", value_parser = plan::stages, conflicts_with_all = ["rps", "duration"], help_heading = "Load")]
+    pub(crate) stages: Option<plan::Stages>,
+    /// Everything random comes from it
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    pub(crate) seed: u64,
+    /// At most so many connections, opened as needed [default: 1024; 64 in a closed loop]
+    #[arg(short, long, value_name = "N", value_parser = plan::count, help_heading = "Load")]
+    pub(crate) connections: Option<usize>,
+    /// Requests that may wait for a connection before further ones are dropped [default: 2 x rate, at least 1000]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    pub(crate) max_backlog: Option<usize>,
+    /// Time to the whole answer, from the intended instant
+    #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = units::positive_duration, help_heading = "Load")]
+    pub(crate) timeout: Duration,
+
+    /// Method
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET", help_heading = "Request")]
+    pub(crate) method: Method,
+    /// Header field; repeatable
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = request::header, help_heading = "Request")]
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Body
+    #[arg(long, value_name = "TEXT", conflicts_with = "body_file", help_heading = "Request")]
+    pub(crate) body: Option<String>,
+    /// Body from a file
+    #[arg(long, value_name = "FILE", help_heading = "Request")]
+    pub(crate) body_file: Option<PathBuf>,
+    /// Credentials of HTTP basic authentication
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = request::basic_auth, help_heading = "Request")]
+    pub(crate) basic_auth: Option<(HeaderName, HeaderValue)>,
+    /// Status codes that count as ok: codes and ranges
+    #[arg(long, value_name = "LIST", default_value = "200-399", value_parser = plan::statuses, help_heading = "Request")]
+    pub(crate) expect_status: plan::Statuses,
+
+    /// Name server that resolves the URL's host
+    #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
+    pub(crate) resolver: Option<SocketAddr>,
+    /// Connect to ADDR:PORT for HOST:PORT
+    #[arg(long, value_name = "HOST:PORT:ADDR:PORT", value_parser = plan::connect_to, help_heading = "Connection")]
+    pub(crate) connect_to: Vec<plan::ConnectTo>,
+    /// Connect to this unix socket
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["resolver", "connect_to"], help_heading = "Connection")]
+    pub(crate) unix_socket: Option<PathBuf>,
+
+    /// Sending threads [default: one for each CPU of the generator's]
+    #[arg(long, value_name = "N", value_parser = plan::count, help_heading = "Generator")]
+    pub(crate) threads: Option<usize>,
+    /// CPUs that the generator is pinned to, such as 1,3 [default: those that the target does not have]
+    #[arg(long, value_name = "LIST", value_parser = plan::cpus, help_heading = "Generator")]
+    pub(crate) cpus: Option<plan::Cpus>,
+
+    /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
+    #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]
+    pub(crate) thresholds: Vec<Threshold>,
+    /// Prometheus endpoint to sample during the run; repeatable [default: the reference target's]
+    #[arg(long, value_name = "NAME=URL", value_parser = plan::observe, help_heading = "Result")]
+    pub(crate) observe: Vec<plan::Observe>,
+    /// Where the record and the pictures go [default: reports/runs/<utc>-run]
+    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the summary as JSON (- for standard output)
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub(crate) json: Option<PathBuf>,
+    /// Draw no pictures, and keep no record unless --out says where
+    #[arg(long, help_heading = "Result")]
+    pub(crate) no_report: bool,
+    /// Print nothing but errors
+    #[arg(short, long, help_heading = "Result")]
+    pub(crate) quiet: bool,
+    /// Show no live progress (it is only shown on a terminal)
+    #[arg(long, help_heading = "Result")]
+    pub(crate) no_progress: bool,
+}
+
+/// One line of what is wrong with a command line, from clap's several.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    let said = said.join(" ");
+    format!("{} (see loadgen --help)", said.strip_prefix("error: ").unwrap_or(&said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_syntax_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_on_one_line() {
+        for (line, part) in [
+            ("--rsp 5", "--rps"),
+            ("--rps 0", "above zero"),
+            ("--rps -5", "above zero"),
+            ("--rps fast", "is no rate"),
+            ("--duration 10", "with a unit"),
+            ("--stages 10s", "TIME:RATE"),
+            ("--stages 10s:5 --rps 4", "cannot be used with"),
+            ("-c 0", "at least 1"),
+            ("--threshold p99", "p99"),
+            ("--arrivals odd", "poisson"),
+            ("--header x", "Name: value"),
+            ("--expect-status 99", "status"),
+        ] {
+            let arguments = std::iter::once("loadgen").chain(line.split(' '));
+            let error = one_line(&Cli::try_parse_from(arguments).unwrap_err());
+            assert!(!error.contains('\n') && error.contains(part), "{line}: {error}");
+        }
+    }
+}

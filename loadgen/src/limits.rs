@@ -1,0 +1,135 @@
+//! What the kernel lets this process have: CPUs and file descriptors; and what the host takes away from it.
+
+use crate::failure::{Failure, Outcome};
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::fs;
+
+/// Reads a list of CPUs as taskset does: `0`, `0,2`, `0-3,6`.
+pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
+    let wrong = || format!("`{text}` is no list of CPUs; write it such as 0,2-3");
+    let number = |part: &str| part.trim().parse::<usize>().ok().filter(|&cpu| cpu < CpuSet::MAX_CPU).ok_or_else(wrong);
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return Err(wrong());
+        }
+        cpus.extend(first..=last);
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    Ok(cpus)
+}
+
+/// The CPUs that this process may use.
+pub(crate) fn allowed_cpus() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(None) else { return vec![0] };
+    (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()
+}
+
+/// The generator's CPUs beside a target on the same machine: the last quarter of the allowed ones, at least one. The
+/// target gets the others; with one CPU in all, both get it.
+pub(crate) fn share_with_target(allowed: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let generator = (allowed.len() / 4).max(1);
+    let target = allowed.len().saturating_sub(generator);
+    let first = allowed[..target.max(1).min(allowed.len())].to_vec();
+    (allowed[target..].to_vec(), first)
+}
+
+/// Pins this thread, and all that it starts from now on, to `cpus`.
+///
+/// # Errors
+/// When this process may not use them.
+pub(crate) fn pin(cpus: &[usize]) -> Outcome {
+    let mut set = CpuSet::new();
+    for &cpu in cpus {
+        set.set(cpu);
+    }
+    sched_setaffinity(None, &set).map_err(|e| Failure::usage(format!("cannot use CPUs {cpus:?}: {e}")))
+}
+
+/// Raises the limit of open file descriptors to the hard one, and gives what it then is.
+pub(crate) fn raise_descriptors() -> u64 {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let done = rustix::process::setrlimit(Resource::Nofile, raised).is_ok();
+    if done { limit.maximum } else { limit.current }.unwrap_or(u64::MAX)
+}
+
+/// CPU time by kind since boot, of some CPUs, in ticks (proc_stat(5)).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HostTicks {
+    all: u64,
+    stolen: u64,
+}
+
+impl HostTicks {
+    /// As of now; zero where /proc is not there.
+    pub(crate) fn of(cpus: &[usize]) -> Self {
+        let Ok(stat) = fs::read_to_string("/proc/stat") else { return Self::default() };
+        Self::parse(&stat, cpus)
+    }
+
+    fn parse(stat: &str, cpus: &[usize]) -> Self {
+        let mut sum = Self::default();
+        for line in stat.lines() {
+            let mut words = line.split_ascii_whitespace();
+            let cpu = words.next().and_then(|name| name.strip_prefix("cpu")).and_then(|n| n.parse().ok());
+            if cpu.is_some_and(|cpu| cpus.contains(&cpu)) {
+                // user nice system idle iowait irq softirq steal; guest time is in user already.
+                let ticks: Vec<u64> = words.take(8).filter_map(|word| word.parse().ok()).collect();
+                sum.all += ticks.iter().sum::<u64>();
+                sum.stolen += ticks.get(7).copied().unwrap_or(0);
+            }
+        }
+        sum
+    }
+
+    /// The share of the time since `before`, 0 to 1, in which the hypervisor ran something else.
+    pub(crate) fn stolen_since(&self, before: &Self) -> f64 {
+        let all = self.all.saturating_sub(before.all);
+        if all == 0 { 0.0 } else { self.stolen.saturating_sub(before.stolen) as f64 / all as f64 }
+    }
+}
+
+/// The most resident memory that this process has had, in bytes (VmHWM of proc_pid_status(5)).
+pub(crate) fn max_rss_bytes() -> u64 {
+    status_field("VmHWM:").unwrap_or(0) * 1024
+}
+
+fn status_field(name: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists() {
+        for (text, want) in [("0", vec![0]), ("3,1", vec![1, 3]), ("0-2,2", vec![0, 1, 2])] {
+            assert_eq!(parse_cpus(text), Ok(want), "{text}");
+        }
+        for text in ["", "x", "2-1", "1,,2", "-1", "99999"] {
+            assert!(parse_cpus(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_generator_has_the_last_quarter() {
+        assert_eq!(share_with_target(&[3]), (vec![3], vec![3]));
+        assert_eq!(share_with_target(&[0, 1]), (vec![1], vec![0]));
+        assert_eq!(share_with_target(&[0, 1, 4, 5, 6, 7, 8, 9]), (vec![8, 9], vec![0, 1, 4, 5, 6, 7]));
+    }
+
+    #[test]
+    fn stolen_time_is_read_from_proc_stat() {
+        let before = HostTicks::parse("cpu  9 9\ncpu0 10 0 0 80 0 0 0 10 0 0\ncpu1 1 1 1 1 1 1 1 1\n", &[0]);
+        let after = HostTicks::parse("cpu0 20 0 0 150 0 0 0 30 5 0\n", &[0]);
+        assert!((after.stolen_since(&before) - 0.2).abs() < 1e-9);
+        assert!(after.stolen_since(&after).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,287 @@
+//! What the user asked for, whole and valid. Given the command line, it gives a plan of which every part has been
+//! checked, or one line that says what is wrong; all errors of use end here. It opens no connection.
+
+use crate::cli::RunArgs;
+use crate::failure::{Failure, Outcome};
+use crate::limits;
+use crate::request::Template;
+use crate::schedule::{Arrivals, Step};
+use crate::units::{self, Rate};
+use http::Uri;
+use reports::analyse::threshold::Threshold;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A run, ready to be carried out.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What to load; `None`: the reference target.
+    pub(crate) url: Option<Uri>,
+    /// Its parts in time, warm-up included.
+    pub(crate) steps: Vec<Step>,
+    /// Whether a rate was asked for.
+    pub(crate) open: bool,
+    /// The gaps between intended instants.
+    pub(crate) arrivals: Arrivals,
+    /// Everything random comes from it.
+    pub(crate) seed: u64,
+    /// At most so many connections.
+    pub(crate) connections: usize,
+    /// At most so many requests wait for a connection.
+    pub(crate) backlog: usize,
+    /// From the intended instant.
+    pub(crate) timeout: Duration,
+    /// What all requests have in common.
+    pub(crate) template: Template,
+    /// Which status codes are expected, by code.
+    pub(crate) expected: Arc<[bool; 1000]>,
+    /// Where to connect.
+    pub(crate) route: Route,
+    /// The sending threads, if it was said how many.
+    pub(crate) threads: Option<usize>,
+    /// The generator's CPUs, if it was said which.
+    pub(crate) cpus: Option<Vec<usize>>,
+    /// What decides whether the run passes.
+    pub(crate) thresholds: Vec<Threshold>,
+    /// Endpoints to sample.
+    pub(crate) observe: Vec<Observe>,
+}
+
+/// How the URL's host becomes an address.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Route {
+    /// A name server to ask.
+    pub(crate) resolver: Option<SocketAddr>,
+    /// Addresses that stand for names.
+    pub(crate) connect_to: Vec<ConnectTo>,
+    /// A unix socket instead.
+    pub(crate) unix_socket: Option<PathBuf>,
+}
+
+/// `--stages`, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stages(Vec<(Duration, Rate, Rate)>);
+
+/// `--expect-status`, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Statuses(Arc<[bool; 1000]>);
+
+/// `--cpus`, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cpus(Vec<usize>);
+
+/// `--connect-to`, read: connections to the host and port go to the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectTo {
+    /// The host of the URL.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Where to go instead.
+    pub(crate) address: SocketAddr,
+}
+
+/// `--observe`, read: a tier's name and its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Observe {
+    /// The tier.
+    pub(crate) name: String,
+    /// The URL of its Prometheus endpoint.
+    pub(crate) url: String,
+}
+
+impl Plan {
+    /// Checks what the options mean together.
+    ///
+    /// # Errors
+    /// Wrong use, in one line.
+    pub(crate) fn new(args: RunArgs) -> Outcome<Self> {
+        let url = args.url.as_deref().map(url).transpose()?;
+        if url.is_none() && (args.unix_socket.is_some() || !args.connect_to.is_empty() || args.resolver.is_some()) {
+            return Err(Failure::usage("--resolver, --connect-to and --unix-socket need a URL"));
+        }
+        let steps = steps(&args);
+        let peak = steps.iter().map(|step| step.from.max(step.to).rps()).fold(0.0, f64::max);
+        let open = peak > 0.0;
+        let template = Template {
+            method: args.method,
+            headers: args.basic_auth.into_iter().chain(args.headers).collect(),
+            body: match args.body_file {
+                None => args.body.map(String::into_bytes),
+                Some(file) => Some(
+                    std::fs::read(&file)
+                        .map_err(|e| Failure::usage(format!("cannot read the body {}: {e}", file.display())))?,
+                ),
+            },
+        };
+        let allowed = limits::allowed_cpus();
+        if let Some(Cpus(cpus)) = &args.cpus
+            && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
+        {
+            return Err(Failure::usage(format!("--cpus: this process may not use CPU {cpu}, only {allowed:?}")));
+        }
+        let plan = Self {
+            url,
+            steps,
+            open,
+            arrivals: args.arrivals,
+            seed: args.seed,
+            connections: args.connections.unwrap_or(if open { 1024 } else { 64 }),
+            backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000)),
+            timeout: args.timeout,
+            template,
+            expected: args.expect_status.0,
+            route: Route { resolver: args.resolver, connect_to: args.connect_to, unix_socket: args.unix_socket },
+            threads: args.threads,
+            cpus: args.cpus.map(|cpus| cpus.0),
+            thresholds: args.thresholds,
+            observe: args.observe,
+        };
+        plan.check_descriptors()?;
+        Ok(plan)
+    }
+
+    /// The length of the warm-up.
+    pub(crate) fn warmup(&self) -> Duration {
+        self.steps.iter().filter(|step| !step.counted).map(|step| step.length).sum()
+    }
+
+    /// The length of the measured part.
+    pub(crate) fn measured(&self) -> Duration {
+        self.steps.iter().filter(|step| step.counted).map(|step| step.length).sum()
+    }
+
+    /// Every connection is a descriptor, and the rest of the process wants a few.
+    fn check_descriptors(&self) -> Outcome {
+        const OTHERS: u64 = 64;
+        let (limit, needed) = (limits::raise_descriptors(), self.connections as u64 + OTHERS);
+        if limit < needed {
+            return Err(Failure::usage(format!(
+                "{} connections need {needed} file descriptors, and the hard limit is {limit}: lower --connections to {}, or raise it (ulimit -Hn)",
+                self.connections,
+                limit.saturating_sub(OTHERS).max(1),
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The parts of the run in time. A closed loop has steps with the rate zero.
+fn steps(args: &RunArgs) -> Vec<Step> {
+    let none = Rate { micro: 0 };
+    let rate = args.rps.unwrap_or(none);
+    let stages = args.stages.as_ref().map_or_else(|| vec![(args.duration, rate, rate)], |stages| stages.0.clone());
+    let first = stages.first().map_or(none, |&(_, from, to)| if from == none { to } else { from });
+    let warmup = Step { length: args.warmup, from: first, to: first, counted: false };
+    std::iter::once(warmup)
+        .filter(|step| !step.length.is_zero())
+        .chain(stages.into_iter().map(|(length, from, to)| Step { length, from, to, counted: true }))
+        .collect()
+}
+
+/// Reads the URL to load.
+fn url(text: &str) -> Outcome<Uri> {
+    let wrong = |why: &str| Failure::usage(format!("`{text}` is no URL that can be loaded: {why}"));
+    let hint = || wrong("write it as http://host:port/path (or one of the subcommands, see loadgen --help)");
+    let uri = text.parse::<Uri>().map_err(|_| hint())?;
+    let authority = uri.authority().ok_or_else(hint)?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => return Err(wrong("https is not supported by this version, only http")),
+        _ => return Err(hint()),
+    }
+    if authority.as_str().contains('@') {
+        return Err(wrong("give the credentials with --basic-auth"));
+    }
+    if authority.host().is_empty() || authority.as_str().ends_with(':') || authority.port_u16() == Some(0) {
+        return Err(hint());
+    }
+    if authority.port().is_some() && authority.port_u16().is_none() {
+        return Err(wrong("the port is out of range"));
+    }
+    Ok(uri)
+}
+
+/// Reads `--stages`.
+pub(crate) fn stages(text: &str) -> Result<Stages, String> {
+    let stage = |part: &str| {
+        let (length, rates) = part
+            .split_once(':')
+            .ok_or_else(|| format!("`{part}` is no stage; write TIME:RATE or TIME:FROM-TO, such as 10s:1000"))?;
+        let length = units::positive_duration(length)?;
+        let (from, to) = match rates.split_once('-') {
+            Some(("", _)) | None => (units::rate(rates)?, units::rate(rates)?),
+            Some((from, to)) => (units::rate_or_zero(from)?, units::rate_or_zero(to)?),
+        };
+        if from.micro == 0 && to.micro == 0 {
+            return Err(format!("`{part}`: a rate has to be above zero"));
+        }
+        Ok((length, from, to))
+    };
+    text.split(',').map(|part| stage(part.trim())).collect::<Result<_, _>>().map(Stages)
+}
+
+/// Reads `--expect-status`.
+pub(crate) fn statuses(text: &str) -> Result<Statuses, String> {
+    let code = |part: &str| {
+        part.trim()
+            .parse::<usize>()
+            .ok()
+            .filter(|code| (100..1000).contains(code))
+            .ok_or_else(|| format!("`{part}` is no status code; write a list such as 200,300-399"))
+    };
+    let mut expected = [false; 1000];
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (code(first)?, code(last)?);
+        if first > last {
+            return Err(format!("`{part}` runs backwards"));
+        }
+        expected[first..=last].fill(true);
+    }
+    Ok(Statuses(Arc::new(expected)))
+}
+
+/// Reads a count of something of which there has to be one.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=1_000_000).contains(&n) => Ok(n),
+        _ => Err(format!("`{text}`: write a whole number, at least 1")),
+    }
+}
+
+/// Reads `--cpus`.
+pub(crate) fn cpus(text: &str) -> Result<Cpus, String> {
+    limits::parse_cpus(text).map(Cpus)
+}
+
+/// Reads `--connect-to`.
+pub(crate) fn connect_to(text: &str) -> Result<ConnectTo, String> {
+    let wrong = || format!("`{text}`: write HOST:PORT:ADDR:PORT, such as www.foobar.com:80:127.0.0.1:8080");
+    let (left, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    // An IPv6 address stands in brackets.
+    let (left, address) = match left.strip_suffix(']') {
+        Some(left) => left.rsplit_once(":[").ok_or_else(wrong)?,
+        None => left.rsplit_once(':').ok_or_else(wrong)?,
+    };
+    let (host, from) = left.rsplit_once(':').ok_or_else(wrong)?;
+    let ip: IpAddr = address.parse().map_err(|_| wrong())?;
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let host = host.to_ascii_lowercase();
+    Ok(ConnectTo { host, port: from.parse().map_err(|_| wrong())?, address: SocketAddr::new(ip, port) })
+}
+
+/// Reads `--observe`.
+pub(crate) fn observe(text: &str) -> Result<Observe, String> {
+    let (name, url) = text.split_once('=').unwrap_or(("", text));
+    let valid = url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
+    if name.is_empty() || !valid {
+        return Err(format!("`{text}`: write NAME=URL, such as app=http://127.0.0.1:9100/metrics"));
+    }
+    Ok(Observe { name: name.to_owned(), url: url.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

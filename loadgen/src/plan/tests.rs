@@ -1,0 +1,102 @@
+//! What the options mean, and what they refuse.
+
+use super::*;
+use crate::cli::Cli;
+use clap::Parser;
+
+fn plan(line: &str) -> Outcome<Plan> {
+    let arguments = std::iter::once("loadgen").chain(line.split_whitespace());
+    Plan::new(Cli::try_parse_from(arguments).unwrap().run)
+}
+
+#[test]
+fn the_main_job() {
+    let plan = plan("--rps 5000").unwrap();
+    assert!(plan.url.is_none() && plan.open);
+    assert_eq!((plan.connections, plan.backlog), (1024, 10_000));
+    assert_eq!((plan.warmup(), plan.measured()), (Duration::ZERO, Duration::from_secs(10)));
+}
+
+#[test]
+fn without_a_rate_the_loop_is_closed() {
+    let plan = plan("http://localhost -d 2s --warmup 500ms").unwrap();
+    assert!(!plan.open && plan.connections == 64);
+    assert_eq!(plan.steps.len(), 2);
+}
+
+#[test]
+fn a_warm_up_goes_at_the_first_rate_and_does_not_count() {
+    for (stages, rps) in [("1s:10-20,2s:30", 10.0), ("1s:0-20", 20.0)] {
+        let plan = plan(&format!("http://h --stages {stages} --warmup 3s")).unwrap();
+        assert!(!plan.steps[0].counted && plan.steps[0].from.rps() == rps && plan.steps[0].to.rps() == rps);
+        assert!(plan.steps[1..].iter().all(|step| step.counted));
+    }
+}
+
+#[test]
+fn urls_that_cannot_be_loaded_are_refused() {
+    for text in [
+        "localhost:8080",
+        "ceiling",
+        "ftp://x/",
+        "http://",
+        "http:///x",
+        "http://h:/",
+        "http://h:0/",
+        "http://h:99999/",
+        "http://u:p@h/",
+        "https://h/",
+        "http://a b/",
+    ] {
+        let refused = Plan::new(Cli::try_parse_from(["loadgen", text]).unwrap().run);
+        assert!(refused.is_err_and(|e| e.exit == crate::failure::Exit::Usage), "{text}");
+    }
+    for text in ["http://h", "http://h:80/a?b=c", "http://[::1]:8080/", "http://127.0.0.1"] {
+        assert!(plan(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn stages_have_times_and_rates() {
+    let rate = |rps: u64| Rate { micro: rps * 1_000_000 };
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        stages("10s:1000, 20s:1000-5000,1m:0-5"),
+        Ok(Stages(vec![
+            (seconds(10), rate(1000), rate(1000)),
+            (seconds(20), rate(1000), rate(5000)),
+            (seconds(60), rate(0), rate(5)),
+        ]))
+    );
+    for text in ["", "10s", "10s:", "10s:0", "10s:0-0", "10:5", "0s:5", "10s:-5", "10s:5,", "10s:5-x", "10s:5-6-7"] {
+        assert!(stages(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn statuses_are_codes_and_ranges() {
+    let Statuses(expected) = statuses("200,301-303").unwrap();
+    let codes: Vec<usize> = (0..1000).filter(|code| expected[*code]).collect();
+    assert_eq!(codes, [200, 301, 302, 303]);
+    for text in ["", "99", "1000", "300-200", "ok"] {
+        assert!(statuses(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn connections_can_be_sent_elsewhere() {
+    let to = connect_to("WWW.foobar.com:80:127.0.0.1:8080").unwrap();
+    assert_eq!((to.host.as_str(), to.port, to.address.to_string().as_str()), ("www.foobar.com", 80, "127.0.0.1:8080"));
+    assert_eq!(connect_to("h:80:[::1]:81").unwrap().address.to_string(), "[::1]:81");
+    for text in ["", "h:80", "h:80:x:81", "h:80:127.0.0.1:", ":::"] {
+        assert!(connect_to(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn endpoints_have_names() {
+    assert!(observe("app=http://127.0.0.1:9100/metrics").is_ok());
+    for text in ["http://127.0.0.1/", "=http://h/", "app=", "app=ftp://h/"] {
+        assert!(observe(text).is_err(), "{text}");
+    }
+}
