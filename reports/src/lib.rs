@@ -3,6 +3,14 @@
 //! Given a [`record::Run`] and the histograms beside it, this crate judges them, writes them to a directory, reads
 //! them again, and draws them. It never measures, and knows nothing of sockets or clocks.
 
+pub mod analyse;
 pub mod histogram;
+pub mod log;
+pub mod number;
 pub mod outcome;
 pub mod record;
+pub mod store;
+pub mod ticks;
+
+#[cfg(test)]
+mod fixture;

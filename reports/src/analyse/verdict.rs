@@ -1,0 +1,212 @@
+//! Whether to believe a run: were its figures made by the target, or by the generator and its host? Given the record
+//! and what the generator noticed about itself, it gives the reasons against the run, and after them the notes that
+//! a reader needs. It never judges the target: a target that fails or is slow makes a run bad, not invalid.
+//!
+//! The one hard case is lateness. A request waits to be sent either because the generator was late or because every
+//! connection was busy, and in an open loop the second is the target's doing: it is measured as response time and
+//! must not be blamed on the generator. They are told apart by two findings that only the generator can make:
+//! - `wakeup_lag_p99_ms`, how late its own pacer woke. Whatever the target does, a pacer that wakes in time is in time.
+//! - `connect_limited`, whether every allowed connection was busy at some time. Where it is false, a request always
+//!   had a connection to go out on, so any lateness, drop or missing request is the generator's.
+
+use crate::analyse::interval;
+use crate::analyse::threshold::{Metric, Threshold};
+use crate::number::{count, counted, ms, percent, seconds};
+use crate::record::{Distribution, Loop, Run, Verdict};
+
+/// The most that the 99th percentile of the send lag may be, in milliseconds: a wake-up from idle is 0.05 ms on a
+/// quiet machine, so this is late by any measure.
+pub const SEND_LAG_LIMIT_MS: f64 = 1.0;
+/// The most that it may be as a share of the objective, where p99 has one: more of it, and the generator's lateness
+/// decides whether the objective holds.
+pub const SEND_LAG_SHARE_OF_OBJECTIVE: f64 = 0.05;
+/// The least share of the planned requests that has to be sent, or to have failed by the target's doing.
+pub const SENT_SHARE_LEAST: f64 = 0.99;
+/// The most that the busiest sending thread may use of its CPU: past it, work queues inside the generator.
+pub const CPU_SHARE_MOST: f64 = 0.8;
+/// The most that a hypervisor may have taken from this machine's CPUs.
+pub const STEAL_SHARE_MOST: f64 = 0.05;
+
+/// What the generator found out about itself and its host during a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostFindings {
+    /// A connection could not be opened for want of a file descriptor.
+    pub out_of_descriptors: bool,
+    /// A connection could not be opened for want of a local port.
+    pub out_of_ports: bool,
+    /// The share of CPU time that the hypervisor gave to others, 0 to 1.
+    pub steal_share: f64,
+    /// The 99th percentile of how late the pacer woke for an intended instant, in milliseconds.
+    pub wakeup_lag_p99_ms: f64,
+    /// At some time every allowed connection was busy.
+    pub connect_limited: bool,
+}
+
+/// Judges `run` in the light of `findings`. What speaks against it comes first in the reasons, then the notes.
+pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
+    let mut against = Vec::new();
+    against.extend(nothing_planned(run));
+    against.extend(ledger_broken(run));
+    against.extend(generator_busy(run));
+    against.extend(host_exhausted(findings));
+    if run.load_loop == Loop::Open {
+        against.extend(late(run, findings));
+        against.extend(unsent(run, findings));
+    }
+    let mut notes = Vec::new();
+    let (asked_in_vain, too_few) = sample_too_small(run);
+    if asked_in_vain {
+        against.extend(too_few)
+    } else {
+        notes.extend(too_few)
+    }
+    notes.extend(waited_for_the_target(run, findings));
+    if run.partial {
+        notes.push(format!("cut short: only the first {} were measured", seconds(run.duration_s)));
+    }
+    if run.load_loop == Loop::Closed {
+        let connections = counted(run.connections_max, "connection");
+        notes.push(format!(
+            "closed loop: the rate is what {connections} allowed, and a slow target is asked less often, so the \
+             latencies leave out what a user at a fixed rate would have waited"
+        ));
+    }
+    let valid = against.is_empty();
+    against.append(&mut notes);
+    Verdict { valid, reasons: against }
+}
+
+fn nothing_planned(run: &Run) -> Option<String> {
+    (run.planned == 0).then(|| "no request was due: there is nothing to judge".to_owned())
+}
+
+fn ledger_broken(run: &Run) -> Option<String> {
+    let ended = run.ok + run.errors.total() + run.dropped + run.unfinished;
+    (ended != run.planned).then(|| {
+        format!("the ledger does not add up: {} planned, {} accounted for", count(run.planned), count(ended))
+    })
+}
+
+fn generator_busy(run: &Run) -> Option<String> {
+    let share = run.generator.cpu_share_max;
+    (share > CPU_SHARE_MOST)
+        .then(|| format!("the generator used {} of a CPU, over {}", percent(share), percent(CPU_SHARE_MOST)))
+}
+
+fn host_exhausted(findings: &HostFindings) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if findings.out_of_descriptors {
+        reasons.push("the generator ran out of file descriptors (see ulimit -n)".to_owned());
+    }
+    if findings.out_of_ports {
+        reasons.push("the generator ran out of local ports (see net.ipv4.ip_local_port_range)".to_owned());
+    }
+    if findings.steal_share > STEAL_SHARE_MOST {
+        let (share, most) = (percent(findings.steal_share), percent(STEAL_SHARE_MOST));
+        reasons.push(format!("the hypervisor took {share} of the CPU time, over {most}"));
+    }
+    reasons
+}
+
+/// The most that send lag may be in milliseconds, and why.
+fn send_lag_limit(run: &Run) -> (f64, String) {
+    let tightest = run
+        .thresholds
+        .iter()
+        .filter_map(|asked| Threshold::parse(&asked.rule).ok())
+        .filter(|rule| rule.metric() == Metric::P99)
+        .filter_map(|rule| rule.limit_ms())
+        .fold(f64::INFINITY, f64::min);
+    let share = tightest * SEND_LAG_SHARE_OF_OBJECTIVE;
+    if share < SEND_LAG_LIMIT_MS {
+        let part = percent(SEND_LAG_SHARE_OF_OBJECTIVE);
+        (share, format!("{}, {part} of the objective", ms(share)))
+    } else {
+        (SEND_LAG_LIMIT_MS, ms(SEND_LAG_LIMIT_MS))
+    }
+}
+
+fn late(run: &Run, findings: &HostFindings) -> Option<String> {
+    let (limit, limit_text) = send_lag_limit(run);
+    if findings.wakeup_lag_p99_ms > limit {
+        let lag = ms(findings.wakeup_lag_p99_ms);
+        return Some(format!(
+            "the generator woke late: p99 {lag} after the intended instant, over {limit_text}"
+        ));
+    }
+    let lag = run.send_lag_ms.p99.filter(|lag| *lag > limit && !findings.connect_limited)?;
+    Some(format!("requests were sent late though connections were free: p99 {}, over {limit_text}", ms(lag)))
+}
+
+/// Requests that were not sent, without those of which the target is the cause: connections that it refused or left
+/// open in the air, waits that outlasted the timeout, what was waiting when the run was cut short, and, where all
+/// connections were busy, what was dropped.
+fn unsent(run: &Run, findings: &HostFindings) -> Option<String> {
+    let errors = &run.errors;
+    let mut excused = errors.connect + errors.tls + errors.dns + errors.timeout + run.unfinished;
+    if findings.connect_limited {
+        excused += run.dropped;
+    }
+    let missing = run.planned.saturating_sub(run.sent).saturating_sub(excused);
+    let most = run.planned as f64 * (1.0 - SENT_SHARE_LEAST);
+    (missing as f64 > most).then(|| {
+        let share = percent(missing as f64 / run.planned as f64);
+        format!("{share} of the planned requests were not sent though connections were free")
+    })
+}
+
+/// The percentiles that the sample is too small for in one line, and whether a threshold asked for one of them.
+fn sample_too_small(run: &Run) -> (bool, Option<String>) {
+    let times = &run.response_ms;
+    let mut missing = missing_percentiles(times).into_iter();
+    let Some((first, q)) = missing.next() else { return (false, None) };
+    let there_were = match times.count {
+        1 => "there was 1".to_owned(),
+        n => format!("there were {}", count(n)),
+    };
+    let mut reason = format!("{first} needs {} requests, {there_were}", count(interval::needed(q)));
+    let further: Vec<_> =
+        missing.map(|(name, q)| format!("{name} needs {}", count(interval::needed(q)))).collect();
+    if !further.is_empty() {
+        reason = format!("{reason}; {}", further.join(", "));
+    }
+    let asked_in_vain = run.thresholds.iter().any(|asked| {
+        let metric = Threshold::parse(&asked.rule).ok().map(|rule| rule.metric());
+        asked.actual.is_none() && metric.and_then(Metric::quantile).is_some()
+    });
+    (asked_in_vain, Some(reason))
+}
+
+fn missing_percentiles(times: &Distribution) -> Vec<(&'static str, f64)> {
+    [
+        ("p50", 0.5, times.p50),
+        ("p90", 0.9, times.p90),
+        ("p95", 0.95, times.p95),
+        ("p99", 0.99, times.p99),
+        ("p99.9", 0.999, times.p999),
+        ("p99.99", 0.9999, times.p9999),
+    ]
+    .into_iter()
+    .filter(|(_, _, value)| value.is_none())
+    .map(|(name, q, _)| (name, q))
+    .collect()
+}
+
+fn waited_for_the_target(run: &Run, findings: &HostFindings) -> Option<String> {
+    if run.load_loop == Loop::Closed || !findings.connect_limited {
+        return None;
+    }
+    let busy = format!("all {} were busy at times", counted(run.connections_max, "connection"));
+    if run.dropped > 0 {
+        let dropped = percent(run.dropped as f64 / run.planned.max(1) as f64);
+        return Some(format!(
+            "{busy}: {dropped} of the requests were dropped because the target did not keep up"
+        ));
+    }
+    let lag = run.send_lag_ms.p99.filter(|lag| *lag > SEND_LAG_LIMIT_MS)?;
+    Some(format!("{busy}: the send lag, p99 {}, is waiting for the target", ms(lag)))
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

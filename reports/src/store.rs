@@ -1,0 +1,106 @@
+//! The directory of a run: `run.json`, the record, and beside it `latency.hlog`, the histograms that its numbers
+//! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
+
+use crate::histogram::Distributions;
+use crate::log;
+use crate::record::{RUN_SCHEMA, Run};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The record, as `loadgen.run/1`.
+pub const RUN_FILE: &str = "run.json";
+/// The histograms per interval, as an HdrHistogram log.
+pub const LOG_FILE: &str = "latency.hlog";
+
+/// A run with its histograms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What is in [`RUN_FILE`].
+    pub run: Run,
+    /// The sum of the intervals.
+    pub totals: Distributions,
+    /// What is in [`LOG_FILE`].
+    pub intervals: Vec<log::Entry>,
+}
+
+/// Writes `run` into `dir`, which is made where it is missing. An older record is replaced in one step.
+///
+/// # Errors
+/// When the directory or the file cannot be written.
+pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let unfinished = dir.join(format!("{RUN_FILE}.part"));
+    let mut json = serde_json::to_vec_pretty(run)?;
+    json.push(b'\n');
+    let mut file = File::create(&unfinished)?;
+    file.write_all(&json)?;
+    file.sync_all()?;
+    fs::rename(unfinished, dir.join(RUN_FILE))
+}
+
+/// Reads the record and the histograms in `dir`.
+///
+/// # Errors
+/// When a file is missing or is not what it should be, with its path.
+pub fn load(dir: &Path) -> Result<Record, String> {
+    let run: Run = read_with(&dir.join(RUN_FILE), |json| {
+        let run: Run = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if run.schema == RUN_SCHEMA {
+            Ok(run)
+        } else {
+            Err(format!("\"{}\" is not {RUN_SCHEMA}", run.schema))
+        }
+    })?;
+    let intervals = read_with(&dir.join(LOG_FILE), log::read)?;
+    Ok(Record { run, totals: log::total(&intervals), intervals })
+}
+
+fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
+    let named = |what: String| format!("{}: {what}", path.display());
+    let bytes = fs::read(path).map_err(|e| named(e.to_string()))?;
+    parse(&bytes).map_err(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn write(dir: &Path, record: &Record) {
+        save(dir, &record.run).unwrap();
+        fs::write(dir.join(LOG_FILE), fixture::log_of(record)).unwrap();
+    }
+
+    #[test]
+    fn what_is_saved_is_what_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("runs/one");
+        for record in [fixture::freeze(), fixture::died(), fixture::empty()] {
+            write(&inner, &record);
+            assert_eq!(load(&inner).unwrap(), record);
+        }
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 2, "nothing temporary is left");
+    }
+
+    #[test]
+    fn what_is_missing_or_broken_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let fails_with = |part: &str| {
+            let error = load(dir.path()).unwrap_err();
+            assert!(error.contains(part) && error.contains(&dir.path().display().to_string()), "{error}");
+        };
+        fails_with("run.json: No such file");
+        let mut record = fixture::tiny();
+        write(dir.path(), &record);
+        fs::remove_file(dir.path().join(LOG_FILE)).unwrap();
+        fails_with("latency.hlog: No such file");
+        fs::write(dir.path().join(LOG_FILE), "Tag=response,0").unwrap();
+        fails_with("latency.hlog: line 1: cut off");
+        record.run.schema = "loadgen.run/2".into();
+        write(dir.path(), &record);
+        fails_with("\"loadgen.run/2\" is not loadgen.run/1");
+        fs::write(dir.path().join(RUN_FILE), "{").unwrap();
+        fails_with("run.json: EOF");
+    }
+}
