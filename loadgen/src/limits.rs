@@ -8,7 +8,8 @@ use std::fs;
 /// Reads a list of CPUs as taskset does: `0`, `0,2`, `0-3,6`.
 pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
     let wrong = || format!("`{text}` is no list of CPUs; write it such as 0,2-3");
-    let number = |part: &str| part.trim().parse::<usize>().ok().filter(|&cpu| cpu < CpuSet::MAX_CPU).ok_or_else(wrong);
+    let number =
+        |part: &str| part.trim().parse::<usize>().ok().filter(|&cpu| cpu < CpuSet::MAX_CPU).ok_or_else(wrong);
     let mut cpus = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -1,10 +1,54 @@
-//! loadgen
+//! `loadgen`: an open-loop HTTP load generator that tells the truth.
+
+mod aggregate;
+mod cli;
 mod failure;
+mod limits;
+mod load;
+mod observe;
 mod pace;
+mod plan;
+mod progress;
+mod record;
 mod recorder;
 mod request;
+mod run;
 mod schedule;
+mod show;
+mod target;
 mod transport;
 mod units;
 mod worker;
-fn main() {}
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use failure::{Exit, Outcome};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) if e.use_stderr() => return end(Err(failure::Failure::usage(cli::one_line(&e)))),
+        Err(help) => {
+            // Help or the version was asked for; a closed pipe is no error of ours.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    end(match cli.command {
+        None => load::run(cli.run),
+        Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
+            Ok(Exit::Passed)
+        }
+    })
+}
+
+fn end(outcome: Outcome<Exit>) -> ExitCode {
+    let exit = outcome.unwrap_or_else(|failure| {
+        show::error(&failure);
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// The monotonic clock.
@@ -80,7 +81,12 @@ impl Timer {
     /// When the process is out of file descriptors.
     pub(crate) fn new() -> io::Result<Self> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Self { fd: AsyncFd::new(fd)? })
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; the descriptor is owned here and never replaced"
+        )]
+        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Self { fd })
     }
 
     /// Waits until `deadline`; returns at once when it has passed.

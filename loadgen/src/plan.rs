@@ -99,28 +99,32 @@ impl Plan {
     /// Wrong use, in one line.
     pub(crate) fn new(args: RunArgs) -> Outcome<Self> {
         let url = args.url.as_deref().map(url).transpose()?;
-        if url.is_none() && (args.unix_socket.is_some() || !args.connect_to.is_empty() || args.resolver.is_some()) {
+        if url.is_none()
+            && (args.unix_socket.is_some() || !args.connect_to.is_empty() || args.resolver.is_some())
+        {
             return Err(Failure::usage("--resolver, --connect-to and --unix-socket need a URL"));
         }
         let steps = steps(&args);
         let peak = steps.iter().map(|step| step.from.max(step.to).rps()).fold(0.0, f64::max);
         let open = peak > 0.0;
-        let template = Template {
-            method: args.method,
-            headers: args.basic_auth.into_iter().chain(args.headers).collect(),
-            body: match args.body_file {
-                None => args.body.map(String::into_bytes),
-                Some(file) => Some(
-                    std::fs::read(&file)
-                        .map_err(|e| Failure::usage(format!("cannot read the body {}: {e}", file.display())))?,
-                ),
-            },
-        };
+        let template =
+            Template {
+                method: args.method,
+                headers: args.basic_auth.into_iter().chain(args.headers).collect(),
+                body: match args.body_file {
+                    None => args.body.map(String::into_bytes),
+                    Some(file) => Some(std::fs::read(&file).map_err(|e| {
+                        Failure::usage(format!("cannot read the body {}: {e}", file.display()))
+                    })?),
+                },
+            };
         let allowed = limits::allowed_cpus();
         if let Some(Cpus(cpus)) = &args.cpus
             && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
         {
-            return Err(Failure::usage(format!("--cpus: this process may not use CPU {cpu}, only {allowed:?}")));
+            return Err(Failure::usage(format!(
+                "--cpus: this process may not use CPU {cpu}, only {allowed:?}"
+            )));
         }
         let plan = Self {
             url,
@@ -133,7 +137,11 @@ impl Plan {
             timeout: args.timeout,
             template,
             expected: args.expect_status.0,
-            route: Route { resolver: args.resolver, connect_to: args.connect_to, unix_socket: args.unix_socket },
+            route: Route {
+                resolver: args.resolver,
+                connect_to: args.connect_to,
+                unix_socket: args.unix_socket,
+            },
             threads: args.threads,
             cpus: args.cpus.map(|cpus| cpus.0),
             thresholds: args.thresholds,
@@ -172,7 +180,8 @@ impl Plan {
 fn steps(args: &RunArgs) -> Vec<Step> {
     let none = Rate { micro: 0 };
     let rate = args.rps.unwrap_or(none);
-    let stages = args.stages.as_ref().map_or_else(|| vec![(args.duration, rate, rate)], |stages| stages.0.clone());
+    let stages =
+        args.stages.as_ref().map_or_else(|| vec![(args.duration, rate, rate)], |stages| stages.0.clone());
     let first = stages.first().map_or(none, |&(_, from, to)| if from == none { to } else { from });
     let warmup = Step { length: args.warmup, from: first, to: first, counted: false };
     std::iter::once(warmup)
@@ -207,9 +216,9 @@ fn url(text: &str) -> Outcome<Uri> {
 /// Reads `--stages`.
 pub(crate) fn stages(text: &str) -> Result<Stages, String> {
     let stage = |part: &str| {
-        let (length, rates) = part
-            .split_once(':')
-            .ok_or_else(|| format!("`{part}` is no stage; write TIME:RATE or TIME:FROM-TO, such as 10s:1000"))?;
+        let (length, rates) = part.split_once(':').ok_or_else(|| {
+            format!("`{part}` is no stage; write TIME:RATE or TIME:FROM-TO, such as 10s:1000")
+        })?;
         let length = units::positive_duration(length)?;
         let (from, to) = match rates.split_once('-') {
             Some(("", _)) | None => (units::rate(rates)?, units::rate(rates)?),

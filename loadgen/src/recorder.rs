@@ -80,7 +80,31 @@ impl Interval {
     }
 }
 
-/// What one thread has to say at the end of a run.
+impl Tally {
+    /// Takes in what another thread has to say.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if self.steps.is_empty() {
+            self.steps = vec![Counts::default(); other.steps.len()];
+        }
+        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| *mine += theirs);
+        self.lateness.add(&other.lateness);
+        self.bytes.sent += other.bytes.sent;
+        self.bytes.received += other.bytes.received;
+        self.cpu = self.cpu.max(other.cpu);
+        self.saturated |= other.saturated;
+        self.out_of_descriptors |= other.out_of_descriptors;
+        self.out_of_ports |= other.out_of_ports;
+        self.last_answer = self.last_answer.max(other.last_answer);
+        self.silent_since = [self.silent_since, other.silent_since]
+            .into_iter()
+            .flatten()
+            .filter(|since| Some(*since) > self.last_answer)
+            .min();
+        self.ok_in_time += other.ok_in_time;
+    }
+}
+
+/// What one thread, or all of them, have to say at the end of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     /// The ledger of each step of the plan.
@@ -89,7 +113,7 @@ pub(crate) struct Tally {
     pub(crate) lateness: Histogram,
     /// Bytes of counted requests and of all answers after the warm-up.
     pub(crate) bytes: Bytes,
-    /// CPU time of the thread in the measured part.
+    /// CPU time of the busiest thread in the measured part.
     pub(crate) cpu: Duration,
     /// Whether a request had to wait although as many connections were open as allowed.
     pub(crate) saturated: bool,
@@ -99,8 +123,10 @@ pub(crate) struct Tally {
     pub(crate) out_of_ports: bool,
     /// When the last whole answer came.
     pub(crate) last_answer: Option<u64>,
-    /// When the first connection was refused, reset or not made after that.
+    /// When the first failure after that came.
     pub(crate) silent_since: Option<u64>,
+    /// Correct answers of counted requests that came before the measured part was over.
+    pub(crate) ok_in_time: u64,
 }
 
 /// See the module.
@@ -111,8 +137,8 @@ pub(crate) struct Recorder {
     status: Vec<[u64; STATUS_CODES]>,
     current: Interval,
     current_end: u64,
-    /// The beginning of the measured part.
-    origin: u64,
+    /// The end of the measured part.
+    end: u64,
     length: u64,
     cpu_at_flush: Duration,
 }
@@ -121,9 +147,9 @@ pub(crate) struct Recorder {
 const STATUS_CODES: usize = 900;
 
 impl Recorder {
-    /// A recorder for steps of which `counted` says whether they count; the measured part begins at `origin` and is
-    /// recorded in intervals of `length`.
-    pub(crate) fn new(counted: Vec<bool>, origin: u64, length: u64) -> Self {
+    /// A recorder for steps of which `counted` says whether they count; the measured part goes from `origin` to `end`
+    /// and is recorded in intervals of `length`.
+    pub(crate) fn new(counted: Vec<bool>, origin: u64, end: u64, length: u64) -> Self {
         let before = i64::try_from(origin.div_ceil(length)).unwrap_or(i64::MAX);
         let tally = Tally { steps: vec![Counts::default(); counted.len()], ..Tally::default() };
         Self {
@@ -132,7 +158,7 @@ impl Recorder {
             tally,
             current: Interval { number: -before, ..Interval::default() },
             current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
-            origin,
+            end,
             length,
             cpu_at_flush: pace::thread_cpu(),
         }
@@ -197,9 +223,7 @@ impl Recorder {
             }
             Ending::Error(kind) => {
                 step.errors.add(kind);
-                if matches!(kind, ErrorKind::Connect | ErrorKind::Reset) {
-                    self.tally.silent_since.get_or_insert(now);
-                }
+                self.tally.silent_since.get_or_insert(now);
                 (false, None)
             }
         };
@@ -210,6 +234,7 @@ impl Recorder {
         }
         if ok {
             self.current.ok += 1;
+            self.tally.ok_in_time += u64::from(self.counted[due.step] && now < self.end);
         } else {
             self.current.errors += 1;
         }
@@ -273,14 +298,14 @@ mod tests {
     #[test]
     fn intervals_are_numbered_from_the_measured_part() {
         for (origin, number, end) in [(0, 0, 200), (1000, -5, 200), (900, -5, 100), (100, -1, 100)] {
-            let recorder = Recorder::new(vec![true], origin * MS, 200 * MS);
+            let recorder = Recorder::new(vec![true], origin * MS, u64::MAX, 200 * MS);
             assert_eq!((recorder.current.number, recorder.current_end), (number, end * MS), "{origin}");
         }
     }
 
     #[test]
     fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
-        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 200 * MS);
+        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 400 * MS, 200 * MS);
         recorder.planned(&due(100 * MS, 0), 100 * MS);
         recorder.sent(&due(100 * MS, 0), 101 * MS);
         let warm = recorder.roll(Gauges::default());
@@ -307,10 +332,10 @@ mod tests {
 
     #[test]
     fn the_time_of_death_is_the_first_failure_after_the_last_answer() {
-        let mut recorder = Recorder::new(vec![true], 0, 200 * MS);
+        let mut recorder = Recorder::new(vec![true], 0, 3 * MS, 200 * MS);
         recorder.done(&due(0, 0), None, MS, Ending::Error(ErrorKind::Reset));
         recorder.done(&due(0, 0), Some(0), 2 * MS, Ending::Status(500));
-        recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Connect));
+        recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Timeout));
         recorder.done(&due(0, 0), None, 4 * MS, Ending::Error(ErrorKind::Connect));
         let tally = recorder.finish();
         assert_eq!((tally.last_answer, tally.silent_since), (Some(2 * MS), Some(3 * MS)));

@@ -2,8 +2,15 @@
 //! reads a clock or sleeps, so that everything else can be tested with instants as arguments.
 #![expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
 
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The monotonic clock.
 pub(crate) fn now() -> Instant {
@@ -23,4 +30,46 @@ pub(crate) async fn pause(length: Duration) {
 /// What `work` gives, or `None` when it has not ended within `limit`.
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
+}
+
+/// A timer with the kernel's precision, where tokio's milliseconds are too coarse.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    fd: AsyncFd<OwnedFd>,
+}
+
+impl Timer {
+    /// A timer of the current runtime.
+    ///
+    /// # Errors
+    /// When the process is out of file descriptors.
+    pub(crate) fn new() -> io::Result<Self> {
+        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; the descriptor is owned here and never replaced"
+        )]
+        let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Self { fd })
+    }
+
+    /// Waits until `deadline`; returns at once when it has passed. May be cancelled and called again.
+    ///
+    /// # Errors
+    /// When the kernel refuses the timer, which it does not do for a valid descriptor.
+    pub(crate) async fn sleep_until(&self, deadline: Instant) -> io::Result<()> {
+        let left = deadline.saturating_duration_since(now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let value = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::empty(), &once)?;
+        // Setting the timer again resets its expiry count, so the count need not be read.
+        self.fd.readable().await?.clear_ready();
+        Ok(())
+    }
 }

@@ -68,7 +68,9 @@ fn stages_have_times_and_rates() {
             (seconds(60), rate(0), rate(5)),
         ]))
     );
-    for text in ["", "10s", "10s:", "10s:0", "10s:0-0", "10:5", "0s:5", "10s:-5", "10s:5,", "10s:5-x", "10s:5-6-7"] {
+    for text in
+        ["", "10s", "10s:", "10s:0", "10s:0-0", "10:5", "0s:5", "10s:-5", "10s:5,", "10s:5-x", "10s:5-6-7"]
+    {
         assert!(stages(text).is_err(), "{text}");
     }
 }
@@ -86,7 +88,10 @@ fn statuses_are_codes_and_ranges() {
 #[test]
 fn connections_can_be_sent_elsewhere() {
     let to = connect_to("WWW.foobar.com:80:127.0.0.1:8080").unwrap();
-    assert_eq!((to.host.as_str(), to.port, to.address.to_string().as_str()), ("www.foobar.com", 80, "127.0.0.1:8080"));
+    assert_eq!(
+        (to.host.as_str(), to.port, to.address.to_string().as_str()),
+        ("www.foobar.com", 80, "127.0.0.1:8080")
+    );
     assert_eq!(connect_to("h:80:[::1]:81").unwrap().address.to_string(), "[::1]:81");
     for text in ["", "h:80", "h:80:x:81", "h:80:127.0.0.1:", ":::"] {
         assert!(connect_to(text).is_err(), "{text}");

@@ -96,11 +96,6 @@ impl Reader {
         if matches!(self.state, State::UntilClose) { self.answer.take() } else { None }
     }
 
-    /// Whether part of an answer has come.
-    pub(crate) fn begun(&self) -> bool {
-        !matches!(self.state, State::Head) || !self.carry.is_empty()
-    }
-
     /// Reads a head from `bytes`, together with what was carried over.
     fn head(&mut self, bytes: &[u8], to_head: bool) -> Result<(usize, bool), Malformed> {
         if self.carry.is_empty() {

@@ -3,3 +3,4 @@
 pub(crate) mod http1;
 pub(crate) mod pool;
 pub(crate) mod raw;
+pub(crate) mod resolve;

@@ -1,0 +1,102 @@
+//! What a person watches while a run goes on: one bar and one line, fit for 80 columns, on standard error and only on
+//! a terminal. Given merged intervals as they pass, it shows the last second of them.
+
+use crate::recorder::Interval;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reports::histogram::Histogram;
+use reports::number;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The live view.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    interval_s: f64,
+    warmup_s: f64,
+    measured_s: f64,
+    window: usize,
+    last: VecDeque<Interval>,
+    errors: u64,
+}
+
+impl Progress {
+    /// A view of a run with this warm-up and measured part, both in seconds, in intervals of `interval`.
+    pub(crate) fn new(visible: bool, warmup_s: f64, measured_s: f64, interval: Duration) -> Self {
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(((warmup_s + measured_s) * 1e3) as u64), target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix:>18} [{bar:56}]\n{msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        let interval_s = interval.as_secs_f64();
+        let window = (1.0 / interval_s).round().max(1.0) as usize;
+        Self { bar, interval_s, warmup_s, measured_s, window, last: VecDeque::new(), errors: 0 }
+    }
+
+    /// Another interval is past.
+    pub(crate) fn show(&mut self, interval: Interval) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let at = (interval.number + 1) as f64 * self.interval_s;
+        self.errors += interval.errors + interval.dropped;
+        self.last.push_back(interval);
+        if self.last.len() > self.window {
+            self.last.pop_front();
+        }
+        self.bar.set_position(((at + self.warmup_s).max(0.0) * 1e3) as u64);
+        self.bar.set_prefix(self.phase(at));
+        self.bar.set_message(self.line());
+    }
+
+    /// The run is over: the view goes away.
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn phase(&self, at: f64) -> String {
+        let (at, whole) = if at <= 0.0 { (at + self.warmup_s, self.warmup_s) } else { (at, self.measured_s) };
+        let what = if at <= 0.0 || whole == self.warmup_s && self.warmup_s > 0.0 { "warm-up " } else { "" };
+        if at > whole { String::from("waiting for the last") } else { format!("{what}{at:.0}/{whole:.0} s") }
+    }
+
+    fn line(&self) -> String {
+        let seconds = self.last.len() as f64 * self.interval_s;
+        let per_second = |count: fn(&Interval) -> u64| {
+            number::rate(self.last.iter().map(count).sum::<u64>() as f64 / seconds)
+        };
+        let mut times = Histogram::default();
+        self.last.iter().for_each(|interval| times.add(&interval.times.response));
+        let time =
+            |q| if times.is_empty() { String::from("-") } else { number::ms(times.quantile(q) as f64 / 1e6) };
+        let backlog = self.last.back().map_or(0, |interval| interval.gauges.backlog);
+        format!(
+            "{}/s offered  {}/s ok  p50 {}  p99 {}  {} errors  {} waiting",
+            per_second(|i| i.planned),
+            per_second(|i| i.ok),
+            time(0.5),
+            time(0.99),
+            number::count(self.errors),
+            number::count(backlog),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_fits_80_columns_even_with_large_numbers() {
+        let mut progress = Progress::new(false, 2.0, 10.0, Duration::from_millis(200));
+        let mut interval = Interval { planned: 24_000, ok: 23_990, ..Interval::default() };
+        interval.times.response.record(1_234_567_890);
+        interval.gauges.backlog = 240_000;
+        progress.last.push_back(interval);
+        progress.errors = 123_456;
+        let line = progress.line();
+        assert!(line.len() <= 80 && line.contains("120,000/s offered"), "{line}");
+        assert_eq!(progress.phase(-1.0), "warm-up 1/2 s");
+        assert_eq!(progress.phase(3.0), "3/10 s");
+    }
+}

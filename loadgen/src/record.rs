@@ -1,0 +1,162 @@
+//! From what the threads counted to the run's record: the sums, the rates, the distributions, the thresholds and the
+//! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
+
+use crate::limits;
+use crate::plan::Plan;
+use crate::recorder::Tally;
+use crate::run::Aim;
+use crate::schedule::Arrivals;
+use jiff::Timestamp;
+use reports::analyse::interval::distribution;
+use reports::analyse::verdict::{HostFindings, verdict};
+use reports::histogram::Distributions;
+use reports::outcome::Counts;
+use reports::record::{Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What is known of a run beside what its threads counted.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// Since 1970: the beginning of the measured part.
+    pub(crate) started_at: Duration,
+    /// When the run was cut short, in nanoseconds after its start.
+    pub(crate) partial_ns: Option<u64>,
+    /// CPU time of the whole process over the measured part.
+    pub(crate) process_cpu: Duration,
+    /// The share of the generator's CPUs that the hypervisor took.
+    pub(crate) steal_share: f64,
+    /// The most connections that were open at once.
+    pub(crate) connections_max: u64,
+    /// When the target stopped answering for good, in nanoseconds after the start.
+    pub(crate) died_ns: Option<u64>,
+    /// Why the interval log is incomplete.
+    pub(crate) log_error: Option<String>,
+    /// What the tiers said of themselves.
+    pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The command line.
+    pub(crate) command: Vec<String>,
+}
+
+/// The record of a run.
+pub(crate) fn of(
+    plan: &Plan,
+    aim: &Aim,
+    facts: Facts,
+    tally: Tally,
+    totals: &Distributions,
+    timeline: Timeline,
+) -> Run {
+    let warmup_s = plan.warmup().as_secs_f64();
+    let duration_s = match facts.partial_ns {
+        Some(ns) => (ns as f64 / 1e9 - warmup_s).clamp(0.0, plan.measured().as_secs_f64()),
+        None => plan.measured().as_secs_f64(),
+    };
+    let mut counts = Counts::default();
+    let counted = plan.steps.iter().zip(&tally.steps).filter(|(step, _)| step.counted);
+    counted.for_each(|(_, step)| counts += step);
+    let per_second = |n: u64| if duration_s > 0.0 { n as f64 / duration_s } else { 0.0 };
+    let findings = HostFindings {
+        out_of_descriptors: tally.out_of_descriptors,
+        out_of_ports: tally.out_of_ports,
+        steal_share: facts.steal_share,
+        wakeup_lag_p99_ms: if tally.lateness.is_empty() {
+            0.0
+        } else {
+            tally.lateness.quantile(0.99) as f64 / 1e6
+        },
+        connect_limited: tally.saturated,
+    };
+    let cpu_s = facts.process_cpu.as_secs_f64();
+    let mut run = Run {
+        schema: RUN_SCHEMA.to_owned(),
+        partial: facts.partial_ns.is_some(),
+        seed: plan.seed,
+        command: facts.command,
+        started_at: timestamp(facts.started_at).to_string(),
+        target: Target {
+            url: aim.url.to_string(),
+            kind: aim.kind,
+            what: aim.what.clone(),
+            cpus: aim.target_cpus.clone(),
+        },
+        load_loop: if plan.open { Loop::Open } else { Loop::Closed },
+        arrivals: match plan.arrivals {
+            Arrivals::Even => "even".to_owned(),
+            Arrivals::Poisson => "poisson".to_owned(),
+        },
+        duration_s,
+        connections_max: facts.connections_max,
+        rps: Rates {
+            planned: per_second(counts.planned),
+            sent: per_second(counts.sent),
+            ok: per_second(tally.ok_in_time),
+        },
+        planned: counts.planned,
+        sent: counts.sent,
+        ok: counts.ok,
+        dropped: counts.dropped,
+        unfinished: counts.unfinished,
+        errors: counts.errors,
+        status: counts.status,
+        response_ms: distribution(&totals.response),
+        service_ms: distribution(&totals.service),
+        send_lag_ms: distribution(&totals.send_lag),
+        ok_response_ms: distribution(&totals.ok_response),
+        bytes: tally.bytes,
+        generator: Generator {
+            cpu_s,
+            cpu_us_per_request: if counts.sent > 0 { cpu_s * 1e6 / counts.sent as f64 } else { 0.0 },
+            cpu_share_max: if duration_s > 0.0 {
+                (tally.cpu.as_secs_f64() / duration_s).min(1.0)
+            } else {
+                0.0
+            },
+            threads: aim.threads,
+            max_rss_bytes: limits::max_rss_bytes(),
+            cpus: aim.cpus.clone(),
+        },
+        observed: facts.observed,
+        thresholds: Vec::new(),
+        verdict: Verdict::default(),
+        died_at_s: facts.died_ns.map(|ns| ns as f64 / 1e9 - warmup_s),
+        steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
+        timeline,
+        host: host(),
+    };
+    run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
+    run.verdict = verdict(&run, &findings);
+    if let Some(error) = facts.log_error {
+        run.verdict.valid = false;
+        run.verdict.reasons.insert(0, format!("the interval log could not be written: {error}"));
+    }
+    run
+}
+
+/// A time since 1970 as a point in time.
+pub(crate) fn timestamp(since_1970: Duration) -> Timestamp {
+    let ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+fn step(step: &crate::schedule::Step, counts: Counts) -> Step {
+    Step {
+        duration_s: step.length.as_secs_f64(),
+        from_rps: step.from.rps(),
+        to_rps: step.to.rps(),
+        counted: step.counted,
+        counts,
+    }
+}
+
+fn host() -> Host {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    Host {
+        cpu: model.trim_start_matches([' ', '\t', ':']).to_owned(),
+        cpus: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("LOADGEN_COMMIT").to_owned(),
+    }
+}

@@ -1,0 +1,73 @@
+//! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
+
+use crate::failure::{Exit, Failure, Outcome};
+use reports::record::Run;
+use reports::{pictures, store, text};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// An error, on one line.
+pub(crate) fn error(failure: &Failure) {
+    note(&format!("loadgen: {}", failure.message));
+}
+
+/// A line for the person who waits; when nobody listens, it is not said.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
+pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) {
+    let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let terminal =
+        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let mut text = text::summary(run, colour_allowed && terminal);
+    if let Some(note) = note {
+        text += &format!("target    {note}\n");
+    }
+    for line in lines {
+        text += &format!("{line}\n");
+    }
+    // A closed pipe (| head) is the reader's choice.
+    let _ = match beside_json {
+        true => std::io::stderr().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(text.as_bytes()),
+    };
+}
+
+/// The summary as JSON, to a file or, for `-`, to standard output.
+///
+/// # Errors
+/// Wrong use: the file cannot be written.
+pub(crate) fn json(run: &Run, file: &Path) -> Outcome {
+    let refused = |e: String| Failure::usage(format!("cannot write {}: {e}", file.display()));
+    let mut text = serde_json::to_string_pretty(run).map_err(|e| refused(e.to_string()))?;
+    text.push('\n');
+    if file.as_os_str() == "-" {
+        return std::io::stdout().write_all(text.as_bytes()).map_err(|e| refused(e.to_string()));
+    }
+    std::fs::write(file, text).map_err(|e| refused(e.to_string()))
+}
+
+/// Draws the pictures of the record in `dir`.
+///
+/// # Errors
+/// Why they could not be drawn.
+pub(crate) fn draw(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    pictures::write(dir, &store::load(dir)?)
+}
+
+/// Draws again what a run has left, and prints its summary again.
+///
+/// # Errors
+/// Wrong use: there is no record, or it cannot be read or written to.
+pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
+    let record = store::load(dir).map_err(Failure::usage)?;
+    let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;
+    if let Some(file) = json_file {
+        json(&record.run, file)?;
+    }
+    let lines: Vec<String> = drawn.iter().map(|picture| format!("picture   {}", picture.display())).collect();
+    summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"));
+    Ok(Exit::Passed)
+}

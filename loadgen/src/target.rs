@@ -1,0 +1,181 @@
+//! The reference target as a process. Given CPUs, it starts `target-stack up`, waits for the stack descriptor, and takes
+//! the stack down again; it knows of the target only what the descriptor says.
+
+use crate::failure::{Failure, Outcome};
+use crate::pace;
+use reports::record::TargetKind;
+use rustix::process::{Pid, Signal};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+/// The descriptor's schema that this program reads.
+const SCHEMA: &str = "target-stack.up/1";
+/// How long a stack may take to come up: a new database on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long it may take to end in order.
+const END_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a stack says of itself; users may write one for a system of their own.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Descriptor {
+    schema: String,
+    /// The website's root.
+    pub(crate) url: String,
+    /// The name server of its zone.
+    pub(crate) resolver: Option<SocketAddr>,
+    /// The processes of each tier.
+    pub(crate) tiers: BTreeMap<String, Vec<Tier>>,
+    /// The CPUs that it is pinned to.
+    #[serde(default)]
+    pub(crate) cpus: Vec<usize>,
+    /// How many products the catalogue holds.
+    #[serde(default = "one")]
+    pub(crate) items: u32,
+}
+
+/// One process of a tier.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Tier {
+    /// Where it is reached.
+    pub(crate) address: String,
+    /// Its Prometheus endpoint.
+    pub(crate) metrics: Option<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A running `target-stack up`.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    child: Child,
+    last_words: tokio::task::JoinHandle<String>,
+    /// What it says of itself.
+    pub(crate) descriptor: Descriptor,
+}
+
+impl Reference {
+    /// Starts the stack on `cpus` and waits until all its tiers answer.
+    ///
+    /// # Errors
+    /// The target's fault, in one line: not found, not started, no descriptor.
+    pub(crate) async fn start(cpus: &[usize]) -> Outcome<Self> {
+        let program = program();
+        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+        let mut child = Command::new(&program)
+            .args(["up", "--cpus", &cpus.join(","), "--die-with", &std::process::id().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own: Ctrl-C at the terminal is for this program, which then ends the stack in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|e| {
+                Failure::target(format!(
+                    "cannot start the reference target {}: {e}; build it (cargo build --release), or give a URL",
+                    program.display()
+                ))
+            })?;
+        let (out, errors) = (child.stdout.take(), child.stderr.take());
+        let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
+        let line = match out {
+            Some(out) => pace::within(START_LIMIT, BufReader::new(out).lines().next_line()).await,
+            None => None,
+        };
+        match line {
+            Some(Ok(Some(line))) => {
+                let descriptor = serde_json::from_str::<Descriptor>(&line)
+                    .map_err(|e| e.to_string())
+                    .and_then(
+                        |d| if d.schema == SCHEMA { Ok(d) } else { Err(format!("schema {}", d.schema)) },
+                    )
+                    .map_err(|e| {
+                        Failure::target(format!("the reference target's descriptor cannot be read: {e}"))
+                    })?;
+                Ok(Self { child, last_words, descriptor })
+            }
+            Some(_) => {
+                let _ = child.wait().await;
+                let why = last_words.await.unwrap_or_default();
+                let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
+                Err(Failure::target(format!("the reference target did not start: {why}")))
+            }
+            None => {
+                end(&mut child).await;
+                Err(Failure::target(format!("the reference target did not answer within {START_LIMIT:?}")))
+            }
+        }
+    }
+
+    /// What it said when it ended by itself; `None` while it runs.
+    pub(crate) async fn died(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            _ => Some((&mut self.last_words).await.unwrap_or_default()),
+        }
+    }
+
+    /// Takes the stack down and waits until it is gone.
+    pub(crate) async fn stop(mut self) {
+        end(&mut self.child).await;
+    }
+
+    /// The product pages of the whole catalogue, as request targets.
+    pub(crate) fn product_pages(&self) -> Vec<String> {
+        (1..=self.descriptor.items).map(|id| format!("/products/{id}")).collect()
+    }
+
+    /// The proxy's own address, for a stack without a zone.
+    pub(crate) fn proxy_address(&self) -> Option<SocketAddr> {
+        self.descriptor.tiers.get("proxy")?.first()?.address.parse().ok()
+    }
+
+    /// What is being loaded, in words.
+    pub(crate) fn what(&self) -> String {
+        format!(
+            "the product pages of {} random products, one database read each, through proxy, app server and MariaDB",
+            self.descriptor.items
+        )
+    }
+
+    /// [`TargetKind::Reference`].
+    pub(crate) const KIND: TargetKind = TargetKind::Reference;
+}
+
+/// `target-stack` beside this executable, else the one on PATH.
+fn program() -> PathBuf {
+    let name = PathBuf::from("target-stack");
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&name)));
+    beside.filter(|path| path.is_file()).unwrap_or(name)
+}
+
+/// Reads standard error to its end, so that the child never waits for it, and keeps the last line.
+async fn last_line(lines: Option<Lines<BufReader<ChildStderr>>>) -> String {
+    let mut last = String::new();
+    if let Some(mut lines) = lines {
+        while let Ok(Some(line)) = lines.next_line().await {
+            last = line;
+        }
+    }
+    last
+}
+
+/// Asks the child to end, and kills it when it does not.
+async fn end(child: &mut Child) {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended in between; then there is nothing to do.
+        let _ = rustix::process::kill_process(pid, Signal::TERM);
+        if pace::within(END_LIMIT, child.wait()).await.is_none() {
+            let _ = child.kill().await;
+        }
+    }
+}
