@@ -11,6 +11,7 @@ mod pace;
 mod proxy;
 mod queue;
 mod signals;
+mod supervise;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,9 @@ struct Cli {
 enum Command {
     /// Run all tiers until SIGINT or SIGTERM, and print the stack descriptor when they answer
     Up(up::Args),
+    /// Remove a stack's directory when its supervisor has gone
+    #[command(hide = true)]
+    Sweep(up::SweepArgs),
     /// Serve the zone foobar.com
     Dns(dns::Args),
     /// Serve HTTP as nginx does, from an nginx.conf
@@ -64,6 +68,7 @@ fn run(cli: Cli) -> Outcome {
     limits::raise_descriptors();
     match cli.command {
         Command::Up(args) => up::run(args),
+        Command::Sweep(args) => up::sweep(args),
         Command::Dns(args) => dns::run(args),
         Command::Proxy(args) => proxy::run(args),
         Command::App(args) => app::run(args),

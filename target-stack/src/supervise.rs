@@ -1,0 +1,164 @@
+//! The processes of a stack. Given a tier's arguments, it starts this program again as that tier, waits for the line
+//! with which the tier says that it answers, notices when one dies, and ends all of them in order. It does not know
+//! what the tiers do.
+
+use crate::descriptor::Tier;
+use crate::failure::{Failure, Outcome};
+use crate::pace;
+use rustix::process::{Pid, Signal, WaitOptions};
+use std::cell::RefCell;
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long a tier may take until it answers.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long a tier may take to end when it is asked to; the database writes its pages out.
+const END_LIMIT: Duration = Duration::from_secs(12);
+/// How long an orphan may take to die of SIGKILL.
+const REAP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The tiers of a stack, in the order in which they were started.
+#[derive(Debug, Default)]
+pub(crate) struct Processes {
+    all: Vec<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    name: &'static str,
+    child: Child,
+    last_words: Rc<RefCell<String>>,
+}
+
+impl Processes {
+    /// No process yet. From now on, orphans of this process's children become its own children, so that it can see
+    /// that they are gone.
+    ///
+    /// # Errors
+    /// When the kernel does not do that.
+    pub(crate) fn new() -> Outcome<Self> {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+            .map_err(|e| Failure::start(format!("cannot adopt orphans: {e}")))?;
+        Ok(Self::default())
+    }
+
+    /// Starts the tier `name` and waits until it says that it answers. Must be called on the main thread: a tier
+    /// dies with the thread that started it.
+    ///
+    /// # Errors
+    /// When it does not start or does not answer, with its own last words.
+    pub(crate) async fn start(&mut self, name: &'static str, arguments: &[String]) -> Outcome<Tier> {
+        let program =
+            std::env::current_exe().map_err(|e| Failure::start(format!("cannot find this program: {e}")))?;
+        let mut child = Command::new(program)
+            .args(["--die-with", &std::process::id().to_string(), name])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C at the terminal is for the supervisor, which then ends its tiers in order.
+            .process_group(0)
+            .spawn()
+            .map_err(|e| Failure::start(format!("cannot start the {name} tier: {e}")))?;
+        let (out, errors) = (child.stdout.take(), child.stderr.take());
+        let last_words = Rc::new(RefCell::new(String::new()));
+        let words = Rc::clone(&last_words);
+        let listening = tokio::task::spawn_local(async move {
+            let Some(errors) = errors else { return };
+            let mut lines = BufReader::new(errors).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                words.replace(line);
+            }
+        });
+        self.all.push(Process { name, child, last_words: Rc::clone(&last_words) });
+        let line = match out {
+            Some(out) => pace::within(READY_LIMIT, BufReader::new(out).lines().next_line()).await,
+            None => None,
+        };
+        match line {
+            Some(Ok(Some(line))) => serde_json::from_str(&line)
+                .map_err(|e| Failure::start(format!("the {name} tier said something unexpected: {e}"))),
+            Some(_) => {
+                // Its standard output is closed, so it is ending; what it says last is why.
+                let _ = pace::within(END_LIMIT, listening).await;
+                let words = last_words.borrow();
+                let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
+                Err(Failure::start(format!("the {name} tier did not start: {words}")))
+            }
+            None => Err(Failure::start(format!("the {name} tier did not answer within {READY_LIMIT:?}"))),
+        }
+    }
+
+    /// Waits until one of the processes ends, and says how.
+    pub(crate) async fn first_death(&mut self) -> Failure {
+        let (n, status) = std::future::poll_fn(|cx| {
+            for (n, process) in self.all.iter_mut().enumerate() {
+                let waiting = std::pin::pin!(process.child.wait());
+                if let std::task::Poll::Ready(status) = waiting.poll(cx) {
+                    return std::task::Poll::Ready((n, status));
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await;
+        let process = &self.all[n];
+        let how = status.map_or_else(|e| e.to_string(), ended);
+        let words = process.last_words.borrow();
+        let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
+        let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+        Failure::start(format!("the {} tier {how}{words}", process.name))
+    }
+
+    /// Ends all processes, the last started first, and what they may have left behind.
+    pub(crate) async fn end(mut self) {
+        while let Some(mut process) = self.all.pop() {
+            signal(process.child.id(), Signal::TERM);
+            if pace::within(END_LIMIT, process.child.wait()).await.is_none() {
+                // It may have ended in between; then there is nothing to kill.
+                let _ = process.child.kill().await;
+            }
+        }
+        let _ = pace::within(REAP_LIMIT, reap_orphans()).await;
+    }
+}
+
+/// Kills and reaps the children that this process adopted from tiers that died.
+async fn reap_orphans() {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                own_children().into_iter().for_each(|pid| signal(Some(pid), Signal::KILL));
+                pace::pause(Duration::from_millis(5)).await;
+            }
+            // No child is left.
+            Err(_) => return,
+        }
+    }
+}
+
+/// The processes whose parent this one is.
+fn own_children() -> Vec<u32> {
+    let own = std::process::id();
+    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn signal(pid: Option<u32>, signal: Signal) {
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+        // A process that has ended needs no signal.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn ended(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => String::from("ended"),
+    }
+}
