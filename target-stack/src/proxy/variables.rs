@@ -100,15 +100,6 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Variable(Variable::UpstreamHttp(_))))
     }
 
-    /// The whole text when it has no variables.
-    pub(crate) fn fixed(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [] => Some(""),
-            [Part::Text(text)] => Some(text),
-            _ => None,
-        }
-    }
-
     /// Appends the text for `exchange` to `out`; `value` treats what a variable gives (an empty value included).
     pub(crate) fn write(&self, exchange: &Exchange, out: &mut Vec<u8>, value: fn(&mut Vec<u8>, usize)) {
         for part in &self.0 {
@@ -193,8 +184,8 @@ impl Variable {
             Self::Http(name) => fields(&exchange.parts.headers, name, out),
             Self::Msec => seconds(pace::wall_clock(), out),
             Self::ProxyAddXForwardedFor => {
-                fields(&exchange.parts.headers, &headers::X_FORWARDED_FOR, out);
-                if !out.is_empty() && exchange.parts.headers.contains_key(&headers::X_FORWARDED_FOR) {
+                if exchange.parts.headers.contains_key(&headers::X_FORWARDED_FOR) {
+                    fields(&exchange.parts.headers, &headers::X_FORWARDED_FOR, out);
                     out.extend_from_slice(b", ");
                 }
                 put(out, format_args!("{}", client.peer.ip()));
@@ -220,7 +211,9 @@ impl Variable {
             Self::Status => put(out, format_args!("{:03}", exchange.status)),
             Self::TimeIso8601 => calendar::iso8601(pace::wall_clock(), out),
             Self::TimeLocal => calendar::common_log(pace::wall_clock(), out),
-            Self::UpstreamAddr => attempts(exchange, out, |a, out| out.extend_from_slice(a.address.as_bytes())),
+            Self::UpstreamAddr => {
+                attempts(exchange, out, |a, out| out.extend_from_slice(a.address.as_bytes()))
+            }
             Self::UpstreamConnectTime => attempts(exchange, out, |a, out| maybe_seconds(a.connect, out)),
             Self::UpstreamHeaderTime => attempts(exchange, out, |a, out| maybe_seconds(a.header, out)),
             Self::UpstreamHttp(name) => fields(&exchange.upstream_headers, name, out),
@@ -287,13 +280,16 @@ mod tests {
             ("", vec![]),
             ("plain", vec![text("plain")]),
             ("$uri", vec![Part::Variable(Variable::Uri)]),
-            ("a${status}b$host:", vec![
-                text("a"),
-                Part::Variable(Variable::Status),
-                text("b"),
-                Part::Variable(Variable::Host),
-                text(":"),
-            ]),
+            (
+                "a${status}b$host:",
+                vec![
+                    text("a"),
+                    Part::Variable(Variable::Status),
+                    text("b"),
+                    Part::Variable(Variable::Host),
+                    text(":"),
+                ],
+            ),
             ("$arg_n", vec![Part::Variable(Variable::Arg("n".to_owned()))]),
             ("$http_user_agent", vec![Part::Variable(Variable::Http(http::header::USER_AGENT))]),
         ];
@@ -318,7 +314,9 @@ mod tests {
 
     #[test]
     fn arguments_are_found_by_name() {
-        for (args, want) in [("n=1", "1"), ("a=2&N=3&n=4", "3"), ("nn=1", ""), ("n", ""), ("", ""), ("n=%20", "%20")] {
+        for (args, want) in
+            [("n=1", "1"), ("a=2&N=3&n=4", "3"), ("nn=1", ""), ("n", ""), ("", ""), ("n=%20", "%20")]
+        {
             assert_eq!(argument(args, "n"), want.as_bytes(), "{args}");
         }
     }

@@ -156,7 +156,10 @@ mod tests {
     fn a_directive_knows_its_line_and_block() {
         let tree = parse("f", "a;\nb 1 '2 3' {\n  c;\n}\n").expect("a valid text");
         assert_eq!((tree[0].name.as_str(), tree[0].place.line, &tree[0].block), ("a", 1, &None));
-        assert_eq!((tree[1].args.as_slice(), tree[1].place.line), (&["1".to_owned(), "2 3".to_owned()][..], 2));
+        assert_eq!(
+            (tree[1].args.as_slice(), tree[1].place.line),
+            (&["1".to_owned(), "2 3".to_owned()][..], 2)
+        );
         assert_eq!((tree[1].inner()[0].name.as_str(), tree[1].inner()[0].place.line), ("c", 3));
     }
 

@@ -86,7 +86,10 @@ pub(crate) fn listen(directive: &Directive, text: &str) -> Outcome<SocketAddr> {
     let port_text = match port {
         Some(port) => port,
         None if digits(text).is_some() => {
-            return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, text.parse().map_err(|_| wrong("invalid port"))?)));
+            return Ok(SocketAddr::from((
+                Ipv4Addr::UNSPECIFIED,
+                text.parse().map_err(|_| wrong("invalid port"))?,
+            )));
         }
         None => "80",
     };
@@ -94,11 +97,9 @@ pub(crate) fn listen(directive: &Directive, text: &str) -> Outcome<SocketAddr> {
     let ip = match host {
         "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        _ => host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse()
-            .map_err(|_| wrong("host not found"))?,
+        _ => {
+            host.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| wrong("host not found"))?
+        }
     };
     Ok(SocketAddr::new(ip, port))
 }
@@ -143,7 +144,14 @@ mod tests {
 
     #[test]
     fn times_read_as_nginx_reads_them() {
-        let rows = [("0", 0), ("60", 60_000), ("60s", 60_000), ("500ms", 500), ("1m30s", 90_000), ("1h 5", 3_605_000)];
+        let rows = [
+            ("0", 0),
+            ("60", 60_000),
+            ("60s", 60_000),
+            ("500ms", 500),
+            ("1m30s", 90_000),
+            ("1h 5", 3_605_000),
+        ];
         for (text, want) in rows {
             assert_eq!(parse_time(text), Some(Duration::from_millis(want)), "{text}");
         }
