@@ -125,6 +125,8 @@ pub(crate) struct UpstreamBody {
     read_timeout: Duration,
     /// Set while nothing comes.
     patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// How it broke off, until the client has been sent what came before.
+    broken: Option<CutShort>,
 }
 
 impl UpstreamBody {
@@ -135,7 +137,8 @@ impl UpstreamBody {
         peer: usize,
         read_timeout: Duration,
     ) -> Self {
-        let mut body = Self { incoming, link: Some(link), group, peer, read_timeout, patience: None };
+        let mut body =
+            Self { incoming, link: Some(link), group, peer, read_timeout, patience: None, broken: None };
         if body.incoming.is_end_stream() {
             body.finish();
         }
@@ -150,6 +153,21 @@ impl UpstreamBody {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match std::task::ready!(self.poll_upstream(cx)) {
+            Some(Err(error)) => {
+                // A failed body drops what hyper has not flushed, be it the answer's head: it gets one turn to.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Poll::Ready(frame) = self.poll_received() {
             return Poll::Ready(frame);
         }

@@ -5,14 +5,23 @@ use super::counters::Counters;
 use super::headers::SERVER_NAME;
 use http::StatusCode;
 
+/// nginx's reason phrase, where it is not the one of RFC 9110.
+pub(crate) fn reason(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        302 => Some("Moved Temporarily"),
+        413 => Some("Request Entity Too Large"),
+        503 => Some("Service Temporarily Unavailable"),
+        504 => Some("Gateway Time-out"),
+        _ => None,
+    }
+}
+
 /// The page of a status of 300 or more.
 pub(crate) fn page(status: StatusCode) -> String {
-    let reason = match status.as_u16() {
-        302 => "Found",
-        413 => "Request Entity Too Large",
-        503 => "Service Temporarily Unavailable",
-        504 => "Gateway Time-out",
-        _ => status.canonical_reason().unwrap_or(""),
+    let reason = match status {
+        // Here nginx itself differs between page and status line.
+        StatusCode::FOUND => "Found",
+        _ => reason(status).or(status.canonical_reason()).unwrap_or(""),
     };
     let title = format!("{} {reason}", status.as_u16());
     let title = title.trim_end();

@@ -12,6 +12,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATI
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -187,6 +188,9 @@ fn own(
     let mut response = Response::new(Answer::text(text, exchange));
     *response.status_mut() = status;
     *response.headers_mut() = map;
+    if let Some(reason) = pages::reason(status) {
+        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    }
     response
 }
 

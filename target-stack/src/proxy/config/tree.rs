@@ -140,7 +140,7 @@ mod tests {
             ("events {\n listen 80", "unexpected end of file, expecting \";\" or \"}\" in f:2"),
             ("x 'a", "unexpected end of file, expecting \";\" or \"}\" in f:1"),
             ("}", "unexpected \"}\" in f:1"),
-            ("a {\nb }", "unexpected end of file, expecting \";\" or \"}\" in f:2"),
+            ("a {\nb }", "unexpected \"}\" in f:2"),
             ("a { b c ; \"d\" } ", "unexpected \"}\" in f:1"),
             (";", "unexpected \";\" in f:1"),
             ("\n{", "unexpected \"{\" in f:2"),
