@@ -162,3 +162,70 @@ impl RequestHandler for Counted {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A question as RFC 1035 section 4.1 lays it out; the kinds are A 1, SOA 6, AAAA 28, AXFR 252.
+    fn question(name: &str, kind: u16) -> Vec<u8> {
+        let mut message = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.') {
+            message.push(u8::try_from(label.len()).expect("a short label"));
+            message.extend_from_slice(label.as_bytes());
+        }
+        message.push(0);
+        message.extend(kind.to_be_bytes());
+        message.extend([0, 1]);
+        message
+    }
+
+    /// The response code, whether it is authoritative, and the counts of answers and authority records.
+    fn summary(answer: &[u8]) -> (u8, bool, u8, u8) {
+        assert_eq!(answer[..2], [0x12, 0x34], "the question's number");
+        (answer[3] & 15, answer[2] & 4 != 0, answer[7], answer[9])
+    }
+
+    #[test]
+    fn the_zone_answers_over_udp_and_tcp() {
+        let rows = [
+            ("www.foobar.com", 1, (0, true, 2, 0)),
+            ("WWW.FooBar.COM", 1, (0, true, 2, 0)),
+            ("www.foobar.com", 28, (0, true, 0, 1)),
+            ("nope.foobar.com", 1, (3, true, 0, 1)),
+            ("foobar.com", 6, (0, true, 1, 1)),
+            ("example.com", 1, (5, false, 0, 0)),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (udp, tcp) = bind("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+            let address = tcp.local_addr().expect("an address");
+            assert_eq!(udp.local_addr().expect("an address"), address);
+            let addresses = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
+            let answers = Family::<Rcode, Counter>::default();
+            let catalog = catalog(&addresses, 60).expect("a zone");
+            let mut server = Server::new(Counted { catalog, answers: answers.clone() });
+            server.register_socket(udp);
+            server.register_listener(tcp, TCP_IDLE, TCP_BUFFER);
+
+            let client = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+            let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+            for (name, kind, want) in rows {
+                let question = question(name, kind);
+                let mut answer = [0; 512];
+                client.send_to(&question, address).await.expect("a question sent");
+                client.recv(&mut answer).await.expect("an answer");
+                assert_eq!(summary(&answer), want, "{name} {kind} over UDP");
+
+                let length = u16::try_from(question.len()).expect("a short question").to_be_bytes();
+                stream.write_all(&[&length[..], &question].concat()).await.expect("a question sent");
+                let length = stream.read_u16().await.expect("a length");
+                stream.read_exact(&mut answer[..usize::from(length)]).await.expect("an answer");
+                assert_eq!(summary(&answer), want, "{name} {kind} over TCP");
+            }
+            let count = |rcode: &str| answers.get_or_create(&Rcode { rcode: rcode.to_owned() }).get();
+            assert_eq!((count("NOERROR"), count("NXDOMAIN"), count("REFUSED")), (8, 2, 2));
+        });
+    }
+}

@@ -110,10 +110,10 @@ impl Passage<'_> {
                     (true, true, status)
                 }
                 Err(failed) => {
-                    if let Some(refusal) = self.clients_fault(exchange, &failed) {
+                    self.log(exchange, &failed.reason);
+                    if let Some(refusal) = self.clients_fault() {
                         return Err(refusal);
                     }
-                    self.log(exchange, &failed.reason);
                     let enabled = if failed.timed_out { retry.timeout } else { retry.error };
                     if failed.reused
                         && !failed.timed_out
@@ -147,13 +147,9 @@ impl Passage<'_> {
         replayable && (!sent || self.settings.proxy.retry.may_repeat(&exchange.parts.method))
     }
 
-    /// The status to refuse with when it was the client's body that failed.
-    fn clients_fault(&self, exchange: &Exchange, failed: &Failed) -> Option<StatusCode> {
-        if !self.upload.as_ref()?.too_long() {
-            return None;
-        }
-        self.log(exchange, &failed.reason);
-        Some(StatusCode::PAYLOAD_TOO_LARGE)
+    /// The status to refuse with when it was the client's body that failed: no server is to blame, and none can help.
+    fn clients_fault(&self) -> Option<StatusCode> {
+        self.upload.as_ref()?.fault()
     }
 
     async fn attempt(
@@ -269,10 +265,9 @@ fn failed(error: LinkError, reused: bool, doing: &str) -> Failed {
         LinkError::Failed { sent, reason } => {
             Failed { timed_out: false, sent, reused, reason: format!("{reason} while {doing}") }
         }
-        LinkError::TimedOut => Failed {
+        LinkError::TimedOut { sent } => Failed {
             timed_out: true,
-            // A request that waits for its answer has been sent; one that waits for a connection has not.
-            sent: !doing.starts_with("connecting"),
+            sent,
             reused,
             reason: format!("upstream timed out (110: Connection timed out) while {doing}"),
         },

@@ -3,6 +3,7 @@
 
 use super::config::ProxySettings;
 use super::exchange::Exchange;
+use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
@@ -103,7 +104,7 @@ fn set(map: &mut HeaderMap, exchange: &Exchange, name: &HeaderName, value: &supe
     if value.is_empty() || (*name == CONNECTION && !value.eq_ignore_ascii_case(b"close")) {
         return;
     }
-    if let Ok(value) = HeaderValue::from_bytes(&value) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
         map.append(name, value);
     }
 }

@@ -75,12 +75,12 @@ pub(crate) fn run(args: Args) -> Outcome {
     let file = file.display();
     match config {
         Ok(_) => {
-            say(format_args!("the configuration file {file} syntax is ok"));
-            say(format_args!("configuration file {file} test is successful"));
+            say(format_args!("target-stack: the configuration file {file} syntax is ok"));
+            say(format_args!("target-stack: configuration file {file} test is successful"));
             Ok(())
         }
         Err(refused) => {
-            say(format_args!("{refused}"));
+            say(format_args!("target-stack: {refused}"));
             Err(Failure::config(format!("configuration file {file} test failed")))
         }
     }
@@ -89,5 +89,5 @@ pub(crate) fn run(args: Args) -> Outcome {
 /// Says a line to the person at the terminal, on standard error as nginx does.
 fn say(text: std::fmt::Arguments<'_>) {
     // Nothing is left to tell it to when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "target-stack: {text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -37,8 +37,8 @@ pub(crate) struct Link {
 pub(crate) enum LinkError {
     /// The connection failed; `sent` says whether the server may have seen the request.
     Failed { sent: bool, reason: String },
-    /// Nothing moved for as long as is allowed.
-    TimedOut,
+    /// Nothing moved for as long as is allowed; `sent` as above.
+    TimedOut { sent: bool },
 }
 
 impl Link {
@@ -51,7 +51,7 @@ impl Link {
         let failed = |reason: String| LinkError::Failed { sent: false, reason };
         let stream = pace::within(limit, TcpStream::connect(address))
             .await
-            .ok_or(LinkError::TimedOut)?
+            .ok_or(LinkError::TimedOut { sent: false })?
             .map_err(|e| failed(format!("connect() failed ({})", super::config::os_error(&e))))?;
         // Without it a second small write would wait for the first one's acknowledgement; it cannot fail on TCP.
         let _ = stream.set_nodelay(true);
@@ -95,7 +95,7 @@ impl Link {
                     return Err(LinkError::Failed { sent: true, reason });
                 }
                 None if progress() != before => {}
-                None => return Err(LinkError::TimedOut),
+                None => return Err(LinkError::TimedOut { sent: true }),
             }
         }
     }
@@ -121,7 +121,8 @@ fn describe(error: &hyper::Error) -> String {
     if error.is_incomplete_message() {
         "upstream prematurely closed connection".to_owned()
     } else if let Some(cause) = std::error::Error::source(error) {
-        format!("{error}: {cause}")
+        // Of a body that failed, hyper's own words say only whose body it was.
+        if error.is_user() { cause.to_string() } else { format!("{error}: {cause}") }
     } else {
         error.to_string()
     }

@@ -322,6 +322,26 @@ fn a_body_that_is_cut_short_does_not_end_cleanly() {
 }
 
 #[test]
+fn a_client_that_breaks_off_its_body_ejects_no_server() {
+    let upstream = Upstream::start(|_, _| Reply::Send(OK));
+    let other = Upstream::start(|_, _| Reply::Send(OK));
+    let (proxy, _dir) = passing(&[upstream.address, other.address], "");
+    let mut client = proxy.connect();
+    client
+        .write_all(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        .expect("a request sent");
+    let mut answer = String::new();
+    let _ = client.read_to_string(&mut answer);
+    for _ in 0..2 {
+        assert!(proxy.get("/").ends_with("ok"));
+    }
+    let answered =
+        |upstream: &Upstream| upstream.seen().iter().filter(|(_, head, _)| head.starts_with("get")).count();
+    assert_eq!((answered(&upstream), answered(&other)), (1, 1));
+    assert_eq!(proxy.counters.peer(0, 0).failures.get(), 0);
+}
+
+#[test]
 fn bytes_after_an_answer_end_the_connection() {
     let upstream =
         Upstream::start(|_, _| Reply::Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200"));

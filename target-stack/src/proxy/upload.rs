@@ -1,7 +1,8 @@
 //! A request's body on its way to an upstream. Given the client's body, it gives a body for the upstream that streams
-//! it, and remembers how far that came: whether another try may still have it, and whether it grew too long.
+//! it, and remembers how far that came: whether another try may still have it, and whether it is the body that is at fault.
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
@@ -17,7 +18,7 @@ pub(crate) struct Upload {
     /// The longest allowed, in bytes; 0 for any.
     limit: u64,
     received: Cell<u64>,
-    too_long: Cell<bool>,
+    fault: Cell<Option<StatusCode>>,
     ended: Cell<bool>,
 }
 
@@ -27,7 +28,7 @@ impl Upload {
             incoming: RefCell::new(incoming),
             limit,
             received: Cell::new(0),
-            too_long: Cell::new(false),
+            fault: Cell::new(None),
             ended: Cell::new(false),
         })
     }
@@ -37,8 +38,9 @@ impl Upload {
         self.received.get()
     }
 
-    pub(crate) fn too_long(&self) -> bool {
-        self.too_long.get()
+    /// The status to refuse the request with when its body is at fault: too long, or broken off.
+    pub(crate) fn fault(&self) -> Option<StatusCode> {
+        self.fault.get()
     }
 
     /// Whether the client has sent all of it.
@@ -86,11 +88,14 @@ impl Body for RequestBody {
             upload.ended.set(true);
             return Poll::Ready(None);
         };
-        let frame = frame.map_err(UploadError::Client)?;
+        let frame = frame.map_err(|error| {
+            upload.fault.set(Some(StatusCode::BAD_REQUEST));
+            UploadError::Client(error)
+        })?;
         if let Some(data) = frame.data_ref() {
             upload.received.set(upload.received.get() + data.len() as u64);
             if upload.limit > 0 && upload.received.get() > upload.limit {
-                upload.too_long.set(true);
+                upload.fault.set(Some(StatusCode::PAYLOAD_TOO_LARGE));
                 return Poll::Ready(Some(Err(UploadError::TooLong)));
             }
         }
