@@ -62,7 +62,10 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
         "events" => {
             rules::check(directive.inner(), Context::Events)?;
             for inner in directive.inner() {
-                config.connections = values::number(inner, inner.arg(0))? as usize;
+                let text = inner.arg(0);
+                config.connections = values::digits(text)
+                    .and_then(|n| usize::try_from(n).ok())
+                    .ok_or_else(|| inner.error(format_args!("invalid number \"{text}\"")))?;
             }
         }
         _ => {}

@@ -138,6 +138,8 @@ mod tests {
                 "invalid value \"maybe\" in \"sendfile\" directive, it must be \"on\" or \"off\"",
             ),
             (http("keepalive_timeout 1q;"), "\"keepalive_timeout\" directive invalid value"),
+            (http("keepalive_requests x;"), "\"keepalive_requests\" directive invalid number"),
+            (http("access_log x combined buffer=8k;"), "invalid parameter \"buffer=8k\""),
             (http("client_max_body_size 1q;"), "\"client_max_body_size\" directive invalid value"),
             (http("access_log x nope;"), "unknown log format \"nope\""),
             (http("log_format a x; log_format a y;"), "duplicate \"log_format\" name \"a\""),

@@ -124,7 +124,13 @@ impl Settings {
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
             "access_log" => self.logs.push(formats.log(directive)?),
-            "keepalive_timeout" => self.keepalive_timeout = values::time(directive, first)?,
+            "keepalive_timeout" => {
+                self.keepalive_timeout = values::time(directive, first)?;
+                // The second value is told to the client in a field that none of today's reads.
+                if let Some(told) = directive.args.get(1) {
+                    values::time(directive, told)?;
+                }
+            }
             "keepalive_requests" => self.keepalive_requests = values::number(directive, first)?,
             "client_max_body_size" => self.max_body = values::size(directive, first)?,
             "default_type" => self.default_type = first.to_owned(),
@@ -213,6 +219,9 @@ impl<'a> Formats<'a> {
     }
 
     fn log(&mut self, directive: &Directive) -> Outcome<AccessLog> {
+        if let Some(parameter) = directive.args.get(2) {
+            return Err(directive.error(format_args!("invalid parameter \"{parameter}\"")));
+        }
         let name = match directive.arg(1) {
             "" => "combined",
             name => name,

@@ -58,7 +58,7 @@ pub(crate) fn size(directive: &Directive, text: &str) -> Outcome<u64> {
 pub(crate) fn number(directive: &Directive, text: &str) -> Outcome<u32> {
     digits(text)
         .and_then(|n| u32::try_from(n).ok())
-        .ok_or_else(|| directive.error(format_args!("invalid number \"{text}\"")))
+        .ok_or_else(|| directive.error(format_args!("\"{}\" directive invalid number", directive.name)))
 }
 
 /// A number without a sign, which `str::parse` would allow.
@@ -95,6 +95,7 @@ pub(crate) fn listen(directive: &Directive, text: &str) -> Outcome<SocketAddr> {
     };
     let port = digits(port_text).and_then(|p| u16::try_from(p).ok()).ok_or_else(|| wrong("invalid port"))?;
     let ip = match host {
+        "" => return Err(wrong("no host")),
         "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
         _ => {
@@ -180,6 +181,7 @@ mod tests {
             ("127.0.0.1", Ok("127.0.0.1:80")),
             ("99999", Err("invalid port in \"99999\"")),
             ("127.0.0.1:x", Err("invalid port in \"127.0.0.1:x\"")),
+            (":80", Err("no host in \":80\"")),
             ("x:80", Err("host not found in \"x:80\"")),
         ];
         for (text, want) in rows {
