@@ -1,0 +1,82 @@
+//! Wall-clock time as text. Given time since 1970, it gives the forms that logs use, in UTC; it never reads a clock
+//! and knows no other time zone.
+
+use std::io::Write;
+use std::time::Duration;
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// A moment of the Gregorian calendar.
+struct Moment {
+    year: u64,
+    month: u64,
+    day: u64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+}
+
+impl Moment {
+    fn of(since_1970: Duration) -> Self {
+        let (days, seconds) = (since_1970.as_secs() / 86_400, since_1970.as_secs() % 86_400);
+        // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days; years start in March.
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        Self {
+            year: era * 400 + year + u64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * shifted + 2) / 5 + 1,
+            hour: seconds / 3600,
+            minute: seconds / 60 % 60,
+            second: seconds % 60,
+        }
+    }
+}
+
+/// `24/Nov/2026:07:55:55 +0000`.
+pub(crate) fn common_log(since_1970: Duration, out: &mut Vec<u8>) {
+    let Moment { year, month, day, hour, minute, second } = Moment::of(since_1970);
+    let month = usize::try_from(month).ok().and_then(|m| MONTHS.get(m.checked_sub(1)?)).unwrap_or(&"");
+    // Writing to a vector cannot fail; so below.
+    let _ = write!(out, "{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000");
+}
+
+/// `2026-11-24T07:55:55+00:00`.
+pub(crate) fn iso8601(since_1970: Duration, out: &mut Vec<u8>) {
+    let Moment { year, month, day, hour, minute, second } = Moment::of(since_1970);
+    let _ = write!(out, "{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00");
+}
+
+/// `2026/11/24 07:55:55`, as error logs begin.
+pub(crate) fn error_log(since_1970: Duration, out: &mut Vec<u8>) {
+    let Moment { year, month, day, hour, minute, second } = Moment::of(since_1970);
+    let _ = write!(out, "{year}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_read_as_date_writes_them() {
+        // Seconds and texts from `date -u -d @SECONDS`.
+        let rows = [
+            (0, "01/Jan/1970:00:00:00 +0000"),
+            (951_782_400, "29/Feb/2000:00:00:00 +0000"),
+            (1_709_251_199, "29/Feb/2024:23:59:59 +0000"),
+            (1_709_251_200, "01/Mar/2024:00:00:00 +0000"),
+            (4_107_542_399, "28/Feb/2100:23:59:59 +0000"),
+            (4_107_542_400, "01/Mar/2100:00:00:00 +0000"),
+        ];
+        for (second, want) in rows {
+            let mut out = Vec::new();
+            common_log(Duration::from_secs(second), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), want, "{second}");
+        }
+    }
+}

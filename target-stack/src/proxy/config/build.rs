@@ -1,0 +1,105 @@
+//! From the tree of a file to its [`Config`]: the blocks `main`, `events` and `http`. It gives the first error in
+//! nginx's words; it opens no file and no socket.
+
+use super::rules::{self, Context};
+use super::settings::{Formats, Settings};
+use super::tree::Directive;
+use super::{Config, server, upstream, values};
+use crate::failure::{Failure, Outcome};
+use crate::limits;
+use std::path::{Path, PathBuf};
+
+const DEFAULT_CONNECTIONS: usize = 512;
+const LOG_LEVELS: [&str; 9] =
+    ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg", "stderr"];
+
+pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
+    rules::check(tree, Context::Main)?;
+    let mut config = Config {
+        workers: 1,
+        connections: DEFAULT_CONNECTIONS,
+        pid: None,
+        error_log: None,
+        ports: Vec::new(),
+        servers: Vec::new(),
+        upstreams: Vec::new(),
+        log_files: Vec::new(),
+    };
+    for directive in tree {
+        main(directive, prefix, &mut config)?;
+    }
+    if !tree.iter().any(|directive| directive.name == "events") {
+        return Err(Failure::config("[emerg] no \"events\" section in configuration"));
+    }
+    if let Some(directive) = tree.iter().find(|directive| directive.name == "http") {
+        http(directive, prefix, &mut config)?;
+    }
+    Ok(config)
+}
+
+/// A path as the file names it, under the prefix unless it is absolute.
+pub(super) fn path(prefix: &Path, text: &str) -> PathBuf {
+    prefix.join(text)
+}
+
+fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
+    match directive.name.as_str() {
+        "worker_processes" => config.workers = workers(directive)?,
+        "pid" => config.pid = Some(path(prefix, directive.arg(0))),
+        "error_log" => {
+            let level = directive.arg(1);
+            if !level.is_empty() && !LOG_LEVELS.contains(&level) {
+                return Err(directive.error(format_args!("invalid log level \"{level}\"")));
+            }
+            let file = directive.arg(0);
+            config.error_log = (file != "stderr").then(|| path(prefix, file));
+        }
+        "daemon" if values::switch(directive)? => {
+            return Err(directive.error("\"daemon on\" is not supported, it must be \"off\""));
+        }
+        // Accepted for the sake of one file for both proxies: there is no master process apart to switch off.
+        "master_process" => drop(values::switch(directive)?),
+        "events" => {
+            rules::check(directive.inner(), Context::Events)?;
+            for inner in directive.inner() {
+                let text = inner.arg(0);
+                config.connections = values::digits(text)
+                    .and_then(|n| usize::try_from(n).ok())
+                    .ok_or_else(|| inner.error(format_args!("invalid number \"{text}\"")))?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn workers(directive: &Directive) -> Outcome<usize> {
+    match directive.arg(0) {
+        "auto" => Ok(limits::allowed_cpus().len()),
+        text => values::digits(text)
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|n| (1..=1024).contains(n))
+            .ok_or_else(|| directive.error("\"worker_processes\" directive invalid value")),
+    }
+}
+
+fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
+    let block = directive.inner();
+    rules::check(block, Context::Http)?;
+    let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
+
+    // Formats first, since an access log may stand before the format that it names.
+    let mut formats = Formats::new(prefix)?;
+    for format in named("log_format") {
+        formats.add(format)?;
+    }
+    let settings = Settings::default().with(block, &mut formats)?;
+    for inner in named("upstream") {
+        config.upstreams.push(upstream::build(inner, &config.upstreams)?);
+    }
+    for inner in named("server") {
+        server::build(inner, &settings, &mut formats, config)?;
+    }
+    config.log_files = formats.into_files();
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Which directives there are. Given a block and where it stands, it says whether every directive in it is known,
+//! allowed there, complete and not repeated, in nginx's words; what a directive's arguments mean is read elsewhere.
+
+use super::tree::Directive;
+use crate::failure::Outcome;
+
+/// Where a directive stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Context {
+    Main = 1,
+    Events = 2,
+    Http = 4,
+    Upstream = 8,
+    Server = 16,
+    Location = 32,
+}
+
+struct Rule {
+    name: &'static str,
+    contexts: u8,
+    args: std::ops::RangeInclusive<usize>,
+    /// It opens a block.
+    block: bool,
+    /// It may stand more than once in a block.
+    repeats: bool,
+}
+
+const MAIN: u8 = Context::Main as u8;
+const EVENTS: u8 = Context::Events as u8;
+const HTTP: u8 = Context::Http as u8;
+const UPSTREAM: u8 = Context::Upstream as u8;
+const SERVER: u8 = Context::Server as u8;
+const LOCATION: u8 = Context::Location as u8;
+const ANY_HTTP: u8 = HTTP | SERVER | LOCATION;
+const MANY: usize = usize::MAX;
+
+const fn once(name: &'static str, contexts: u8, args: std::ops::RangeInclusive<usize>) -> Rule {
+    Rule { name, contexts, args, block: false, repeats: false }
+}
+
+const fn many(name: &'static str, contexts: u8, args: std::ops::RangeInclusive<usize>) -> Rule {
+    Rule { name, contexts, args, block: false, repeats: true }
+}
+
+const fn block(
+    name: &'static str,
+    contexts: u8,
+    args: std::ops::RangeInclusive<usize>,
+    repeats: bool,
+) -> Rule {
+    Rule { name, contexts, args, block: true, repeats }
+}
+
+const RULES: &[Rule] = &[
+    once("worker_processes", MAIN, 1..=1),
+    once("worker_cpu_affinity", MAIN, 1..=MANY),
+    once("pid", MAIN, 1..=1),
+    once("error_log", MAIN, 1..=2),
+    once("daemon", MAIN, 1..=1),
+    once("master_process", MAIN, 1..=1),
+    once("user", MAIN, 1..=2),
+    block("events", MAIN, 0..=0, false),
+    block("http", MAIN, 0..=0, false),
+    once("worker_connections", EVENTS, 1..=1),
+    block("upstream", HTTP, 1..=1, true),
+    block("server", HTTP, 0..=0, true),
+    many("log_format", HTTP, 2..=MANY),
+    many("server", UPSTREAM, 1..=MANY),
+    once("keepalive", UPSTREAM, 1..=1),
+    once("keepalive_requests", UPSTREAM, 1..=1),
+    once("keepalive_timeout", UPSTREAM, 1..=1),
+    many("listen", SERVER, 1..=MANY),
+    many("server_name", SERVER, 1..=MANY),
+    block("location", SERVER, 1..=2, true),
+    many("return", SERVER | LOCATION, 1..=2),
+    once("stub_status", SERVER | LOCATION, 0..=1),
+    many("access_log", ANY_HTTP, 1..=MANY),
+    once("keepalive_timeout", ANY_HTTP, 1..=2),
+    once("keepalive_requests", ANY_HTTP, 1..=1),
+    once("client_max_body_size", ANY_HTTP, 1..=1),
+    once("default_type", ANY_HTTP, 1..=1),
+    once("sendfile", ANY_HTTP, 1..=1),
+    once("tcp_nopush", ANY_HTTP, 1..=1),
+    once("tcp_nodelay", ANY_HTTP, 1..=1),
+    once("proxy_pass", LOCATION, 1..=1),
+    once("proxy_http_version", ANY_HTTP, 1..=1),
+    many("proxy_set_header", ANY_HTTP, 2..=2),
+    many("proxy_hide_header", ANY_HTTP, 1..=1),
+    many("proxy_pass_header", ANY_HTTP, 1..=1),
+    once("proxy_connect_timeout", ANY_HTTP, 1..=1),
+    once("proxy_read_timeout", ANY_HTTP, 1..=1),
+    once("proxy_send_timeout", ANY_HTTP, 1..=1),
+    once("proxy_next_upstream", ANY_HTTP, 1..=MANY),
+    once("proxy_next_upstream_tries", ANY_HTTP, 1..=1),
+];
+
+/// Checks every directive of `block`, but not what stands in the blocks inside.
+///
+/// # Errors
+/// The first directive that may not stand so, as nginx words it.
+pub(crate) fn check(block: &[Directive], context: Context) -> Outcome {
+    for (index, directive) in block.iter().enumerate() {
+        let rule = rule(directive, context)?;
+        if !rule.repeats && block[..index].iter().any(|earlier| earlier.name == directive.name) {
+            return Err(directive.error(format_args!("\"{}\" directive is duplicate", directive.name)));
+        }
+    }
+    Ok(())
+}
+
+fn rule(directive: &Directive, context: Context) -> Outcome<&'static Rule> {
+    let name = &directive.name;
+    let mut named = RULES.iter().filter(|rule| rule.name == name).peekable();
+    if named.peek().is_none() {
+        return Err(directive.error(format_args!("unknown directive \"{name}\"")));
+    }
+    let rule = named
+        .find(|rule| rule.contexts & context as u8 != 0)
+        .ok_or_else(|| directive.error(format_args!("\"{name}\" directive is not allowed here")))?;
+    match (rule.block, &directive.block) {
+        (true, None) => Err(directive.error(format_args!("directive \"{name}\" has no opening \"{{\""))),
+        (false, Some(_)) => {
+            Err(directive.error(format_args!("directive \"{name}\" is not terminated by \";\"")))
+        }
+        _ if rule.args.contains(&directive.args.len()) => Ok(rule),
+        _ => Err(directive.error(format_args!("invalid number of arguments in \"{name}\" directive"))),
+    }
+}

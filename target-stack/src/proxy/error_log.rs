@@ -1,0 +1,119 @@
+//! The error log. Given what went wrong, it writes one line as nginx does, to a file or to standard error; past a
+//! bound per second it counts instead of writing, so that an outage under load does not fill a disk.
+
+use super::calendar;
+use super::config::os_error;
+use crate::failure::{Failure, Outcome};
+use crate::pace;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The most lines of one second.
+const LINES_PER_SECOND: u32 = 50;
+
+/// A log of errors, shared by all threads.
+pub(crate) struct ErrorLog {
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    second: u64,
+    written: u32,
+    suppressed: u64,
+}
+
+impl std::fmt::Debug for ErrorLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ErrorLog")
+    }
+}
+
+impl ErrorLog {
+    /// The log at `path`, or on standard error.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub(crate) fn open(path: Option<&Path>) -> Outcome<Self> {
+        let out: Box<dyn Write + Send> = match path {
+            None => Box::new(std::io::stderr()),
+            Some(path) => Box::new(File::options().create(true).append(true).open(path).map_err(|e| {
+                Failure::config(format!("[emerg] open() \"{}\" failed ({})", path.display(), os_error(&e)))
+            })?),
+        };
+        Ok(Self::to(out))
+    }
+
+    fn to(out: Box<dyn Write + Send>) -> Self {
+        Self { state: Mutex::new(State { out, second: 0, written: 0, suppressed: 0 }) }
+    }
+
+    /// Writes `message` at `level`, one of nginx's.
+    pub(crate) fn write(&self, level: &str, message: impl Display) {
+        let now = pace::wall_clock();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.second != now.as_secs() {
+            state.second = now.as_secs();
+            state.written = 0;
+            let suppressed = std::mem::take(&mut state.suppressed);
+            if suppressed > 0 {
+                state.line("warn", format_args!("{suppressed} lines of errors left out"));
+            }
+        }
+        if state.written < LINES_PER_SECOND {
+            state.written += 1;
+            state.line(level, message);
+        } else {
+            state.suppressed += 1;
+        }
+    }
+}
+
+impl State {
+    fn line(&mut self, level: &str, message: impl Display) {
+        let mut line = Vec::new();
+        calendar::error_log(pace::wall_clock(), &mut line);
+        let pid = std::process::id();
+        // Writing to a vector cannot fail; and nobody is left to tell when the log cannot be written.
+        let _ = writeln!(line, " [{level}] {pid}#{pid}: {message}");
+        let _ = self.out.write_all(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_outage_writes_a_bounded_number_of_lines() {
+        let memory = Memory::default();
+        let log = ErrorLog::to(Box::new(memory.clone()));
+        let first = pace::wall_clock().as_secs();
+        for number in 0..10_000 {
+            log.write("error", format_args!("failure {number}"));
+        }
+        let seconds = usize::try_from(pace::wall_clock().as_secs() - first).expect("a few seconds") + 1;
+        let text = memory.0.lock().expect("unpoisoned").clone();
+        let lines = text.iter().filter(|&&b| b == b'\n').count();
+        assert!((50..=51 * seconds).contains(&lines), "{lines} lines in {seconds} s");
+        assert!(String::from_utf8_lossy(&text).contains(": failure 0\n"));
+    }
+}

@@ -1,0 +1,45 @@
+//! The proxy's own answers. Given a status, it gives nginx's small page for it; given the connection counters, the
+//! text of `stub_status`.
+
+use super::counters::Counters;
+use super::headers::SERVER_NAME;
+use http::StatusCode;
+
+/// nginx's reason phrase, where it is not the one of RFC 9110.
+pub(crate) fn reason(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        302 => Some("Moved Temporarily"),
+        413 => Some("Request Entity Too Large"),
+        503 => Some("Service Temporarily Unavailable"),
+        504 => Some("Gateway Time-out"),
+        _ => None,
+    }
+}
+
+/// The page of a status of 300 or more.
+pub(crate) fn page(status: StatusCode) -> String {
+    let reason = match status {
+        // Here nginx itself differs between page and status line.
+        StatusCode::FOUND => "Found",
+        _ => reason(status).or(status.canonical_reason()).unwrap_or(""),
+    };
+    let title = format!("{} {reason}", status.as_u16());
+    let title = title.trim_end();
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <hr><center>{SERVER_NAME}</center>\r\n</body>\r\n</html>\r\n"
+    )
+}
+
+/// The text of `stub_status`. hyper does not say when a head is being read: such a connection counts as waiting.
+pub(crate) fn stub_status(counters: &Counters) -> String {
+    let (active, writing) = (counters.active.get(), counters.writing.get());
+    format!(
+        "Active connections: {active} \nserver accepts handled requests\n {} {} {} \n\
+         Reading: 0 Writing: {writing} Waiting: {} \n",
+        counters.accepted.get(),
+        counters.handled.get(),
+        counters.requests.get(),
+        (active - writing).max(0),
+    )
+}
