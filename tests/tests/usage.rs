@@ -1,0 +1,98 @@
+//! What a clumsy user gets: one line that says what is wrong and what to do, the right exit code, and nothing left.
+
+use e2e::{Ended, Running, Target, binary, loadgen};
+use std::process::Command;
+
+fn left_nothing(ended: &Ended) {
+    let left: Vec<_> = std::fs::read_dir(ended.dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(left.is_empty() || left == ["reports"], "{left:?}");
+    let runs = ended.dir.path().join("reports/runs");
+    assert!(!runs.exists() || std::fs::read_dir(&runs).unwrap().next().is_none(), "a record of nothing");
+}
+
+#[test]
+fn wrong_use_is_said_in_one_line_with_exit_code_2() {
+    for (arguments, part) in [
+        ("--rsp 5000", "--rps"),
+        ("--rps 0", "above zero"),
+        ("--rps -1 http://127.0.0.1/", "above zero"),
+        ("--rps lots", "is no rate"),
+        ("-d 10 http://127.0.0.1/", "with a unit"),
+        ("-d 0s http://127.0.0.1/", "longer than zero"),
+        ("--stages 10s:1000,5s http://127.0.0.1/", "TIME:RATE"),
+        ("--stages 10s:0 http://127.0.0.1/", "above zero"),
+        ("--rps 5 localhost:8080", "http://host:port/path"),
+        ("--rps 5 https://127.0.0.1/", "https"),
+        ("--rps 5 http://127.0.0.1:99999/", "http://127.0.0.1:99999/"),
+        ("--rps 5 http://127.0.0.1/ --threshold p98<1ms", "p98"),
+        ("--rps 5 http://127.0.0.1/ --cpus 4095", "CPU"),
+        ("--rps 5 http://127.0.0.1/ --body-file /nonexistent", "/nonexistent"),
+        ("--rps 5 http://127.0.0.1/ -H nonsense", "Name: value"),
+        ("--rps 5 http://127.0.0.1/ --out /proc/nowhere", "/proc/nowhere"),
+        ("--rps 5 http://127.0.0.1/ --json /proc/nowhere", "/proc/nowhere"),
+        ("report /nonexistent", "/nonexistent"),
+    ] {
+        let ended = loadgen(arguments);
+        ended.refused(2, part);
+        left_nothing(&ended);
+    }
+}
+
+#[test]
+fn a_target_that_is_not_there_is_exit_code_3() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (arguments, part) in [
+        (format!("--rps 5 http://{closed}/"), "refused"),
+        (String::from("--rps 5 http://nothing.invalid/"), "nothing.invalid"),
+        (String::from("--rps 5 http://x/ --unix-socket /nonexistent"), "/nonexistent"),
+    ] {
+        let ended = loadgen(&arguments);
+        let lines: Vec<&str> = ended.err.lines().filter(|line| line.starts_with("loadgen: ")).collect();
+        assert_eq!((ended.code, lines.len()), (3, 1), "{ended:?}");
+        assert!(lines[0].contains(part), "{ended:?}");
+        left_nothing(&ended);
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_said_before_anything_is_sent() {
+    let mut command = Command::new("sh");
+    let binary = binary("loadgen");
+    command.args(["-c", &format!("ulimit -Hn 100; exec {} --rps 5 http://127.0.0.1:1/", binary.display())]);
+    Running::start(command).wait().refused(2, "--connections to 36");
+}
+
+#[test]
+fn a_port_that_is_taken_is_said() {
+    let target = Target::start("queue");
+    let mut command = Command::new(binary("target-stack"));
+    command.args(["queue", "--listen", target.address()]);
+    Running::start(command).wait().refused(3, target.address());
+}
+
+#[test]
+fn the_target_refuses_wrong_use_in_one_line() {
+    for (arguments, part) in [
+        ("queue --workers 0", "workers"),
+        ("queue --service 1", "with a unit"),
+        ("queue --cpus x", "CPU"),
+        ("up --dir /proc/nowhere", "/proc/nowhere"),
+        ("up --scale huge", "scale"),
+        ("proxy -c /nonexistent", "/nonexistent"),
+        ("sideways", "sideways"),
+    ] {
+        let mut command = Command::new(binary("target-stack"));
+        command.args(arguments.split(' '));
+        let ended = Running::start(command).wait();
+        assert!((1..=3).contains(&ended.code), "{ended:?}");
+        ended.refused(ended.code, part);
+    }
+}
+
+#[test]
+fn help_and_completions_are_given() {
+    let help = loadgen("--help");
+    assert!(help.code == 0 && help.out.contains("--rps") && help.err.is_empty());
+    let completions = loadgen("completions bash");
+    assert!(completions.code == 0 && completions.out.contains("_loadgen"));
+}
