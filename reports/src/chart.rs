@@ -216,9 +216,10 @@ fn labelled(ticks: Vec<f64>, label: impl Fn(f64) -> String) -> Vec<Tick> {
 }
 
 impl Series {
-    /// The last point that is no gap.
+    /// The last point that is to be seen: that is no gap and, of an area, not 0.
     pub fn last(&self) -> Option<(f64, f64)> {
-        self.points.iter().rev().find_map(|(x, y)| y.map(|y| (*x, y)))
+        let seen = |y: &f64| self.shape != Shape::Area || *y > 0.0;
+        self.points.iter().rev().find_map(|(x, y)| y.filter(seen).map(|y| (*x, y)))
     }
 }
 

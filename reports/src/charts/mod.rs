@@ -15,12 +15,27 @@ const LEAST_MS: f64 = 0.001;
 fn headline(run: &Run, finding: &str, context: &str) -> (Tone, String, String) {
     if !run.verdict.valid {
         let why = run.verdict.reasons.first().map_or(NONE, String::as_str);
-        (Tone::Alarm, format!("INVALID: {why}"), format!("Not to be relied on: {finding}"))
+        (Tone::Alarm, format!("INVALID: {why}"), format!("Not to be relied on: {}", uncapitalised(finding)))
     } else if run.partial {
         (Tone::Plain, format!("PARTIAL: {finding}"), context.to_owned())
     } else {
         (Tone::Plain, finding.to_owned(), context.to_owned())
     }
+}
+
+/// As the rest of a sentence; what begins with a name such as p99 or with a number begins so there too.
+fn uncapitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The range of the values, for a logarithmic axis in milliseconds; of none, any range.
+fn range_ms(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values
+        .fold(None, |range, v| {
+            Some(range.map_or((v, v), |(low, high): (f64, f64)| (low.min(v), high.max(v))))
+        })
+        .unwrap_or((1.0, 10.0))
 }
 
 fn footer(run: &Run) -> Vec<String> {

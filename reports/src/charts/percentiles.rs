@@ -1,7 +1,7 @@
 //! The distributions of a run: time over percentile, both logarithmic, so that each nine has the same room. From a
 //! record to a chart model. A curve ends where its sample can no longer bound the percentile; nothing is extrapolated.
 
-use super::{LEAST_MS, context, footer, headline};
+use super::{LEAST_MS, context, footer, headline, range_ms};
 use crate::analyse::interval::reach;
 use crate::chart::{Axis, Chart, Colour, Panel, Scale, Series, Shape, Span, Tick, Weight};
 use crate::histogram::Histogram;
@@ -13,6 +13,8 @@ use crate::store::Record;
 const POINTS: usize = 500;
 /// From this share of p99 on, waiting before sending is what the picture is about.
 const LAG_SHARE: f64 = 0.4;
+/// What is faster than this share of a curve does not stretch the axis.
+const AXIS_FROM: f64 = 0.05;
 /// Below this difference of p50 and p99, the curve of the correct answers says nothing new.
 const DIFFERENCE: f64 = 0.05;
 
@@ -20,13 +22,13 @@ const DIFFERENCE: f64 = 0.05;
 pub fn chart(record: &Record) -> Chart {
     let (run, totals) = (&record.run, &record.totals);
     let mut curves = vec![
-        ("send lag", Colour::Lag, Weight::Medium, &totals.send_lag),
+        ("response", Colour::Tail, Weight::Bold, &totals.response),
         ("service", Colour::Ok, Weight::Medium, &totals.service),
+        ("send lag", Colour::Lag, Weight::Medium, &totals.send_lag),
     ];
     if differs(&run.ok_response_ms, &run.response_ms) {
         curves.push(("correct only", Colour::Typical, Weight::Medium, &totals.ok_response));
     }
-    curves.push(("response", Colour::Tail, Weight::Bold, &totals.response));
     let series: Vec<_> = curves
         .into_iter()
         .map(|(label, colour, weight, histogram)| Series {
@@ -38,11 +40,9 @@ pub fn chart(record: &Record) -> Chart {
         .filter(|series| !series.points.is_empty())
         .collect();
     let spans = p99_interval(&run.response_ms);
-    let values = || {
-        let points = series.iter().flat_map(|s| &s.points).filter_map(|p| p.1);
-        points.chain(spans.iter().flat_map(|span| [span.from, span.to]))
-    };
-    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+    // The few fastest, of a target that was not busy yet, would take most of the height.
+    let told = series.iter().flat_map(|s| &s.points).filter(|p| p.0 >= place(AXIS_FROM)).filter_map(|p| p.1);
+    let (least, most) = range_ms(told.chain(spans.iter().flat_map(|span| [span.from, span.to])));
     let end = series.iter().filter_map(|s| s.last()).map(|(x, _)| x).fold(0.0, f64::max);
     let (tone, title, subtitle) = headline(run, &finding(run), &context(run));
     Chart {
@@ -132,7 +132,10 @@ fn p99_interval(times: &Distribution) -> Vec<Span> {
         at: place(0.99),
         from: from.max(LEAST_MS),
         to: to.max(LEAST_MS),
-        label: format!("p99 {}, 95 % sure of {} to {}", ms(p99), ms(*from), ms(*to)),
+        label: match (ms(*from), ms(*to)) {
+            (from, to) if from == to => format!("p99 {}", ms(p99)),
+            (from, to) => format!("p99 {}, 95 % interval {from} to {to}", ms(p99)),
+        },
         colour: Colour::Tail,
     });
     span.into_iter().collect()
@@ -146,6 +149,14 @@ fn finding(run: &Run) -> String {
     if run.ok == 0 {
         return "None of the answers was correct: these are the times of failures".to_owned();
     }
+    // Where some failed, the times of the failures are not what is asked after.
+    let (times, failures) = match run.planned - run.ok.min(run.planned) {
+        0 => (times, String::new()),
+        failed => {
+            let share = percent(failed as f64 / run.planned as f64);
+            (&run.ok_response_ms, format!("{share} failed; of the correct answers, "))
+        }
+    };
     let Some((p50, p99)) = times.p50.zip(times.p99) else {
         return times.max.map_or_else(String::new, |max| {
             format!("Too few requests for p99; the slowest of {} took {}", times.count, ms(max))
@@ -160,11 +171,9 @@ fn finding(run: &Run) -> String {
             ms(p99)
         );
     }
-    let failed = (run.planned - run.ok.min(run.planned)) as f64 / run.planned.max(1) as f64;
-    let failures = if failed > 0.0 { format!("; {} failed", percent(failed)) } else { String::new() };
     let ratio = if p50 > 0.0 { p99 / p50 } else { 1.0 };
     let ratio = rate(crate::number::round_to_digits(ratio, 2));
-    format!("p99 is {ratio} times the median: {} against {}{failures}", ms(p99), ms(p50))
+    format!("{failures}p99 is {ratio} times the median: {} against {}", ms(p99), ms(p50))
 }
 
 #[cfg(test)]
@@ -180,11 +189,11 @@ mod tests {
         assert_eq!(labels, ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
         let panel = &chart.panels[0];
         let names: Vec<_> = panel.series.iter().map(|s| s.label.as_str()).collect();
-        assert_eq!(names, ["send lag", "service", "response"]);
+        assert_eq!(names, ["response", "service", "send lag"]);
         for series in &panel.series {
             assert!(series.points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
         }
-        let response = &panel.series[2];
+        let response = &panel.series[0];
         let at = |q: f64| response.points.iter().find(|p| p.0 >= place(q)).unwrap().1.unwrap();
         assert!((at(0.99) / record.run.response_ms.p99.unwrap() - 1.0).abs() < 0.05);
         let (span, ci) = (&panel.spans[0], record.run.response_ms.ci95["p99"]);

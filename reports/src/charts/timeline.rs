@@ -1,7 +1,7 @@
 //! The run over time: what was offered, answered and failed above, how long it took below. From a record to a chart
 //! model. Of more intervals than a picture can tell apart it shows the worst in each group, and says so.
 
-use super::{LEAST_MS, context, footer, headline};
+use super::{LEAST_MS, context, footer, headline, range_ms};
 use crate::analyse::finding::finding;
 use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Series, Shape, Weight};
 use crate::number::{ms, rate, seconds};
@@ -10,6 +10,10 @@ use crate::store::Record;
 
 /// More columns than this run into one another.
 const MOST_COLUMNS: usize = 600;
+/// So that a line at its highest is not the panel's edge.
+const HEADROOM: f64 = 1.05;
+/// From this share of the run on, the time after the last request was due is shown.
+const LEAST_DRAIN: f64 = 0.02;
 /// Fewer than this are no line.
 const LEAST_COLUMNS: usize = 10;
 /// With fewer requests in a column, on average, its rate jumps.
@@ -25,12 +29,26 @@ pub fn chart(record: &Record) -> Chart {
         tone,
         title,
         subtitle,
-        x: Axis::fitted("seconds since the first measured request was due", 0.0, end, 10, rate),
+        x: time_axis(end),
         bands: drain(run, end),
         marks: died(run),
         panels: vec![rates(run, &columns), times(run, &columns)],
         footer: footer(run),
     }
+}
+
+/// In the unit that has numbers of one or two digits; its positions are in seconds all the same.
+fn time_axis(end_s: f64) -> Axis {
+    let (unit_s, unit) = match end_s {
+        s if s < 600.0 => (1.0, "seconds"),
+        s if s < 18_000.0 => (60.0, "minutes"),
+        _ => (3600.0, "hours"),
+    };
+    let mut axis =
+        Axis::fitted(&format!("{unit} since the first request was due"), 0.0, end_s / unit_s, 10, rate);
+    axis.to *= unit_s;
+    axis.ticks.iter_mut().for_each(|tick| tick.at *= unit_s);
+    axis
 }
 
 fn sentence(run: &Run) -> String {
@@ -41,8 +59,8 @@ fn sentence(run: &Run) -> String {
 
 fn drain(run: &Run, end: f64) -> Vec<Band> {
     let label = "last answers";
-    let worth_showing = end > run.duration_s && run.duration_s > 0.0;
-    worth_showing.then(|| Band { from: run.duration_s, to: end, label: label.into() }).into_iter().collect()
+    let drained = end > run.duration_s && run.duration_s > 0.0;
+    drained.then(|| Band { from: run.duration_s, to: end, label: label.into() }).into_iter().collect()
 }
 
 fn died(run: &Run) -> Vec<Mark> {
@@ -73,6 +91,18 @@ impl Column {
     }
 }
 
+/// How many intervals to show: those in which requests were due, and after them those in which something happened,
+/// unless that is too short to be seen and nothing failed in it.
+fn worth_showing(run: &Run) -> usize {
+    let (bins, interval_s) = (&run.timeline.bins, run.timeline.interval_s);
+    let due = ((run.duration_s / interval_s - 1e-6).ceil().max(0.0) as usize).min(bins.len());
+    let happened = |bin: &Bin| bin.planned + bin.sent + bin.ok + bin.errors + bin.dropped > 0;
+    let drained = bins.iter().rposition(happened).map_or(0, |last| last + 1).max(due);
+    let short = (drained - due) as f64 * interval_s < LEAST_DRAIN * run.duration_s;
+    let failed = bins[due..drained].iter().any(|bin| bin.errors + bin.dropped > 0);
+    if short && !failed { due } else { drained }
+}
+
 /// How many intervals make a column: so many that the columns can be told apart, and that a low rate is a rate and not
 /// a row of single requests.
 fn per_column(run: &Run) -> usize {
@@ -88,9 +118,7 @@ fn columns(run: &Run) -> Vec<Column> {
     if !(interval_s.is_finite() && interval_s > 0.0) {
         return Vec::new();
     }
-    let happened = |bin: &Bin| bin.planned + bin.sent + bin.ok + bin.errors + bin.dropped > 0;
-    let bins = &run.timeline.bins;
-    let bins = &bins[..bins.iter().rposition(happened).map_or(0, |last| last + 1)];
+    let bins = &run.timeline.bins[..worth_showing(run)];
     let width = per_column(run);
     let column = |(i, group): (usize, &[Bin])| {
         let start_s = (i * width) as f64 * interval_s;
@@ -157,7 +185,7 @@ fn rates(run: &Run, columns: &[Column]) -> Panel {
     Panel {
         title: "Requests per second".into(),
         weight: 1.0,
-        y: Axis::from_zero("", most, 4, rate),
+        y: Axis::from_zero("", most * HEADROOM, 4, rate),
         series: if note.is_some() { Vec::new() } else { series },
         spans: Vec::new(),
         note,
@@ -173,13 +201,12 @@ fn times(run: &Run, columns: &[Column]) -> Panel {
     };
     let mut series = vec![
         line("send lag p99", Colour::Lag, Weight::Thin, |bin| bin.send_lag_p99_ms),
+        line("p50", Colour::Typical, Weight::Bold, |bin| bin.p50_ms),
         line("slowest", Colour::Extreme, Weight::Medium, |bin| bin.max_ms),
         line("p99", Colour::Tail, Weight::Medium, |bin| bin.p99_ms),
-        line("p50", Colour::Typical, Weight::Bold, |bin| bin.p50_ms),
     ];
     series.retain(|s| s.last().is_some());
-    let values = || series.iter().flat_map(|s| &s.points).filter_map(|p| p.1);
-    let (least, most) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+    let (least, most) = range_ms(series.iter().flat_map(|s| &s.points).filter_map(|p| p.1));
     let grouped = match per_column(run) {
         1 => String::new(),
         n => format!(", the worst interval of each {}", seconds(n as f64 * run.timeline.interval_s)),

@@ -22,7 +22,7 @@ fn a_healthy_run_shows_what_was_offered_and_answered_and_no_failure() {
     assert_eq!(value_at(series(rates, "offered").unwrap(), 5.0), 5000.0);
     assert!(series(rates, "failed").is_none());
     let names: Vec<_> = times.series.iter().map(|s| s.label.as_str()).collect();
-    assert_eq!(names, ["send lag p99", "slowest", "p99", "p50"]);
+    assert_eq!(names, ["send lag p99", "p50", "slowest", "p99"]);
     assert_eq!(times.title, "Response time per 100 ms, log scale");
     let footer = chart.footer.join("\n");
     for part in ["loadgen --rps 5000", "0.1.0 (1ad522a)", "AMD EPYC", "0.25 CPU", "target pinned to CPU 0"] {
@@ -55,6 +55,8 @@ fn what_comes_after_the_last_request_is_set_apart() {
     assert_eq!((chart.bands[0].from, chart.bands[0].to), (10.0, chart.x.to));
     let offered = series(&chart.panels[0], "offered").unwrap();
     assert_eq!(offered.points.last().unwrap().0, 10.0);
+    let unworthy = super::chart(&fixture::healthy());
+    assert_eq!((unworthy.bands.len(), unworthy.x.to), (0, 10.0), "a tenth of a second of ten is not");
 }
 
 #[test]
@@ -80,6 +82,7 @@ fn a_long_run_keeps_its_worst_moments_and_its_sum() {
     let slowest = series(&chart.panels[1], "slowest").unwrap();
     let highest = slowest.points.iter().filter_map(|p| p.1).fold(0.0, f64::max);
     assert!((highest / record.run.response_ms.max.unwrap() - 1.0).abs() < 0.01);
+    assert_eq!((chart.x.to, chart.x.ticks[1].at, chart.x.ticks[1].label.as_str()), (36_000.0, 3600.0, "1"));
     assert!(chart.panels[1].title.contains("the worst interval of each 72 s"), "{}", chart.panels[1].title);
 }
 

@@ -46,20 +46,11 @@ impl Canvas {
     }
 
     /// Fills the rectangle between two corners.
-    pub(super) fn rectangle(
-        &mut self,
-        a: (f64, f64),
-        b: (f64, f64),
-        colour: Rgb,
-        alpha: f64,
-    ) -> Result<(), String> {
+    pub(super) fn rectangle(&mut self, a: (f64, f64), b: (f64, f64), colour: Rgb) -> Result<(), String> {
         let (a, b) = (fine(a), fine(b));
         let upper_left = (a.0.min(b.0), a.1.min(b.1));
-        let lower_right = (a.0.max(b.0) - 1, a.1.max(b.1) - 1);
-        if lower_right.0 < upper_left.0 || lower_right.1 < upper_left.1 {
-            return Ok(());
-        }
-        let style = ShapeStyle { color: colour.mix(alpha), filled: true, stroke_width: 0 };
+        let lower_right = (a.0.max(b.0), a.1.max(b.1));
+        let style = ShapeStyle { color: colour.to_rgba(), filled: true, stroke_width: 0 };
         self.backend().draw_rect(upper_left, lower_right, &style, true).map_err(words)
     }
 

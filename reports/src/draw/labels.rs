@@ -1,6 +1,8 @@
 //! Words that fit: positions for labels that must not overlap, lines that are broken or shortened to a width. Given
 //! wishes and the room there is, it gives places; it draws nothing.
 
+const ELLIPSIS: &str = "\u{2026}";
+
 /// Positions in a range of which each is at least `gap` from the next, with the least sum of squared distances from
 /// the `wished` ones; the order of the result is that of `wished`. Where the room is too small for all of them, they
 /// are `gap` apart from the beginning on. It is isotonic regression by pooling adjacent violators (Barlow et al. 1972,
@@ -27,17 +29,49 @@ pub(super) fn spread(wished: &[f64], gap: f64, from: f64, to: f64) -> Vec<f64> {
     positions
 }
 
-/// `text` in lines no wider than `room`, of which there are at most `most`; what does not fit ends in an ellipsis.
+/// `text` in lines no wider than `room`, of which there are at most `most`; what does not fit ends in an ellipsis. The
+/// lines are about equally long, and a unit stays with its number.
 pub(super) fn wrap(text: &str, room: f64, most: usize, width: impl Fn(&str) -> f64) -> Vec<String> {
+    let words = words(text);
+    let lines = filled(&words, room, most, &width);
+    if lines.len() < 2 || lines.concat().contains(ELLIPSIS) {
+        return lines;
+    }
+    // The narrowest room that needs no further line is the one that balances them.
+    let (mut too_narrow, mut enough) = (0.0, room);
+    while enough - too_narrow > 1.0 {
+        let between = f64::midpoint(too_narrow, enough);
+        let narrower = filled(&words, between, most, &width);
+        let all_there = narrower.len() == lines.len() && !narrower.concat().contains(ELLIPSIS);
+        if all_there { enough = between } else { too_narrow = between }
+    }
+    filled(&words, enough, most, &width)
+}
+
+/// The words of `text`, a unit together with the number before it.
+fn words(text: &str) -> Vec<String> {
+    const UNITS: [&str; 5] = ["us", "ms", "s", "%", "MiB"];
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', ';', ':', '.']));
+        match words.last_mut().filter(|before| is_unit && before.ends_with(|c: char| c.is_ascii_digit())) {
+            Some(number) => *number = format!("{number} {word}"),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
+/// Each line as full as can be.
+fn filled(words: &[String], room: f64, most: usize, width: impl Fn(&str) -> f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let mut words = text.split_whitespace();
-    while let Some(word) = words.next() {
+    for (i, word) in words.iter().enumerate() {
         let full = lines.len() >= most;
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}")) <= room => *line = format!("{line} {word}"),
             Some(line) if full => {
-                let rest: Vec<_> = words.by_ref().collect();
-                *line = shorten(&format!("{line} {word} {}", rest.join(" ")), room, &width);
+                *line = shorten(&format!("{line} {}", words[i..].join(" ")), room, &width);
+                break;
             }
             _ => lines.push(shorten(word, room, &width)),
         }
@@ -51,7 +85,7 @@ pub(super) fn shorten(text: &str, room: f64, width: impl Fn(&str) -> f64) -> Str
         return text.to_owned();
     }
     let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-    let cut = |end: usize| format!("{}\u{2026}", text[..end].trim_end());
+    let cut = |end: usize| format!("{}{ELLIPSIS}", text[..end].trim_end());
     let fitting = ends.partition_point(|end| width(&cut(*end)) <= room);
     cut(fitting.checked_sub(1).map_or(0, |i| ends[i]))
 }
@@ -95,6 +129,8 @@ mod tests {
     fn lines_break_between_words() {
         let width = |line: &str| line.chars().count() as f64;
         assert_eq!(wrap("one two three", 8.0, 2, width), ["one two", "three"]);
+        assert_eq!(wrap("one two three four", 13.0, 2, width), ["one two", "three four"]);
+        assert_eq!(wrap("it took 1.28 ms, or so", 12.0, 3, width), ["it took", "1.28 ms,", "or so"]);
         assert_eq!(wrap("one two three", 9.0, 1, width), ["one two\u{2026}"]);
         assert_eq!(wrap("", 8.0, 2, width), Vec::<String>::new());
     }

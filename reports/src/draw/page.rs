@@ -6,7 +6,7 @@ use super::canvas::{Align, Canvas};
 use super::labels::{shorten, wrap};
 use super::panel::{self, Area};
 use super::style::{ALARM, FOOTER, INK, LABEL, PANEL_TITLE, QUIET, SUBTITLE, TICK, TITLE, Type, readable};
-use crate::chart::{Chart, Tone};
+use crate::chart::{Chart, Colour, Tone};
 
 const MARGIN: f64 = 56.0;
 const LEADING: f64 = 1.24;
@@ -16,6 +16,8 @@ const GAP: f64 = 20.0;
 pub(super) const BESIDE: f64 = 12.0;
 /// The length of the lines that lead from the end of a series to its label.
 pub(super) const LEADER: f64 = 30.0;
+/// Between the title of a panel and its plot, of which the highest tick's words stand out by half.
+const BELOW_TITLE: f64 = 16.0;
 /// Between two words in one row.
 const APART: f64 = 18.0;
 
@@ -58,10 +60,10 @@ fn panels(canvas: &mut Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(
     let left = MARGIN + ticks + BESIDE;
     let right = f64::from(SIZE.0) - MARGIN - if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
     let axis_height = TICK.size * LEADING * if chart.x.title.is_empty() { 1.0 } else { 2.0 } + BESIDE;
-    let annotated = !chart.marks.is_empty() || !chart.bands.is_empty();
+    let annotated = !(chart.marks.is_empty() && chart.bands.is_empty() && spans(chart).next().is_none());
     let row = LABEL.size * LEADING;
-    let heads =
-        chart.panels.len() as f64 * (PANEL_TITLE.size * LEADING + BESIDE) + if annotated { row } else { 0.0 };
+    let heads = chart.panels.len() as f64 * (PANEL_TITLE.size * LEADING + BELOW_TITLE)
+        + if annotated { row } else { 0.0 };
     let gaps = chart.panels.len().saturating_sub(1) as f64 * GAP;
     let share =
         (bottom - top - axis_height - heads - gaps) / chart.panels.iter().map(|p| p.weight).sum::<f64>();
@@ -69,9 +71,9 @@ fn panels(canvas: &mut Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(
     let mut area = Area { left, right, top, bottom };
     for (i, panel) in chart.panels.iter().enumerate() {
         canvas.text(&panel.title, (MARGIN, y + PANEL_TITLE.size), Align::Left, PANEL_TITLE, INK)?;
-        y += PANEL_TITLE.size * LEADING + BESIDE;
+        y += PANEL_TITLE.size * LEADING + BELOW_TITLE;
         if i == 0 && annotated {
-            annotations(canvas, chart, (left, right), y + LABEL.size - BESIDE / 2.0)?;
+            annotations(canvas, chart, (left, right), y + LABEL.size - BELOW_TITLE / 2.0)?;
             y += row;
         }
         area = Area { left, right, top: y, bottom: y + share * panel.weight };
@@ -81,8 +83,8 @@ fn panels(canvas: &mut Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(
     shared_axis(canvas, chart, area)
 }
 
-/// The words of the bands and marks in a row of their own: bands at their right ends, marks where they are, moved to
-/// the left of a band's words where the two would touch.
+/// The words of the bands, marks and spans in a row of their own: bands at their right ends, the others where they
+/// are, moved to the left where two would touch.
 fn annotations(
     canvas: &mut Canvas,
     chart: &Chart,
@@ -96,13 +98,22 @@ fn annotations(
         canvas.text(&band.label, (end, baseline), Align::Right, TICK, QUIET)?;
         limit = end - canvas.width(&band.label, TICK) - APART;
     }
-    for mark in chart.marks.iter().rev() {
-        let width = canvas.width(&mark.label, LABEL);
-        let start = (x(mark.at) - width / 2.0).min(limit - width).max(left);
-        canvas.text(&mark.label, (start, baseline), Align::Left, LABEL, readable(mark.colour))?;
+    let marks = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str(), mark.colour));
+    let mut pointed: Vec<_> = marks.chain(spans(chart)).collect();
+    pointed.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (at, label, colour) in pointed {
+        let width = canvas.width(label, LABEL);
+        let start = (x(at) - width / 2.0).min(limit - width).max(left);
+        canvas.text(label, (start, baseline), Align::Left, LABEL, readable(colour))?;
         limit = start - APART;
     }
     Ok(())
+}
+
+/// The spans of the first panel: there is room for words above that one only.
+fn spans(chart: &Chart) -> impl Iterator<Item = (f64, &str, Colour)> {
+    let first = chart.panels.first().map_or(&[][..], |panel| &panel.spans);
+    first.iter().map(|span| (span.at, span.label.as_str(), span.colour))
 }
 
 fn shared_axis(canvas: &mut Canvas, chart: &Chart, area: Area) -> Result<(), String> {

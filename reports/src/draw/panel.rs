@@ -4,7 +4,7 @@
 use super::canvas::{Align, Canvas};
 use super::labels::spread;
 use super::page::{BESIDE, LEADER};
-use super::style::{AXIS, BAND, GRID, LABEL, NOTE, PAPER, QUIET, TICK, readable, rgb, width};
+use super::style::{AXIS, BAND, GRID, LABEL, NOTE, PAPER, QUIET, TICK, pale, readable, rgb, width};
 use crate::chart::{Axis, Chart, Panel, Series, Shape, Span};
 
 /// From the baseline of words to the middle of their height, relative to the size of the type.
@@ -34,7 +34,7 @@ impl Area {
 pub(super) fn draw(canvas: &mut Canvas, chart: &Chart, panel: &Panel, area: Area) -> Result<(), String> {
     for band in &chart.bands {
         let (from, to) = (area.x(&chart.x, band.from), area.x(&chart.x, band.to));
-        canvas.rectangle((from, area.top), (to, area.bottom), BAND, 1.0)?;
+        canvas.rectangle((from, area.top), (to, area.bottom), BAND)?;
     }
     grid(canvas, chart, panel, area)?;
     for series in &panel.series {
@@ -49,8 +49,10 @@ pub(super) fn draw(canvas: &mut Canvas, chart: &Chart, panel: &Panel, area: Area
         bar(canvas, &chart.x, &panel.y, span, area)?;
     }
     if let Some(note) = &panel.note {
-        let middle = (f64::midpoint(area.left, area.right), f64::midpoint(area.top, area.bottom));
-        canvas.text(note, middle, Align::Centre, NOTE, QUIET)?;
+        let (x, y) = (f64::midpoint(area.left, area.right), f64::midpoint(area.top, area.bottom));
+        let half = canvas.width(note, NOTE) / 2.0 + BESIDE;
+        canvas.rectangle((x - half, y - NOTE.size), (x + half, y + NOTE.size), PAPER)?;
+        canvas.text(note, (x, y + NOTE.size * MIDDLE), Align::Centre, NOTE, QUIET)?;
     }
     name(canvas, &chart.x, panel, area)
 }
@@ -83,8 +85,12 @@ fn plot(canvas: &mut Canvas, x: &Axis, y: &Axis, series: &Series, area: Area) ->
                 if let Some(value) = pair[0].1.filter(|value| *value > y.from) {
                     let (from, to) = (at((pair[0].0, value)), at((pair[1].0, y.from)));
                     // Never narrower or lower than can be seen, for a short outage is an outage.
-                    let (right, top) = (to.0.max(from.0 + 2.0), from.1.min(area.bottom - 3.0));
-                    canvas.rectangle((from.0, top), (right.min(area.right), to.1), colour, 0.85)?;
+                    let (right, top) = (to.0.max(from.0 + 4.0), from.1.min(area.bottom - 3.0));
+                    canvas.rectangle(
+                        (from.0, top),
+                        (right.min(area.right), to.1),
+                        pale(series.colour, 0.85),
+                    )?;
                 }
             }
         }
@@ -129,27 +135,19 @@ fn line_or_dot(
     }
 }
 
-/// A span as an upright bar with caps, its words to the upper left, where an ascending curve leaves room.
+/// A span as an upright bar with caps, led up to its words above the panel; one too narrow for caps is a dot.
 fn bar(canvas: &mut Canvas, x: &Axis, y: &Axis, span: &Span, area: Area) -> Result<(), String> {
     let (at, low, high) = (area.x(x, span.at), area.y(y, span.from), area.y(y, span.to));
     let colour = rgb(span.colour);
-    // So narrow an interval that its caps would meet is still to be seen.
-    let (low, high) = if low - high < 8.0 { (low + 4.0, high - 4.0) } else { (low, high) };
+    canvas.dashes((at, area.top), (at, high), 4.0, 1.5, AXIS)?;
+    if low - high < 10.0 {
+        return canvas.dot((at, f64::midpoint(low, high)), 6.0, colour);
+    }
     canvas.line(&[(at, low), (at, high)], 3.0, colour)?;
     for end in [low, high] {
         canvas.line(&[(at - 8.0, end), (at + 8.0, end)], 3.0, colour)?;
     }
-    let room = canvas.width(&span.label, LABEL);
-    let right = (at - BESIDE).max(area.left + room + BESIDE);
-    let baseline = (high - BESIDE).max(area.top + LABEL.size);
-    let paper = LABEL.size * 0.15;
-    canvas.rectangle(
-        (right - room - paper, baseline - LABEL.size),
-        (right + paper, baseline + 2.0 * paper),
-        PAPER,
-        0.85,
-    )?;
-    canvas.text(&span.label, (right, baseline), Align::Right, LABEL, readable(span.colour))
+    Ok(())
 }
 
 /// The labels of the series at their right ends.
@@ -160,10 +158,11 @@ fn name(canvas: &mut Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<(), 
     let half = LABEL.size / 2.0;
     let places = spread(&wished, LABEL.size * LABEL_PITCH, area.top + half, area.bottom - half);
     for (((series, (last, _)), from), to) in ends.iter().zip(&wished).zip(&places) {
-        let end = (area.x(x, *last), *from);
-        let start = (area.right + LEADER - 6.0, *to);
-        let kink = (area.right + 4.0, *from);
-        canvas.line(&[end, kink, start], 1.0, rgb(series.colour))?;
+        // What leads from a line's end to its label must not be taken for the line.
+        let (end, edge) = (area.x(x, *last), area.right + 4.0);
+        let colour = pale(series.colour, 0.6);
+        canvas.dashes((end, *from), (edge, *from), 2.0, 1.0, colour)?;
+        canvas.line(&[(edge, *from), (area.right + LEADER - 6.0, *to)], 1.0, colour)?;
         let at = (area.right + LEADER, to + LABEL.size * MIDDLE);
         canvas.text(&series.label, at, Align::Left, LABEL, readable(series.colour))?;
     }

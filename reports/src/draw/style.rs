@@ -49,6 +49,13 @@ pub(super) fn readable(colour: Colour) -> Rgb {
     RGBColor(darker(r), darker(g), darker(b))
 }
 
+/// `colour` on white paper at an opacity of `share`.
+pub(super) fn pale(colour: Colour, share: f64) -> Rgb {
+    let RGBColor(r, g, b) = rgb(colour);
+    let paler = |part: u8| (255.0 - (255.0 - f64::from(part)) * share) as u8;
+    RGBColor(paler(r), paler(g), paler(b))
+}
+
 /// The width of a line in pixels.
 pub(super) fn width(weight: Weight) -> f64 {
     match weight {
