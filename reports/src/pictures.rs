@@ -40,13 +40,15 @@ mod tests {
         ((info.width, info.height), dark as f64 / (pixels.len() / 3) as f64)
     }
 
+    type Scene = (&'static str, fn() -> Record);
+
     /// `GALLERY=directory cargo test -p reports gallery` keeps the pictures, to be looked at.
     #[test]
     fn gallery() {
         let kept = std::env::var_os("GALLERY").map(PathBuf::from);
         let temporary = tempfile::tempdir().unwrap();
         let root = kept.as_deref().unwrap_or(temporary.path());
-        let scenes: [(&str, fn() -> Record); 9] = [
+        let scenes: [Scene; 9] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),

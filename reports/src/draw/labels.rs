@@ -1,6 +1,8 @@
 //! Words that fit: positions for labels that must not overlap, lines that are broken or shortened to a width. Given
 //! wishes and the room there is, it gives places; it draws nothing.
 
+use crate::number::words;
+
 const ELLIPSIS: &str = "\u{2026}";
 
 /// Positions in a range of which each is at least `gap` from the next, with the least sum of squared distances from
@@ -46,20 +48,6 @@ pub(super) fn wrap(text: &str, room: f64, most: usize, width: impl Fn(&str) -> f
         if all_there { enough = between } else { too_narrow = between }
     }
     filled(&words, enough, most, &width)
-}
-
-/// The words of `text`, a unit together with the number before it.
-fn words(text: &str) -> Vec<String> {
-    const UNITS: [&str; 5] = ["us", "ms", "s", "%", "MiB"];
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let is_unit = UNITS.contains(&word.trim_end_matches([',', ';', ':', '.']));
-        match words.last_mut().filter(|before| is_unit && before.ends_with(|c: char| c.is_ascii_digit())) {
-            Some(number) => *number = format!("{number} {word}"),
-            None => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 /// Each line as full as can be.

@@ -152,9 +152,13 @@ fn bar(canvas: &mut Canvas, x: &Axis, y: &Axis, span: &Span, area: Area) -> Resu
 
 /// The labels of the series at their right ends.
 fn name(canvas: &mut Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<(), String> {
-    let named: Vec<_> = panel.series.iter().filter(|s| !s.label.is_empty()).collect();
-    let ends: Vec<_> = named.iter().filter_map(|s| s.last().map(|end| (*s, end))).collect();
-    let wished: Vec<_> = ends.iter().map(|(_, (_, value))| area.y(&panel.y, *value)).collect();
+    let mut ends: Vec<_> =
+        panel.series.iter().filter(|s| !s.label.is_empty()).filter_map(|s| Some((s, s.last()?))).collect();
+    let pixel = |value: f64| area.y(&panel.y, value).round() as i64;
+    let highest = |s: &Series| s.points.iter().filter_map(|p| p.1.map(pixel)).min();
+    // Lines that end in one place are named in the order in which they mostly lay.
+    ends.sort_by_key(|(series, (_, value))| (pixel(*value), highest(series)));
+    let wished: Vec<_> = ends.iter().map(|(_, (_, value))| area.y(&panel.y, *value).round()).collect();
     let half = LABEL.size / 2.0;
     let places = spread(&wished, LABEL.size * LABEL_PITCH, area.top + half, area.bottom - half);
     for (((series, (last, _)), from), to) in ends.iter().zip(&wished).zip(&places) {
