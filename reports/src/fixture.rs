@@ -79,8 +79,14 @@ pub(crate) fn overload() -> Record {
 
 /// Ten hours of little.
 pub(crate) fn ten_hours() -> Record {
-    Scene { rate: 2.0, duration_s: 36_000.0, interval_s: 1.0, freeze_ns: Some((9000 * S, 9030 * S)), ..SCENE }
-        .play()
+    Scene {
+        rate: 2.0,
+        duration_s: 36_000.0,
+        interval_s: 36.0,
+        freeze_ns: Some((9000 * S, 9030 * S)),
+        ..SCENE
+    }
+    .play()
 }
 
 /// Nothing was due.
@@ -94,23 +100,26 @@ pub(crate) fn log_of(record: &Record) -> Vec<u8> {
     let mut log = IntervalLog::create(&mut bytes, 1_795_507_200.0).unwrap();
     for entry in &record.intervals {
         let mut one = Distributions::default();
-        one.by_tag_mut(&entry.tag).unwrap().add(&entry.histogram);
+        one.by_tag_mut(&entry.tag).unwrap().add_sparse(&entry.histogram);
         log.append(entry.start_s, entry.length_s, &one).unwrap();
     }
     bytes
 }
 
+/// Times in nanoseconds under the tags of [`Distributions`].
+type Samples = Vec<(&'static str, u64)>;
+
 #[derive(Default)]
 struct Stage {
     counts: Counts,
-    bins: Vec<(Bin, Distributions)>,
+    bins: Vec<(Bin, Samples)>,
     connections_max: usize,
     limited: bool,
 }
 
 impl Stage {
-    fn bin(&mut self, interval_s: f64, ns: u64) -> &mut (Bin, Distributions) {
-        let index = (ns as f64 / 1e9 / interval_s) as usize;
+    fn bin(&mut self, interval_s: f64, ns: u64) -> &mut (Bin, Samples) {
+        let index = (ns / (interval_s * 1e9).round() as u64) as usize;
         if self.bins.len() <= index {
             self.bins.resize_with(index + 1, Default::default);
         }
@@ -130,7 +139,7 @@ impl Scene {
         for i in 0..planned {
             let intended = (i as f64 * 1e9 / self.rate) as u64;
             // Two numbers without a visible pattern, 0 to 1: the golden ratio's multiples, and those of the root of 2.
-            let (a, b) = ((i as f64 * 0.618_034).fract(), (i as f64 * 1.414_214).fract());
+            let (a, b) = ((i as f64 * 0.618_034).fract(), (i as f64 * std::f64::consts::SQRT_2).fract());
             self.request(&mut stage, &mut workers, &mut connections, &mut waiting, intended, (a, b));
         }
         self.record(stage)
@@ -196,17 +205,17 @@ impl Scene {
             stage.counts.sent += 1;
             let (bin, times) = stage.bin(self.interval_s, sent);
             bin.sent += 1;
-            times.send_lag.record(sent - intended);
+            times.push(("send_lag", sent - intended));
         }
         let (bin, times) = stage.bin(self.interval_s, done);
-        times.response.record(done - intended);
+        times.push(("response", done - intended));
         if let Some(sent) = sent {
-            times.service.record(done - sent);
+            times.push(("service", done - sent));
         }
         match error {
             None => {
                 bin.ok += 1;
-                times.ok_response.record(done - intended);
+                times.push(("ok_response", done - intended));
                 stage.counts.ok += 1;
                 *stage.counts.status.entry(200).or_default() += 1;
             }
@@ -221,7 +230,10 @@ impl Scene {
         let mut totals = Distributions::default();
         let mut intervals = Vec::new();
         let mut bins = Vec::new();
-        for (i, (mut bin, times)) in stage.bins.into_iter().enumerate() {
+        let mut times = Distributions::default();
+        for (i, (mut bin, samples)) in stage.bins.into_iter().enumerate() {
+            times.clear();
+            samples.into_iter().for_each(|(tag, ns)| times.by_tag_mut(tag).unwrap().record(ns));
             totals.add(&times);
             let (start_s, length_s) = ((i as f64 * self.interval_s * 1e3).round() / 1e3, self.interval_s);
             intervals.extend(times.tagged().into_iter().filter(|(_, h)| !h.is_empty()).map(
@@ -229,7 +241,7 @@ impl Scene {
                     tag: tag.to_owned(),
                     start_s,
                     length_s,
-                    histogram: histogram.clone(),
+                    histogram: histogram.into(),
                 },
             ));
             let ms = |ns: u64| Some(ns as f64 / 1e6);

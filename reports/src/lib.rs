@@ -4,12 +4,17 @@
 //! them again, and draws them. It never measures, and knows nothing of sockets or clocks.
 
 pub mod analyse;
+pub mod chart;
+pub mod charts;
+pub mod draw;
 pub mod histogram;
 pub mod log;
 pub mod number;
 pub mod outcome;
+pub mod pictures;
 pub mod record;
 pub mod store;
+pub mod text;
 pub mod ticks;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -28,7 +28,11 @@ pub fn rate(value: f64) -> String {
         return NONE.to_owned();
     }
     let value = round_to_digits(value, 3);
-    if value.abs() < 100.0 { trimmed(&decimals(value)) } else { whole(value) }
+    match value.abs() {
+        size if size < 1.0 => value.to_string(),
+        size if size < 100.0 => trimmed(&decimals(value)),
+        _ => whole(value),
+    }
 }
 
 /// A rate as [`rate`], but every digit of the whole number kept: what was asked for has to be found again.
@@ -93,6 +97,20 @@ pub fn percent(share: f64) -> String {
     }
 }
 
+/// The words of `text`, for breaking it into lines: a unit is one with the number before it.
+pub fn words(text: &str) -> Vec<String> {
+    const UNITS: [&str; 9] = ["us", "ms", "s", "%", "B", "KiB", "MiB", "GiB", "TiB"];
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let is_unit = UNITS.contains(&word.trim_end_matches([',', ';', ':', '.']));
+        match words.last_mut().filter(|before| is_unit && before.ends_with(|c: char| c.is_ascii_digit())) {
+            Some(number) => *number = format!("{number} {word}"),
+            None => words.push(word.to_owned()),
+        }
+    }
+    words
+}
+
 /// `value` at `digits` significant digits.
 pub fn round_to_digits(value: f64, digits: i32) -> f64 {
     if value == 0.0 || !value.is_finite() {
@@ -139,7 +157,14 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
         }
-        for (n, text) in [(0.1, "0.1"), (4_998.4, "5,000"), (12.51, "12.5"), (1e6, "1,000,000"), (0.0, "0")] {
+        for (n, text) in [
+            (0.1, "0.1"),
+            (0.003, "0.003"),
+            (4_998.4, "5,000"),
+            (12.51, "12.5"),
+            (1e6, "1,000,000"),
+            (0.0, "0"),
+        ] {
             assert_eq!(rate(n), text);
         }
         assert_eq!(exact_rate(4_998.4), "4,998");
@@ -148,6 +173,11 @@ mod tests {
         for (n, text) in [(1023, "1023 B"), (1024, "1.0 KiB"), (3_565_158, "3.4 MiB"), (12 << 30, "12 GiB")] {
             assert_eq!(bytes(n), text);
         }
+    }
+
+    #[test]
+    fn a_unit_stays_with_its_number() {
+        assert_eq!(words("took  1.28 ms, or 12 % of s"), ["took", "1.28 ms,", "or", "12 %", "of", "s"]);
     }
 
     #[test]

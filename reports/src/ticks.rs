@@ -1,5 +1,6 @@
 //! Round numbers for axes: steps of 1, 2 and 5 times a power of ten. Given the span of the data it gives ticks in
-//! ascending order of which the first and the last enclose the span. It never returns fewer than two.
+//! ascending order of which the first and the last enclose the span. It never returns fewer than two, and of a
+//! logarithmic axis that is not thinned never fewer than three.
 
 /// The smallest and the largest value that a logarithmic axis tells apart.
 const LOG_LIMITS: (f64, f64) = (1e-9, 1e15);
@@ -24,10 +25,11 @@ pub fn logarithmic(from: f64, to: f64, most: usize) -> Vec<f64> {
     // The place of a value among ..., 1, 2, 5, 10, 20, ...: three places a decade.
     let mut first = place_at_most(from);
     let mut last = place_at_least(to);
+    // Of two ticks nobody reads a scale: one more above, and of data that are all of one value one below, too.
     if last == first {
-        // All of one value: it stands in the middle.
-        (first, last) = (first - 1, last + 1);
+        first -= 1;
     }
+    last = last.max(first + 2);
     if (last - first + 1) as usize <= most.max(2) {
         return (first..=last).map(value_at).collect();
     }

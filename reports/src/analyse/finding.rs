@@ -19,6 +19,9 @@ pub fn finding(run: &Run) -> String {
         return format!("{offered}, all {} failed: {cause}", count(failed));
     }
     let share = percent(failed as f64 / run.planned as f64);
+    if run.died_at_s.is_some() {
+        return format!("{offered}, {share} failed: {cause}");
+    }
     format!("{offered}, {share} failed: {cause}; the others {}", times(&run.ok_response_ms))
 }
 

@@ -165,10 +165,15 @@ fn sample_too_small(run: &Run) -> (bool, Option<String>) {
         n => format!("there were {}", count(n)),
     };
     let mut reason = format!("{first} needs {} requests, {there_were}", count(interval::needed(q)));
-    let further: Vec<_> =
-        missing.map(|(name, q)| format!("{name} needs {}", count(interval::needed(q)))).collect();
-    if !further.is_empty() {
-        reason = format!("{reason}; {}", further.join(", "));
+    if let Some((next, next_q)) = missing.next() {
+        let next_needs = count(interval::needed(next_q));
+        let rest = match missing.last() {
+            None => format!("{next} needs {next_needs}"),
+            Some((last, q)) => {
+                format!("{next} to {last} need {next_needs} to {}", count(interval::needed(q)))
+            }
+        };
+        reason = format!("{reason}; {rest}");
     }
     let asked_in_vain = run.thresholds.iter().any(|asked| {
         let metric = Threshold::parse(&asked.rule).ok().map(|rule| rule.metric());

@@ -1,0 +1,80 @@
+//! The pictures of a run, each from a record to a chart model. What all have in common is here: the title's warning,
+//! and the footer that says where the numbers come from. Nothing is drawn here.
+
+pub mod percentiles;
+pub mod timeline;
+
+use crate::chart::Tone;
+use crate::number::{NONE, count, counted};
+use crate::record::{Loop, Run, TargetKind};
+
+/// Times below this, in milliseconds, are drawn at it: a logarithmic axis has no zero.
+const LEAST_MS: f64 = 0.001;
+
+/// The tone, the title and the subtitle: `finding` and `context`, unless the run has a warning to give first.
+fn headline(run: &Run, finding: &str, context: &str) -> (Tone, String, String) {
+    if !run.verdict.valid {
+        let why = run.verdict.reasons.first().map_or(NONE, String::as_str);
+        (Tone::Alarm, format!("INVALID: {why}"), format!("Not to be relied on: {}", uncapitalised(finding)))
+    } else if run.partial {
+        (Tone::Plain, format!("PARTIAL: {finding}"), context.to_owned())
+    } else {
+        (Tone::Plain, finding.to_owned(), context.to_owned())
+    }
+}
+
+/// As the rest of a sentence; what begins with a name such as p99 or with a number begins so there too.
+fn uncapitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The range of the values, for a logarithmic axis in milliseconds; of none, any range.
+fn range_ms(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values
+        .fold(None, |range, v| {
+            Some(range.map_or((v, v), |(low, high): (f64, f64)| (low.min(v), high.max(v))))
+        })
+        .unwrap_or((1.0, 10.0))
+}
+
+fn footer(run: &Run) -> Vec<String> {
+    let host = &run.host;
+    let commit = if host.commit.is_empty() { String::new() } else { format!(" ({})", host.commit) };
+    let mut place = vec![format!("loadgen {}{commit}", host.version), started(run)];
+    place.extend(
+        (!host.cpu.is_empty()).then(|| format!("{}, {}", host.cpu, counted(host.cpus as u64, "CPU"))),
+    );
+    place.extend((!host.kernel.is_empty()).then(|| host.kernel.clone()));
+    let mut what =
+        vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
+    what.push(match (run.target.kind, run.target.what.is_empty()) {
+        (_, false) => run.target.what.clone(),
+        (TargetKind::Reference, true) => "reference target".to_owned(),
+        (TargetKind::Given, true) => run.target.url.clone(),
+    });
+    what.extend(cpus("target", &run.target.cpus));
+    what.extend(cpus("generator", &run.generator.cpus));
+    vec![run.command.join(" "), place.join("  \u{b7}  "), what.join("  \u{b7}  ")]
+}
+
+/// `2026-11-24T08:00:00Z` as people write it.
+fn started(run: &Run) -> String {
+    run.started_at.replacen('T', " ", 1)
+}
+
+fn cpus(whose: &str, cpus: &[usize]) -> Option<String> {
+    let list: Vec<_> = cpus.iter().map(usize::to_string).collect();
+    let noun = if cpus.len() == 1 { "CPU" } else { "CPUs" };
+    (!cpus.is_empty()).then(|| format!("{whose} pinned to {noun} {}", list.join(", ")))
+}
+
+/// What was done, for the subtitle.
+fn context(run: &Run) -> String {
+    let load_loop = match run.load_loop {
+        Loop::Open => format!("open loop, {} arrivals", run.arrivals),
+        Loop::Closed => "closed loop".to_owned(),
+    };
+    let connections = counted(run.connections_max, "connection");
+    format!("{}, {load_loop}, at most {connections} open", run.target.url)
+}
