@@ -105,7 +105,8 @@ async fn serve(args: &Args, cpus: Vec<usize>, dir: &Path, processes: &mut Proces
         cpus,
         items: args.scale.items(),
     };
-    let tiers: [(&str, Vec<Tier>); 4] = [("db", vec![db]), ("app", apps), ("proxy", vec![proxy]), ("dns", vec![dns])];
+    let tiers: [(&str, Vec<Tier>); 4] =
+        [("db", vec![db]), ("app", apps), ("proxy", vec![proxy]), ("dns", vec![dns])];
     stack.tiers.extend(tiers.map(|(name, tiers)| (name.to_owned(), tiers)));
     descriptor::announce(&stack)?;
     Err(processes.first_death().await)
@@ -170,7 +171,10 @@ fn make_dir(wanted: Option<&Path>) -> Outcome<PathBuf> {
     std::fs::create_dir_all(dir).map_err(|e| refused(dir, e))?;
     let empty = std::fs::read_dir(dir).map_err(|e| refused(dir, e))?.next().is_none();
     if !empty {
-        return Err(Failure::usage(format!("{} is not empty: a stack needs a directory of its own", dir.display())));
+        return Err(Failure::usage(format!(
+            "{} is not empty: a stack needs a directory of its own",
+            dir.display()
+        )));
     }
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).map_err(|e| refused(dir, e))?;
     dir.canonicalize().map_err(|e| refused(dir, e))
@@ -182,7 +186,11 @@ pub(crate) fn sweep(args: SweepArgs) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
     runtime.block_on(async {
-        descriptor::announce(&Tier { pid: std::process::id(), address: String::new(), metrics: String::new() })?;
+        descriptor::announce(&Tier {
+            pid: std::process::id(),
+            address: String::new(),
+            metrics: String::new(),
+        })?;
         signals::asked_to_end().await.map_err(|e| Failure::start(e.to_string()))?;
         for _ in 0..400 {
             if !args.dir.join("db").exists() {

@@ -206,7 +206,10 @@ pub fn http(address: &str, request: &str) -> String {
 
 /// `GET path` with these further header lines, each ended by CRLF.
 pub fn get(address: &str, path: &str, headers: &str) -> String {
-    http(address, &format!("GET {path} HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\n{headers}\r\n"))
+    http(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\n{headers}\r\n"),
+    )
 }
 
 /// The ledger of a run: whether planned = ok + errors + dropped + unfinished.

@@ -1,4 +1,9 @@
 //! Runs against a target whose behaviour is known, from the command line to the record.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and a freeze takes its time"
+)]
 
 use e2e::{Running, Target, conserved, get, loadgen, signal, until};
 use rustix::process::Signal;
@@ -28,17 +33,25 @@ fn png_size(path: &Path) -> (u32, u32) {
 #[test]
 fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
     let target = queue();
-    let ended =
-        loadgen(&format!("--rps 300 -d 2s --warmup 500ms --seed 7 --json - -o out http://{}/a?b", target.address()));
+    let ended = loadgen(&format!(
+        "--rps 300 -d 2s --warmup 500ms --seed 7 --json - -o out http://{}/a?b",
+        target.address()
+    ));
     let run = ended.json();
     assert_eq!(run["schema"], "loadgen.run/1");
-    assert_eq!((run["loop"].as_str(), run["arrivals"].as_str(), run["seed"].as_u64()), (Some("open"), Some("even"), Some(7)));
+    assert_eq!(
+        (run["loop"].as_str(), run["arrivals"].as_str(), run["seed"].as_u64()),
+        (Some("open"), Some("even"), Some(7))
+    );
     for key in ["planned", "sent", "ok"] {
         assert_eq!(run[key], 600, "{key}");
     }
     assert!(conserved(&run) && run["status"]["200"] == 600);
     assert_eq!(arrivals(&target), 750, "warm-up and all");
-    assert_eq!((run["steps"][0]["counted"].as_bool(), run["steps"][0]["counts"]["ok"].as_u64()), (Some(false), Some(150)));
+    assert_eq!(
+        (run["steps"][0]["counted"].as_bool(), run["steps"][0]["counts"]["ok"].as_u64()),
+        (Some(false), Some(150))
+    );
     for distribution in ["response_ms", "service_ms", "send_lag_ms", "ok_response_ms"] {
         assert_eq!(run[distribution]["count"], 600, "{distribution}");
     }
@@ -71,7 +84,11 @@ fn a_record_draws_again_and_keeps_its_numbers() {
 #[test]
 fn stages_are_steps_with_ledgers_of_their_own() {
     let target = queue();
-    let run = loadgen(&format!("--stages 500ms:200,1s:200-400,500ms:100 --no-report -q --json - http://{}/", target.address())).json();
+    let run = loadgen(&format!(
+        "--stages 500ms:200,1s:200-400,500ms:100 --no-report -q --json - http://{}/",
+        target.address()
+    ))
+    .json();
     let planned: Vec<_> = (0..3).map(|n| run["steps"][n]["counts"]["planned"].as_u64().unwrap()).collect();
     assert_eq!(planned, [100, 300, 50]);
     assert_eq!(run["planned"], 450);
@@ -82,7 +99,10 @@ fn stages_are_steps_with_ledgers_of_their_own() {
 fn poisson_arrivals_come_from_the_seed_for_any_number_of_threads() {
     let target = queue();
     let planned = |more: &str| {
-        let line = format!("--rps 300 -d 1s --arrivals poisson --no-report -q --json - {more} http://{}/", target.address());
+        let line = format!(
+            "--rps 300 -d 1s --arrivals poisson --no-report -q --json - {more} http://{}/",
+            target.address()
+        );
         loadgen(&line).json()["planned"].as_u64().unwrap()
     };
     let one = planned("--seed 5 --threads 1");
@@ -103,7 +123,8 @@ fn without_a_rate_the_loop_is_closed_and_says_so() {
 #[test]
 fn a_frozen_target_is_waited_for_with_the_clock_running() {
     let target = queue();
-    let run = Running::loadgen(&format!("--rps 500 -d 3s --no-report -q --json - http://{}/", target.address()));
+    let run =
+        Running::loadgen(&format!("--rps 500 -d 3s --no-report -q --json - http://{}/", target.address()));
     until("the load has begun", || arrivals(&target) > 250);
     signal(target.pid(), Signal::STOP);
     std::thread::sleep(std::time::Duration::from_secs(1));
@@ -120,7 +141,8 @@ fn a_frozen_target_is_waited_for_with_the_clock_running() {
 #[test]
 fn a_target_that_dies_is_named_with_its_time_and_the_run_goes_on() {
     let target = queue();
-    let run = Running::loadgen(&format!("--rps 200 -d 3s -o out --json out.json http://{}/", target.address()));
+    let run =
+        Running::loadgen(&format!("--rps 200 -d 3s -o out --json out.json http://{}/", target.address()));
     until("the load has begun", || arrivals(&target) > 100);
     let _ = target.end(Signal::KILL);
     let ended = run.wait();
@@ -151,7 +173,8 @@ fn an_interrupted_run_leaves_a_partial_record_that_adds_up() {
 #[test]
 fn a_threshold_that_does_not_hold_fails_the_run() {
     let target = queue();
-    let line = |rule: &str| format!("--rps 200 -d 2s --no-report --threshold {rule} http://{}/", target.address());
+    let line =
+        |rule: &str| format!("--rps 200 -d 2s --no-report --threshold {rule} http://{}/", target.address());
     assert_eq!(loadgen(&line("p50<0.5ms")).code, 1);
     assert_eq!(loadgen(&line("errors<1%")).code, 0);
     assert_eq!(loadgen(&line("p99.99<1s")).code, 4, "400 requests are too few to say");
@@ -204,7 +227,10 @@ fn every_kind_of_failure_is_an_outcome() {
 #[test]
 fn past_the_backlog_requests_are_dropped_and_counted() {
     let target = Target::start("queue --workers 1 --service 100ms");
-    let line = format!("--rps 200 -d 1s -c 2 --max-backlog 5 -t 2s --no-report -q --json - http://{}/", target.address());
+    let line = format!(
+        "--rps 200 -d 1s -c 2 --max-backlog 5 -t 2s --no-report -q --json - http://{}/",
+        target.address()
+    );
     let run = loadgen(&line).json();
     assert!(conserved(&run) && run["planned"] == 200, "{run}");
     assert!(run["dropped"].as_u64() > Some(100) && run["connections_max"] == 2, "{run}");
@@ -213,7 +239,10 @@ fn past_the_backlog_requests_are_dropped_and_counted() {
 #[test]
 fn a_unix_socket_and_another_address_can_be_loaded() {
     let target = queue();
-    let line = format!("--rps 100 -d 1s --no-report -q --json - --connect-to shop.test:80:{} http://shop.test/", target.address());
+    let line = format!(
+        "--rps 100 -d 1s --no-report -q --json - --connect-to shop.test:80:{} http://shop.test/",
+        target.address()
+    );
     assert_eq!(loadgen(&line).json()["ok"], 100);
     let dir = tempfile::TempDir::new().unwrap();
     let path = dir.path().join("s");

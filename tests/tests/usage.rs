@@ -1,10 +1,12 @@
 //! What a clumsy user gets: one line that says what is wrong and what to do, the right exit code, and nothing left.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::{Ended, Running, Target, binary, loadgen};
 use std::process::Command;
 
 fn left_nothing(ended: &Ended) {
-    let left: Vec<_> = std::fs::read_dir(ended.dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(ended.dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(left.is_empty() || left == ["reports"], "{left:?}");
     let runs = ended.dir.path().join("reports/runs");
     assert!(!runs.exists() || std::fs::read_dir(&runs).unwrap().next().is_none(), "a record of nothing");
