@@ -177,7 +177,10 @@ mod tests {
     #[test]
     fn rows_are_the_same_for_ever() {
         assert_eq!(row(&TABLES[7], 1), "(1,6201)");
-        assert_eq!(row(&TABLES[6], 1), "(1,463,2,8754),(1,476,1,2219),(1,661,3,218),(1,688,1,4821),(1,921,2,3624)");
+        assert_eq!(
+            row(&TABLES[6], 1),
+            "(1,463,2,8754),(1,476,1,2219),(1,661,3,218),(1,688,1,4821),(1,921,2,3624)"
+        );
         assert_ne!(row(&TABLES[4], 1), row(&TABLES[4], 2));
     }
 

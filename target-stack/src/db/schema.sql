@@ -1,5 +1,5 @@
--- The shop's tables, for MariaDB 10.11 or newer and MySQL 8. Money is in integer cents. There are no foreign keys:
--- their shared locks on catalogue rows would turn two purchases of one item into a deadlock.
+-- The shop's tables, for MariaDB 10.11 or newer and MySQL 8. Money is in integer cents. No foreign key points to the
+-- catalogue: its shared locks on items would turn two purchases of one item into a deadlock.
 
 CREATE DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 USE shop;
@@ -59,7 +59,7 @@ CREATE TABLE item (
   KEY item_subject (subject, published)
 );
 
--- The unique key is what stores a retried purchase once.
+-- The unique key over the idempotency keys is what stores a retried purchase once.
 CREATE TABLE orders (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   idempotency_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -70,7 +70,8 @@ CREATE TABLE orders (
   total_cents BIGINT UNSIGNED NOT NULL,
   status VARCHAR(10) NOT NULL,
   UNIQUE KEY orders_idempotency_key (idempotency_key),
-  KEY orders_customer (customer_id)
+  KEY orders_customer (customer_id),
+  CONSTRAINT orders_of_customer FOREIGN KEY (customer_id) REFERENCES customer (id)
 );
 
 CREATE TABLE order_line (
