@@ -11,6 +11,7 @@ mod pace;
 mod proxy;
 mod queue;
 mod signals;
+mod splitmix;
 mod supervise;
 mod up;
 
@@ -46,6 +47,9 @@ enum Command {
     Db(db::Args),
     /// Run a target whose ceiling is known: WORKERS / SERVICE
     Queue(queue::Args),
+    /// Become another program that dies with the process that asked for it
+    #[command(hide = true)]
+    Leash(db::leash::Args),
 }
 
 fn main() -> ExitCode {
@@ -74,5 +78,6 @@ fn run(cli: Cli) -> Outcome {
         Command::App(args) => app::run(args),
         Command::Db(args) => db::run(args),
         Command::Queue(args) => queue::run(args),
+        Command::Leash(args) => db::leash::run(args),
     }
 }

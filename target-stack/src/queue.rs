@@ -9,6 +9,7 @@
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::pace::{self, Timer};
+use crate::splitmix::SplitMix64;
 use crate::{limits, metrics, signals};
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -187,7 +188,7 @@ struct Station {
     departures: BinaryHeap<Reverse<Departure>>,
     mean: Duration,
     kind: ServiceTime,
-    random: u64,
+    random: SplitMix64,
     arrivals: u64,
     seen: Seen,
 }
@@ -208,7 +209,7 @@ impl Station {
             departures: BinaryHeap::new(),
             mean,
             kind,
-            random: seed,
+            random: SplitMix64::new(seed),
             arrivals: 0,
             seen: Seen::default(),
         }
@@ -246,12 +247,8 @@ impl Station {
         match self.kind {
             ServiceTime::Fixed => self.mean,
             ServiceTime::Exponential => {
-                // SplitMix64 (Steele, Lea, Flood, 2014), then inversion; 53 bits in (0, 1].
-                self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let mut z = self.random;
-                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                let uniform = (((z ^ (z >> 31)) >> 11) + 1) as f64 / (1u64 << 53) as f64;
+                // By inversion; 53 bits in (0, 1], so that the logarithm is finite.
+                let uniform = ((self.random.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
                 self.mean.mul_f64(-uniform.ln())
             }
         }

@@ -5,6 +5,7 @@ use crate::descriptor::{self, Stack, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::supervise::Processes;
 use crate::{db, limits, pace, signals};
+use clap::ValueEnum;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -52,36 +53,43 @@ pub(crate) fn run(args: Args) -> Outcome {
     let cpus = args.cpus.as_ref().map(|cpus| cpus.0.clone());
     let cpus = cpus.unwrap_or_else(|| limits::default_target_cpus(&limits::allowed_cpus()));
     limits::pin(&cpus)?;
-    let dir = make_dir(args.dir.as_deref())?;
     // On the main thread, which lives as long as the process: a tier dies with the thread that started it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(|e| Failure::start(format!("cannot start: {e}"))).and_then(|runtime| {
-        let stack = stack(&args, cpus, &dir);
-        runtime.block_on(tokio::task::LocalSet::new().run_until(stack))
-    });
-    remove(&dir);
+    let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
+    let mut dir = None;
+    let result = runtime.block_on(tokio::task::LocalSet::new().run_until(stack(&args, cpus, &mut dir)));
+    dir.iter().for_each(|dir| remove(dir));
     result
 }
 
-async fn stack(args: &Args, cpus: Vec<usize>, dir: &Path) -> Outcome {
+async fn stack(args: &Args, cpus: Vec<usize>, dir: &mut Option<PathBuf>) -> Outcome {
     let mut processes = Processes::new()?;
     let result = tokio::select! {
-        result = serve(args, cpus, dir, &mut processes) => result,
+        // The signal handlers are in place before anything is there that they must clean up.
+        biased;
         asked = signals::asked_to_end() => asked.map_err(|e| Failure::start(e.to_string())),
+        result = serve(args, cpus, dir, &mut processes) => result,
     };
     processes.end().await;
     result
 }
 
 /// Starts everything and watches over it; only a failure ends it.
-async fn serve(args: &Args, cpus: Vec<usize>, dir: &Path, processes: &mut Processes) -> Outcome {
+async fn serve(
+    args: &Args,
+    cpus: Vec<usize>,
+    made: &mut Option<PathBuf>,
+    processes: &mut Processes,
+) -> Outcome {
+    let dir = make_dir(args.dir.as_deref())?;
+    let dir = made.insert(dir).as_path();
     let text = |path: &Path| path.display().to_string();
     let arguments = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     processes.start("sweep", &arguments(&["--dir", &text(dir)])).await?;
     let pool = args.workers.to_string();
     // Every worker of every server may hold a connection; the rest is for the exporter and an administrator.
     let connections = (args.servers * args.workers + 20).to_string();
-    let scale = args.scale.to_string();
+    let scale = args.scale.to_possible_value().map_or_else(String::new, |scale| scale.get_name().to_owned());
     let data = dir.join("db");
     let start_db = arguments(&["--dir", &text(&data), "--scale", &scale, "--max-connections", &connections]);
     let db = processes.start("db", &start_db).await?;
@@ -103,7 +111,7 @@ async fn serve(args: &Args, cpus: Vec<usize>, dir: &Path, processes: &mut Proces
         tiers: BTreeMap::new(),
         dir: dir.to_owned(),
         cpus,
-        items: args.scale.items(),
+        items: args.scale.counts().items,
     };
     let tiers: [(&str, Vec<Tier>); 4] =
         [("db", vec![db]), ("app", apps), ("proxy", vec![proxy]), ("dns", vec![dns])];

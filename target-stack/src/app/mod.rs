@@ -1,10 +1,113 @@
-//! app
+//! The app tier: the shop's pages, served over HTTP/1.1 by a bounded pool of workers from a database. Given an address
+//! and a database, it gives a website with health check and metrics, and says so once it could answer. It keeps no
+//! state between requests: any number of them can stand side by side.
 
+mod answer;
+mod fault;
+mod input;
+mod pages;
+mod routes;
+mod store;
+mod telemetry;
+mod workers;
+
+use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
+use crate::{pace, signals};
+use axum::serve::ListenerExt;
+use mysql_async::Opts;
+use routes::Shop;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use telemetry::Telemetry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use workers::Workers;
+
+/// How long requests in flight may take to end after the wish to end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Where to serve HTTP
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// The unix socket of `target-stack db`, or mysql://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, value_name = "PATH|URL", value_parser = store::parse_database)]
+    database: Opts,
+    /// Requests that are worked on at the same time
+    #[arg(long, value_name = "K", default_value_t = 16, value_parser = at_least::<1>)]
+    workers: usize,
+    /// Requests that may wait for a worker; the next one gets 503
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least::<0>)]
+    queue: usize,
+    /// Connections to the database, besides one for health checks [default: as many as workers]
+    #[arg(long, value_name = "P", value_parser = at_least::<1>)]
+    pool: Option<usize>,
+}
 
-pub(crate) fn run(_args: Args) -> Outcome {
-    Err(Failure::start("not here yet"))
+/// Reads a count that tokio's semaphores can hold.
+fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    let most = 1_000_000;
+    text.parse()
+        .ok()
+        .filter(|count| (LEAST..=most).contains(count))
+        .ok_or_else(|| format!("it must be a number from {LEAST} to {most}"))
+}
+
+/// Serves the shop until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the address or the database cannot be used.
+pub(crate) fn run(args: Args) -> Outcome {
+    // As many threads as this process has CPUs to run on, which is tokio's default.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::start(format!("cannot start the event loop: {e}")))?;
+    let outcome = runtime.block_on(serve(args));
+    // Requests that outlived the drain are not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(args: Args) -> Outcome {
+    let (end, mut ending) = watch::channel(());
+    let asked = tokio::spawn(async move {
+        let asked = signals::asked_to_end().await;
+        drop(end);
+        asked
+    });
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|e| Failure::start(format!("cannot listen on {}: {e}", args.listen)))?;
+    let telemetry = Arc::new(Telemetry::new(std::process::id()));
+    let opened = Store::open(&args.database, args.pool.unwrap_or(args.workers), Arc::clone(&telemetry));
+    let store = tokio::select! {
+        opened = opened => opened?,
+        _ = ending.changed() => return Ok(()),
+    };
+    let shop = Arc::new(Shop { store, workers: Workers::new(args.workers, args.queue), telemetry });
+    let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
+    let mut ended = ending.clone();
+    let listener = listener.tap_io(|stream| {
+        // Without it a small answer may wait for the client's acknowledgement. A stream that is already closed
+        // has no use for it.
+        let _ = stream.set_nodelay(true);
+    });
+    let serving = axum::serve(listener, routes::router(shop)).with_graceful_shutdown(async move {
+        let _ = ended.changed().await;
+    });
+    let serving = tokio::spawn(serving.into_future());
+    announce(&Tier {
+        pid: std::process::id(),
+        address: address.to_string(),
+        metrics: format!("http://{address}/metrics"),
+    })?;
+    let asked = asked.await.map_err(|e| Failure::start(e.to_string()))?;
+    asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
+    pace::within(DRAIN_LIMIT, serving).await;
+    Ok(())
 }

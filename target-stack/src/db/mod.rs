@@ -1,10 +1,129 @@
-//! db
+//! The database tier: a private MariaDB or MySQL in a directory of its own, with the shop's schema and data. Given a
+//! directory and a scale, it gives a unix socket and a Prometheus endpoint, and says so once the data is in. It never
+//! touches a server that it did not start, and leaves nothing behind.
 
+mod account;
+mod exporter;
+mod instance;
+pub(crate) mod leash;
+pub(crate) mod rows;
+mod seed;
+mod software;
+pub(crate) mod words;
+
+use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
+use crate::signals;
+use clap::ValueEnum;
+use instance::{Instance, Sizes};
+use rows::Counts;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The instance's own directory: made at the start (or empty), removed at the end
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// How much data there is
+    #[arg(long, value_enum, default_value_t = Scale::Default)]
+    scale: Scale,
+    /// Connections that the server accepts
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    max_connections: u32,
+    /// Where the Prometheus endpoint listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    metrics: SocketAddr,
+}
 
-pub(crate) fn run(_args: Args) -> Outcome {
-    Err(Failure::start("not here yet"))
+/// The catalogue's size, and with it everything else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scale {
+    /// 1,000 items
+    Small,
+    /// 10,000 items
+    Default,
+    /// 100,000 items
+    Large,
+}
+
+impl Scale {
+    pub(crate) fn counts(self) -> Counts {
+        match self {
+            Self::Small => Counts { items: 1_000, customers: 2_880 },
+            Self::Default => Counts { items: 10_000, customers: 2_880 },
+            Self::Large => Counts { items: 100_000, customers: 28_800 },
+        }
+    }
+
+    /// Room for all pages several times over, so that a disk read is never what is measured.
+    fn buffer_pool_mib(self) -> u32 {
+        match self {
+            Self::Small => 64,
+            Self::Default => 128,
+            Self::Large => 512,
+        }
+    }
+}
+
+/// Runs the database until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When it cannot be started, or dies by itself.
+pub(crate) fn run(args: Args) -> Outcome {
+    // One thread, the main one: a leash is bound to the thread that it was started from.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::start(format!("cannot start the event loop: {e}")))?;
+    let sizes =
+        Sizes { max_connections: args.max_connections, buffer_pool_mib: args.scale.buffer_pool_mib() };
+    let mut instance = Instance::new(software::find()?, &args.dir, sizes)?;
+    runtime.block_on(async {
+        let outcome = tokio::select! {
+            // The signal handlers are in place before anything is there that they must clean up.
+            biased;
+            asked = signals::asked_to_end() => {
+                asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))
+            }
+            failure = serve(&mut instance, &args) => Err(failure),
+        };
+        outcome.and(instance.end().await)
+    })
+}
+
+/// Starts, fills and serves; gives the reason why that ended.
+async fn serve(instance: &mut Instance, args: &Args) -> Failure {
+    let listener = match TcpListener::bind(args.metrics).await {
+        Ok(listener) => listener,
+        Err(e) => return Failure::start(format!("--metrics {}: {e}", args.metrics)),
+    };
+    if let Err(failure) = ready(instance, args, &listener).await {
+        return failure;
+    }
+    let (administrator, pid) = (instance.administrator(), instance.pid().unwrap_or_default());
+    tokio::select! {
+        failure = instance.died() => failure,
+        ended = exporter::serve(listener, administrator, pid) => {
+            Failure::start(format!("the metrics endpoint ended: {ended:?}"))
+        }
+    }
+}
+
+async fn ready(instance: &mut Instance, args: &Args, listener: &TcpListener) -> Outcome {
+    instance.start().await?;
+    let administrator = instance.administrator();
+    tokio::select! {
+        failure = instance.died() => return Err(failure),
+        filled = seed::fill(administrator, args.scale.counts()) => {
+            filled.map_err(|e| Failure::start(format!("cannot fill the database: {e}")))?;
+        }
+    }
+    let metrics = listener.local_addr().map_err(|e| Failure::start(format!("the metrics endpoint: {e}")))?;
+    announce(&Tier {
+        pid: instance.pid().unwrap_or_default(),
+        address: instance.socket().display().to_string(),
+        metrics: format!("http://{metrics}/metrics"),
+    })
 }

@@ -1,0 +1,211 @@
+//! What visitors send, as types that cannot hold nonsense: whatever does not parse is answered with 400 before a
+//! handler sees it. It never looks at the database.
+
+use super::answer::Format;
+use super::fault::Fault;
+use super::store::{Basket, MOST, Purchase, SearchBy};
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
+use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The number in a path such as `/products/7`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let id: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
+        match id {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(error) => Err(Format::of(&parts.headers).sorry(&Fault::BadRequest(error.body_text()))),
+        }
+    }
+}
+
+/// The query string.
+#[derive(Debug)]
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let asked: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        match asked {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(Format::of(&parts.headers).sorry(&Fault::BadRequest(error.body_text()))),
+        }
+    }
+}
+
+/// A form's fields.
+#[derive(Debug)]
+pub(crate) struct Sent<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let format = Format::of(request.headers());
+        let sent: Result<Form<T>, FormRejection> = Form::from_request(request, state).await;
+        match sent {
+            Ok(Form(sent)) => Ok(Self(sent)),
+            Err(error) => Err(format.sorry(&Fault::BadRequest(error.body_text()))),
+        }
+    }
+}
+
+/// `GET /?customer=`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HomeQuery {
+    pub(crate) customer: Option<u32>,
+}
+
+/// `?subject=`, where empty means all.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SubjectQuery {
+    #[serde(default)]
+    pub(crate) subject: String,
+}
+
+/// `GET /search`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SearchQuery {
+    #[serde(default)]
+    pub(crate) q: String,
+    #[serde(default)]
+    pub(crate) by: SearchBy,
+}
+
+/// `GET /cart`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CartQuery {
+    pub(crate) cart: Option<u64>,
+}
+
+/// `?n=`, of which TechEmpower's rules accept anything.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CountQuery {
+    #[serde(default)]
+    n: String,
+}
+
+impl CountQuery {
+    /// 1 to 20; what is no number is 1.
+    pub(crate) fn count(&self) -> usize {
+        self.n.parse::<i64>().map_or(1, |n| n.clamp(1, 20) as usize)
+    }
+}
+
+/// `POST /cart`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CartForm {
+    pub(crate) cart: Option<u64>,
+    pub(crate) item: u32,
+    #[serde(default = "one")]
+    quantity: u32,
+}
+
+impl CartForm {
+    pub(crate) fn quantity(&self) -> Result<u32, Fault> {
+        checked_quantity(self.quantity)
+    }
+}
+
+/// `POST /buy`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BuyForm {
+    customer: u32,
+    cart: Option<u64>,
+    item: Option<u32>,
+    #[serde(default = "one")]
+    quantity: u32,
+    idempotency_key: Option<String>,
+}
+
+impl BuyForm {
+    /// The purchase that is meant. The key in the header goes before the one in the form.
+    ///
+    /// # Errors
+    /// When it is not clear what is to be bought, or under which key.
+    pub(crate) fn purchase(self, headers: &HeaderMap) -> Result<Purchase, Fault> {
+        let basket = match (self.cart, self.item) {
+            (Some(cart), None) => Basket::Cart(cart),
+            (None, Some(item)) => Basket::Item { item, quantity: checked_quantity(self.quantity)? },
+            _ => return Err(Fault::BadRequest("Buy either a cart or an item.".into())),
+        };
+        let header =
+            headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
+        let key = header.or(self.idempotency_key).unwrap_or_default();
+        let allowed = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !allowed {
+            let message = "Send an Idempotency-Key of 1 to 64 visible ASCII characters.";
+            return Err(Fault::BadRequest(message.into()));
+        }
+        Ok(Purchase { key, customer: self.customer, basket })
+    }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn checked_quantity(quantity: u32) -> Result<u32, Fault> {
+    if (1..=MOST).contains(&quantity) {
+        Ok(quantity)
+    } else {
+        Err(Fault::BadRequest(format!("The quantity is 1 to {MOST}.")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn counts_are_clamped_as_techempower_does() {
+        let cases = [("", 1), ("x", 1), ("-3", 1), ("0", 1), ("7", 7), ("20", 20), ("501", 20), ("2.5", 1)];
+        for (text, want) in cases {
+            assert_eq!(CountQuery { n: text.into() }.count(), want, "{text}");
+        }
+    }
+
+    fn form(cart: Option<u64>, item: Option<u32>, quantity: u32, key: &str) -> BuyForm {
+        BuyForm { customer: 1, cart, item, quantity, idempotency_key: Some(key.into()) }
+    }
+
+    #[test]
+    fn a_purchase_has_one_basket_and_one_key() {
+        let none = HeaderMap::new();
+        let long = "k".repeat(65);
+        for (form, want) in [
+            (form(Some(7), None, 1, "k"), Some(Basket::Cart(7))),
+            (form(None, Some(3), 2, "k"), Some(Basket::Item { item: 3, quantity: 2 })),
+            (form(None, Some(3), 0, "k"), None),
+            (form(None, Some(3), 100, "k"), None),
+            (form(Some(7), Some(3), 1, "k"), None),
+            (form(None, None, 1, "k"), None),
+            (form(Some(7), None, 1, ""), None),
+            (form(Some(7), None, 1, "a b"), None),
+            (form(Some(7), None, 1, &long), None),
+        ] {
+            let text = format!("{form:?}");
+            assert_eq!(form.purchase(&none).ok().map(|purchase| purchase.basket), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_header_s_key_goes_first() {
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", HeaderValue::from_static("head"));
+        let purchase = form(Some(7), None, 1, "form").purchase(&headers).expect("it is fine");
+        assert_eq!(purchase.key, "head");
+    }
+}

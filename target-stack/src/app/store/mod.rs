@@ -1,0 +1,229 @@
+//! The way to the database: a fixed pool of connections and prepared statements, with every wait bounded and measured.
+//! Given a socket or URL, it gives sessions; what is asked in them stands in the rooms below. A session that is
+//! dropped half-way leaves no transaction behind, and a database that comes back is used again.
+
+mod cart;
+mod catalogue;
+mod orders;
+mod world;
+
+pub(crate) use cart::{Cart, Line, MOST};
+pub(crate) use catalogue::{Card, Product, SearchBy};
+pub(crate) use orders::{Basket, Order, Purchase};
+
+use super::fault::Fault;
+use super::telemetry::Telemetry;
+use crate::failure::{Failure, Outcome};
+use crate::pace;
+use crate::splitmix::{STEP, below, mix};
+use mysql_async::prelude::{FromRow, Queryable};
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts};
+use mysql_async::{Row, Transaction, TxOpts};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long a request waits for a connection, and a health check for its answer.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// How long all connections together may take to open.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// The database, as the shop uses it.
+pub(crate) struct Store {
+    pool: Pool,
+    /// Health checks have a connection of their own: a pool that is waited for is not a database that is down.
+    probe: Pool,
+    telemetry: Arc<Telemetry>,
+    random: AtomicU64,
+    items: u32,
+}
+
+/// What a statement changed.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    rows: u64,
+    new_id: u64,
+}
+
+/// A connection, or a transaction on one, that measures its statements.
+struct Session<'t, Q> {
+    queryable: Q,
+    telemetry: &'t Telemetry,
+}
+
+/// Reads `--database`: the path of a unix socket, where the app is user `shop` of database `shop`, or a URL.
+pub(super) fn parse_database(text: &str) -> Result<Opts, String> {
+    if text.contains("://") {
+        Opts::from_url(text).map_err(|e| e.to_string())
+    } else {
+        let at_socket = OptsBuilder::default().socket(Some(text)).user(Some("shop"));
+        Ok(at_socket.db_name(Some("shop")).into())
+    }
+}
+
+/// A pool that opens `size` connections and keeps them.
+fn pool(database: &Opts, size: usize) -> Pool {
+    let fixed = PoolOpts::default()
+        .with_constraints(PoolConstraints::new(size, size).unwrap_or_default())
+        // A reset would throw the prepared statements away and cost a round trip; sessions are kept clean instead.
+        .with_reset_connection(false);
+    let options = OptsBuilder::from_opts(database.clone())
+        .pool_opts(fixed)
+        .prefer_socket(false)
+        .stmt_cache_size(64)
+        // An UPDATE that finds its row as it should be has found it.
+        .client_found_rows(true);
+    Pool::new(options)
+}
+
+impl Store {
+    /// Opens all connections, and looks at how large the shop is.
+    ///
+    /// # Errors
+    /// When the database refuses one of them, or does not have the shop's tables.
+    pub(crate) async fn open(database: &Opts, size: usize, telemetry: Arc<Telemetry>) -> Outcome<Self> {
+        let mut store = Self {
+            pool: pool(database, size),
+            probe: pool(database, 1),
+            telemetry,
+            // Several app servers run side by side: their numbers must not repeat each other's. The standard
+            // library's hash keys are the system's randomness.
+            random: AtomicU64::new(RandomState::new().hash_one(std::process::id())),
+            items: 0,
+        };
+        let counted = pace::within(OPEN_LIMIT, store.first_look(size))
+            .await
+            .unwrap_or(Err(Error::Other(format!("not open after {} s", OPEN_LIMIT.as_secs()).into())));
+        store.items = counted.map_err(|e| Failure::start(format!("cannot use the database: {e}")))?;
+        Ok(store)
+    }
+
+    async fn first_look(&self, size: usize) -> mysql_async::Result<u32> {
+        let mut opened = Vec::with_capacity(size);
+        for _ in 0..size {
+            opened.push(self.pool.get_conn().await?);
+        }
+        let mut conn = self.probe.get_conn().await?;
+        let sizes =
+            "SELECT (SELECT COALESCE(MAX(id), 0) FROM item), (SELECT COALESCE(MAX(id), 0) FROM customer)";
+        Ok(conn.query_first(sizes).await?.unwrap_or_default())
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn answers(&self) -> bool {
+        let ask = async { self.probe.get_conn().await?.query_drop("SELECT 1").await };
+        matches!(pace::within(PROBE_LIMIT, ask).await, Some(Ok(())))
+    }
+
+    /// Open connections that requests share.
+    pub(crate) fn connections(&self) -> usize {
+        self.pool.metrics().connection_count.load(Ordering::Relaxed)
+    }
+
+    /// The next 64 random bits, unpredictable enough to be unique, not to be secret.
+    pub(crate) fn random(&self) -> u64 {
+        mix(self.random.fetch_add(STEP, Ordering::Relaxed))
+    }
+
+    /// A random number of `1..=bound`.
+    fn random_id(&self, bound: u32) -> u32 {
+        1 + below(self.random(), bound)
+    }
+
+    async fn session(&self) -> Result<Session<'_, Conn>, Fault> {
+        let asked = pace::now();
+        let conn = pace::within(CONNECTION_LIMIT, self.pool.get_conn()).await;
+        self.telemetry.pool_wait.observe((pace::now() - asked).as_secs_f64());
+        match conn {
+            Some(Ok(queryable)) => Ok(Session { queryable, telemetry: &self.telemetry }),
+            Some(Err(error)) => Err(count(&self.telemetry, error)),
+            None => Err(Fault::NoConnection),
+        }
+    }
+}
+
+impl<'t> Session<'t, Conn> {
+    /// A transaction; dropped without [`Session::commit`], it is rolled back before the connection is used again.
+    async fn begin(&mut self) -> Result<Session<'t, Transaction<'_>>, Fault> {
+        let telemetry = self.telemetry;
+        let begun = self.queryable.start_transaction(TxOpts::default()).await;
+        begun.map(|queryable| Session { queryable, telemetry }).map_err(|e| count(telemetry, e))
+    }
+}
+
+impl Session<'_, Transaction<'_>> {
+    async fn commit(self) -> Result<(), Fault> {
+        timed(self.telemetry, self.queryable.commit()).await
+    }
+
+    async fn rollback(self) -> Result<(), Fault> {
+        timed(self.telemetry, self.queryable.rollback()).await
+    }
+}
+
+impl<Q: Queryable> Session<'_, Q> {
+    async fn rows<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: impl Into<Params> + Send,
+    ) -> Result<Vec<T>, Fault> {
+        let rows: Vec<Row> = timed(self.telemetry, self.queryable.exec(sql, params)).await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn first<T: FromRow>(
+        &mut self,
+        sql: &'static str,
+        params: impl Into<Params> + Send,
+    ) -> Result<Option<T>, Fault> {
+        let row: Option<Row> = timed(self.telemetry, self.queryable.exec_first(sql, params)).await?;
+        row.map(read).transpose()
+    }
+
+    async fn change(&mut self, sql: &'static str, params: impl Into<Params> + Send) -> Result<Change, Fault> {
+        let work = async {
+            let result = self.queryable.exec_iter(sql, params).await?;
+            let change =
+                Change { rows: result.affected_rows(), new_id: result.last_insert_id().unwrap_or_default() };
+            result.drop_result().await?;
+            Ok(change)
+        };
+        timed(self.telemetry, work).await
+    }
+}
+
+/// A row as the shop's type: a foreign schema is an error, never a panic.
+fn read<T: FromRow>(row: Row) -> Result<T, Fault> {
+    mysql_async::from_row_opt(row).map_err(|e| Fault::Database(Error::Other(e.to_string().into())))
+}
+
+async fn timed<T>(
+    telemetry: &Telemetry,
+    work: impl Future<Output = mysql_async::Result<T>>,
+) -> Result<T, Fault> {
+    let sent = pace::now();
+    let done = work.await;
+    telemetry.query.observe((pace::now() - sent).as_secs_f64());
+    done.map_err(|e| count(telemetry, e))
+}
+
+fn count(telemetry: &Telemetry, error: Error) -> Fault {
+    telemetry.database_errors.inc();
+    error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_a_socket_or_a_url() {
+        let socket = parse_database("/run/db.sock").expect("a path");
+        assert_eq!((socket.socket(), socket.user()), (Some("/run/db.sock"), Some("shop")));
+        let url = parse_database("mysql://me:word@10.0.0.1:3307/shop").expect("a URL");
+        assert_eq!((url.ip_or_hostname(), url.tcp_port(), url.user()), ("10.0.0.1", 3307, Some("me")));
+        assert!(parse_database("postgres://x/y").is_err());
+    }
+}
