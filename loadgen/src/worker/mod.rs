@@ -137,6 +137,8 @@ impl Worker {
         };
         loop {
             let now = self.clock.ns();
+            // Before anything is recorded at this time.
+            self.roll(now);
             let mut next = None;
             if let Some(schedule) = &mut schedule {
                 while let Some(arrival) = schedule.next_if(|a| a.offset_ns <= now) {
@@ -148,7 +150,6 @@ impl Worker {
                 next = schedule.peek().map(|a| a.offset_ns);
             }
             self.expire(now);
-            self.roll(now);
             let ended = match &self.job.source {
                 Source::Open(_) => next.is_none(),
                 Source::Closed(ends) => ends.last().is_none_or(|end| now >= *end),
