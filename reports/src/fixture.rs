@@ -226,17 +226,17 @@ impl Scene {
         }
     }
 
-    fn record(&self, stage: Stage) -> Record {
+    /// The intervals as the record and as the log have them, and their sum.
+    fn intervals(&self, bins: Vec<(Bin, Samples)>) -> (Vec<Bin>, Vec<Entry>, Distributions) {
         let mut totals = Distributions::default();
-        let mut intervals = Vec::new();
-        let mut bins = Vec::new();
+        let mut entries = Vec::new();
         let mut times = Distributions::default();
-        for (i, (mut bin, samples)) in stage.bins.into_iter().enumerate() {
+        let mut fill = |(i, (mut bin, samples)): (usize, (Bin, Samples))| {
             times.clear();
             samples.into_iter().for_each(|(tag, ns)| times.by_tag_mut(tag).unwrap().record(ns));
             totals.add(&times);
             let (start_s, length_s) = ((i as f64 * self.interval_s * 1e3).round() / 1e3, self.interval_s);
-            intervals.extend(times.tagged().into_iter().filter(|(_, h)| !h.is_empty()).map(
+            entries.extend(times.tagged().into_iter().filter(|(_, h)| !h.is_empty()).map(
                 |(tag, histogram)| Entry {
                     tag: tag.to_owned(),
                     start_s,
@@ -253,8 +253,14 @@ impl Scene {
             if !times.send_lag.is_empty() {
                 bin.send_lag_p99_ms = ms(times.send_lag.quantile(0.99));
             }
-            bins.push(bin);
-        }
+            bin
+        };
+        let bins = bins.into_iter().enumerate().map(&mut fill).collect();
+        (bins, entries, totals)
+    }
+
+    fn record(&self, stage: Stage) -> Record {
+        let (bins, intervals, totals) = self.intervals(stage.bins);
         let rate = |n: u64| if self.duration_s > 0.0 { n as f64 / self.duration_s } else { 0.0 };
         let counts = stage.counts;
         assert!(counts.conserved());
@@ -268,12 +274,7 @@ impl Scene {
                 .map(String::from)
                 .into(),
             started_at: "2026-11-24T08:00:00Z".into(),
-            target: Target {
-                url: "http://www.foobar.com:8080/".into(),
-                kind: TargetKind::Reference,
-                what: "reference stack: proxy, 1 app server limited to 0.25 CPU, MariaDB".into(),
-                cpus: vec![0],
-            },
+            target: target(),
             load_loop: Loop::Open,
             arrivals: "even".into(),
             duration_s: self.duration_s,
@@ -299,10 +300,7 @@ impl Scene {
                 max_rss_bytes: 14 << 20,
                 cpus: vec![1],
             },
-            observed: BTreeMap::from([
-                ("app".into(), BTreeMap::from([("cpu_share".into(), 0.93), ("workers".into(), 4.0)])),
-                ("proxy".into(), BTreeMap::from([("cpu_share".into(), 0.41)])),
-            ]),
+            observed: observed(),
             thresholds: Vec::new(),
             verdict: Verdict::default(),
             died_at_s: self.dies_at_ns.filter(|at| *at > 0).map(|at| at as f64 / 1e9),
@@ -314,18 +312,38 @@ impl Scene {
                 counts,
             }],
             timeline: Timeline { interval_s: self.interval_s, bins },
-            host: Host {
-                cpu: "AMD EPYC 7R13 Processor".into(),
-                cpus: 2,
-                kernel: "Linux 6.18.5".into(),
-                version: "0.1.0".into(),
-                commit: "1ad522a".into(),
-            },
+            host: host(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();
         let findings = verdict::HostFindings { connect_limited: stage.limited, ..Default::default() };
         run.verdict = verdict::verdict(&run, &findings);
         Record { run, totals, intervals }
+    }
+}
+
+fn target() -> Target {
+    Target {
+        url: "http://www.foobar.com:8080/".into(),
+        kind: TargetKind::Reference,
+        what: "reference stack: proxy, 1 app server limited to 0.25 CPU, MariaDB".into(),
+        cpus: vec![0],
+    }
+}
+
+fn observed() -> BTreeMap<String, BTreeMap<String, f64>> {
+    BTreeMap::from([
+        ("app".into(), BTreeMap::from([("cpu_share".into(), 0.93), ("workers".into(), 4.0)])),
+        ("proxy".into(), BTreeMap::from([("cpu_share".into(), 0.41)])),
+    ])
+}
+
+fn host() -> Host {
+    Host {
+        cpu: "AMD EPYC 7R13 Processor".into(),
+        cpus: 2,
+        kernel: "Linux 6.18.5".into(),
+        version: "0.1.0".into(),
+        commit: "1ad522a".into(),
     }
 }

@@ -27,8 +27,11 @@ pub fn finding(run: &Run) -> String {
 
 fn offered(run: &Run) -> String {
     if run.load_loop == Loop::Closed {
-        let connections = counted(run.connections_max, "connection");
-        return format!("{} requests/s over {connections}", rate(run.rps.ok));
+        return format!(
+            "{} over {}",
+            per_second(rate(run.rps.ok)),
+            counted(run.connections_max, "connection")
+        );
     }
     let counted = run.steps.iter().filter(|step| step.counted);
     let rates = counted.flat_map(|step| [step.from_rps, step.to_rps]);
@@ -36,8 +39,12 @@ fn offered(run: &Run) -> String {
     if high > low {
         format!("{} to {} requests/s offered", exact_rate(low), exact_rate(high))
     } else {
-        format!("{} requests/s offered", rate(run.rps.planned))
+        format!("{} offered", per_second(rate(run.rps.planned)))
     }
+}
+
+fn per_second(rate: String) -> String {
+    format!("{rate} request{}/s", if rate == "1" { "" } else { "s" })
 }
 
 fn cause(run: &Run) -> String {
@@ -92,6 +99,7 @@ mod tests {
         says(&fixture::overload().run, &["% failed: ", "dropped, all connections being busy"]);
         says(&fixture::all_failed().run, &["all 10,000 failed: they could not connect"]);
         says(&fixture::tiny().run, &["3 requests/s offered, all answered: slowest "]);
+        says(&fixture::single().run, &["1 request/s offered, all answered: slowest "]);
         assert_eq!(finding(&fixture::empty().run), "No request was due");
         let mut ramp = fixture::healthy().run;
         (ramp.steps[0].from_rps, ramp.steps[0].to_rps) = (1000.0, 9000.0);

@@ -156,9 +156,12 @@ impl Threshold {
         self.metric
     }
 
-    /// The limit in milliseconds; `None` of a rule about errors or the rate.
-    pub fn limit_ms(&self) -> Option<f64> {
-        (!matches!(self.metric, Metric::Errors | Metric::Rps)).then_some(self.limit * self.unit)
+    /// What may at most be, in milliseconds; `None` of a rule about errors or the rate, or of one that sets a lower
+    /// limit.
+    pub fn at_most_ms(&self) -> Option<f64> {
+        let of_time = !matches!(self.metric, Metric::Errors | Metric::Rps);
+        let upper = matches!(self.operator, Operator::Below | Operator::AtMost);
+        (of_time && upper).then_some(self.limit * self.unit)
     }
 
     /// Holds `run` against the rule. What was measured is given in the rule's own unit.
@@ -215,6 +218,15 @@ mod tests {
         }
         run.planned = 0;
         assert_eq!(judged("errors<1%", &run), (None, false));
+    }
+
+    #[test]
+    fn only_an_upper_limit_of_a_time_is_an_objective() {
+        for (rule, ms) in
+            [("p99<0.05s", Some(50.0)), ("max<=7ms", Some(7.0)), ("p99>1ms", None), ("rps<5", None)]
+        {
+            assert_eq!(Threshold::parse(rule).unwrap().at_most_ms(), ms, "{rule}");
+        }
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn send_lag_limit(run: &Run) -> (f64, String) {
         .iter()
         .filter_map(|asked| Threshold::parse(&asked.rule).ok())
         .filter(|rule| rule.metric() == Metric::P99)
-        .filter_map(|rule| rule.limit_ms())
+        .filter_map(|rule| rule.at_most_ms())
         .fold(f64::INFINITY, f64::min);
     let share = tightest * SEND_LAG_SHARE_OF_OBJECTIVE;
     if share < SEND_LAG_LIMIT_MS {

@@ -20,93 +20,90 @@ fn asked(rule: &str, run: &Run) -> ThresholdResult {
 /// Changes to a run, what was found, and a part of the reason against it; `None` where it stays valid.
 type Case = (&'static str, fn(&mut Run, &mut HostFindings), Option<&'static str>);
 
+const CASES: [Case; 22] = [
+    ("sound", |_, _| {}, None),
+    ("nothing", |run, _| *run = fixture::empty().run, Some("no request was due")),
+    ("ledger", |run, _| run.ok -= 1, Some("does not add up")),
+    ("busy", |run, _| run.generator.cpu_share_max = 0.81, Some("81 % of a CPU, over 80 %")),
+    ("nearly busy", |run, _| run.generator.cpu_share_max = 0.8, None),
+    ("descriptors", |_, found| found.out_of_descriptors = true, Some("file descriptors")),
+    ("ports", |_, found| found.out_of_ports = true, Some("local ports")),
+    ("steal", |_, found| found.steal_share = 0.06, Some("took 6 % of the CPU time")),
+    ("little steal", |_, found| found.steal_share = 0.05, None),
+    ("woke late", |_, found| found.wakeup_lag_p99_ms = 1.1, Some("woke late: p99 1.1 ms")),
+    ("woke in time", |_, found| found.wakeup_lag_p99_ms = 1.0, None),
+    ("sent late", |run, _| run.send_lag_ms.p99 = Some(1.5), Some("though connections were free: p99 1.5 ms")),
+    (
+        "late for the objective",
+        |run, found| {
+            run.thresholds.push(asked("p99<10ms", run));
+            found.wakeup_lag_p99_ms = 0.6;
+        },
+        Some("over 0.5 ms, 5 % of the objective"),
+    ),
+    (
+        "a loose objective does not loosen the limit",
+        |run, found| {
+            run.thresholds.push(asked("p99<10s", run));
+            found.wakeup_lag_p99_ms = 2.0;
+        },
+        Some("over 1 ms"),
+    ),
+    (
+        "waiting for busy connections",
+        |run, found| {
+            run.send_lag_ms.p99 = Some(900.0);
+            found.connect_limited = true;
+        },
+        None,
+    ),
+    (
+        "late, and connections busy too",
+        |_, found| {
+            found.wakeup_lag_p99_ms = 5.0;
+            found.connect_limited = true;
+        },
+        Some("woke late"),
+    ),
+    ("not sent", |run, _| drop_share(run, 0.02), Some("2 % of the planned requests were not sent")),
+    ("nearly all sent", |run, _| drop_share(run, 0.01), None),
+    (
+        "dropped by a target that did not keep up",
+        |run, found| {
+            drop_share(run, 0.5);
+            found.connect_limited = true;
+        },
+        None,
+    ),
+    (
+        "refused by the target",
+        |run, _| {
+            run.errors.connect = run.ok;
+            (run.ok, run.sent) = (0, 0);
+        },
+        None,
+    ),
+    (
+        "closed loops are late by nature",
+        |run, found| {
+            run.load_loop = Loop::Closed;
+            found.wakeup_lag_p99_ms = 5.0;
+        },
+        None,
+    ),
+    (
+        "asked for more than the sample holds",
+        |run, _| {
+            run.response_ms.p9999 = None;
+            run.thresholds.push(asked("p9999<1s", run));
+        },
+        Some("p99.99 needs 29,956 requests"),
+    ),
+];
+
 #[test]
 fn each_rule_at_its_border() {
-    let cases: [Case; 22] = [
-        ("sound", |_, _| {}, None),
-        ("nothing", |run, _| *run = fixture::empty().run, Some("no request was due")),
-        ("ledger", |run, _| run.ok -= 1, Some("does not add up")),
-        ("busy", |run, _| run.generator.cpu_share_max = 0.81, Some("81 % of a CPU, over 80 %")),
-        ("nearly busy", |run, _| run.generator.cpu_share_max = 0.8, None),
-        ("descriptors", |_, found| found.out_of_descriptors = true, Some("file descriptors")),
-        ("ports", |_, found| found.out_of_ports = true, Some("local ports")),
-        ("steal", |_, found| found.steal_share = 0.06, Some("took 6 % of the CPU time".trim_end())),
-        ("little steal", |_, found| found.steal_share = 0.05, None),
-        ("woke late", |_, found| found.wakeup_lag_p99_ms = 1.1, Some("woke late: p99 1.1 ms")),
-        ("woke in time", |_, found| found.wakeup_lag_p99_ms = 1.0, None),
-        (
-            "sent late",
-            |run, _| run.send_lag_ms.p99 = Some(1.5),
-            Some("though connections were free: p99 1.5 ms"),
-        ),
-        (
-            "late for the objective",
-            |run, found| {
-                run.thresholds.push(asked("p99<10ms", run));
-                found.wakeup_lag_p99_ms = 0.6;
-            },
-            Some("over 0.5 ms, 5 % of the objective"),
-        ),
-        (
-            "a loose objective does not loosen the limit",
-            |run, found| {
-                run.thresholds.push(asked("p99<10s", run));
-                found.wakeup_lag_p99_ms = 2.0;
-            },
-            Some("over 1 ms"),
-        ),
-        (
-            "waiting for busy connections",
-            |run, found| {
-                run.send_lag_ms.p99 = Some(900.0);
-                found.connect_limited = true;
-            },
-            None,
-        ),
-        (
-            "late, and connections busy too",
-            |_, found| {
-                found.wakeup_lag_p99_ms = 5.0;
-                found.connect_limited = true;
-            },
-            Some("woke late"),
-        ),
-        ("not sent", |run, _| drop_share(run, 0.02), Some("2 % of the planned requests were not sent")),
-        ("nearly all sent", |run, _| drop_share(run, 0.01), None),
-        (
-            "dropped by a target that did not keep up",
-            |run, found| {
-                drop_share(run, 0.5);
-                found.connect_limited = true;
-            },
-            None,
-        ),
-        (
-            "refused by the target",
-            |run, _| {
-                run.errors.connect = run.ok;
-                (run.ok, run.sent) = (0, 0);
-            },
-            None,
-        ),
-        (
-            "closed loops are late by nature",
-            |run, found| {
-                run.load_loop = Loop::Closed;
-                found.wakeup_lag_p99_ms = 5.0;
-            },
-            None,
-        ),
-        (
-            "asked for more than the sample holds",
-            |run, _| {
-                run.response_ms.p9999 = None;
-                run.thresholds.push(asked("p9999<1s", run));
-            },
-            Some("p99.99 needs 29,956 requests"),
-        ),
-    ];
-    for (name, change, against) in cases {
+    for (name, change, against) in CASES {
         let (mut run, mut found) = (sound(), HostFindings::default());
         change(&mut run, &mut found);
         let verdict = verdict(&run, &found);

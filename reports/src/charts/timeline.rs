@@ -199,11 +199,12 @@ fn times(run: &Run, columns: &[Column]) -> Panel {
         shape: Shape::Line(weight),
         points: columns.iter().map(|c| (c.middle_s(), of(&c.bin).map(|ms| ms.max(LEAST_MS)))).collect(),
     };
+    // Where lines coincide, the thinner ones lie on the heavier ones, and all are seen.
     let mut series = vec![
         line("send lag p99", Colour::Lag, Weight::Thin, |bin| bin.send_lag_p99_ms),
         line("p50", Colour::Typical, Weight::Bold, |bin| bin.p50_ms),
-        line("slowest", Colour::Extreme, Weight::Medium, |bin| bin.max_ms),
         line("p99", Colour::Tail, Weight::Medium, |bin| bin.p99_ms),
+        line("slowest", Colour::Extreme, Weight::Thin, |bin| bin.max_ms),
     ];
     series.retain(|s| s.last().is_some());
     let (least, most) = range_ms(series.iter().flat_map(|s| &s.points).filter_map(|p| p.1));

@@ -22,7 +22,7 @@ fn a_healthy_run_shows_what_was_offered_and_answered_and_no_failure() {
     assert_eq!(value_at(series(rates, "offered").unwrap(), 5.0), 5000.0);
     assert!(series(rates, "failed").is_none());
     let names: Vec<_> = times.series.iter().map(|s| s.label.as_str()).collect();
-    assert_eq!(names, ["send lag p99", "p50", "slowest", "p99"]);
+    assert_eq!(names, ["send lag p99", "p50", "p99", "slowest"]);
     assert_eq!(times.title, "Response time per 100 ms, log scale");
     let footer = chart.footer.join("\n");
     for part in ["loadgen --rps 5000", "0.1.0 (1ad522a)", "AMD EPYC", "0.25 CPU", "target pinned to CPU 0"] {

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Pixels drawn per pixel kept, in each direction.
+/// Pixels drawn per pixel kept, in each direction; scaling down relies on it being two.
 const FINE: u32 = 2;
 const CHANNELS: usize = 3;
 /// From the em of the bundled type to its line height, which is what the library takes for its size.
@@ -136,17 +136,16 @@ impl Canvas {
         file.present().map_err(words)
     }
 
-    /// Each pixel kept is the mean of those drawn in its place.
+    /// Each pixel kept is the mean of the four drawn in its place.
     fn scaled_down(&self) -> Vec<u8> {
-        let fine = FINE as usize;
-        let row = self.size.0 as usize * fine * CHANNELS;
-        let mut kept = Vec::with_capacity(self.fine.len() / fine / fine);
-        for rows in self.fine.chunks_exact(row * fine) {
-            for x in (0..row).step_by(fine * CHANNELS) {
-                for channel in 0..CHANNELS {
-                    let place = |i: usize| (i / fine) * row + x + (i % fine) * CHANNELS + channel;
-                    let sum: usize = (0..fine * fine).map(|i| usize::from(rows[place(i)])).sum();
-                    kept.push((sum / (fine * fine)) as u8);
+        let row = (self.size.0 * FINE) as usize * CHANNELS;
+        let mut kept = Vec::with_capacity(self.fine.len() / (FINE * FINE) as usize);
+        for rows in self.fine.chunks_exact(2 * row) {
+            let (upper, lower) = rows.split_at(row);
+            for (up, low) in upper.chunks_exact(2 * CHANNELS).zip(lower.chunks_exact(2 * CHANNELS)) {
+                for c in 0..CHANNELS {
+                    let four = [up[c], up[c + CHANNELS], low[c], low[c + CHANNELS]].map(u16::from);
+                    kept.push(((four[0] + four[1] + four[2] + four[3]) / 4) as u8);
                 }
             }
         }

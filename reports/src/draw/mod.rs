@@ -23,3 +23,62 @@ pub fn png(chart: &Chart, path: &Path) -> Result<(), String> {
     page::draw(&mut canvas, chart)?;
     canvas.save(path).map_err(|e| format!("{}: {e}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::*;
+
+    fn axis(from: f64, to: f64, scale: Scale) -> Axis {
+        let tick = |at| Tick { at, label: format!("{at}") };
+        Axis { title: "axis".into(), scale, from, to, ticks: vec![tick(from), tick(f64::NAN), tick(to)] }
+    }
+
+    fn chart(x: Axis, y: Axis, points: &[(f64, Option<f64>)], long: &str) -> Chart {
+        let series =
+            |shape| Series { label: long.into(), colour: Colour::Ok, shape, points: points.to_vec() };
+        let shapes = [Shape::Area, Shape::Steps(Weight::Thin), Shape::Line(Weight::Bold)];
+        let span = Span { at: x.from, from: y.to, to: y.from, label: long.into(), colour: Colour::Tail };
+        let panel = Panel {
+            title: long.into(),
+            weight: 1.0,
+            y,
+            series: shapes.map(series).to_vec(),
+            spans: vec![span],
+            note: Some(long.into()),
+        };
+        Chart {
+            tone: Tone::Alarm,
+            title: long.into(),
+            subtitle: long.into(),
+            bands: vec![Band { from: x.to, to: x.from, label: long.into() }],
+            marks: vec![Mark { at: f64::NAN, label: long.into(), colour: Colour::Failure }],
+            x,
+            panels: vec![panel.clone(), panel],
+            footer: vec![long.into(), String::new()],
+        }
+    }
+
+    #[test]
+    fn no_model_is_too_strange_to_be_drawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("strange.png");
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        let points =
+            [(nan, Some(nan)), (0.0, Some(inf)), (1.0, None), (-inf, Some(-inf)), (1e300, Some(1e-300))];
+        let long = "\u{1f980} words without an end ".repeat(30);
+        let none = Chart {
+            panels: Vec::new(),
+            ..chart(axis(0.0, 1.0, Scale::Linear), axis(0.0, 1.0, Scale::Log), &[], "")
+        };
+        let charts = [
+            chart(axis(0.0, 1.0, Scale::Linear), axis(1.0, 10.0, Scale::Log), &points, &long),
+            chart(axis(1.0, 0.0, Scale::Linear), axis(0.0, 0.0, Scale::Log), &points, "short"),
+            chart(axis(nan, nan, Scale::Log), axis(inf, -inf, Scale::Linear), &points[..1], ""),
+            none,
+        ];
+        for strange in charts {
+            png(&strange, &path).unwrap();
+        }
+    }
+}

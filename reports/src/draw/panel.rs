@@ -156,7 +156,8 @@ fn name(canvas: &mut Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<(), 
         panel.series.iter().filter(|s| !s.label.is_empty()).filter_map(|s| Some((s, s.last()?))).collect();
     let pixel = |value: f64| area.y(&panel.y, value).round() as i64;
     let highest = |s: &Series| s.points.iter().filter_map(|p| p.1.map(pixel)).min();
-    // Lines that end in one place are named in the order in which they mostly lay.
+    // Lines that end in one place are named in the order in which they mostly lay, the last drawn first.
+    ends.reverse();
     ends.sort_by_key(|(series, (_, value))| (pixel(*value), highest(series)));
     let wished: Vec<_> = ends.iter().map(|(_, (_, value))| area.y(&panel.y, *value).round()).collect();
     let half = LABEL.size / 2.0;
