@@ -2,13 +2,16 @@
 //! additions and no lookup by name. It measures nothing itself: it is given durations.
 
 use super::workers::Workers;
-use crate::metrics;
+use crate::{metrics, pace};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a visitor does, as the `interaction` label names it.
@@ -90,7 +93,9 @@ pub(crate) struct Telemetry {
     pub(crate) queue_rejected: Counter,
     pub(crate) pool_wait: Histogram,
     pub(crate) query: Histogram,
-    pub(crate) database_errors: Counter,
+    database_errors: Counter,
+    /// The second of the last complaint.
+    complained: AtomicU64,
     workers: Gauge,
     busy: Gauge,
     waiting: Gauge,
@@ -156,6 +161,7 @@ impl Telemetry {
             pool_wait,
             query,
             database_errors,
+            complained: AtomicU64::new(0),
             workers,
             busy,
             waiting,
@@ -166,6 +172,17 @@ impl Telemetry {
     /// The handles of one interaction, to keep.
     pub(crate) fn of(&self, interaction: Interaction) -> Requests {
         self.requests[interaction as usize].clone()
+    }
+
+    /// Counts a failure of the database, and says why on standard error, once a second at most: visitors are not
+    /// told, and under load there would be thousands.
+    pub(crate) fn database_failed(&self, error: &impl Display) {
+        self.database_errors.inc();
+        let second = pace::wall_clock().as_secs();
+        if self.complained.swap(second, Ordering::Relaxed) != second {
+            // Nothing is left to tell it to when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "target-stack app: database: {error}");
+        }
     }
 
     /// All metrics as text, the gauges as they are now.

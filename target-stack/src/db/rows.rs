@@ -111,7 +111,7 @@ fn item(out: &mut String, id: u32, counts: &Counts) -> Result {
 /// Three to eight sentences, some 120 to 490 characters.
 fn description(out: &mut String, n: &mut SplitMix64) -> Result {
     for sentence in 0..3 + n.below(6) {
-        let start = if sentence == 0 { "A" } else { " One" };
+        let start = if sentence == 0 { "The" } else { " One" };
         let (adjective, noun) = (pick(n, &ADJECTIVES), pick(n, &NOUNS));
         write!(out, "{start} {} {}", adjective.to_lowercase(), noun.to_lowercase())?;
         for _ in 0..5 {

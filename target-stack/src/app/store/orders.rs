@@ -3,7 +3,7 @@
 //! the first one made.
 
 use super::cart::{self, Line, line, subtotal_cents};
-use super::{Session, Store};
+use super::{DUPLICATE, Session, Store};
 use crate::app::fault::Fault;
 use crate::db::rows::tax_cents;
 use mysql_async::{Conn, Transaction};
@@ -44,8 +44,7 @@ enum Attempt {
     Before,
 }
 
-/// ER_DUP_ENTRY, ER_LOCK_DEADLOCK, ER_NO_REFERENCED_ROW_2.
-const DUPLICATE: u16 = 1062;
+/// ER_LOCK_DEADLOCK, ER_NO_REFERENCED_ROW_2.
 const DEADLOCK: u16 = 1213;
 const NO_SUCH_PARENT: u16 = 1452;
 /// How often a purchase is tried when the database picks it to break a deadlock.
@@ -55,7 +54,7 @@ const PLACE: &str = "INSERT INTO orders (idempotency_key, customer_id, placed_at
     total_cents, status) VALUES (?, ?, UTC_TIMESTAMP(), 0, 0, 0, 'PENDING')";
 const ITEM_LINE: &str = "SELECT id, title, CAST(? AS UNSIGNED), price_cents FROM item WHERE id = ?";
 // The TPC-W-like model's rule: a shelf that runs low is filled up at once, so nothing is ever sold out.
-const TAKE: &str = "UPDATE item SET stock = IF(stock >= ? + 10, stock - ?, stock - ? + 21) WHERE id = ?";
+const TAKE: &str = "UPDATE item SET stock = IF(stock >= ? + 10, stock - ?, 21) WHERE id = ?";
 const ORDER: &str = "SELECT customer_id, CAST(placed_at AS CHAR), status, subtotal_cents, tax_cents, total_cents \
     FROM orders WHERE id = ?";
 const ORDER_LINES: &str = "SELECT l.item_id, i.title, l.quantity, l.price_cents FROM order_line l \
@@ -120,7 +119,7 @@ async fn fill(
     let lines = take_lines(transaction, basket).await?;
     // Lines come by rising item: two orders that share items take the rows in the same order.
     for Line { item, quantity, price_cents, .. } in &lines {
-        transaction.change(TAKE, (quantity, quantity, quantity, item)).await?;
+        transaction.change(TAKE, (quantity, quantity, item)).await?;
         let add = "INSERT INTO order_line (order_id, item_id, quantity, price_cents) VALUES (?, ?, ?, ?)";
         transaction.change(add, (order, item, quantity, price_cents)).await?;
     }
