@@ -126,7 +126,6 @@ impl Telemetry {
             all: all.clone(),
             duration: durations.get_or_create_owned(&Asked { interaction }),
         });
-        let registry = &mut registry;
         let mut gauge = |name: &str, help: &str| {
             let gauge: Gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -152,7 +151,6 @@ impl Telemetry {
             queue_rejected.clone(),
         );
         registry.register("db_errors", "Statements and connections that failed", database_errors.clone());
-        let registry = std::mem::take(registry);
         Self {
             registry,
             requests,

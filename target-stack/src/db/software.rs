@@ -22,8 +22,9 @@ pub(super) struct Software {
     pub(super) flavour: Flavour,
 }
 
-/// Where servers are installed without being on everyone's PATH.
-const BESIDE_THE_PATH: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/libexec"];
+/// Where servers and their tools are installed without being on everyone's PATH.
+const BESIDE_THE_PATH: [&str; 6] =
+    ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/libexec", "/usr/bin", "/usr/local/bin"];
 
 /// How each package manager gets one, the most particular first.
 const INSTALL: [(&str, &str); 7] = [

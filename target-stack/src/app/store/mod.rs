@@ -99,7 +99,8 @@ impl Store {
         let counted = pace::within(OPEN_LIMIT, store.first_look(size))
             .await
             .unwrap_or(Err(Error::Other(format!("not open after {} s", OPEN_LIMIT.as_secs()).into())));
-        store.items = counted.map_err(|e| Failure::start(format!("cannot use the database: {e}")))?;
+        store.items =
+            counted.map_err(|e| Failure::start(format!("cannot use the database: {}", cause(&e))))?;
         Ok(store)
     }
 
@@ -210,6 +211,15 @@ async fn timed<T>(
     let done = work.await;
     telemetry.query.observe((pace::now() - sent).as_secs_f64());
     done.map_err(|e| count(telemetry, e))
+}
+
+/// The innermost reason: the outer ones only say that there is one.
+fn cause(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 fn count(telemetry: &Telemetry, error: Error) -> Fault {
