@@ -2,7 +2,7 @@
 //! merged interval once all threads have handed theirs over, in order; of past ones it keeps a few numbers each and
 //! the distributions' totals, so its memory does not grow with the number of requests.
 
-use crate::recorder::Interval;
+use crate::recorder::{Interval, Spares};
 use reports::histogram::{Distributions, Histogram};
 use reports::record::{Bin, Timeline};
 use std::collections::BTreeMap;
@@ -30,8 +30,9 @@ impl Aggregate {
         }
     }
 
-    /// Takes in one thread's interval; gives the intervals that are complete by that, in order.
-    pub(crate) fn add(&mut self, interval: Interval) -> Vec<Interval> {
+    /// Takes in one thread's interval; gives the intervals that are complete by that, in order. Histograms that are no
+    /// longer needed go to `spares`.
+    pub(crate) fn add(&mut self, interval: Interval, spares: &Spares) -> Vec<Interval> {
         match self.waiting.entry(interval.number) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert((1, interval));
@@ -40,6 +41,7 @@ impl Aggregate {
                 let (threads, merged) = entry.get_mut();
                 *threads += 1;
                 merged.merge(&interval);
+                spares.give(interval.times);
             }
         }
         let mut complete = Vec::new();
@@ -109,13 +111,14 @@ mod tests {
 
     #[test]
     fn an_interval_is_given_once_all_threads_have_passed_it_in_order() {
+        let spares = Spares::default();
         let mut aggregate = Aggregate::new(2, 0.2);
-        assert!(aggregate.add(interval(-1, 5)).is_empty());
-        assert!(aggregate.add(interval(0, 1)).is_empty());
-        let complete = aggregate.add(interval(-1, 5));
+        assert!(aggregate.add(interval(-1, 5), &spares).is_empty());
+        assert!(aggregate.add(interval(0, 1), &spares).is_empty());
+        let complete = aggregate.add(interval(-1, 5), &spares);
         assert_eq!(complete.iter().map(|i| (i.number, i.ok)).collect::<Vec<_>>(), [(-1, 10)]);
-        assert_eq!(aggregate.add(interval(0, 2)).len(), 1);
-        aggregate.add(interval(1, 4));
+        assert_eq!(aggregate.add(interval(0, 2), &spares).len(), 1);
+        aggregate.add(interval(1, 4), &spares);
         let (rest, totals, timeline) = aggregate.finish(0);
         assert_eq!(rest.len(), 1);
         assert_eq!(timeline.bins.iter().map(|bin| bin.ok).collect::<Vec<_>>(), [3, 4]);
@@ -124,9 +127,10 @@ mod tests {
 
     #[test]
     fn empty_intervals_at_the_end_are_not_kept() {
+        let spares = Spares::default();
         let mut aggregate = Aggregate::new(1, 0.2);
         for (number, ok) in [(0, 1), (1, 0), (2, 1), (3, 0)] {
-            aggregate.add(interval(number, ok));
+            aggregate.add(interval(number, ok), &spares);
         }
         assert_eq!(aggregate.finish(0).2.bins.len(), 3);
     }

@@ -140,9 +140,14 @@ pub(crate) struct RunArgs {
 /// One line of what is wrong with a command line, from clap's several.
 pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let said: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
-    let said = said.join(" ");
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:"))
+        // Neither the way to the help, which comes last anyway, nor the advice to pass an option as a value.
+        .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value"))
+        .collect();
+    let said = said.join(" ").replace(" tip: ", "; ");
     format!("{} (see loadgen --help)", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_on_one_line() {
         for (line, part) in [
-            ("--rsp 5", "--rps"),
+            ("--rpss 5", "--rps"),
             ("--rps 0", "above zero"),
             ("--rps -5", "above zero"),
             ("--rps fast", "is no rate"),

@@ -204,11 +204,11 @@ fn url(text: &str) -> Outcome<Uri> {
     if authority.as_str().contains('@') {
         return Err(wrong("give the credentials with --basic-auth"));
     }
-    if authority.host().is_empty() || authority.as_str().ends_with(':') || authority.port_u16() == Some(0) {
-        return Err(hint());
-    }
-    if authority.port().is_some() && authority.port_u16().is_none() {
-        return Err(wrong("the port is out of range"));
+    // http's parser leaves a port that is none in the authority's text.
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if authority.host().is_empty() || !(port.is_empty() || authority.port_u16().is_some_and(|port| port > 0))
+    {
+        return Err(wrong("its port has to be from 1 to 65535"));
     }
     Ok(uri)
 }

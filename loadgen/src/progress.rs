@@ -3,7 +3,7 @@
 
 use crate::recorder::Interval;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reports::histogram::Histogram;
+use reports::histogram::{Histogram, Sparse};
 use reports::number;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,8 +16,17 @@ pub(crate) struct Progress {
     warmup_s: f64,
     measured_s: f64,
     window: usize,
-    last: VecDeque<Interval>,
+    last: VecDeque<Glance>,
     errors: u64,
+}
+
+/// What is shown of an interval.
+#[derive(Debug)]
+struct Glance {
+    planned: u64,
+    ok: u64,
+    backlog: u64,
+    response: Sparse,
 }
 
 impl Progress {
@@ -34,13 +43,13 @@ impl Progress {
     }
 
     /// Another interval is past.
-    pub(crate) fn show(&mut self, interval: Interval) {
+    pub(crate) fn show(&mut self, interval: &Interval) {
         if self.bar.is_hidden() {
             return;
         }
         let at = (interval.number + 1) as f64 * self.interval_s;
         self.errors += interval.errors + interval.dropped;
-        self.last.push_back(interval);
+        self.last.push_back(Glance::of(interval));
         if self.last.len() > self.window {
             self.last.pop_front();
         }
@@ -62,23 +71,34 @@ impl Progress {
 
     fn line(&self) -> String {
         let seconds = self.last.len() as f64 * self.interval_s;
-        let per_second = |count: fn(&Interval) -> u64| {
+        let per_second = |count: fn(&Glance) -> u64| {
             number::rate(self.last.iter().map(count).sum::<u64>() as f64 / seconds)
         };
         let mut times = Histogram::default();
-        self.last.iter().for_each(|interval| times.add(&interval.times.response));
+        self.last.iter().for_each(|glance| times.add_sparse(&glance.response));
         let time =
             |q| if times.is_empty() { String::from("-") } else { number::ms(times.quantile(q) as f64 / 1e6) };
-        let backlog = self.last.back().map_or(0, |interval| interval.gauges.backlog);
+        let backlog = self.last.back().map_or(0, |glance| glance.backlog);
         format!(
-            "{}/s offered  {}/s ok  p50 {}  p99 {}  {} errors  {} waiting",
-            per_second(|i| i.planned),
+            "ok {} of {}/s  p50 {}  p99 {}  errors {}  waiting {}",
             per_second(|i| i.ok),
+            per_second(|i| i.planned),
             time(0.5),
             time(0.99),
             number::count(self.errors),
             number::count(backlog),
         )
+    }
+}
+
+impl Glance {
+    fn of(interval: &Interval) -> Self {
+        Self {
+            planned: interval.planned,
+            ok: interval.ok,
+            backlog: interval.gauges.backlog,
+            response: Sparse::from(&interval.times.response),
+        }
     }
 }
 
@@ -91,11 +111,11 @@ mod tests {
         let mut progress = Progress::new(false, 2.0, 10.0, Duration::from_millis(200));
         let mut interval = Interval { planned: 24_000, ok: 23_990, ..Interval::default() };
         interval.times.response.record(1_234_567_890);
-        interval.gauges.backlog = 240_000;
-        progress.last.push_back(interval);
-        progress.errors = 123_456;
+        interval.gauges.backlog = 24_000;
+        progress.last.push_back(Glance::of(&interval));
+        progress.errors = 1_234;
         let line = progress.line();
-        assert!(line.len() <= 80 && line.contains("120,000/s offered"), "{line}");
+        assert!(line.len() <= 80 && line.contains("of 120,000/s"), "{line}");
         assert_eq!(progress.phase(-1.0), "warm-up 1/2 s");
         assert_eq!(progress.phase(3.0), "3/10 s");
     }

@@ -6,6 +6,7 @@ use crate::pace;
 use reports::histogram::{Distributions, Histogram};
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::Bytes;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A request that is due.
@@ -57,7 +58,7 @@ pub(crate) struct Interval {
     /// Requests dropped.
     pub(crate) dropped: u64,
     /// Times of the requests that ended in it. In the measured part: of counted requests only.
-    pub(crate) times: Box<Distributions>,
+    pub(crate) times: Distributions,
     /// At its end.
     pub(crate) gauges: Gauges,
     /// CPU time that the busiest thread used in it.
@@ -129,9 +130,33 @@ pub(crate) struct Tally {
     pub(crate) ok_in_time: u64,
 }
 
+/// Histograms to be used again. A fresh set is a megabyte of untouched memory: faulting it in, once an interval, would
+/// be the largest disturbance of the stream by far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spares {
+    sets: Arc<Mutex<Vec<Distributions>>>,
+}
+
+impl Spares {
+    /// An empty set of histograms.
+    fn take(&self) -> Distributions {
+        let spare = self.sets.lock().ok().and_then(|mut sets| sets.pop());
+        spare.unwrap_or_default()
+    }
+
+    /// Gives a set back.
+    pub(crate) fn give(&self, mut set: Distributions) {
+        set.clear();
+        if let Ok(mut sets) = self.sets.lock() {
+            sets.push(set);
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Recorder {
+    spares: Spares,
     counted: Vec<bool>,
     tally: Tally,
     status: Vec<[u64; STATUS_CODES]>,
@@ -149,10 +174,13 @@ const STATUS_CODES: usize = 900;
 impl Recorder {
     /// A recorder for steps of which `counted` says whether they count; the measured part goes from `origin` to `end`
     /// and is recorded in intervals of `length`.
-    pub(crate) fn new(counted: Vec<bool>, origin: u64, end: u64, length: u64) -> Self {
+    pub(crate) fn new(counted: Vec<bool>, origin: u64, end: u64, length: u64, spares: Spares) -> Self {
         let before = i64::try_from(origin.div_ceil(length)).unwrap_or(i64::MAX);
         let tally = Tally { steps: vec![Counts::default(); counted.len()], ..Tally::default() };
+        // Two sets for this thread and one on its way: ready, and with their memory in place, before the first request.
+        (0..3).map(|_| Distributions::default()).for_each(|set| spares.give(set));
         Self {
+            spares,
             status: vec![[0; STATUS_CODES]; counted.len()],
             counted,
             tally,
@@ -171,7 +199,8 @@ impl Recorder {
 
     /// The current interval is past: gives it, and begins the next.
     pub(crate) fn roll(&mut self, gauges: Gauges) -> Interval {
-        let next = Interval { number: self.current.number + 1, ..Interval::default() };
+        let next =
+            Interval { number: self.current.number + 1, times: self.spares.take(), ..Interval::default() };
         let mut past = std::mem::replace(&mut self.current, next);
         let cpu = pace::thread_cpu();
         past.cpu = cpu.saturating_sub(self.cpu_at_flush);
@@ -270,12 +299,13 @@ impl Recorder {
     }
 
     /// The end of the run.
-    pub(crate) fn finish(mut self) -> Tally {
-        for (counts, status) in self.tally.steps.iter_mut().zip(&self.status) {
+    pub(crate) fn finish(&mut self) -> Tally {
+        let mut tally = std::mem::take(&mut self.tally);
+        for (counts, status) in tally.steps.iter_mut().zip(&self.status) {
             let codes = (100u16..).zip(status).filter(|(_, n)| **n > 0);
             counts.status = codes.map(|(code, n)| (code, *n)).collect();
         }
-        self.tally
+        tally
     }
 
     /// Whether the times of a request of this step go into the current interval: those of the warm-up are only for
@@ -298,14 +328,14 @@ mod tests {
     #[test]
     fn intervals_are_numbered_from_the_measured_part() {
         for (origin, number, end) in [(0, 0, 200), (1000, -5, 200), (900, -5, 100), (100, -1, 100)] {
-            let recorder = Recorder::new(vec![true], origin * MS, u64::MAX, 200 * MS);
+            let recorder = Recorder::new(vec![true], origin * MS, u64::MAX, 200 * MS, Spares::default());
             assert_eq!((recorder.current.number, recorder.current_end), (number, end * MS), "{origin}");
         }
     }
 
     #[test]
     fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
-        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 400 * MS, 200 * MS);
+        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 400 * MS, 200 * MS, Spares::default());
         recorder.planned(&due(100 * MS, 0), 100 * MS);
         recorder.sent(&due(100 * MS, 0), 101 * MS);
         let warm = recorder.roll(Gauges::default());
@@ -332,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_time_of_death_is_the_first_failure_after_the_last_answer() {
-        let mut recorder = Recorder::new(vec![true], 0, 3 * MS, 200 * MS);
+        let mut recorder = Recorder::new(vec![true], 0, 3 * MS, 200 * MS, Spares::default());
         recorder.done(&due(0, 0), None, MS, Ending::Error(ErrorKind::Reset));
         recorder.done(&due(0, 0), Some(0), 2 * MS, Ending::Status(500));
         recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Timeout));

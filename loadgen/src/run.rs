@@ -9,7 +9,7 @@ use crate::pace::{self, Clock};
 use crate::plan::{Observe, Plan};
 use crate::progress::Progress;
 use crate::record::{self, Facts};
-use crate::recorder::{Interval, Recorder, Tally};
+use crate::recorder::{Interval, Recorder, Spares, Tally};
 use crate::request::Requests;
 use crate::schedule::Schedule;
 use crate::transport::raw::{self, Address};
@@ -61,6 +61,7 @@ struct Crew {
     past: UnboundedReceiver<Interval>,
     common: Arc<Common>,
     clock: Clock,
+    spares: Spares,
 }
 
 /// What happened to the run as a whole.
@@ -141,6 +142,7 @@ impl Crew {
     fn start(plan: &Plan, aim: &Aim, interval: Duration) -> Outcome<Self> {
         let (sender, past) = tokio::sync::mpsc::unbounded_channel();
         let common = Arc::new(Common::default());
+        let spares = Spares::default();
         let ready = Arc::new(Barrier::new(aim.threads + 1));
         let (starts, threads): (Vec<mpsc::Sender<Clock>>, Vec<_>) = (0..aim.threads)
             .map(|n| {
@@ -150,12 +152,14 @@ impl Crew {
                 let (counted, origin) = (plan.steps.iter().map(|s| s.counted).collect(), ns(plan.warmup()));
                 let (end, length) = (origin + ns(plan.measured()), ns(interval));
                 let (common, sender, ready) = (Arc::clone(&common), sender.clone(), Arc::clone(&ready));
+                let spares = spares.clone();
                 let body = move || {
                     let pinned = cpu.map_or(Ok(()), |cpu| limits::pin(&[cpu]));
+                    let recorder = Recorder::new(counted, origin, end, length, spares);
                     ready.wait();
                     pinned.map_err(|e| io::Error::other(e.message))?;
                     let clock = started.recv().map_err(io::Error::other)?;
-                    worker::run(job, Recorder::new(counted, origin, end, length), clock, common, sender)
+                    worker::run(job, recorder, clock, common, sender)
                 };
                 std::thread::Builder::new()
                     .name(format!("send-{n}"))
@@ -170,7 +174,7 @@ impl Crew {
         let clock = Clock::starting_at(pace::now() + LEAD);
         // A thread that could not be pinned has hung up; it says so when it is joined.
         starts.iter().for_each(|start| start.send(clock).unwrap_or_default());
-        Ok(Self { threads, past, common, clock })
+        Ok(Self { threads, past, common, clock, spares })
     }
 
     /// Merges what the threads hand over until all of them have ended.
@@ -201,9 +205,10 @@ impl Crew {
             tokio::select! {
                 interval = self.past.recv() => {
                     let Some(interval) = interval else { break };
-                    for interval in aggregate.add(interval) {
+                    for interval in aggregate.add(interval, &self.spares) {
                         keep(&mut log, &interval, length_s, &mut course.log_error);
-                        progress.show(interval);
+                        progress.show(&interval);
+                        self.spares.give(interval.times);
                     }
                 }
                 () = until(origin), if !begun => {

@@ -16,7 +16,7 @@ mod supervise;
 mod up;
 
 use clap::{Parser, Subcommand};
-use failure::Outcome;
+use failure::{Failure, Outcome};
 use std::process::ExitCode;
 
 /// A reference website to load: DNS zone, Nginx-like proxy, app server, MySQL.
@@ -53,8 +53,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(e) if e.use_stderr() => Err(Failure::usage(one_line(&e))),
+        Err(help) => {
+            // Help or the version was asked for; a closed pipe is no error of ours.
+            let _ = help.print();
+            Ok(())
+        }
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             use std::io::Write;
@@ -63,6 +71,19 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// One line of what is wrong with a command line, from clap's several.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:"))
+        .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value"))
+        .collect();
+    let said = said.join(" ").replace(" tip: ", "; ");
+    format!("{} (see target-stack --help)", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
 fn run(cli: Cli) -> Outcome {

@@ -15,7 +15,7 @@ fn left_nothing(ended: &Ended) {
 #[test]
 fn wrong_use_is_said_in_one_line_with_exit_code_2() {
     for (arguments, part) in [
-        ("--rsp 5000", "--rps"),
+        ("--rpss 5000", "--rps"),
         ("--rps 0", "above zero"),
         ("--rps -1 http://127.0.0.1/", "above zero"),
         ("--rps lots", "is no rate"),

@@ -185,8 +185,7 @@ impl Worker {
         let last = state.recorder.roll(state.pool.gauges());
         // The receiver outlives the threads; if it is gone, so is whoever wanted to know.
         let _ = self.past.send(last);
-        let nothing = Recorder::new(Vec::new(), 0, 0, 1);
-        std::mem::replace(&mut state.recorder, nothing).finish()
+        state.recorder.finish()
     }
 
     /// A request is due.
