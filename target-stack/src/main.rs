@@ -15,6 +15,7 @@ mod splitmix;
 mod supervise;
 mod up;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use failure::{Failure, Outcome};
 use std::process::ExitCode;
@@ -55,7 +56,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(e) if e.use_stderr() => Err(Failure::usage(one_line(&e))),
+        Err(e) if e.use_stderr() && e.kind() != NO_COMMAND => Err(Failure::usage(one_line(&e))),
         Err(help) => {
             // Help or the version was asked for; a closed pipe is no error of ours.
             let _ = help.print();
@@ -72,6 +73,9 @@ fn main() -> ExitCode {
         }
     }
 }
+
+/// What clap calls a command line without a subcommand: the help is the answer.
+const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 /// One line of what is wrong with a command line, from clap's several.
 fn one_line(error: &clap::Error) -> String {

@@ -1,0 +1,237 @@
+//! The reference target on real parts: a private MariaDB, an app server, a proxy, a zone; and what is left when it ends.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use e2e::{Running, Target, conserved, get, http, loadgen, processes_with, runs, signal, until};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn up() -> Target {
+    Target::start("up --scale small")
+}
+
+fn dir(stack: &Target) -> PathBuf {
+    PathBuf::from(stack.said["dir"].as_str().unwrap())
+}
+
+fn tier(stack: &Target, name: &str) -> (u32, String) {
+    let tier = &stack.said["tiers"][name][0];
+    (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+/// Waits until no process and no file of the stack is left.
+fn gone(pids: &[u32], dir: &std::path::Path) {
+    until("all processes are gone", || !pids.iter().any(|pid| runs(*pid)));
+    until("the directory is gone", || !dir.exists());
+    let name = dir.display().to_string();
+    until("no process of the directory is left", || processes_with(&name).is_empty());
+}
+
+#[test]
+fn asked_to_end_the_stack_leaves_nothing_behind() {
+    for with in [Signal::TERM, Signal::INT] {
+        let stack = up();
+        let (pids, dir) = (stack.pids(), dir(&stack));
+        assert!(pids.len() == 5 && pids.iter().all(|pid| runs(*pid)) && dir.join("db/mysql.sock").exists());
+        assert!(stack.end(with).success());
+        gone(&pids, &dir);
+    }
+}
+
+#[test]
+fn when_one_part_is_killed_the_rest_ends_and_leaves_nothing_behind() {
+    for name in ["db", "app", "proxy", "dns"] {
+        let mut stack = up();
+        let (pids, dir) = (stack.pids(), dir(&stack));
+        signal(tier(&stack, name).0, Signal::KILL);
+        assert_eq!(stack.wait().code(), Some(3), "{name}");
+        gone(&pids, &dir);
+    }
+}
+
+#[test]
+fn a_killed_wrapper_of_the_database_or_sweeper_leaves_nothing_behind() {
+    for part in [" db --dir ", " sweep --dir "] {
+        let mut stack = up();
+        let (pids, dir) = (stack.pids(), dir(&stack));
+        let wrapper = processes_with(&format!("{part}{}", dir.display()));
+        assert_eq!(wrapper.len(), 1, "{part}");
+        signal(wrapper[0], Signal::KILL);
+        assert_eq!(stack.wait().code(), Some(3), "{part}");
+        gone(&pids, &dir);
+    }
+}
+
+#[test]
+fn a_killed_supervisor_takes_everything_with_it() {
+    let stack = up();
+    let (pids, dir) = (stack.pids(), dir(&stack));
+    stack.end(Signal::KILL);
+    gone(&pids, &dir);
+}
+
+#[test]
+fn a_start_that_is_interrupted_leaves_nothing_behind() {
+    let base = tempfile::TempDir::new().unwrap();
+    // The database's user has to get there.
+    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (n, reached) in ["db", "db/data", "db/mysql.sock"].into_iter().enumerate() {
+        let dir = base.path().join(n.to_string());
+        let mut command = std::process::Command::new(e2e::binary("target-stack"));
+        command.arg("up").arg("--dir").arg(&dir);
+        let starting = Running::start(command);
+        until(reached, || dir.join(reached).exists());
+        signal(starting.pid(), Signal::TERM);
+        let ended = starting.wait();
+        assert_eq!(ended.code, 0, "{ended:?}");
+        gone(&[], &dir);
+    }
+}
+
+#[test]
+fn the_zone_has_one_address_of_the_website() {
+    let stack = up();
+    // A query for www.foobar.com A IN, by hand (RFC 1035, section 4.1).
+    let mut query = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in ["www", "foobar", "com"] {
+        query.push(u8::try_from(label.len()).unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.send_to(&query, stack.said["resolver"].as_str().unwrap()).unwrap();
+    let mut answer = [0; 512];
+    let n = socket.recv(&mut answer).unwrap();
+    assert_eq!(answer[..2], query[..2]);
+    assert_eq!((answer[3] & 15, answer[7]), (0, 1), "no error, one answer");
+    assert_eq!(answer[n - 4..n], [127, 0, 0, 1]);
+    assert_eq!(answer[2] & 4, 4, "authoritative");
+}
+
+#[test]
+fn the_shop_answers_through_the_proxy() {
+    let stack = up();
+    let (_, proxy) = tier(&stack, "proxy");
+    for (path, part) in [
+        ("/", "<!DOCTYPE html>"),
+        ("/products/7", "<!DOCTYPE html>"),
+        ("/best-sellers", "<!DOCTYPE html>"),
+        ("/search?q=a&by=title", "<!DOCTYPE html>"),
+        ("/plaintext", "Hello, World!"),
+        ("/db", "randomNumber"),
+        ("/queries?n=3", "randomNumber"),
+        ("/updates?n=2", "randomNumber"),
+        ("/healthz", "ok"),
+    ] {
+        let answer = get(&proxy, path, "");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(part), "{path}: {answer:.500}");
+    }
+    assert!(get(&proxy, "/products/999999", "").starts_with("HTTP/1.1 404 "));
+    let product: Value =
+        serde_json::from_str(body(&get(&proxy, "/products/7", "Accept: application/json\r\n"))).unwrap();
+    assert_eq!(product["id"], 7, "{product}");
+    for name in ["db", "app", "proxy", "dns"] {
+        let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
+        let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+        let text = get(address, "/metrics", "");
+        assert!(text.contains("process_cpu_seconds_total "), "{name}: {text:.500}");
+    }
+}
+
+#[test]
+fn a_purchase_repeated_at_the_same_time_is_stored_once() {
+    let stack = up();
+    let (_, proxy) = tier(&stack, "proxy");
+    let form = "customer=5&item=7&quantity=2";
+    let request = format!(
+        "POST /buy HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\nAccept: application/json\r\n\
+         Idempotency-Key: one-and-only\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let buyers: Vec<_> = (0..8)
+        .map(|_| {
+            let (proxy, request) = (proxy.clone(), request.clone());
+            std::thread::spawn(move || http(&proxy, &request))
+        })
+        .collect();
+    let orders: Vec<Value> = buyers
+        .into_iter()
+        .map(|buyer| {
+            let answer = buyer.join().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            serde_json::from_str(body(&answer)).unwrap()
+        })
+        .collect();
+    let id = orders[0]["id"].as_u64().unwrap();
+    assert!(orders.iter().all(|order| order["id"].as_u64() == Some(id)), "{orders:?}");
+    let answer = get(&proxy, &format!("/orders/{id}"), "Accept: application/json\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(get(&proxy, &format!("/orders/{}", id + 1), "").starts_with("HTTP/1.1 404 "), "a second order");
+}
+
+#[test]
+fn the_main_job_loads_the_reference_target_and_takes_it_down_again() {
+    let ended = loadgen("--rps 300 -d 2s --json - -o out");
+    let run = ended.json();
+    assert_eq!(
+        (run["target"]["kind"].as_str(), run["planned"].as_u64()),
+        (Some("reference"), Some(600)),
+        "{run}"
+    );
+    assert!(conserved(&run) && run["status"]["200"] == run["ok"] && run["ok"] == 600, "{run}");
+    assert!(run["target"]["url"].as_str().unwrap().starts_with("http://www.foobar.com:"));
+    for tier in ["proxy", "app", "db"] {
+        assert!(run["observed"][tier]["cpu_share"].as_f64().is_some(), "{tier}: {}", run["observed"]);
+    }
+    assert!(ended.err.contains("product pages"), "{}", ended.err);
+    let cpus = |value: &Value| value.as_array().unwrap().len();
+    assert!(cpus(&run["target"]["cpus"]) > 0 && cpus(&run["generator"]["cpus"]) > 0);
+}
+
+#[test]
+fn the_main_job_names_a_tier_that_dies_in_mid_run() {
+    let run = Running::loadgen("--rps 100 -d 5s --no-report --json out.json");
+    let supervisor = || processes_with(&format!("--die-with {} ", run.pid())).first().copied();
+    let app = || processes_with(" app --database ").into_iter().find(|pid| parent(*pid) == supervisor());
+    until("the app server answers", || app().is_some_and(busy));
+    signal(app().unwrap(), Signal::KILL);
+    let ended = run.wait();
+    assert_eq!(ended.code, 3, "{ended:?}");
+    let run: Value =
+        serde_json::from_slice(&std::fs::read(ended.dir.path().join("out.json")).unwrap()).unwrap();
+    assert!(conserved(&run) && run["planned"] == 500 && run["died_at_s"].as_f64().is_some(), "{run}");
+    assert!(ended.out.contains("the app tier was killed by signal 9"), "{}", ended.out);
+}
+
+#[test]
+fn an_interrupted_main_job_takes_the_target_down() {
+    let run = Running::loadgen("--rps 100 -d 60s --no-report -q");
+    let mark = format!("--die-with {} ", run.pid());
+    until("the target is starting", || !processes_with(&mark).is_empty());
+    let supervisor = processes_with(&mark)[0];
+    until("its tiers are starting", || !processes_with(&format!("--die-with {supervisor} ")).is_empty());
+    signal(run.pid(), Signal::INT);
+    run.wait();
+    gone(&[supervisor], std::path::Path::new("/nonexistent"));
+    until("no tier is left", || processes_with(&format!("--die-with {supervisor} ")).is_empty());
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// Whether the process has used CPU time beyond its start: it is being asked something.
+fn busy(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ticks = |n: usize| stat.rsplit_once(") ")?.1.split(' ').nth(n)?.parse::<u64>().ok();
+    ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0) > 5
+}

@@ -1,0 +1,110 @@
+//! The rules of the house that no compiler knows.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+/// Lines of a source file; longer ones are two rooms.
+const LONGEST_FILE: usize = 400;
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The files under `dir` whose names end with `ending`, without what is built or left by runs.
+fn files(dir: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() {
+            if !matches!(name.as_str(), "target" | ".git" | "runs") {
+                files(&path, ending, found);
+            }
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    files(&top(), ".rs", &mut found);
+    assert!(found.len() > 50, "{}", found.len());
+    found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn the_top_level_is_as_it_was_agreed() {
+    let mut names: Vec<String> = std::fs::read_dir(top())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.') && !matches!(name.as_str(), "target" | "Cargo.lock"))
+        .collect();
+    names.sort();
+    let agreed = [
+        "ARCHITECTURE.md",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "deny.toml",
+        "loadgen",
+        "reports",
+        "rustfmt.toml",
+        "scripts",
+        "target-stack",
+        "tests",
+    ];
+    assert_eq!(names, agreed);
+}
+
+#[test]
+fn no_forbidden_crate_is_in_the_tree() {
+    let lock = std::fs::read_to_string(top().join("Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"tokio\""));
+    for name in ["goblin", "openssl", "native-tls"] {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn the_named_crates_are_in_use() {
+    let table = std::fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    for name in ["tokio", "reqwest", "hyper-util", "indicatif", "plotters"] {
+        assert!(table.contains(&format!("\n{name} = ")), "{name}");
+    }
+    // A headless machine draws text with the bundled font, and no crate may bring the system's back.
+    let lock = std::fs::read_to_string(top().join("Cargo.lock")).unwrap();
+    for name in ["font-kit", "fontconfig-sys", "yeslogic-fontconfig-sys"] {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn every_room_is_small_and_says_what_it_is() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines", path.display());
+        assert!(text.starts_with("//! "), "{} does not begin by saying what it is", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In halves, so that this file does not find itself.
+    for (path, text) in sources() {
+        for (first, second) in [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("#[ig", "nore")] {
+            assert!(!text.contains(&format!("{first}{second}")), "{first}{second} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn crates_know_each_other_as_designed() {
+    let depends = |name: &str| std::fs::read_to_string(top().join(name).join("Cargo.toml")).unwrap();
+    assert!(depends("loadgen").contains("reports.workspace") && !depends("loadgen").contains("target-stack"));
+    for name in ["target-stack", "reports", "tests"] {
+        let text = depends(name);
+        for other in ["loadgen.", "reports.", "target-stack."] {
+            assert!(!text.contains(other), "{name} knows {other}");
+        }
+    }
+}
