@@ -16,14 +16,15 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Runs one load.
+/// Runs one load; the program was started at `begun`.
 ///
 /// # Errors
 /// In one line: wrong use, a target that cannot be reached, a host that does not let us.
-pub(crate) fn run(args: RunArgs) -> Outcome<Exit> {
-    let output = Output::of(&args);
+pub(crate) fn run(args: RunArgs, begun: Instant) -> Outcome<Exit> {
+    let output = Output::of(&args, begun);
     let plan = Plan::new(args)?;
     let dir = output.make_dir()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,7 +108,7 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, log: Option<File>) -
     run::reach(aim).await?;
     output.say(&format!("loading {}: {}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
-    run::carry_out(plan, aim, log, output.progress, output.command.clone()).await
+    run::carry_out(plan, aim, log, output.progress, output.command.clone(), output.begun).await
 }
 
 /// The CPUs that this process may use, without `cpus`; with none left over, all of them.
@@ -192,10 +193,11 @@ struct Output {
     quiet: bool,
     progress: bool,
     command: Vec<String>,
+    begun: Instant,
 }
 
 impl Output {
-    fn of(args: &RunArgs) -> Self {
+    fn of(args: &RunArgs, begun: Instant) -> Self {
         let now = crate::record::timestamp(pace::wall_clock());
         let default = PathBuf::from(format!("reports/runs/{}-run", now.strftime("%Y%m%dT%H%M%SZ")));
         Self {
@@ -209,6 +211,7 @@ impl Output {
             quiet: args.quiet,
             progress: !args.quiet && !args.no_progress && std::io::stderr().is_terminal(),
             command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
+            begun,
         }
     }
 

@@ -26,6 +26,7 @@ use failure::{Exit, Outcome};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let begun = pace::now();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) if e.use_stderr() => return end(Err(failure::Failure::usage(cli::one_line(&e)))),
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         }
     };
     end(match cli.command {
-        None => load::run(cli.run),
+        None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());

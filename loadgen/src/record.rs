@@ -20,6 +20,8 @@ use std::time::Duration;
 pub(crate) struct Facts {
     /// Since 1970: the beginning of the measured part.
     pub(crate) started_at: Duration,
+    /// From the program's start to the first intended instant.
+    pub(crate) startup: Duration,
     /// When the run was cut short, in nanoseconds after its start.
     pub(crate) partial_ns: Option<u64>,
     /// CPU time of the whole process over the measured part.
@@ -114,6 +116,7 @@ pub(crate) fn of(
             },
             threads: aim.threads,
             max_rss_bytes: limits::max_rss_bytes(),
+            startup_s: facts.startup.as_secs_f64(),
             cpus: aim.cpus.clone(),
         },
         observed: facts.observed,

@@ -99,6 +99,7 @@ pub(crate) async fn carry_out(
     log: Option<File>,
     visible: bool,
     command: Vec<String>,
+    begun: Instant,
 ) -> Outcome<Run> {
     let interval = interval(plan.measured());
     let observer = Observer::start(aim.observe.clone());
@@ -118,6 +119,7 @@ pub(crate) async fn carry_out(
     let (_, totals, timeline) = aggregate.finish((measured / interval.as_secs_f64()).ceil() as usize);
     let facts = Facts {
         started_at,
+        startup: crew.clock.instant(0).saturating_duration_since(begun),
         partial_ns: course.partial_ns,
         process_cpu: course.process_cpu,
         steal_share: HostTicks::of(&aim.cpus).stolen_since(&course.ticks),

@@ -298,6 +298,7 @@ impl Scene {
                 cpu_share_max: (rate(counts.sent) * 42e-6).min(0.7),
                 threads: 1,
                 max_rss_bytes: 14 << 20,
+                startup_s: 0.8,
                 cpus: vec![1],
             },
             observed: observed(),

@@ -167,6 +167,8 @@ pub struct Generator {
     pub threads: usize,
     /// The most resident memory of the whole process, in bytes.
     pub max_rss_bytes: u64,
+    /// From the program's start to the first intended instant, in seconds: resolving, and starting the target.
+    pub startup_s: f64,
     /// The CPUs that the sending threads are pinned to.
     pub cpus: Vec<usize>,
 }

@@ -48,7 +48,6 @@ fn the_top_level_is_as_it_was_agreed() {
         "deny.toml",
         "loadgen",
         "reports",
-        "rustfmt.toml",
         "scripts",
         "target-stack",
         "tests",
