@@ -167,8 +167,8 @@ async fn reference(plan: &Plan, target: &Reference, cpus: Vec<usize>) -> Outcome
         tiers.filter_map(|(name, tier)| Some(Observe { name: name.clone(), url: tier.metrics.clone()? }));
     let pages = target.product_pages();
     Ok(Aim {
-        kind: Reference::KIND,
-        what: target.what(),
+        kind: TargetKind::Reference,
+        what: Reference::WHAT.to_owned(),
         address,
         requests: Arc::new(Requests::encode(
             &plan.template,

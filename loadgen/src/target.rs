@@ -3,7 +3,6 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::pace;
-use reports::record::TargetKind;
 use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -139,15 +138,7 @@ impl Reference {
     }
 
     /// What is being loaded, in words.
-    pub(crate) fn what(&self) -> String {
-        format!(
-            "the product pages of {} random products, one database read each, through proxy, app server and MariaDB",
-            self.descriptor.items
-        )
-    }
-
-    /// [`TargetKind::Reference`].
-    pub(crate) const KIND: TargetKind = TargetKind::Reference;
+    pub(crate) const WHAT: &str = "random products, one database read each";
 }
 
 /// `target-stack` beside this executable, else the one on PATH.

@@ -296,7 +296,10 @@ mod tests {
             has(&json[times]["ci95"], "p50 p99");
         }
         has(&json["bytes"], "sent received");
-        has(&json["generator"], "cpu_s cpu_us_per_request cpu_share_max threads max_rss_bytes startup_s cpus");
+        has(
+            &json["generator"],
+            "cpu_s cpu_us_per_request cpu_share_max threads max_rss_bytes startup_s cpus",
+        );
         has(&json["thresholds"][0], "rule actual passed");
         has(&json["verdict"], "valid reasons");
         has(&json["steps"][0], "duration_s from_rps to_rps counted counts");

@@ -191,7 +191,7 @@ fn the_main_job_loads_the_reference_target_and_takes_it_down_again() {
     for tier in ["proxy", "app", "db"] {
         assert!(run["observed"][tier]["cpu_share"].as_f64().is_some(), "{tier}: {}", run["observed"]);
     }
-    assert!(ended.err.contains("product pages"), "{}", ended.err);
+    assert!(ended.err.contains("random products, one database read each"), "{}", ended.err);
     let cpus = |value: &Value| value.as_array().unwrap().len();
     assert!(cpus(&run["target"]["cpus"]) > 0 && cpus(&run["generator"]["cpus"]) > 0);
 }
