@@ -60,7 +60,7 @@ fn a_target_that_is_not_there_is_exit_code_3() {
 fn too_few_descriptors_are_said_before_anything_is_sent() {
     let mut command = Command::new("sh");
     let binary = binary("loadgen");
-    command.args(["-c", &format!("ulimit -Hn 100; exec {} --rps 5 http://127.0.0.1:1/", binary.display())]);
+    command.args(["-c", &format!("ulimit -n 100; exec {} --rps 5 http://127.0.0.1:1/", binary.display())]);
     Running::start(command).wait().refused(2, "--connections to 36");
 }
 
