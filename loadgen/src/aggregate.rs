@@ -55,16 +55,21 @@ impl Aggregate {
         complete
     }
 
-    /// The end of the run: gives what is still incomplete, since threads end at different times, and the timeline:
-    /// at least `planned` intervals, and further ones as long as something happened in them.
-    pub(crate) fn finish(mut self, planned: usize) -> (Vec<Interval>, Distributions, Timeline) {
+    /// The threads have ended: gives the intervals that not all of them have reached.
+    pub(crate) fn rest(&mut self) -> Vec<Interval> {
         let rest: Vec<Interval> = std::mem::take(&mut self.waiting).into_values().map(|(_, i)| i).collect();
         rest.iter().for_each(|interval| self.keep(interval));
+        rest
+    }
+
+    /// The totals and the timeline: at least `planned` intervals, and further ones as long as something happened in
+    /// them.
+    pub(crate) fn finish(mut self, planned: usize) -> (Distributions, Timeline) {
         let idle = |bin: &Bin| bin.sent + bin.ok + bin.errors + bin.dropped + bin.planned == 0;
         while self.bins.len() > planned && self.bins.last().is_some_and(idle) {
             self.bins.pop();
         }
-        (rest, self.totals, Timeline { interval_s: self.interval_s, bins: self.bins })
+        (self.totals, Timeline { interval_s: self.interval_s, bins: self.bins })
     }
 
     fn keep(&mut self, interval: &Interval) {
@@ -119,8 +124,8 @@ mod tests {
         assert_eq!(complete.iter().map(|i| (i.number, i.ok)).collect::<Vec<_>>(), [(-1, 10)]);
         assert_eq!(aggregate.add(interval(0, 2), &spares).len(), 1);
         aggregate.add(interval(1, 4), &spares);
-        let (rest, totals, timeline) = aggregate.finish(0);
-        assert_eq!(rest.len(), 1);
+        assert_eq!(aggregate.rest().iter().map(|i| i.ok).collect::<Vec<_>>(), [4]);
+        let (totals, timeline) = aggregate.finish(0);
         assert_eq!(timeline.bins.iter().map(|bin| bin.ok).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(totals.response.count(), 7, "the warm-up is not in the totals");
     }
@@ -132,6 +137,6 @@ mod tests {
         for (number, ok) in [(0, 1), (1, 0), (2, 1), (3, 0)] {
             aggregate.add(interval(number, ok), &spares);
         }
-        assert_eq!(aggregate.finish(0).2.bins.len(), 3);
+        assert_eq!(aggregate.finish(0).1.bins.len(), 3);
     }
 }

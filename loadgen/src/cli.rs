@@ -43,6 +43,13 @@ pub(crate) enum Command {
     },
 }
 
+/// The ways of sending requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Transport {
+    /// HTTP/1.1 on plain sockets, requests encoded before the run.
+    Raw,
+}
+
 /// The options of one load.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -97,6 +104,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LIST", default_value = "200-399", value_parser = plan::statuses, help_heading = "Request")]
     pub(crate) expect_status: plan::Statuses,
 
+    /// How requests are sent
+    #[arg(long, value_enum, default_value_t = Transport::Raw, help_heading = "Connection")]
+    pub(crate) transport: Transport,
     /// Name server that resolves the URL's host
     #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
     pub(crate) resolver: Option<SocketAddr>,

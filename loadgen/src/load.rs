@@ -14,7 +14,7 @@ use http::Uri;
 use reports::record::{Run, TargetKind};
 use std::fs::File;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,20 +31,28 @@ pub(crate) fn run(args: RunArgs, begun: Instant) -> Outcome<Exit> {
         .enable_all()
         .build()
         .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let result = runtime.block_on(tokio::task::LocalSet::new().run_until(load(&plan, &output, dir.clone())));
+    let result =
+        runtime.block_on(tokio::task::LocalSet::new().run_until(load(&plan, &output, dir.as_deref())));
     match result {
         Ok((run, note)) => {
             output.finish(&run, dir.as_deref(), note.as_deref())?;
             Ok(exit(&run))
         }
         Err(failure) => {
-            // Nothing was recorded: the directory that was made for it goes away again, if it is still empty.
+            // Nothing was recorded: what was made for it goes away again, unless something was there before.
             if let Some(dir) = dir {
-                let _ = std::fs::remove_file(dir.join(reports::store::LOG_FILE));
+                remove_if_empty(&dir.join(reports::store::LOG_FILE));
                 let _ = std::fs::remove_dir(dir);
             }
+            output.json.iter().for_each(|file| remove_if_empty(file));
             Err(failure)
         }
+    }
+}
+
+fn remove_if_empty(file: &Path) {
+    if std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0) {
+        let _ = std::fs::remove_file(file);
     }
 }
 
@@ -59,21 +67,11 @@ fn exit(run: &Run) -> Exit {
 }
 
 /// Loads the given URL, or the reference target. Gives the record, and what a dead target said.
-async fn load(plan: &Plan, output: &Output, dir: Option<PathBuf>) -> Outcome<(Run, Option<String>)> {
-    let log = match &dir {
-        None => None,
-        Some(dir) => {
-            let path = dir.join(reports::store::LOG_FILE);
-            Some(
-                File::create(&path)
-                    .map_err(|e| Failure::usage(format!("cannot write {}: {e}", path.display())))?,
-            )
-        }
-    };
+async fn load(plan: &Plan, output: &Output, dir: Option<&Path>) -> Outcome<(Run, Option<String>)> {
     match &plan.url {
         Some(url) => {
             let aim = given(plan, url).await?;
-            Ok((carry_out(plan, &aim, output, log).await?, None))
+            Ok((carry_out(plan, &aim, output, dir).await?, None))
         }
         None => {
             let (cpus, target_cpus) = match &plan.cpus {
@@ -83,7 +81,7 @@ async fn load(plan: &Plan, output: &Output, dir: Option<PathBuf>) -> Outcome<(Ru
             output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
             let mut target = start(&target_cpus).await?;
             let run = match reference(plan, &target, cpus).await {
-                Ok(aim) => carry_out(plan, &aim, output, log).await,
+                Ok(aim) => carry_out(plan, &aim, output, dir).await,
                 Err(failure) => Err(failure),
             };
             let note = target.died().await;
@@ -104,11 +102,19 @@ async fn start(cpus: &[usize]) -> Outcome<Reference> {
     }
 }
 
-async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, log: Option<File>) -> Outcome<Run> {
+async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, dir: Option<&Path>) -> Outcome<Run> {
     run::reach(aim).await?;
+    let log = dir.map(begin_record).transpose()?;
     output.say(&format!("loading {}: {}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, log, output.progress, output.command.clone(), output.begun).await
+}
+
+/// Begins a record in `dir`, in place of any that is there.
+fn begin_record(dir: &Path) -> Outcome<File> {
+    let _ = std::fs::remove_file(dir.join(reports::store::RUN_FILE));
+    let path = dir.join(reports::store::LOG_FILE);
+    File::create(&path).map_err(|e| Failure::usage(format!("cannot write {}: {e}", path.display())))
 }
 
 /// The CPUs that this process may use, without `cpus`; with none left over, all of them.
@@ -226,7 +232,8 @@ impl Output {
             Failure::usage(format!("cannot write to {}: {e}; say where with --out DIR", dir.display()))
         };
         std::fs::create_dir_all(dir).map_err(refused)?;
-        File::create(dir.join(reports::store::LOG_FILE)).map_err(refused)?;
+        let log = dir.join(reports::store::LOG_FILE);
+        File::options().create(true).append(true).open(log).map_err(refused)?;
         Ok(Some(dir.clone()))
     }
 
@@ -238,7 +245,7 @@ impl Output {
     }
 
     /// Writes the record, draws the pictures, prints the summary.
-    fn finish(&self, run: &Run, dir: Option<&std::path::Path>, note: Option<&str>) -> Outcome {
+    fn finish(&self, run: &Run, dir: Option<&Path>, note: Option<&str>) -> Outcome {
         let mut lines = Vec::new();
         if let Some(dir) = dir {
             let lost =

@@ -72,16 +72,19 @@ struct Course {
     log_error: Option<io::Error>,
 }
 
-/// Makes sure that the target is there.
+/// Makes sure that the target is there: at one of its addresses, if it has several.
 ///
 /// # Errors
-/// The target's fault: nothing answers at its address.
+/// The target's fault: nothing accepts a connection.
 pub(crate) async fn reach(aim: &Aim) -> Outcome {
-    let why = match pace::within(REACH_LIMIT, raw::connect(&aim.address, 0)).await {
-        Some(Ok(_)) => return Ok(()),
-        Some(Err(e)) => e.to_string(),
-        None => format!("no connection within {REACH_LIMIT:?}"),
-    };
+    let mut why = String::new();
+    for turn in 0..aim.address.count() {
+        match pace::within(REACH_LIMIT, raw::connect(&aim.address, turn)).await {
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(e)) => why = e.to_string(),
+            None => why = format!("no connection within {REACH_LIMIT:?}"),
+        }
+    }
     let address = match &aim.address {
         Address::Tcp(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         Address::Unix(path) => path.display().to_string(),
@@ -116,7 +119,7 @@ pub(crate) async fn carry_out(
         _ => None,
     };
     let measured = plan.measured().as_secs_f64();
-    let (_, totals, timeline) = aggregate.finish((measured / interval.as_secs_f64()).ceil() as usize);
+    let (totals, timeline) = aggregate.finish((measured / interval.as_secs_f64()).ceil() as usize);
     let facts = Facts {
         started_at,
         startup: crew.clock.instant(0).saturating_duration_since(begun),
@@ -224,6 +227,10 @@ impl Crew {
             }
         }
         course.process_cpu = pace::process_cpu().saturating_sub(course.process_cpu);
+        aggregate
+            .rest()
+            .iter()
+            .for_each(|interval| keep(&mut log, interval, length_s, &mut course.log_error));
         course
     }
 
@@ -295,6 +302,7 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         } else {
             Source::Closed(ends.collect())
         },
+        end_ns: ns(plan.warmup()) + ns(plan.measured()),
         requests: Arc::clone(&aim.requests),
         address: aim.address.clone(),
         connections: share(plan.connections),

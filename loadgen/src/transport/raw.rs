@@ -20,6 +20,16 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// How many addresses there are.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Tcp(all) => all.len(),
+            Self::Unix(_) => 1,
+        }
+    }
+}
+
 /// The half of a connection that its task reads from.
 #[derive(Debug)]
 pub(crate) enum ReadHalf {

@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) share: (usize, usize),
     /// When requests are sent.
     pub(crate) source: Source,
+    /// When the run ends if nothing is under way any more, whether requests are due until then or not.
+    pub(crate) end_ns: u64,
     /// What is sent.
     pub(crate) requests: Arc<Requests>,
     /// Where it is sent.
@@ -150,10 +152,7 @@ impl Worker {
                 next = schedule.peek().map(|a| a.offset_ns);
             }
             self.expire(now);
-            let ended = match &self.job.source {
-                Source::Open(_) => next.is_none(),
-                Source::Closed(ends) => ends.last().is_none_or(|end| now >= *end),
-            };
+            let ended = now >= self.job.end_ns && next.is_none();
             let deadline = {
                 let state = self.state.borrow();
                 if (ended && state.pool.is_quiet()) || self.common.stop.load(Ordering::Relaxed) {
@@ -164,7 +163,8 @@ impl Worker {
                 let first = first.into_iter().chain(state.pool.first_waiting().map(|due| due.intended)).min();
                 let timeout = first.unwrap_or(now).saturating_add(self.job.timeout_ns);
                 let tick = (now + TICK_NS).min(state.recorder.interval_end());
-                next.unwrap_or(u64::MAX).min(timeout).min(tick)
+                let end = if now < self.job.end_ns { self.job.end_ns } else { u64::MAX };
+                next.unwrap_or(end).min(timeout).min(tick)
             };
             timer.sleep_until(self.clock.instant(deadline)).await?;
         }

@@ -28,7 +28,7 @@ const BESIDE_THE_PATH: [&str; 6] =
 
 /// How each package manager gets one, the most particular first.
 const INSTALL: [(&str, &str); 7] = [
-    ("apt-get", "apt-get install mariadb-server"),
+    ("apt-get", "apt-get install mariadb-server-core mariadb-client-core"),
     ("dnf", "dnf install mariadb-server"),
     ("yum", "yum install mariadb-server"),
     ("pacman", "pacman -S mariadb"),
