@@ -87,8 +87,8 @@ async fn serve(
     let arguments = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     processes.start("sweep", &arguments(&["--dir", &text(dir)])).await?;
     let pool = args.workers.to_string();
-    // Every worker of every server may hold a connection; the rest is for the exporter and an administrator.
-    let connections = (args.servers * args.workers + 20).to_string();
+    // One for every worker of every server and one for its health check; the rest is for exporter and administrator.
+    let connections = (args.servers * (args.workers + 1) + 20).to_string();
     let scale = args.scale.to_possible_value().map_or_else(String::new, |scale| scale.get_name().to_owned());
     let data = dir.join("db");
     let start_db = arguments(&["--dir", &text(&data), "--scale", &scale, "--max-connections", &connections]);
