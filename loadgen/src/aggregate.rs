@@ -76,12 +76,18 @@ impl Aggregate {
         if interval.number >= 0 {
             self.totals.add(&interval.times);
             self.bins.push(bin(interval, self.interval_s));
+            for (number, n) in &interval.planned_before {
+                if let Some(bin) = usize::try_from(*number).ok().and_then(|number| self.bins.get_mut(number))
+                {
+                    bin.planned += n;
+                }
+            }
         }
     }
 }
 
-/// A percentile in milliseconds; `None` of nothing.
-pub(crate) fn percentile_ms(times: &Histogram, q: f64) -> Option<f64> {
+/// A percentile in milliseconds, of however small a sample; `None` of nothing.
+fn quantile_ms(times: &Histogram, q: f64) -> Option<f64> {
     (!times.is_empty()).then(|| times.quantile(q) as f64 / 1e6)
 }
 
@@ -93,10 +99,10 @@ fn bin(interval: &Interval, interval_s: f64) -> Bin {
         ok: interval.ok,
         errors: interval.errors,
         dropped: interval.dropped,
-        p50_ms: percentile_ms(&times.response, 0.5),
-        p99_ms: percentile_ms(&times.response, 0.99),
-        max_ms: percentile_ms(&times.response, 1.0),
-        send_lag_p99_ms: percentile_ms(&times.send_lag, 0.99),
+        p50_ms: quantile_ms(&times.response, 0.5),
+        p99_ms: quantile_ms(&times.response, 0.99),
+        max_ms: quantile_ms(&times.response, 1.0),
+        send_lag_p99_ms: quantile_ms(&times.send_lag, 0.99),
         in_flight: interval.gauges.in_flight,
         backlog: interval.gauges.backlog,
         connections: interval.gauges.connections,

@@ -1,5 +1,6 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
+use crate::limits::{self, Cpus};
 use crate::schedule::Arrivals;
 use crate::units::{self, Rate};
 use crate::{plan, request};
@@ -28,7 +29,7 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Judge and draw again what a run has left in DIR
+    /// Draw again what a run has left in DIR
     Report {
         /// The directory of a run
         dir: PathBuf,
@@ -121,8 +122,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = plan::count, help_heading = "Generator")]
     pub(crate) threads: Option<usize>,
     /// CPUs that the generator is pinned to, such as 1,3 [default: those that the target does not have]
-    #[arg(long, value_name = "LIST", value_parser = plan::cpus, help_heading = "Generator")]
-    pub(crate) cpus: Option<plan::Cpus>,
+    #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus, help_heading = "Generator")]
+    pub(crate) cpus: Option<Cpus>,
 
     /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
     #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]

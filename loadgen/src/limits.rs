@@ -5,8 +5,12 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
 
+/// A list of CPUs, as an option has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cpus(pub(crate) Vec<usize>);
+
 /// Reads a list of CPUs as taskset does: `0`, `0,2`, `0-3,6`.
-pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
+pub(crate) fn parse_cpus(text: &str) -> Result<Cpus, String> {
     let wrong = || format!("`{text}` is no list of CPUs; write it such as 0,2-3");
     let number =
         |part: &str| part.trim().parse::<usize>().ok().filter(|&cpu| cpu < CpuSet::MAX_CPU).ok_or_else(wrong);
@@ -21,7 +25,7 @@ pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
     }
     cpus.sort_unstable();
     cpus.dedup();
-    Ok(cpus)
+    Ok(Cpus(cpus))
 }
 
 /// The CPUs that this process may use.
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn cpu_lists() {
         for (text, want) in [("0", vec![0]), ("3,1", vec![1, 3]), ("0-2,2", vec![0, 1, 2])] {
-            assert_eq!(parse_cpus(text), Ok(want), "{text}");
+            assert_eq!(parse_cpus(text), Ok(Cpus(want)), "{text}");
         }
         for text in ["", "x", "2-1", "1,,2", "-1", "99999"] {
             assert!(parse_cpus(text).is_err(), "{text}");

@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod cli;
+mod crew;
 mod failure;
 mod limits;
 mod load;
 mod observe;
+mod output;
 mod pace;
 mod plan;
 mod progress;
@@ -15,6 +17,7 @@ mod request;
 mod run;
 mod schedule;
 mod show;
+mod signals;
 mod target;
 mod transport;
 mod units;

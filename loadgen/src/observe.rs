@@ -3,8 +3,13 @@
 
 use crate::pace;
 use crate::plan::Observe;
+use reqwest::redirect::Policy;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 /// How often an endpoint is read.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -13,17 +18,28 @@ const LIMIT: Duration = Duration::from_millis(800);
 /// The counter that every exporter has of its own process, under the two names that are in use.
 const CPU_SECONDS: [&str; 2] = ["process_cpu_seconds_total", "process_cpu_seconds"];
 
+/// How long the last sample is waited for.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Samples endpoints until it is stopped.
 #[derive(Debug)]
 pub(crate) struct Observer {
-    task: tokio::task::JoinHandle<()>,
-    samples: std::rc::Rc<std::cell::RefCell<Vec<Samples>>>,
+    task: JoinHandle<()>,
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    samples: RefCell<Vec<Samples>>,
+    /// Asks for a sample at once.
+    now: Notify,
+    ending: Cell<bool>,
 }
 
 /// The first and the last sample of one endpoint's CPU seconds.
 #[derive(Clone, Debug)]
 struct Samples {
-    name: String,
+    endpoint: Observe,
     first: Option<(Instant, f64)>,
     last: Option<(Instant, f64)>,
 }
@@ -31,42 +47,31 @@ struct Samples {
 impl Observer {
     /// Begins to sample `endpoints`; must be called within a `LocalSet`.
     pub(crate) fn start(endpoints: Vec<Observe>) -> Self {
-        let empty = |o: &Observe| Samples { name: o.name.clone(), first: None, last: None };
-        let samples =
-            std::rc::Rc::new(std::cell::RefCell::new(endpoints.iter().map(empty).collect::<Vec<_>>()));
-        let shared = std::rc::Rc::clone(&samples);
-        let task = tokio::task::spawn_local(async move {
-            // No proxy, no redirects: an endpoint is read where it is.
-            let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build();
-            let Ok(client) = client else { return };
-            loop {
-                for (n, endpoint) in endpoints.iter().enumerate() {
-                    if let Some(seconds) = cpu_seconds(&client, &endpoint.url).await {
-                        let sample = Some((pace::now(), seconds));
-                        let mut samples = shared.borrow_mut();
-                        samples[n].first = samples[n].first.or(sample);
-                        samples[n].last = sample;
-                    }
-                }
-                pace::pause(PERIOD).await;
-            }
-        });
-        Self { task, samples }
+        let empty = |endpoint| Samples { endpoint, first: None, last: None };
+        let samples = RefCell::new(endpoints.into_iter().map(empty).collect());
+        let shared = Rc::new(Shared { samples, ..Shared::default() });
+        Self { task: tokio::task::spawn_local(Rc::clone(&shared).sample()), shared }
     }
 
-    /// Forgets what was sampled so far: the measured part begins.
+    /// The measured part begins: what was sampled so far does not count.
     pub(crate) fn begin(&self) {
-        for samples in self.samples.borrow_mut().iter_mut() {
-            samples.first = samples.last;
-        }
+        self.shared.samples.borrow_mut().iter_mut().for_each(|samples| samples.first = None);
+        self.shared.now.notify_one();
     }
 
-    /// The end: per tier `cpu_share`, CPUs used on average, summed over its endpoints.
-    pub(crate) fn finish(self) -> BTreeMap<String, BTreeMap<String, f64>> {
+    /// The measured part has ended: one more sample, the last.
+    pub(crate) fn end(&self) {
+        self.shared.ending.set(true);
+        self.shared.now.notify_one();
+    }
+
+    /// Per tier `cpu_share`: the CPUs that it used on average over the measured part, summed over its endpoints.
+    pub(crate) async fn finish(mut self) -> BTreeMap<String, BTreeMap<String, f64>> {
+        let _ = pace::within(LAST, &mut self.task).await;
         self.task.abort();
         let mut tiers: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-        for samples in self.samples.borrow().iter() {
-            let tier = tiers.entry(samples.name.clone()).or_default();
+        for samples in self.shared.samples.borrow().iter() {
+            let tier = tiers.entry(samples.endpoint.name.clone()).or_default();
             if let (Some((t0, cpu0)), Some((t1, cpu1))) = (samples.first, samples.last)
                 && t1 > t0
             {
@@ -75,6 +80,31 @@ impl Observer {
             }
         }
         tiers
+    }
+}
+
+impl Shared {
+    async fn sample(self: Rc<Self>) {
+        // No proxy, no redirects: an endpoint is read where it is.
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(LIMIT).build();
+        let Ok(client) = client else { return };
+        loop {
+            let last = self.ending.get();
+            let count = self.samples.borrow().len();
+            for n in 0..count {
+                let url = self.samples.borrow()[n].endpoint.url.clone();
+                if let Some(seconds) = cpu_seconds(&client, &url).await {
+                    let sample = Some((pace::now(), seconds));
+                    let samples = &mut self.samples.borrow_mut()[n];
+                    samples.first = samples.first.or(sample);
+                    samples.last = sample;
+                }
+            }
+            if last {
+                return;
+            }
+            let _ = pace::within(PERIOD, self.now.notified()).await;
+        }
     }
 }
 

@@ -89,13 +89,14 @@ impl Timer {
         Ok(Self { fd })
     }
 
-    /// Waits until `deadline`; returns at once when it has passed.
+    /// Waits until `deadline`; when it has passed, only lets the runtime's other tasks have their turn.
     ///
     /// # Errors
     /// When the kernel refuses the timer, which it does not do for a valid descriptor.
     pub(crate) async fn sleep_until(&self, deadline: Instant) -> io::Result<()> {
         let left = deadline.saturating_duration_since(now());
         if left.is_zero() {
+            tokio::task::yield_now().await;
             return Ok(());
         }
         // A relative time: std does not show an Instant's own seconds. What passes between reading the clock and

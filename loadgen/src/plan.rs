@@ -3,7 +3,8 @@
 
 use crate::cli::RunArgs;
 use crate::failure::{Failure, Outcome};
-use crate::limits;
+use crate::limits::{self, Cpus};
+use crate::recorder::Window;
 use crate::request::Template;
 use crate::schedule::{Arrivals, Step};
 use crate::units::{self, Rate};
@@ -67,10 +68,6 @@ pub(crate) struct Stages(Vec<(Duration, Rate, Rate)>);
 /// `--expect-status`, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Statuses(Arc<[bool; 1000]>);
-
-/// `--cpus`, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cpus(Vec<usize>);
 
 /// `--connect-to`, read: connections to the host and port go to the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +158,12 @@ impl Plan {
         self.steps.iter().filter(|step| step.counted).map(|step| step.length).sum()
     }
 
+    /// The measured part in nanoseconds after the start.
+    pub(crate) fn window(&self) -> Window {
+        let origin = ns(self.warmup());
+        Window::new(origin, origin + ns(self.measured()))
+    }
+
     /// Every connection is a descriptor, and the rest of the process wants a few.
     fn check_descriptors(&self) -> Outcome {
         const OTHERS: u64 = 64;
@@ -174,6 +177,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// A time of a plan in nanoseconds: a few hundred years fit.
+pub(crate) fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The parts of the run in time. A closed loop has steps with the rate zero.
@@ -259,11 +267,6 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(n) if (1..=1_000_000).contains(&n) => Ok(n),
         _ => Err(format!("`{text}`: write a whole number, at least 1")),
     }
-}
-
-/// Reads `--cpus`.
-pub(crate) fn cpus(text: &str) -> Result<Cpus, String> {
-    limits::parse_cpus(text).map(Cpus)
 }
 
 /// Reads `--connect-to`.

@@ -1,12 +1,11 @@
 //! What a person watches while a run goes on: one bar and one line, fit for 80 columns, on standard error and only on
 //! a terminal. Given merged intervals as they pass, it shows the last second of them.
 
-use crate::recorder::Interval;
+use crate::recorder::{Interval, Window};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::histogram::{Histogram, Sparse};
 use reports::number;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// The live view.
 #[derive(Debug)]
@@ -30,14 +29,15 @@ struct Glance {
 }
 
 impl Progress {
-    /// A view of a run with this warm-up and measured part, both in seconds, in intervals of `interval`.
-    pub(crate) fn new(visible: bool, warmup_s: f64, measured_s: f64, interval: Duration) -> Self {
+    /// A view of a run with this measured part.
+    pub(crate) fn new(visible: bool, part: Window) -> Self {
+        let (warmup_s, measured_s) = (part.origin as f64 / 1e9, (part.end - part.origin) as f64 / 1e9);
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(((warmup_s + measured_s) * 1e3) as u64), target);
         if let Ok(style) = ProgressStyle::with_template("{prefix:>18} [{bar:56}]\n{msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
-        let interval_s = interval.as_secs_f64();
+        let interval_s = part.length_s();
         let window = (1.0 / interval_s).round().max(1.0) as usize;
         Self { bar, interval_s, warmup_s, measured_s, window, last: VecDeque::new(), errors: 0 }
     }
@@ -64,9 +64,11 @@ impl Progress {
     }
 
     fn phase(&self, at: f64) -> String {
-        let (at, whole) = if at <= 0.0 { (at + self.warmup_s, self.warmup_s) } else { (at, self.measured_s) };
-        let what = if at <= 0.0 || whole == self.warmup_s && self.warmup_s > 0.0 { "warm-up " } else { "" };
-        if at > whole { String::from("waiting for the last") } else { format!("{what}{at:.0}/{whole:.0} s") }
+        match at {
+            ..=0.0 => format!("warm-up {:.0}/{:.0} s", at + self.warmup_s, self.warmup_s),
+            _ if at <= self.measured_s => format!("{at:.0}/{:.0} s", self.measured_s),
+            _ => String::from("waiting for the last"),
+        }
     }
 
     fn line(&self) -> String {
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_line_fits_80_columns_even_with_large_numbers() {
-        let mut progress = Progress::new(false, 2.0, 10.0, Duration::from_millis(200));
+        let mut progress = Progress::new(false, Window::new(2_000_000_000, 4_000_000_000));
         let mut interval = Interval { planned: 24_000, ok: 23_990, ..Interval::default() };
         interval.times.response.record(1_234_567_890);
         interval.gauges.backlog = 24_000;
@@ -117,6 +119,7 @@ mod tests {
         let line = progress.line();
         assert!(line.len() <= 80 && line.contains("of 120,000/s"), "{line}");
         assert_eq!(progress.phase(-1.0), "warm-up 1/2 s");
-        assert_eq!(progress.phase(3.0), "3/10 s");
+        assert_eq!(progress.phase(1.0), "1/2 s");
+        assert_eq!(progress.phase(2.2), "waiting for the last");
     }
 }

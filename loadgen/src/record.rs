@@ -68,6 +68,7 @@ pub(crate) fn of(
             tally.lateness.quantile(0.99) as f64 / 1e6
         },
         connect_limited: tally.saturated,
+        never_sent: tally.never_sent,
     };
     let cpu_s = facts.process_cpu.as_secs_f64();
     let mut run = Run {
@@ -91,7 +92,7 @@ pub(crate) fn of(
         connections_max: facts.connections_max,
         rps: Rates {
             planned: per_second(counts.planned),
-            sent: per_second(counts.sent),
+            sent: per_second(tally.sent_in_time),
             ok: per_second(tally.ok_in_time),
         },
         planned: counts.planned,
@@ -108,7 +109,11 @@ pub(crate) fn of(
         bytes: tally.bytes,
         generator: Generator {
             cpu_s,
-            cpu_us_per_request: if counts.sent > 0 { cpu_s * 1e6 / counts.sent as f64 } else { 0.0 },
+            cpu_us_per_request: if tally.sent_in_time > 0 {
+                cpu_s * 1e6 / tally.sent_in_time as f64
+            } else {
+                0.0
+            },
             cpu_share_max: if duration_s > 0.0 {
                 (tally.cpu.as_secs_f64() / duration_s).min(1.0)
             } else {

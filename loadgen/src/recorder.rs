@@ -6,8 +6,44 @@ use crate::pace;
 use reports::histogram::{Distributions, Histogram};
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::Bytes;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// The measured part of a run and its division, in nanoseconds after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Its beginning: the end of the warm-up.
+    pub(crate) origin: u64,
+    /// Its end.
+    pub(crate) end: u64,
+    /// The length of an interval.
+    pub(crate) length: u64,
+}
+
+impl Window {
+    /// Fine enough to see what happens, and never more than this many intervals.
+    const MOST: u64 = 600;
+    /// The lengths that an interval may have, in milliseconds.
+    const LENGTHS_MS: [u64; 10] = [200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 600_000, 3_600_000];
+
+    /// A measured part from `origin` to `end`.
+    pub(crate) fn new(origin: u64, end: u64) -> Self {
+        let mut lengths = Self::LENGTHS_MS.iter().map(|ms| ms * 1_000_000);
+        let length = lengths.find(|length| end - origin <= length * Self::MOST);
+        Self { origin, end, length: length.unwrap_or(24 * 3_600_000_000_000) }
+    }
+
+    /// The length of an interval in seconds.
+    pub(crate) fn length_s(&self) -> f64 {
+        self.length as f64 / 1e9
+    }
+
+    /// How many intervals it has.
+    pub(crate) fn intervals(&self) -> usize {
+        usize::try_from((self.end - self.origin).div_ceil(self.length)).unwrap_or(usize::MAX)
+    }
+}
 
 /// A request that is due.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +83,10 @@ pub(crate) struct Gauges {
 pub(crate) struct Interval {
     /// Its number from the beginning of the measured part; negative in the warm-up.
     pub(crate) number: i64,
-    /// Requests that came due.
+    /// Requests that came due in it and were come to in it.
     pub(crate) planned: u64,
+    /// Requests that had come due in earlier intervals, by the number of these.
+    pub(crate) planned_before: BTreeMap<i64, u64>,
     /// Requests sent.
     pub(crate) sent: u64,
     /// Correct answers.
@@ -69,6 +107,9 @@ impl Interval {
     /// Takes in the same interval of another thread.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.planned += other.planned;
+        for (number, n) in &other.planned_before {
+            *self.planned_before.entry(*number).or_default() += n;
+        }
         self.sent += other.sent;
         self.ok += other.ok;
         self.errors += other.errors;
@@ -96,12 +137,10 @@ impl Tally {
         self.out_of_descriptors |= other.out_of_descriptors;
         self.out_of_ports |= other.out_of_ports;
         self.last_answer = self.last_answer.max(other.last_answer);
-        self.silent_since = [self.silent_since, other.silent_since]
-            .into_iter()
-            .flatten()
-            .filter(|since| Some(*since) > self.last_answer)
-            .min();
+        self.silent_since = [self.silent_since, other.silent_since].into_iter().flatten().min();
         self.ok_in_time += other.ok_in_time;
+        self.sent_in_time += other.sent_in_time;
+        self.never_sent += other.never_sent;
     }
 }
 
@@ -124,10 +163,14 @@ pub(crate) struct Tally {
     pub(crate) out_of_ports: bool,
     /// When the last whole answer came.
     pub(crate) last_answer: Option<u64>,
-    /// When the first failure after that came.
+    /// When the first failure after a thread's last answer came.
     pub(crate) silent_since: Option<u64>,
     /// Correct answers of counted requests that came before the measured part was over.
     pub(crate) ok_in_time: u64,
+    /// Counted requests that were sent before the measured part was over.
+    pub(crate) sent_in_time: u64,
+    /// Counted requests that timed out, or were unfinished, while they waited for a connection.
+    pub(crate) never_sent: u64,
 }
 
 /// Histograms to be used again. A fresh set is a megabyte of untouched memory: faulting it in, once an interval, would
@@ -162,9 +205,7 @@ pub(crate) struct Recorder {
     status: Vec<[u64; STATUS_CODES]>,
     current: Interval,
     current_end: u64,
-    /// The end of the measured part.
-    end: u64,
-    length: u64,
+    window: Window,
     cpu_at_flush: Duration,
 }
 
@@ -172,9 +213,9 @@ pub(crate) struct Recorder {
 const STATUS_CODES: usize = 900;
 
 impl Recorder {
-    /// A recorder for steps of which `counted` says whether they count; the measured part goes from `origin` to `end`
-    /// and is recorded in intervals of `length`.
-    pub(crate) fn new(counted: Vec<bool>, origin: u64, end: u64, length: u64, spares: Spares) -> Self {
+    /// A recorder for steps of which `counted` says whether they count.
+    pub(crate) fn new(counted: Vec<bool>, window: Window, spares: Spares) -> Self {
+        let Window { origin, length, .. } = window;
         let before = i64::try_from(origin.div_ceil(length)).unwrap_or(i64::MAX);
         let tally = Tally { steps: vec![Counts::default(); counted.len()], ..Tally::default() };
         // Two sets for this thread and one on its way: ready, and with their memory in place, before the first request.
@@ -186,8 +227,7 @@ impl Recorder {
             tally,
             current: Interval { number: -before, ..Interval::default() },
             current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
-            end,
-            length,
+            window,
             cpu_at_flush: pace::thread_cpu(),
         }
     }
@@ -206,17 +246,23 @@ impl Recorder {
         past.cpu = cpu.saturating_sub(self.cpu_at_flush);
         past.gauges = gauges;
         self.cpu_at_flush = cpu;
-        self.current_end += self.length;
-        if past.number >= 0 {
+        if past.number >= 0 && self.current_end <= self.window.end {
             self.tally.cpu += past.cpu;
         }
+        self.current_end += self.window.length;
         past
     }
 
     /// A request came due, and the thread came to it at `now`.
     pub(crate) fn planned(&mut self, due: &Due, now: u64) {
         self.tally.steps[due.step].planned += 1;
-        self.current.planned += 1;
+        if due.intended >= self.current_end.saturating_sub(self.window.length) {
+            self.current.planned += 1;
+        } else {
+            let offset = i128::from(due.intended) - i128::from(self.window.origin);
+            let number = offset.div_euclid(i128::from(self.window.length)) as i64;
+            *self.current.planned_before.entry(number).or_default() += 1;
+        }
         if self.counted[due.step] {
             self.tally.lateness.record(now.saturating_sub(due.intended));
         }
@@ -226,6 +272,7 @@ impl Recorder {
     pub(crate) fn sent(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent += 1;
         self.current.sent += 1;
+        self.tally.sent_in_time += u64::from(self.counted[due.step] && at < self.window.end);
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
         }
@@ -234,7 +281,6 @@ impl Recorder {
     /// It was given up because too many were waiting.
     pub(crate) fn dropped(&mut self, due: &Due) {
         self.tally.steps[due.step].dropped += 1;
-        self.tally.saturated = true;
         self.current.dropped += 1;
     }
 
@@ -253,6 +299,9 @@ impl Recorder {
             Ending::Error(kind) => {
                 step.errors.add(kind);
                 self.tally.silent_since.get_or_insert(now);
+                if sent.is_none() && kind == ErrorKind::Timeout {
+                    self.tally.never_sent += u64::from(self.counted[due.step]);
+                }
                 (false, None)
             }
         };
@@ -263,7 +312,7 @@ impl Recorder {
         }
         if ok {
             self.current.ok += 1;
-            self.tally.ok_in_time += u64::from(self.counted[due.step] && now < self.end);
+            self.tally.ok_in_time += u64::from(self.counted[due.step] && now < self.window.end);
         } else {
             self.current.errors += 1;
         }
@@ -280,12 +329,13 @@ impl Recorder {
         }
     }
 
-    /// It had no outcome when the run was cut short.
-    pub(crate) fn unfinished(&mut self, due: &Due) {
+    /// It had no outcome when the run was cut short; `sent` says whether it was sent.
+    pub(crate) fn unfinished(&mut self, due: &Due, sent: bool) {
         self.tally.steps[due.step].unfinished += 1;
+        self.tally.never_sent += u64::from(self.counted[due.step] && !sent);
     }
 
-    /// So many bytes were written and read at `now`.
+    /// So many bytes were handed to the kernel, and so many came from it.
     pub(crate) fn moved(&mut self, sent: usize, received: usize) {
         if self.current.number >= 0 {
             self.tally.bytes.sent += sent as u64;
@@ -321,6 +371,21 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    fn recorder(counted: Vec<bool>, origin_ms: u64, end_ms: u64) -> Recorder {
+        let window = Window { origin: origin_ms * MS, end: end_ms * MS, length: 200 * MS };
+        Recorder::new(counted, window, Spares::default())
+    }
+
+    #[test]
+    fn intervals_are_fine_and_few() {
+        for (seconds, ms) in [(1, 200), (10, 200), (120, 200), (121, 500), (600, 1_000), (3600, 10_000)] {
+            assert_eq!(Window::new(5, 5 + seconds * 1_000 * MS).length, ms * MS, "{seconds} s");
+        }
+        let month = Window::new(0, 30 * 24 * 3_600_000 * MS);
+        assert!(month.intervals() <= 600 && month.intervals() > 0);
+        assert_eq!(Window::new(0, 0).intervals(), 0);
+    }
+
     fn due(intended: u64, step: usize) -> Due {
         Due { index: 0, intended, step }
     }
@@ -328,14 +393,14 @@ mod tests {
     #[test]
     fn intervals_are_numbered_from_the_measured_part() {
         for (origin, number, end) in [(0, 0, 200), (1000, -5, 200), (900, -5, 100), (100, -1, 100)] {
-            let recorder = Recorder::new(vec![true], origin * MS, u64::MAX, 200 * MS, Spares::default());
+            let recorder = recorder(vec![true], origin, 9_000);
             assert_eq!((recorder.current.number, recorder.current_end), (number, end * MS), "{origin}");
         }
     }
 
     #[test]
     fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
-        let mut recorder = Recorder::new(vec![false, true], 200 * MS, 400 * MS, 200 * MS, Spares::default());
+        let mut recorder = recorder(vec![false, true], 200, 400);
         recorder.planned(&due(100 * MS, 0), 100 * MS);
         recorder.sent(&due(100 * MS, 0), 101 * MS);
         let warm = recorder.roll(Gauges::default());
@@ -354,15 +419,23 @@ mod tests {
                 && near(&first.times.send_lag, 10)
         );
         assert!(first.times.ok_response.is_empty());
+        // The thread comes to two requests late, in the next interval: they belong to the one that they were due in.
+        recorder.planned(&due(390 * MS, 1), 410 * MS);
+        recorder.planned(&due(190 * MS, 0), 410 * MS);
+        let second = recorder.roll(Gauges::default());
+        assert_eq!((second.planned, second.planned_before), (0, [(0, 1), (-1, 1)].into()));
+        recorder.unfinished(&due(390 * MS, 1), false);
+        recorder.unfinished(&due(190 * MS, 0), false);
         let tally = recorder.finish();
         assert!(tally.steps.iter().all(Counts::conserved));
+        assert_eq!((tally.never_sent, tally.sent_in_time, tally.ok_in_time), (1, 1, 0));
         assert_eq!(tally.steps[1].status, [(503, 1)].into());
-        assert!(near(&tally.lateness, 1));
+        assert_eq!(tally.lateness.count(), 2);
     }
 
     #[test]
     fn the_time_of_death_is_the_first_failure_after_the_last_answer() {
-        let mut recorder = Recorder::new(vec![true], 0, 3 * MS, 200 * MS, Spares::default());
+        let mut recorder = recorder(vec![true], 0, 3);
         recorder.done(&due(0, 0), None, MS, Ending::Error(ErrorKind::Reset));
         recorder.done(&due(0, 0), Some(0), 2 * MS, Ending::Status(500));
         recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Timeout));

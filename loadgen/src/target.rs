@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 /// The descriptor's schema that this program reads.
 const SCHEMA: &str = "target-stack.up/1";
@@ -51,21 +52,45 @@ fn one() -> u32 {
     1
 }
 
-/// A running `target-stack up`.
+impl Descriptor {
+    fn read(line: &str) -> Result<Self, String> {
+        let descriptor: Self = serde_json::from_str(line).map_err(|e| e.to_string())?;
+        if descriptor.schema == SCHEMA {
+            Ok(descriptor)
+        } else {
+            Err(format!("schema {}", descriptor.schema))
+        }
+    }
+
+    /// The product pages of the whole catalogue, as request targets.
+    pub(crate) fn product_pages(&self) -> Vec<String> {
+        (1..=self.items).map(|id| format!("/products/{id}")).collect()
+    }
+
+    /// The proxy's own address, for a stack without a zone.
+    pub(crate) fn proxy_address(&self) -> Option<SocketAddr> {
+        self.tiers.get("proxy")?.first()?.address.parse().ok()
+    }
+}
+
+/// A `target-stack up` of ours.
 #[derive(Debug)]
 pub(crate) struct Reference {
     child: Child,
-    last_words: tokio::task::JoinHandle<String>,
-    /// What it says of itself.
-    pub(crate) descriptor: Descriptor,
+    out: Option<ChildStdout>,
+    /// The last line on its standard error, once that is closed.
+    last_words: Option<JoinHandle<String>>,
 }
 
 impl Reference {
-    /// Starts the stack on `cpus` and waits until all its tiers answer.
+    /// What is being loaded, in words.
+    pub(crate) const WHAT: &str = "random products, one database read each";
+
+    /// Starts the stack on `cpus`.
     ///
     /// # Errors
-    /// The target's fault, in one line: not found, not started, no descriptor.
-    pub(crate) async fn start(cpus: &[usize]) -> Outcome<Self> {
+    /// The target's fault: there is no such program.
+    pub(crate) fn start(cpus: &[usize]) -> Outcome<Self> {
         let program = program();
         let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
         let mut child = Command::new(&program)
@@ -75,7 +100,6 @@ impl Reference {
             .stderr(Stdio::piped())
             // A group of its own: Ctrl-C at the terminal is for this program, which then ends the stack in order.
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()
             .map_err(|e| {
                 Failure::target(format!(
@@ -85,30 +109,28 @@ impl Reference {
             })?;
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
-        let line = match out {
+        Ok(Self { child, out, last_words: Some(last_words) })
+    }
+
+    /// Waits until all tiers answer.
+    ///
+    /// # Errors
+    /// The target's fault, in its own words: it did not start, or did not say anything that can be read.
+    pub(crate) async fn ready(&mut self) -> Outcome<Descriptor> {
+        let line = match self.out.take() {
             Some(out) => pace::within(START_LIMIT, BufReader::new(out).lines().next_line()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => {
-                let descriptor = serde_json::from_str::<Descriptor>(&line)
-                    .map_err(|e| e.to_string())
-                    .and_then(
-                        |d| if d.schema == SCHEMA { Ok(d) } else { Err(format!("schema {}", d.schema)) },
-                    )
-                    .map_err(|e| {
-                        Failure::target(format!("the reference target's descriptor cannot be read: {e}"))
-                    })?;
-                Ok(Self { child, last_words, descriptor })
-            }
+            Some(Ok(Some(line))) => Descriptor::read(&line).map_err(|e| {
+                Failure::target(format!("the reference target's descriptor cannot be read: {e}"))
+            }),
             Some(_) => {
-                let _ = child.wait().await;
-                let why = last_words.await.unwrap_or_default();
+                let why = self.last_words().await.unwrap_or_default();
                 let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
                 Err(Failure::target(format!("the reference target did not start: {why}")))
             }
             None => {
-                end(&mut child).await;
                 Err(Failure::target(format!("the reference target did not answer within {START_LIMIT:?}")))
             }
         }
@@ -118,27 +140,25 @@ impl Reference {
     pub(crate) async fn died(&mut self) -> Option<String> {
         match self.child.try_wait() {
             Ok(None) => None,
-            _ => Some((&mut self.last_words).await.unwrap_or_default()),
+            _ => self.last_words().await,
         }
+    }
+
+    async fn last_words(&mut self) -> Option<String> {
+        self.last_words.take()?.await.ok()
     }
 
     /// Takes the stack down and waits until it is gone.
     pub(crate) async fn stop(mut self) {
-        end(&mut self.child).await;
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // It may have ended in between; then there is nothing to do.
+            let _ = rustix::process::kill_process(pid, Signal::TERM);
+            if pace::within(END_LIMIT, self.child.wait()).await.is_none() {
+                let _ = self.child.kill().await;
+            }
+        }
     }
-
-    /// The product pages of the whole catalogue, as request targets.
-    pub(crate) fn product_pages(&self) -> Vec<String> {
-        (1..=self.descriptor.items).map(|id| format!("/products/{id}")).collect()
-    }
-
-    /// The proxy's own address, for a stack without a zone.
-    pub(crate) fn proxy_address(&self) -> Option<SocketAddr> {
-        self.descriptor.tiers.get("proxy")?.first()?.address.parse().ok()
-    }
-
-    /// What is being loaded, in words.
-    pub(crate) const WHAT: &str = "random products, one database read each";
 }
 
 /// `target-stack` beside this executable, else the one on PATH.
@@ -157,16 +177,4 @@ async fn last_line(lines: Option<Lines<BufReader<ChildStderr>>>) -> String {
         }
     }
     last
-}
-
-/// Asks the child to end, and kills it when it does not.
-async fn end(child: &mut Child) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended in between; then there is nothing to do.
-        let _ = rustix::process::kill_process(pid, Signal::TERM);
-        if pace::within(END_LIMIT, child.wait()).await.is_none() {
-            let _ = child.kill().await;
-        }
-    }
 }

@@ -114,7 +114,7 @@ pub enum Loop {
 pub struct Rates {
     /// Planned.
     pub planned: f64,
-    /// Sent.
+    /// Sent within the measured part.
     pub sent: f64,
     /// Goodput: correct answers that came within the measured part.
     pub ok: f64,
@@ -157,11 +157,11 @@ pub struct Bytes {
 /// The generator's own cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
-    /// CPU time of the sending threads over the measured part, in seconds.
+    /// CPU time of the whole process over the measured part, in seconds.
     pub cpu_s: f64,
-    /// The same per request sent, in microseconds.
+    /// The same per request sent in it, in microseconds.
     pub cpu_us_per_request: f64,
-    /// The busiest sending thread's share of a CPU, 0 to 1.
+    /// The busiest sending thread's share of a CPU over the measured part, 0 to 1.
     pub cpu_share_max: f64,
     /// Sending threads.
     pub threads: usize,

@@ -4,8 +4,12 @@ use crate::failure::{Failure, Outcome};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+/// A list of CPUs, as an option has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cpus(pub(crate) Vec<usize>);
+
 /// Reads a list of CPUs as taskset and nginx users write it: `0`, `0,2`, `0-3,6`.
-pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
+pub(crate) fn parse_cpus(text: &str) -> Result<Cpus, String> {
     let number = |part: &str| {
         part.trim()
             .parse::<usize>()
@@ -28,7 +32,7 @@ pub(crate) fn parse_cpus(text: &str) -> Result<Vec<usize>, String> {
     }
     cpus.sort_unstable();
     cpus.dedup();
-    Ok(cpus)
+    Ok(Cpus(cpus))
 }
 
 /// The CPUs that this process may use.
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn cpu_lists_read_as_taskset_reads_them() {
         for (text, want) in [("0", vec![0]), ("3,1", vec![1, 3]), ("0-2,2", vec![0, 1, 2])] {
-            assert_eq!(parse_cpus(text), Ok(want), "{text}");
+            assert_eq!(parse_cpus(text), Ok(Cpus(want)), "{text}");
         }
         for text in ["", "x", "2-1", "1,,2", "-1", "99999"] {
             assert!(parse_cpus(text).is_err(), "{text}");

@@ -8,6 +8,7 @@
 
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
+use crate::limits::Cpus;
 use crate::pace::{self, Timer};
 use crate::splitmix::SplitMix64;
 use crate::{limits, metrics, signals};
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// CPUs that this target is pinned to [default: all but the last quarter]
-    #[arg(long, value_name = "LIST", value_parser = cpus)]
+    #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus)]
     cpus: Option<Cpus>,
 }
 
@@ -58,13 +59,6 @@ pub(crate) struct Args {
 enum ServiceTime {
     Fixed,
     Exponential,
-}
-
-#[derive(Clone, Debug)]
-struct Cpus(Vec<usize>);
-
-fn cpus(text: &str) -> Result<Cpus, String> {
-    limits::parse_cpus(text).map(Cpus)
 }
 
 fn service(text: &str) -> Result<Duration, String> {

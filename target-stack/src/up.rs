@@ -3,6 +3,7 @@
 
 use crate::descriptor::{self, Stack, Tier};
 use crate::failure::{Failure, Outcome};
+use crate::limits::Cpus;
 use crate::supervise::Processes;
 use crate::{db, limits, pace, signals};
 use clap::ValueEnum;
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = db::Scale::Default)]
     scale: db::Scale,
     /// CPUs that all tiers are pinned to [default: all but the last quarter]
-    #[arg(long, value_name = "LIST", value_parser = cpus)]
+    #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus)]
     cpus: Option<Cpus>,
     /// Requests that one app server works on at once
     #[arg(long, value_name = "K", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -32,13 +33,6 @@ pub(crate) struct Args {
     /// Directory of the stack, made and removed by it [default: a new one among the temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug)]
-struct Cpus(Vec<usize>);
-
-fn cpus(text: &str) -> Result<Cpus, String> {
-    limits::parse_cpus(text).map(Cpus)
 }
 
 /// What removes the stack's directory: a process of its own, since the supervisor can be killed too.

@@ -136,11 +136,9 @@ fn a_frozen_target_is_waited_for_with_the_clock_running() {
     signal(target.pid(), Signal::CONT);
     let run = run.wait().json();
     assert_eq!((run["planned"].as_u64(), run["ok"].as_u64()), (Some(1500), Some(1500)), "{run}");
-    // A third of the requests fell into the freeze, and waited half a second on average.
-    let p90 = run["response_ms"]["p90"].as_f64().unwrap();
-    assert!((450.0..950.0).contains(&p90), "p90 {p90} ms");
-    assert!(run["response_ms"]["max"].as_f64() > Some(900.0));
-    assert!(run["response_ms"]["p50"].as_f64() < Some(450.0));
+    // A third of the requests fell into the freeze: the first of them waited for all of it, the middle one for half.
+    assert!(run["response_ms"]["max"].as_f64() > Some(900.0), "{run}");
+    assert!(run["response_ms"]["p90"].as_f64() > Some(450.0), "{run}");
 }
 
 #[test]
@@ -246,6 +244,43 @@ fn past_the_backlog_requests_are_dropped_and_counted() {
     let run = loadgen(&line).json();
     assert!(conserved(&run) && run["planned"] == 200, "{run}");
     assert!(run["dropped"].as_u64() > Some(100) && run["connections_max"] == 2, "{run}");
+}
+
+#[test]
+fn with_no_backlog_allowed_requests_still_get_a_connection_opened() {
+    let target = queue();
+    let run = loadgen(&format!(
+        "--rps 50 -d 1s --max-backlog 0 --no-report -q --json - http://{}/",
+        target.address()
+    ))
+    .json();
+    assert!(conserved(&run) && run["sent"].as_u64() > Some(40), "{run}");
+}
+
+#[test]
+fn no_more_connections_are_opened_than_allowed_whatever_the_threads() {
+    let target = queue();
+    let line =
+        format!("--rps 200 -d 1s -c 1 --threads 3 --no-report -q --json - http://{}/", target.address());
+    let run = loadgen(&line).json();
+    assert!(run["connections_max"] == 1 && run["generator"]["threads"] == 1 && conserved(&run), "{run}");
+}
+
+#[test]
+fn a_closed_loop_whose_target_dies_goes_on_counting() {
+    let target = queue();
+    let line = format!("-c 4 -d 2s --no-report -q --json - http://{}/", target.address());
+    let run = Running::loadgen(&line);
+    until("the load has begun", || arrivals(&target) > 100);
+    let _ = target.end(Signal::KILL);
+    let ended = run.wait();
+    let run = ended.json();
+    assert!(ended.code == 3 && conserved(&run) && run["errors"]["connect"].as_u64() > Some(10), "{run}");
+    let dead = run["timeline"]["bins"].as_array().unwrap().last().unwrap();
+    assert!(
+        dead["errors"].as_u64() > Some(0) && dead["max_ms"].as_f64() > Some(0.0),
+        "failing takes time: {dead}"
+    );
 }
 
 #[test]

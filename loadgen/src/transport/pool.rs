@@ -49,7 +49,8 @@ struct Slot<C> {
 }
 
 impl<C> Pool<C> {
-    /// A pool of at most `max_open` connections (at least one) with room for `max_backlog` waiting requests.
+    /// A pool of at most `max_open` connections. Beside the requests for which a connection can still be opened,
+    /// `max_backlog` may wait.
     pub(crate) fn new(max_open: usize, max_backlog: usize) -> Self {
         Self {
             slots: Vec::new(),
@@ -61,7 +62,7 @@ impl<C> Pool<C> {
             backlog: VecDeque::new(),
             open: 0,
             connecting: 0,
-            max_open: max_open.max(1),
+            max_open,
             max_backlog,
         }
     }
@@ -77,7 +78,8 @@ impl<C> Pool<C> {
 
     /// Lets `due` wait for a connection; `false` when too many are waiting.
     pub(crate) fn wait(&mut self, due: Due) -> bool {
-        let room = !self.idle.is_empty() || self.backlog.len() < self.max_backlog;
+        let to_open = self.max_open.saturating_sub(self.open);
+        let room = !self.idle.is_empty() || self.backlog.len() < self.max_backlog + to_open;
         if room {
             self.backlog.push_back(due);
         }
@@ -258,12 +260,15 @@ mod tests {
     #[test]
     fn past_the_bound_requests_are_refused_unless_a_connection_is_free() {
         let mut pool = Pool::<()>::new(1, 1);
-        assert!(pool.wait(due(0)) && !pool.wait(due(1)));
+        assert!(pool.wait(due(0)) && pool.wait(due(1)) && !pool.wait(due(2)));
         let mut pool = Pool::new(1, 0);
-        assert!(!pool.wait(due(0)));
-        let id = open(&mut pool);
+        assert!(pool.wait(due(0)) && !pool.wait(due(1)));
+        assert!(pool.begin_connect());
+        let id = pool.connected(());
         pool.set_idle(id);
-        assert!(pool.wait(due(0)));
+        assert!(pool.match_up().is_some() && !pool.wait(due(1)));
+        pool.set_idle(id);
+        assert!(pool.wait(due(1)));
     }
 
     #[test]

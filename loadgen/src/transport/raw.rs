@@ -20,16 +20,6 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-impl Address {
-    /// How many addresses there are.
-    pub(crate) fn count(&self) -> usize {
-        match self {
-            Self::Tcp(all) => all.len(),
-            Self::Unix(_) => 1,
-        }
-    }
-}
-
 /// The half of a connection that its task reads from.
 #[derive(Debug)]
 pub(crate) enum ReadHalf {
@@ -57,15 +47,15 @@ pub(crate) struct Connection {
     closing: bool,
 }
 
-/// Opens a connection to the `turn`-th address.
+/// Opens a connection to the `turn`-th address, or to one after it where that refuses: a name with a dead address
+/// beside a live one is alive, as it is to a browser.
 ///
 /// # Errors
-/// The kernel's own.
+/// The kernel's own, of the last address that was tried.
 pub(crate) async fn connect(address: &Address, turn: usize) -> io::Result<(Connection, ReadHalf)> {
     let (reading, writer) = match address {
         Address::Tcp(all) => {
-            let at = all.get(turn % all.len().max(1)).ok_or(io::ErrorKind::AddrNotAvailable)?;
-            let stream = TcpStream::connect(at).await?;
+            let stream = connect_any(all, turn).await?;
             stream.set_nodelay(true)?;
             let (read, write) = stream.into_split();
             (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
@@ -78,6 +68,17 @@ pub(crate) async fn connect(address: &Address, turn: usize) -> io::Result<(Conne
     let connection =
         Connection { writer, written: None, waker: None, reader: Reader::default(), closing: false };
     Ok((connection, reading))
+}
+
+async fn connect_any(all: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
+    let mut refused = io::ErrorKind::NotFound.into();
+    for n in 0..all.len() {
+        match TcpStream::connect(all[(turn + n) % all.len()]).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => refused = e,
+        }
+    }
+    Err(refused)
 }
 
 impl Connection {
@@ -160,5 +161,22 @@ impl ReadHalf {
             Self::Tcp(reader) => Pin::new(reader).poll_read(cx, buffer),
             Self::Unix(reader) => Pin::new(reader).poll_read(cx, buffer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_dead_address_beside_a_live_one_fails_nothing() {
+        let live = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let both = Address::Tcp(vec![dead, live.local_addr().unwrap()]);
+        for turn in 0..4 {
+            assert!(connect(&both, turn).await.is_ok(), "{turn}");
+        }
+        assert!(connect(&Address::Tcp(vec![dead]), 0).await.is_err());
+        assert!(connect(&Address::Tcp(vec![]), 0).await.is_err());
     }
 }

@@ -20,43 +20,51 @@ impl Worker {
     /// The task of one connection, from its opening to its end.
     pub(super) async fn connect(self: Rc<Self>) {
         let turn = self.turn.replace(self.turn.get() + 1);
+        let begun = self.clock.ns();
         let limit = Duration::from_nanos(self.job.timeout_ns);
         let opened = pace::within(limit, raw::connect(&self.job.address, turn)).await;
         let (connection, mut reader) = match opened {
             Some(Ok(opened)) => opened,
-            Some(Err(e)) => return self.connect_failed(ErrorKind::Connect, Some(e)).await,
-            None => return self.connect_failed(ErrorKind::Timeout, None).await,
+            Some(Err(e)) => {
+                self.connect_failed(begun, Some(e));
+                return self.reopen_later().await;
+            }
+            None => {
+                self.connect_failed(begun, None);
+                return self.reopen_later().await;
+            }
         };
         let open = self.common.open.fetch_add(1, Ordering::Relaxed) + 1;
         self.common.most_open.fetch_max(open, Ordering::Relaxed);
         let id = self.state.borrow_mut().pool.connected(connection);
-        self.ready(id, self.clock.ns());
+        self.ready(id, self.now());
         let kind = poll_fn(|cx| self.poll_connection(id, &mut reader, cx)).await;
         self.common.open.fetch_sub(1, Ordering::Relaxed);
         self.closed(id, kind);
     }
 
-    /// The request whose turn it is was waiting for a connection that could not be opened.
-    async fn connect_failed(self: Rc<Self>, kind: ErrorKind, error: Option<io::Error>) {
-        let now = self.clock.ns();
-        {
-            let state = &mut *self.state.borrow_mut();
-            state.pool.connect_failed();
-            let tally = state.recorder.tally_mut();
-            match error.as_ref().and_then(Errno::from_io_error) {
-                Some(Errno::MFILE | Errno::NFILE) => tally.out_of_descriptors = true,
-                Some(Errno::ADDRNOTAVAIL) => tally.out_of_ports = true,
-                _ => {}
-            }
-            let due = match &self.job.source {
-                Source::Open(_) => state.pool.next_waiting(),
-                Source::Closed(ends) => self.next_of_closed(state, ends, now),
-            };
-            if let Some(due) = due {
-                state.recorder.done(&due, None, now, Ending::Error(kind));
-            }
+    /// A connection could not be opened: the request whose turn it is had waited for it. With no error, the attempt
+    /// took as long as a request may; then each waiting request ends at its own deadline, and none is taken here.
+    fn connect_failed(&self, begun: u64, error: Option<io::Error>) {
+        let now = self.now();
+        let state = &mut *self.state.borrow_mut();
+        state.pool.connect_failed();
+        let tally = state.recorder.tally_mut();
+        match error.as_ref().and_then(Errno::from_io_error) {
+            Some(Errno::MFILE | Errno::NFILE) => tally.out_of_descriptors = true,
+            Some(Errno::ADDRNOTAVAIL) => tally.out_of_ports = true,
+            _ => {}
         }
-        self.reopen_later().await;
+        let due = match &self.job.source {
+            Source::Open(_) if error.is_none() => None,
+            Source::Open(_) => state.pool.next_waiting(),
+            // In a closed loop it was due when the attempt began.
+            Source::Closed(ends) => self.next_of_closed(state, ends, begun),
+        };
+        if let Some(due) = due {
+            let kind = if error.is_some() { ErrorKind::Connect } else { ErrorKind::Timeout };
+            state.recorder.done(&due, None, now, Ending::Error(kind));
+        }
     }
 
     /// In a closed loop every connection comes back, after a pause that keeps a dead target from being hammered.
@@ -69,9 +77,10 @@ impl Worker {
         }
     }
 
+    /// Opens the connections that a closed loop has lost, as long as there is something to send on them.
     fn open_all_until_end(self: &Rc<Self>) {
-        let now = self.clock.ns();
-        if matches!(&self.job.source, Source::Closed(ends) if ends.last().is_some_and(|end| now < *end)) {
+        let waiting = self.state.borrow().pool.first_waiting().is_some();
+        if waiting || self.clock.ns() < self.job.end_ns {
             self.open_all();
         }
     }
@@ -127,8 +136,7 @@ impl Worker {
 
     /// Bytes have come. Gives the kind of failure when the connection is to end.
     fn received(self: &Rc<Self>, id: Id, bytes: &[u8]) -> Option<ErrorKind> {
-        let now = self.clock.ns();
-        self.roll(now);
+        let now = self.now();
         {
             let state = &mut *self.state.borrow_mut();
             state.recorder.moved(0, bytes.len());
@@ -155,7 +163,7 @@ impl Worker {
 
     /// The connection was closed by the server, which is how some answers end.
     fn ended(&self, id: Id) {
-        let now = self.clock.ns();
+        let now = self.now();
         let state = &mut *self.state.borrow_mut();
         if let Some(answer) = state.pool.connection(id).and_then(|connection| connection.reader.end()) {
             self.answered(state, id, answer.status, now);
@@ -174,7 +182,7 @@ impl Worker {
     /// The connection has ended: so has the request under way on it, if there is one.
     fn closed(self: &Rc<Self>, id: Id, kind: ErrorKind) {
         {
-            let now = self.clock.ns();
+            let now = self.now();
             let state = &mut *self.state.borrow_mut();
             if let Some((_, Some(Flight { due, sent }))) = state.pool.remove(id) {
                 state.recorder.done(&due, Some(sent), now, Ending::Error(kind));

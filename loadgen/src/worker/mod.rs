@@ -138,9 +138,7 @@ impl Worker {
             }
         };
         loop {
-            let now = self.clock.ns();
-            // Before anything is recorded at this time.
-            self.roll(now);
+            let now = self.now();
             let mut next = None;
             if let Some(schedule) = &mut schedule {
                 while let Some(arrival) = schedule.next_if(|a| a.offset_ns <= now) {
@@ -176,11 +174,11 @@ impl Worker {
         let state = &mut *guard;
         while let Some((id, _)) = state.pool.first_flight() {
             if let Some(flight) = state.pool.land(id) {
-                state.recorder.unfinished(&flight.due);
+                state.recorder.unfinished(&flight.due, true);
             }
         }
         while let Some(due) = state.pool.next_waiting() {
-            state.recorder.unfinished(&due);
+            state.recorder.unfinished(&due, false);
         }
         let last = state.recorder.roll(state.pool.gauges());
         // The receiver outlives the threads; if it is gone, so is whoever wanted to know.
@@ -195,6 +193,7 @@ impl Worker {
             state.recorder.planned(&due, now);
             if !state.pool.wait(due) {
                 state.recorder.dropped(&due);
+                state.recorder.tally_mut().saturated |= state.pool.saturated();
                 return;
             }
         }
@@ -262,7 +261,8 @@ impl Worker {
         let index = state.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
         state.closed_sent += 1;
         let due = Due { index, intended: now, step };
-        state.recorder.planned(&due, now);
+        // It counts from when it could have been sent, which is no lateness of this thread's.
+        state.recorder.planned(&due, due.intended);
         Some(due)
     }
 
@@ -293,12 +293,14 @@ impl Worker {
         }
     }
 
-    /// Hands over the intervals that are past.
-    fn roll(&self, now: u64) {
+    /// The time. Whatever is recorded at it goes into its own interval: those that are past have been handed over.
+    fn now(&self) -> u64 {
+        let now = self.clock.ns();
         let state = &mut *self.state.borrow_mut();
         while now >= state.recorder.interval_end() {
             let past = state.recorder.roll(state.pool.gauges());
             let _ = self.past.send(past);
         }
+        now
     }
 }

@@ -40,6 +40,8 @@ pub struct HostFindings {
     pub wakeup_lag_p99_ms: f64,
     /// At some time every allowed connection was busy.
     pub connect_limited: bool,
+    /// Requests that timed out, or were unfinished, while they waited for a connection.
+    pub never_sent: u64,
 }
 
 /// Judges `run` in the light of `findings`. What speaks against it comes first in the reasons, then the notes.
@@ -81,6 +83,9 @@ fn nothing_planned(run: &Run) -> Option<String> {
 }
 
 fn ledger_broken(run: &Run) -> Option<String> {
+    if let Some(n) = run.steps.iter().position(|step| !step.counts.conserved()) {
+        return Some(format!("the ledger of step {} does not add up", n + 1));
+    }
     let ended = run.ok + run.errors.total() + run.dropped + run.unfinished;
     (ended != run.planned).then(|| {
         format!("the ledger does not add up: {} planned, {} accounted for", count(run.planned), count(ended))
@@ -139,11 +144,11 @@ fn late(run: &Run, findings: &HostFindings) -> Option<String> {
 }
 
 /// Requests that were not sent, without those of which the target is the cause: connections that it refused or left
-/// open in the air, waits that outlasted the timeout, what was waiting when the run was cut short, and, where all
-/// connections were busy, what was dropped.
+/// open in the air, waits for one that outlasted the timeout or the run, and, where all connections were busy, what was
+/// dropped.
 fn unsent(run: &Run, findings: &HostFindings) -> Option<String> {
     let errors = &run.errors;
-    let mut excused = errors.connect + errors.tls + errors.dns + errors.timeout + run.unfinished;
+    let mut excused = errors.connect + errors.tls + errors.dns + findings.never_sent;
     if findings.connect_limited {
         excused += run.dropped;
     }

@@ -1,0 +1,155 @@
+//! Where what a run has to say goes. Given the options, it makes the directory of the record and makes sure, before
+//! anything is sent, that all that is to be written can be; at the end it writes the record, draws the pictures and
+//! prints the summary. What it made for a run that did not come about, it takes away again.
+
+use crate::cli::RunArgs;
+use crate::failure::{Failure, Outcome};
+use crate::run::Manner;
+use crate::{pace, record, show};
+use reports::record::Run;
+use reports::store::{LOG_FILE, RUN_FILE};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Output {
+    dir: Option<PathBuf>,
+    json: Option<PathBuf>,
+    pictures: bool,
+    quiet: bool,
+    progress: bool,
+    begun: Instant,
+    /// What was not there before, in the order in which it was made.
+    made: Vec<PathBuf>,
+}
+
+impl Output {
+    /// Reads the options; the program was started at `begun`.
+    pub(crate) fn of(args: &RunArgs, begun: Instant) -> Self {
+        let now = record::timestamp(pace::wall_clock());
+        let default = PathBuf::from(format!("reports/runs/{}-run", now.strftime("%Y%m%dT%H%M%SZ")));
+        Self {
+            dir: match (&args.out, args.no_report) {
+                (Some(dir), _) => Some(dir.clone()),
+                (None, true) => None,
+                (None, false) => Some(unused(default)),
+            },
+            json: args.json.clone(),
+            pictures: !args.no_report,
+            quiet: args.quiet,
+            progress: !args.quiet && !args.no_progress && io::stderr().is_terminal(),
+            begun,
+            made: Vec::new(),
+        }
+    }
+
+    /// Makes what a run needs, or nothing.
+    ///
+    /// # Errors
+    /// Wrong use: something cannot be written.
+    pub(crate) fn prepare(&mut self) -> Outcome {
+        let made = self.make();
+        if made.is_err() {
+            self.unmake();
+        }
+        made
+    }
+
+    fn make(&mut self) -> Outcome {
+        if let Some(dir) = self.dir.clone() {
+            let refused = |e: io::Error| {
+                Failure::usage(format!("cannot write to {}: {e}; say where with --out DIR", dir.display()))
+            };
+            let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+            let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+            fs::create_dir_all(&dir).map_err(refused)?;
+            self.made.extend(missing.into_iter().rev());
+            self.touch(&dir.join(LOG_FILE)).map_err(refused)?;
+        }
+        if let Some(file) = self.json.clone().filter(|file| file.as_os_str() != "-") {
+            self.touch(&file).map_err(|e| Failure::usage(format!("cannot write {}: {e}", file.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a file can be written to, without touching what is in it.
+    fn touch(&mut self, file: &Path) -> io::Result<()> {
+        let new = !file.exists();
+        File::options().create(true).append(true).open(file)?;
+        if new {
+            self.made.push(file.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Nothing was recorded: what was made for it goes away again.
+    pub(crate) fn unmake(&self) {
+        for path in self.made.iter().rev() {
+            // A directory that somebody else uses by now is not empty, and stays.
+            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+        }
+    }
+
+    /// Begins the record, in place of any that is there.
+    ///
+    /// # Errors
+    /// The host's fault: the log cannot be written any more.
+    pub(crate) fn begin(&self, command: Vec<String>) -> Outcome<Manner> {
+        let log = match &self.dir {
+            None => None,
+            Some(dir) => {
+                // Half of an old record beside half of a new one would be neither; there may be none.
+                let _ = fs::remove_file(dir.join(RUN_FILE));
+                let path = dir.join(LOG_FILE);
+                Some(
+                    File::create(&path)
+                        .map_err(|e| Failure::host(format!("cannot write {}: {e}", path.display())))?,
+                )
+            }
+        };
+        Ok(Manner { log, visible: self.progress, command, begun: self.begun })
+    }
+
+    /// A line for the person who waits.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            show::note(text);
+        }
+    }
+
+    /// Writes the record, draws the pictures, prints the summary; `note` is what a dead target said.
+    ///
+    /// # Errors
+    /// The host's fault: the record is incomplete.
+    pub(crate) fn finish(&self, run: &Run, note: Option<&str>) -> Outcome {
+        let mut lines = Vec::new();
+        let kept = self.dir.as_ref().map_or(Ok(()), |dir| self.keep(dir, run, &mut lines));
+        // Whatever became of the record, the person and the script get to see the run.
+        let told = self.json.as_ref().map_or(Ok(()), |file| show::json(run, file));
+        if !self.quiet {
+            show::summary(run, note, &lines, self.json.as_ref().is_some_and(|file| file.as_os_str() == "-"));
+        }
+        kept.and(told)
+    }
+
+    fn keep(&self, dir: &Path, run: &Run, lines: &mut Vec<String>) -> Outcome {
+        let lost = |e: String| Failure::host(format!("the record in {} is incomplete: {e}", dir.display()));
+        reports::store::save(dir, run).map_err(|e| lost(e.to_string()))?;
+        lines.push(format!("record      {}", dir.join(RUN_FILE).display()));
+        if self.pictures {
+            let pictures = show::draw(dir).map_err(lost)?;
+            lines.extend(pictures.iter().map(|picture| format!("picture     {}", picture.display())));
+        }
+        Ok(())
+    }
+}
+
+/// `dir`, or with a number behind it when another run of the same second has it.
+fn unused(dir: PathBuf) -> PathBuf {
+    let name = dir.display().to_string();
+    let numbered = (2..1000).map(|n| PathBuf::from(format!("{name}-{n}")));
+    std::iter::once(dir.clone()).chain(numbered).find(|dir| !dir.exists()).unwrap_or(dir)
+}

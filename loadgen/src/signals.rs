@@ -1,0 +1,31 @@
+//! The wish to end, from the terminal or from a supervisor.
+
+use crate::failure::{Failure, Outcome};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGINT and SIGTERM, from the moment on at which this was made: none that comes between two looks is lost.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// The host's fault: the handlers cannot be installed.
+    pub(crate) fn listen() -> Outcome<Self> {
+        let listen =
+            |kind| signal(kind).map_err(|e| Failure::host(format!("cannot listen for signals: {e}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Resolves at the next of them.
+    pub(crate) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
