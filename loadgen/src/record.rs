@@ -69,6 +69,7 @@ pub(crate) fn of(
         },
         connect_limited: tally.saturated,
         never_sent: tally.never_sent,
+        stalled_share: if duration_s > 0.0 { tally.stalled as f64 / 1e9 / duration_s } else { 0.0 },
     };
     let cpu_s = facts.process_cpu.as_secs_f64();
     let mut run = Run {
@@ -134,6 +135,13 @@ pub(crate) fn of(
     };
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
+    let silent = run.observed.iter().filter(|(_, tier)| tier.is_empty()).map(|(name, _)| name.as_str());
+    let silent: Vec<&str> = silent.collect();
+    if !silent.is_empty() {
+        run.verdict
+            .reasons
+            .push(format!("no CPU time could be read from the metrics of: {}", silent.join(", ")));
+    }
     if let Some(error) = facts.log_error {
         run.verdict.valid = false;
         run.verdict.reasons.insert(0, format!("the interval log could not be written: {error}"));

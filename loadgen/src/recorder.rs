@@ -132,6 +132,7 @@ impl Tally {
         self.lateness.add(&other.lateness);
         self.bytes.sent += other.bytes.sent;
         self.bytes.received += other.bytes.received;
+        self.stalled = self.stalled.max(other.stalled);
         self.cpu = self.cpu.max(other.cpu);
         self.saturated |= other.saturated;
         self.out_of_descriptors |= other.out_of_descriptors;
@@ -153,6 +154,8 @@ pub(crate) struct Tally {
     pub(crate) lateness: Histogram,
     /// Bytes of counted requests and of all answers after the warm-up.
     pub(crate) bytes: Bytes,
+    /// How long the thread did not run although it had meant to, in the measured part; of several, the longest.
+    pub(crate) stalled: u64,
     /// CPU time of the busiest thread in the measured part.
     pub(crate) cpu: Duration,
     /// Whether a request had to wait although as many connections were open as allowed.
@@ -209,6 +212,9 @@ pub(crate) struct Recorder {
     cpu_at_flush: Duration,
 }
 
+/// A thread that wakes later than this has been stalled.
+const STALL_NS: u64 = 1_000_000;
+
 /// Status codes 100 to 999: what three digits can say.
 const STATUS_CODES: usize = 900;
 
@@ -253,6 +259,15 @@ impl Recorder {
         past
     }
 
+    /// The thread had meant to wake at `deadline`, and did at `now`. Only what is worth calling a stall is counted: the
+    /// usual microseconds of a wake-up are in every send lag already.
+    pub(crate) fn woken(&mut self, deadline: u64, now: u64) {
+        let (from, to) = (deadline.max(self.window.origin), now.min(self.window.end));
+        if now.saturating_sub(deadline) > STALL_NS {
+            self.tally.stalled += to.saturating_sub(from);
+        }
+    }
+
     /// A request came due, and the thread came to it at `now`.
     pub(crate) fn planned(&mut self, due: &Due, now: u64) {
         self.tally.steps[due.step].planned += 1;
@@ -271,7 +286,7 @@ impl Recorder {
     /// Its first byte was written at `at`.
     pub(crate) fn sent(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent += 1;
-        self.current.sent += 1;
+        self.current.sent += u64::from(self.timed(due.step));
         self.tally.sent_in_time += u64::from(self.counted[due.step] && at < self.window.end);
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
@@ -281,11 +296,12 @@ impl Recorder {
     /// It was given up because too many were waiting.
     pub(crate) fn dropped(&mut self, due: &Due) {
         self.tally.steps[due.step].dropped += 1;
-        self.current.dropped += 1;
+        self.current.dropped += u64::from(self.timed(due.step));
     }
 
     /// It ended at `now`; `sent` says when it was sent, if it was.
     pub(crate) fn done(&mut self, due: &Due, sent: Option<u64>, now: u64, ending: Ending) {
+        let timed = self.timed(due.step);
         let step = &mut self.tally.steps[due.step];
         let (ok, status) = match ending {
             Ending::Ok(status) => {
@@ -311,12 +327,12 @@ impl Recorder {
             self.tally.silent_since = None;
         }
         if ok {
-            self.current.ok += 1;
+            self.current.ok += u64::from(timed);
             self.tally.ok_in_time += u64::from(self.counted[due.step] && now < self.window.end);
         } else {
-            self.current.errors += 1;
+            self.current.errors += u64::from(timed);
         }
-        if self.timed(due.step) {
+        if timed {
             let response = now.saturating_sub(due.intended);
             let times = &mut self.current.times;
             times.response.record(response);
@@ -411,7 +427,11 @@ mod tests {
         recorder.sent(&due(220 * MS, 1), 230 * MS);
         recorder.done(&due(220 * MS, 1), Some(230 * MS), 250 * MS, Ending::Status(503));
         let first = recorder.roll(Gauges { in_flight: 2, ..Gauges::default() });
-        assert_eq!((first.ok, first.errors, first.gauges.in_flight), (1, 1, 2));
+        assert_eq!(
+            (first.ok, first.errors, first.gauges.in_flight),
+            (0, 1, 2),
+            "the warm-up's answer is not among them"
+        );
         let near = |h: &Histogram, ms: u64| h.count() == 1 && h.max().abs_diff(ms * MS) < ms * MS / 1000;
         assert!(
             near(&first.times.response, 30)
@@ -431,6 +451,16 @@ mod tests {
         assert_eq!((tally.never_sent, tally.sent_in_time, tally.ok_in_time), (1, 1, 0));
         assert_eq!(tally.steps[1].status, [(503, 1)].into());
         assert_eq!(tally.lateness.count(), 2);
+    }
+
+    #[test]
+    fn a_thread_that_did_not_run_is_stalled_but_only_in_the_measured_part() {
+        let mut recorder = recorder(vec![true], 100, 200);
+        recorder.woken(110 * MS, 110 * MS + STALL_NS);
+        assert_eq!(recorder.tally.stalled, 0);
+        recorder.woken(50 * MS, 120 * MS);
+        recorder.woken(190 * MS, 300 * MS);
+        assert_eq!(recorder.tally.stalled, 30 * MS);
     }
 
     #[test]

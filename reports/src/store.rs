@@ -1,8 +1,10 @@
 //! The directory of a run: `run.json`, the record, and beside it `latency.hlog`, the histograms that its numbers
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
+use crate::analyse::interval::distribution;
 use crate::histogram::Distributions;
 use crate::log;
+use crate::outcome::Counts;
 use crate::record::{RUN_SCHEMA, Run};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -33,16 +35,23 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
     let unfinished = dir.join(format!("{RUN_FILE}.part"));
     let mut json = serde_json::to_vec_pretty(run)?;
     json.push(b'\n');
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&json)?;
-    file.sync_all()?;
-    fs::rename(unfinished, dir.join(RUN_FILE))
+    let written = File::create(&unfinished).and_then(|mut file| {
+        file.write_all(&json)?;
+        file.sync_all()
+    });
+    if let Err(e) = written.and_then(|()| fs::rename(&unfinished, dir.join(RUN_FILE))) {
+        // What is half written helps nobody, and may be what fills the disk.
+        let _ = fs::remove_file(unfinished);
+        return Err(e);
+    }
+    Ok(())
 }
 
 /// Reads the record and the histograms in `dir`.
 ///
 /// # Errors
-/// When a file is missing or is not what it should be, with its path.
+/// When a file is missing or is not what it should be, with its path; when the two are not of the same run, or the
+/// record's own numbers contradict each other.
 pub fn load(dir: &Path) -> Result<Record, String> {
     let run: Run = read_with(&dir.join(RUN_FILE), |json| {
         let run: Run = serde_json::from_slice(json).map_err(|e| e.to_string())?;
@@ -53,7 +62,32 @@ pub fn load(dir: &Path) -> Result<Record, String> {
         }
     })?;
     let intervals = read_with(&dir.join(LOG_FILE), log::read)?;
-    Ok(Record { run, totals: log::total(&intervals), intervals })
+    let record = Record { run, totals: log::total(&intervals), intervals };
+    agree(&record).map_err(|what| format!("{}: {what}", dir.join(RUN_FILE).display()))?;
+    Ok(record)
+}
+
+/// Whether the record's distributions are those of the log, and its ledger adds up.
+fn agree(record: &Record) -> Result<(), String> {
+    let (run, totals) = (&record.run, &record.totals);
+    for (name, said, logged) in [
+        ("response_ms", &run.response_ms, &totals.response),
+        ("service_ms", &run.service_ms, &totals.service),
+        ("send_lag_ms", &run.send_lag_ms, &totals.send_lag),
+        ("ok_response_ms", &run.ok_response_ms, &totals.ok_response),
+    ] {
+        if *said != distribution(logged) {
+            return Err(format!("{name} is not what {LOG_FILE} has"));
+        }
+    }
+    let mut counts = Counts::default();
+    run.steps.iter().filter(|step| step.counted).for_each(|step| counts += &step.counts);
+    let said = (run.planned, run.sent, run.ok, run.dropped, run.unfinished, run.errors);
+    let summed = (counts.planned, counts.sent, counts.ok, counts.dropped, counts.unfinished, counts.errors);
+    if said != summed || !counts.conserved() {
+        return Err(String::from("its ledger does not add up"));
+    }
+    Ok(())
 }
 
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {

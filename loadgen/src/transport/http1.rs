@@ -231,7 +231,9 @@ impl Head {
             Ok(Status::Partial) => return Ok(None),
             Err(_) => return Err(Malformed),
         };
-        let status = response.code.filter(|code| (100..1000).contains(code)).ok_or(Malformed)?;
+        // 101 would turn the connection over to another protocol, which nobody has asked for.
+        let status =
+            response.code.filter(|code| (100..1000).contains(code) && *code != 101).ok_or(Malformed)?;
         let mut head = Self { status, keep_alive: response.version == Some(1), framing: Framing::UntilClose };
         let mut length = None;
         let mut coded = None;

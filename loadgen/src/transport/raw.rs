@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
@@ -82,24 +82,25 @@ async fn connect_any(all: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
 }
 
 impl Connection {
-    /// Begins to write `request`. What the socket does not take at once, the connection's task writes later.
+    /// Begins to write `request`, and gives how many bytes were written. What the socket does not take at once, the
+    /// connection's task writes later.
     ///
     /// # Errors
     /// When the connection is dead: nothing was sent.
-    pub(crate) fn start(&mut self, request: &[u8]) -> io::Result<()> {
+    pub(crate) fn start(&mut self, request: &[u8]) -> io::Result<usize> {
         let result = match &self.writer {
             WriteHalf::Tcp(writer) => writer.try_write(request),
             WriteHalf::Unix(writer) => writer.try_write(request),
         };
         let written = match result {
-            Ok(n) if n == request.len() => return Ok(()),
+            Ok(n) if n == request.len() => return Ok(n),
             Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
             Err(e) => return Err(e),
         };
         self.written = Some(written);
         self.wake();
-        Ok(())
+        Ok(written)
     }
 
     /// Whether part of the current request is still to be written.
@@ -107,21 +108,26 @@ impl Connection {
         self.written.is_some()
     }
 
-    /// Goes on writing `request`, and sees to it that the task is woken when more can be written.
-    ///
-    /// # Errors
-    /// When the connection has died.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, request: &[u8]) -> Poll<io::Result<()>> {
+    /// Goes on writing `request`, and sees to it that the task is woken when more can be written. Gives how many bytes
+    /// were written, and whether the connection is alive.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, request: &[u8]) -> (usize, bool) {
+        let mut sum = 0;
         while let Some(written) = self.written {
             let rest = request.get(written..).unwrap_or_default();
-            let n = match &mut self.writer {
-                WriteHalf::Tcp(writer) => ready!(Pin::new(writer).poll_write(cx, rest))?,
-                WriteHalf::Unix(writer) => ready!(Pin::new(writer).poll_write(cx, rest))?,
+            let result = match &mut self.writer {
+                WriteHalf::Tcp(writer) => Pin::new(writer).poll_write(cx, rest),
+                WriteHalf::Unix(writer) => Pin::new(writer).poll_write(cx, rest),
             };
-            let written = written + n;
-            self.written = (written < request.len()).then_some(written);
+            match result {
+                Poll::Pending => break,
+                Poll::Ready(Err(_)) => return (sum, false),
+                Poll::Ready(Ok(n)) => {
+                    sum += n;
+                    self.written = (written + n < request.len()).then_some(written + n);
+                }
+            }
         }
-        Poll::Ready(Ok(()))
+        (sum, true)
     }
 
     /// Remembers how to wake the connection's task.

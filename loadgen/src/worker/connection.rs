@@ -126,12 +126,10 @@ impl Worker {
         if connection.is_closing() {
             return false;
         }
-        match index {
-            Some(index) if connection.is_writing() => {
-                !matches!(connection.poll_write(cx, self.job.requests.pick(index)), Poll::Ready(Err(_)))
-            }
-            _ => true,
-        }
+        let Some(index) = index.filter(|_| connection.is_writing()) else { return true };
+        let (written, alive) = connection.poll_write(cx, self.job.requests.pick(index));
+        state.recorder.moved(written, 0);
+        alive
     }
 
     /// Bytes have come. Gives the kind of failure when the connection is to end.

@@ -130,6 +130,8 @@ impl Worker {
     /// The pacer: sends what is due, ends what has timed out, and sleeps until the next of these.
     async fn pace(self: &Rc<Self>) -> io::Result<()> {
         let timer = Timer::new()?;
+        // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
+        timer.sleep_until(self.clock.instant(0)).await?;
         let mut schedule = match &self.job.source {
             Source::Open(schedule) => Some(schedule.clone().peekable()),
             Source::Closed(_) => {
@@ -165,6 +167,7 @@ impl Worker {
                 next.unwrap_or(end).min(timeout).min(tick)
             };
             timer.sleep_until(self.clock.instant(deadline)).await?;
+            self.state.borrow_mut().recorder.woken(deadline, self.clock.ns());
         }
     }
 
@@ -221,9 +224,9 @@ impl Worker {
         let request = self.job.requests.pick(due.index);
         let sent = self.clock.ns();
         match connection.start(request) {
-            Ok(()) => {
+            Ok(written) => {
                 state.recorder.sent(&due, sent);
-                state.recorder.moved(request.len(), 0);
+                state.recorder.moved(written, 0);
                 state.pool.take_off(id, Flight { due, sent });
             }
             // The server closed a kept connection. Nothing was sent: the request keeps its turn, its clock running.

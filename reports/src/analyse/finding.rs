@@ -10,7 +10,12 @@ pub fn finding(run: &Run) -> String {
         return "No request was due".to_owned();
     }
     let offered = offered(run);
-    let failed = run.planned - run.ok.min(run.planned);
+    // What had no outcome when a run was cut short has not failed.
+    let ended = run.planned.saturating_sub(run.unfinished);
+    let failed = ended.saturating_sub(run.ok);
+    if ended == 0 {
+        return format!("{offered}, no request had ended when the run was cut short");
+    }
     if failed == 0 {
         return format!("{offered}, all answered: {}", times(&run.response_ms));
     }
@@ -18,7 +23,7 @@ pub fn finding(run: &Run) -> String {
     if run.ok == 0 {
         return format!("{offered}, all {} failed: {cause}", count(failed));
     }
-    let share = percent(failed as f64 / run.planned as f64);
+    let share = percent(failed as f64 / ended as f64);
     if run.died_at_s.is_some() {
         return format!("{offered}, {share} failed: {cause}");
     }
@@ -51,10 +56,7 @@ fn cause(run: &Run) -> String {
     if let Some(at) = run.died_at_s {
         return format!("the target died at {}", seconds(at));
     }
-    let mut kinds = vec![
-        ("were dropped, all connections being busy", run.dropped),
-        ("had no outcome when the run was cut short", run.unfinished),
-    ];
+    let mut kinds = vec![("were dropped, all connections being busy", run.dropped)];
     kinds.extend(run.errors.named().map(|(kind, n)| (in_words(kind), n)));
     let failed: u64 = kinds.iter().map(|(_, n)| n).sum();
     let Some((words, most)) = kinds.into_iter().max_by_key(|(_, n)| *n) else { return NONE.to_owned() };

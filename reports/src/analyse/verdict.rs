@@ -24,6 +24,9 @@ pub const SEND_LAG_SHARE_OF_OBJECTIVE: f64 = 0.05;
 pub const SENT_SHARE_LEAST: f64 = 0.99;
 /// The most that the busiest sending thread may use of its CPU: past it, work queues inside the generator.
 pub const CPU_SHARE_MOST: f64 = 0.8;
+/// The most that a sending thread may have been kept from running, as a share of the measured part: past it, the 99th
+/// percentile is the generator's own, also where no request was due in the meantime.
+pub const STALLED_SHARE_MOST: f64 = 0.01;
 /// The most that a hypervisor may have taken from this machine's CPUs.
 pub const STEAL_SHARE_MOST: f64 = 0.05;
 
@@ -42,6 +45,8 @@ pub struct HostFindings {
     pub connect_limited: bool,
     /// Requests that timed out, or were unfinished, while they waited for a connection.
     pub never_sent: u64,
+    /// The share of the measured part in which a sending thread did not run although it had meant to, 0 to 1.
+    pub stalled_share: f64,
 }
 
 /// Judges `run` in the light of `findings`. What speaks against it comes first in the reasons, then the notes.
@@ -51,6 +56,8 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     against.extend(ledger_broken(run));
     against.extend(generator_busy(run));
     against.extend(host_exhausted(findings));
+    against.extend(stalled(findings));
+    against.extend(own_lateness_decided(run, findings));
     if run.load_loop == Loop::Open {
         against.extend(late(run, findings));
         against.extend(unsent(run, findings));
@@ -63,6 +70,10 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
         notes.extend(too_few)
     }
     notes.extend(waited_for_the_target(run, findings));
+    notes.extend(own_share_of_p99(run, findings));
+    if run.ok == 0 && run.planned > 0 {
+        notes.push("nothing was answered correctly".to_owned());
+    }
     if run.partial {
         notes.push(format!("cut short: only the first {} were measured", seconds(run.duration_s)));
     }
@@ -79,7 +90,20 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
 }
 
 fn nothing_planned(run: &Run) -> Option<String> {
-    (run.planned == 0).then(|| "no request was due: there is nothing to judge".to_owned())
+    match run.response_ms.count {
+        _ if run.planned == 0 => Some("no request was due: there is nothing to judge".to_owned()),
+        0 if run.dropped < run.planned => Some("no request has ended: there is nothing to judge".to_owned()),
+        _ => None,
+    }
+}
+
+/// Where the 99th percentile is mostly the generator's own lateness, however small, a reader has to know.
+fn own_share_of_p99(run: &Run, findings: &HostFindings) -> Option<String> {
+    let (lag, response) = (run.send_lag_ms.p99?, run.response_ms.p99?);
+    let own = lag > response / 2.0 && run.load_loop == Loop::Open && !findings.connect_limited;
+    own.then(|| {
+        format!("most of p99 is the generator's own lateness: send lag {} of {}", ms(lag), ms(response))
+    })
 }
 
 fn ledger_broken(run: &Run) -> Option<String> {
@@ -111,6 +135,40 @@ fn host_exhausted(findings: &HostFindings) -> Vec<String> {
         reasons.push(format!("the hypervisor took {share} of the CPU time, over {most}"));
     }
     reasons
+}
+
+fn stalled(findings: &HostFindings) -> Option<String> {
+    let share = findings.stalled_share;
+    (share > STALLED_SHARE_MOST).then(|| {
+        let most = percent(STALLED_SHARE_MOST);
+        format!("the generator was kept from running for {} of the time, over {most}", percent(share))
+    })
+}
+
+/// A threshold on a percentile that does not hold, where the generator's own lateness at that percentile is more than its
+/// share of the objective: then nobody knows whose failure it is.
+fn own_lateness_decided(run: &Run, findings: &HostFindings) -> Option<String> {
+    if run.load_loop == Loop::Closed || findings.connect_limited {
+        return None;
+    }
+    let lag = &run.send_lag_ms;
+    run.thresholds.iter().filter(|asked| !asked.passed).find_map(|asked| {
+        let rule = Threshold::parse(&asked.rule).ok()?;
+        let late = match rule.metric() {
+            Metric::P50 => lag.p50,
+            Metric::P90 => lag.p90,
+            Metric::P95 => lag.p95,
+            Metric::P99 => lag.p99,
+            Metric::P999 => lag.p999,
+            Metric::P9999 => lag.p9999,
+            Metric::Max => lag.max,
+            _ => None,
+        }?;
+        let share = late / rule.at_most_ms()?;
+        (share > SEND_LAG_SHARE_OF_OBJECTIVE).then(|| {
+            format!("{} does not hold, but the generator itself was late by {} there", asked.rule, ms(late))
+        })
+    })
 }
 
 /// The most that send lag may be in milliseconds, and why.
@@ -206,7 +264,10 @@ fn waited_for_the_target(run: &Run, findings: &HostFindings) -> Option<String> {
     if run.load_loop == Loop::Closed || !findings.connect_limited {
         return None;
     }
-    let busy = format!("all {} were busy at times", counted(run.connections_max, "connection"));
+    let busy = match run.connections_max {
+        1 => "the one connection was busy at times".to_owned(),
+        n => format!("all {} connections were busy at times", count(n)),
+    };
     if run.dropped > 0 {
         let dropped = percent(run.dropped as f64 / run.planned.max(1) as f64);
         return Some(format!(
