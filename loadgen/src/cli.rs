@@ -119,7 +119,7 @@ pub(crate) struct RunArgs {
     pub(crate) unix_socket: Option<PathBuf>,
 
     /// Sending threads [default: one for each CPU of the generator's]
-    #[arg(long, value_name = "N", value_parser = plan::count, help_heading = "Generator")]
+    #[arg(long, value_name = "N", value_parser = plan::threads, help_heading = "Generator")]
     pub(crate) threads: Option<usize>,
     /// CPUs that the generator is pinned to, such as 1,3 [default: those that the target does not have]
     #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus, help_heading = "Generator")]
@@ -159,6 +159,11 @@ pub(crate) fn one_line(error: &clap::Error) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value"))
         .collect();
     let said = said.join(" ").replace(" tip: ", "; ");
+    // clap takes a second URL for a subcommand.
+    if let Some((_, word)) = said.split_once("the subcommand '") {
+        let word = word.split('\'').next().unwrap_or_default();
+        return format!("`{word}` is one too many: give one URL, or one subcommand (see loadgen --help)");
+    }
     format!("{} (see loadgen --help)", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
@@ -186,6 +191,8 @@ mod tests {
             ("--threshold p99", "p99"),
             ("--arrivals odd", "poisson"),
             ("--header x", "Name: value"),
+            ("--rps 5 http://a/ http://b/", "`http://b/` is one too many"),
+            ("--threads 5000", "at most 256"),
             ("--expect-status 99", "status"),
         ] {
             let arguments = std::iter::once("loadgen").chain(line.split(' '));

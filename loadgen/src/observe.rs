@@ -18,6 +18,8 @@ const LIMIT: Duration = Duration::from_millis(800);
 /// The counter that every exporter has of its own process, under the two names that are in use.
 const CPU_SECONDS: [&str; 2] = ["process_cpu_seconds_total", "process_cpu_seconds"];
 
+/// The longest answer of an endpoint that is read.
+const MOST_BYTES: usize = 8 << 20;
 /// How long the last sample is waited for.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -109,8 +111,15 @@ impl Shared {
 }
 
 async fn cpu_seconds(client: &reqwest::Client, url: &str) -> Option<f64> {
-    let text = client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
-    counter(&text, &CPU_SECONDS)
+    let mut answer = client.get(url).send().await.ok()?.error_for_status().ok()?;
+    let mut text = Vec::new();
+    while let Some(piece) = answer.chunk().await.ok()? {
+        text.extend_from_slice(&piece);
+        if text.len() > MOST_BYTES {
+            return None;
+        }
+    }
+    counter(std::str::from_utf8(&text).ok()?, &CPU_SECONDS).filter(|seconds| seconds.is_finite())
 }
 
 /// The value of the first unlabelled sample with one of `names` in the Prometheus text format.

@@ -129,10 +129,9 @@ impl Output {
         let kept = self.dir.as_ref().map_or(Ok(()), |dir| self.keep(dir, run, &mut lines));
         // Whatever became of the record, the person and the script get to see the run.
         let told = self.json.as_ref().map_or(Ok(()), |file| show::json(run, file));
-        if !self.quiet {
-            show::summary(run, note, &lines, self.json.as_ref().is_some_and(|file| file.as_os_str() == "-"));
-        }
-        kept.and(told)
+        let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        let shown = if self.quiet { Ok(()) } else { show::summary(run, note, &lines, beside_json) };
+        kept.and(told).and(shown)
     }
 
     fn keep(&self, dir: &Path, run: &Run, lines: &mut Vec<String>) -> Outcome {

@@ -104,6 +104,9 @@ impl Plan {
         let steps = steps(&args);
         let peak = steps.iter().map(|step| step.from.max(step.to).rps()).fold(0.0, f64::max);
         let open = peak > 0.0;
+        if args.headers.iter().filter(|(name, _)| name == http::header::HOST).count() > 1 {
+            return Err(Failure::usage("--header: a request has one Host"));
+        }
         let template =
             Template {
                 method: args.method,
@@ -267,6 +270,11 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(n) if (1..=1_000_000).contains(&n) => Ok(n),
         _ => Err(format!("`{text}`: write a whole number, at least 1")),
     }
+}
+
+/// Reads `--threads`: each has a few megabytes of histograms, and more than one a CPU are of little use.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    count(text).and_then(|n| if n <= 256 { Ok(n) } else { Err(format!("`{text}`: at most 256 threads")) })
 }
 
 /// Reads `--connect-to`.

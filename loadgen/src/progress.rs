@@ -25,6 +25,7 @@ struct Glance {
     planned: u64,
     ok: u64,
     backlog: u64,
+    in_flight: u64,
     response: Sparse,
 }
 
@@ -34,7 +35,7 @@ impl Progress {
         let (warmup_s, measured_s) = (part.origin as f64 / 1e9, (part.end - part.origin) as f64 / 1e9);
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(((warmup_s + measured_s) * 1e3) as u64), target);
-        if let Ok(style) = ProgressStyle::with_template("{prefix:>18} [{bar:56}]\n{msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix:>18} [{bar:36}] {msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
         let interval_s = part.length_s();
@@ -55,7 +56,7 @@ impl Progress {
         }
         self.bar.set_position(((at + self.warmup_s).max(0.0) * 1e3) as u64);
         self.bar.set_prefix(self.phase(at));
-        self.bar.set_message(self.line());
+        self.bar.set_message(format!("{} in flight\n{}", self.in_flight(), self.line()));
     }
 
     /// The run is over: the view goes away.
@@ -69,6 +70,10 @@ impl Progress {
             _ if at <= self.measured_s => format!("{at:.0}/{:.0} s", self.measured_s),
             _ => String::from("waiting for the last"),
         }
+    }
+
+    fn in_flight(&self) -> String {
+        number::count(self.last.back().map_or(0, |glance| glance.in_flight))
     }
 
     fn line(&self) -> String {
@@ -99,6 +104,7 @@ impl Glance {
             planned: interval.planned,
             ok: interval.ok,
             backlog: interval.gauges.backlog,
+            in_flight: interval.gauges.in_flight,
             response: Sparse::from(&interval.times.response),
         }
     }

@@ -18,7 +18,7 @@ use http::Uri;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind};
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,14 @@ pub(crate) struct Manner {
     pub(crate) begun: Instant,
 }
 
+/// Whether every address of the target refuses a connection. One that does not answer, or that this machine has no port
+/// or descriptor for, refuses nothing.
+async fn refuses(aim: &Aim) -> bool {
+    let answer = pace::within(REACH_LIMIT, raw::connect(&aim.address, 0)).await;
+    let Some(Err(e)) = answer else { return false };
+    matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::NotFound)
+}
+
 /// Makes sure that the target is there.
 ///
 /// # Errors
@@ -98,12 +106,8 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
     watch.until_all_have_ended(&mut crew, plan, signals).await;
     watch.progress.finish();
     let tally = crew.join()?;
-    // A generator without ports or descriptors cannot tell whether the target is there.
-    let can_tell = !(tally.out_of_ports || tally.out_of_descriptors);
     let died = match tally.silent_since {
-        Some(since) if can_tell && reach(aim).await.is_err() => {
-            Some(tally.last_answer.unwrap_or(0).max(since))
-        }
+        Some(since) if refuses(aim).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
     };
     let (totals, timeline) = watch.aggregate.finish(window.intervals());

@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use reports::record::Run;
 use reports::{pictures, store, text};
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// An error, on one line.
@@ -17,34 +17,43 @@ pub(crate) fn note(line: &str) {
 }
 
 /// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
-pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) {
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
     let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let terminal =
         if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
     let mut text = text::summary(run, colour_allowed && terminal);
     if let Some(note) = note {
-        text += &format!("target    {note}\n");
+        text += &format!("target      {note}\n");
     }
     for line in lines {
         text += &format!("{line}\n");
     }
-    // A closed pipe (| head) is the reader's choice.
-    let _ = match beside_json {
+    let written = match beside_json {
         true => std::io::stderr().write_all(text.as_bytes()),
-        false => std::io::stdout().write_all(text.as_bytes()),
+        false => std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()),
     };
+    match written {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::host(format!("cannot write the summary: {e}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The summary as JSON, to a file or, for `-`, to standard output.
 ///
 /// # Errors
-/// Wrong use: the file cannot be written.
+/// The host's fault: the file cannot be written any more.
 pub(crate) fn json(run: &Run, file: &Path) -> Outcome {
-    let refused = |e: String| Failure::usage(format!("cannot write {}: {e}", file.display()));
+    let refused = |e: String| Failure::host(format!("cannot write {}: {e}", file.display()));
     let mut text = serde_json::to_string_pretty(run).map_err(|e| refused(e.to_string()))?;
     text.push('\n');
     if file.as_os_str() == "-" {
-        return std::io::stdout().write_all(text.as_bytes()).map_err(|e| refused(e.to_string()));
+        let mut out = std::io::stdout();
+        return out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| refused(e.to_string()));
     }
     std::fs::write(file, text).map_err(|e| refused(e.to_string()))
 }
@@ -67,7 +76,8 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     if let Some(file) = json_file {
         json(&record.run, file)?;
     }
-    let lines: Vec<String> = drawn.iter().map(|picture| format!("picture   {}", picture.display())).collect();
-    summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"));
+    let lines: Vec<String> =
+        drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
+    summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
     Ok(Exit::Passed)
 }

@@ -3,11 +3,12 @@
 use crate::failure::{Failure, Outcome};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM, from the moment on at which this was made: none that comes between two looks is lost.
+/// SIGINT, SIGTERM and SIGHUP, from the moment on at which this was made: none that comes between two looks is lost.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -18,7 +19,11 @@ impl Signals {
     pub(crate) fn listen() -> Outcome<Self> {
         let listen =
             |kind| signal(kind).map_err(|e| Failure::host(format!("cannot listen for signals: {e}")));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
     }
 
     /// Resolves at the next of them.
@@ -26,6 +31,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 }

@@ -83,7 +83,7 @@ fn load(run: &Run) -> String {
             format!("sent {}/s, ok {}/s", exact_rate(rates.sent), exact_rate(rates.ok)),
         ),
     };
-    out.push_str(&named("load", &format!("{how}, at most {connections} open, seed {}", run.seed)));
+    out.push_str(&named("load", &format!("{how}, {connections} at the peak, seed {}", run.seed)));
     out.push_str(&named("rate", &achieved));
     out
 }

@@ -10,7 +10,7 @@ VALID  5,000 requests/s offered, all answered: p50 0.6 ms, p99 1.22 ms
 
 target      http://www.foobar.com:8080/ (reference target: reference stack:
             proxy, 1 app server limited to 0.25 CPU, MariaDB)
-load        open loop, even arrivals, 10 s, at most 5 connections open, seed 1
+load        open loop, even arrivals, 10 s, 5 connections at the peak, seed 1
 rate        offered 5,000/s, sent 5,000/s, ok 5,000/s
 
                     p50        p90        p99      p99.9        max

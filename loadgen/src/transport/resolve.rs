@@ -29,7 +29,7 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
     }
     let (found, asked) = match route.resolver {
         Some(server) => (ask(server, host).await, format!("the name server {server}")),
-        None => (system(host).await, String::from("the system's resolver")),
+        None => (system(host).await, String::from("the system's resolver (another: --resolver IP:PORT)")),
     };
     let ips = found.map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))?;
     if ips.is_empty() {

@@ -76,5 +76,5 @@ fn context(run: &Run) -> String {
         Loop::Closed => "closed loop".to_owned(),
     };
     let connections = counted(run.connections_max, "connection");
-    format!("{}, {load_loop}, at most {connections} open", run.target.url)
+    format!("{}, {load_loop}, {connections} at the peak", run.target.url)
 }
