@@ -2,7 +2,7 @@
 //! merged interval once all threads have handed theirs over, in order; of past ones it keeps a few numbers each and
 //! the distributions' totals, so its memory does not grow with the number of requests.
 
-use crate::recorder::{Interval, Spares};
+use crate::interval::{Interval, Spares};
 use reports::histogram::{Distributions, Histogram};
 use reports::record::{Bin, Timeline};
 use std::collections::BTreeMap;

@@ -2,10 +2,11 @@
 //! them beginning at the same instant, and gives their intervals as they pass and their tallies at the end.
 
 use crate::failure::{Failure, Outcome};
+use crate::interval::{Interval, Spares};
 use crate::limits;
 use crate::pace::{self, Clock};
 use crate::plan::{Plan, ns};
-use crate::recorder::{Interval, Recorder, Spares, Tally};
+use crate::recorder::{Recorder, Tally};
 use crate::run::Aim;
 use crate::schedule::Schedule;
 use crate::worker::{self, Common, Job, Source};

@@ -4,6 +4,7 @@ mod aggregate;
 mod cli;
 mod crew;
 mod failure;
+mod interval;
 mod limits;
 mod load;
 mod observe;

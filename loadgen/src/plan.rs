@@ -3,8 +3,8 @@
 
 use crate::cli::RunArgs;
 use crate::failure::{Failure, Outcome};
+use crate::interval::Window;
 use crate::limits::{self, Cpus};
-use crate::recorder::Window;
 use crate::request::Template;
 use crate::schedule::{Arrivals, Step};
 use crate::units::{self, Rate};

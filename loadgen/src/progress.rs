@@ -1,7 +1,7 @@
 //! What a person watches while a run goes on: one bar and one line, fit for 80 columns, on standard error and only on
 //! a terminal. Given merged intervals as they pass, it shows the last second of them.
 
-use crate::recorder::{Interval, Window};
+use crate::interval::{Interval, Window};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::histogram::{Histogram, Sparse};
 use reports::number;

@@ -4,13 +4,13 @@
 use crate::aggregate::Aggregate;
 use crate::crew::{Crew, LEAD};
 use crate::failure::{Failure, Outcome};
+use crate::interval::Interval;
 use crate::limits::HostTicks;
 use crate::observe::Observer;
 use crate::pace;
 use crate::plan::{Observe, Plan};
 use crate::progress::Progress;
 use crate::record::{self, Facts};
-use crate::recorder::Interval;
 use crate::request::Requests;
 use crate::signals::Signals;
 use crate::transport::raw::{self, Address};

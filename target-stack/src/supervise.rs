@@ -84,11 +84,21 @@ impl Processes {
             Some(_) => {
                 // Its standard output is closed, so it is ending; what it says last is why.
                 let _ = pace::within(END_LIMIT, listening).await;
-                let words = last_words.borrow();
+                let words = last_words.borrow().clone();
                 let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
-                Err(Failure::start(format!("the {name} tier did not start: {words}")))
+                let why = if words.is_empty() { self.how_last_ended().await } else { words.to_owned() };
+                Err(Failure::start(format!("the {name} tier did not start: {why}")))
             }
             None => Err(Failure::start(format!("the {name} tier did not answer within {READY_LIMIT:?}"))),
+        }
+    }
+
+    /// How the process started last has ended, which it is about to.
+    async fn how_last_ended(&mut self) -> String {
+        let Some(process) = self.all.last_mut() else { return String::new() };
+        match pace::within(END_LIMIT, process.child.wait()).await {
+            Some(Ok(status)) => format!("it {}", ended(status)),
+            _ => String::from("it said nothing"),
         }
     }
 
@@ -112,9 +122,13 @@ impl Processes {
         Failure::start(format!("the {} tier {how}{words}", process.name))
     }
 
-    /// Ends all processes, the last started first, and what they may have left behind.
-    pub(crate) async fn end(mut self) {
+    /// Ends all processes, the last started first, and what they may have left behind. Before the first one's turn,
+    /// which outlives all others, `then` is called.
+    pub(crate) async fn end(mut self, then: Option<impl Fn()>) {
         while let Some(mut process) = self.all.pop() {
+            if self.all.is_empty() {
+                then.iter().for_each(|then| then());
+            }
             signal(process.child.id(), Signal::TERM);
             if pace::within(END_LIMIT, process.child.wait()).await.is_none() {
                 // It may have ended in between; then there is nothing to kill.

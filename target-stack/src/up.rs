@@ -16,6 +16,9 @@ use std::time::Duration;
 const HOST: &str = "www.foobar.com";
 const ADDRESS: &str = "127.0.0.1";
 
+/// Some hundreds of clients at the proxy, as many connections behind it, and what a process has open itself.
+const LEAST_DESCRIPTORS: u64 = 1024;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// App servers behind the proxy
@@ -44,6 +47,12 @@ pub(crate) struct SweepArgs {
 
 /// Runs the stack until SIGINT or SIGTERM.
 pub(crate) fn run(args: Args) -> Outcome {
+    let descriptors = limits::raise_descriptors();
+    if descriptors < LEAST_DESCRIPTORS {
+        return Err(Failure::usage(format!(
+            "a tier needs {LEAST_DESCRIPTORS} file descriptors, and the hard limit is {descriptors}: raise it (ulimit -Hn)"
+        )));
+    }
     let cpus = args.cpus.as_ref().map(|cpus| cpus.0.clone());
     let cpus = cpus.unwrap_or_else(|| limits::default_target_cpus(&limits::allowed_cpus()));
     limits::pin(&cpus)?;
@@ -64,7 +73,7 @@ async fn stack(args: &Args, cpus: Vec<usize>, dir: &mut Option<PathBuf>) -> Outc
         asked = signals::asked_to_end() => asked.map_err(|e| Failure::start(e.to_string())),
         result = serve(args, cpus, dir, &mut processes) => result,
     };
-    processes.end().await;
+    processes.end(dir.as_deref().map(|dir| move || remove(dir))).await;
     result
 }
 
@@ -116,11 +125,13 @@ async fn serve(
 
 /// The proxy's configuration, in nginx's own language.
 fn nginx_conf(apps: &[Tier], dir: &Path, workers: usize) -> String {
+    // In quotes, as a directory may have any name.
+    let pid = dir.join("proxy.pid").display().to_string().replace('\\', r"\\").replace('"', r#"\""#);
     let servers: String = apps.iter().map(|app| format!("        server {};\n", app.address)).collect();
     format!(
         r#"worker_processes {workers};
 daemon off;
-pid {dir}/proxy.pid;
+pid "{pid}";
 
 events {{
     worker_connections 8192;
@@ -135,7 +146,8 @@ http {{
     }}
 
     server {{
-        listen {ADDRESS}:0;
+        # A burst of new connections is not to wait for a repeated SYN.
+        listen {ADDRESS}:0 backlog=4096;
         server_name {HOST};
 
         location / {{
@@ -151,8 +163,7 @@ http {{
         }}
     }}
 }}
-"#,
-        dir = dir.display(),
+"#
     )
 }
 
@@ -163,12 +174,10 @@ fn make_dir(wanted: Option<&Path>) -> Outcome<PathBuf> {
     };
     let Some(dir) = wanted else {
         let base = std::env::temp_dir();
-        let made = (0..100).map(|n| {
-            let nanos = pace::wall_clock().subsec_nanos();
-            let dir = base.join(format!("target-stack-{}-{:x}", std::process::id(), nanos.wrapping_add(n)));
-            std::fs::DirBuilder::new().mode(0o755).create(&dir).map(|()| dir)
-        });
-        return made.flatten().next().ok_or_else(|| refused(&base, std::io::ErrorKind::AlreadyExists.into()));
+        let dir =
+            base.join(format!("target-stack-{}-{:x}", std::process::id(), pace::wall_clock().subsec_nanos()));
+        std::fs::DirBuilder::new().mode(0o755).create(&dir).map_err(|e| refused(&dir, e))?;
+        return Ok(dir);
     };
     std::fs::create_dir_all(dir).map_err(|e| refused(dir, e))?;
     let empty = std::fs::read_dir(dir).map_err(|e| refused(dir, e))?.next().is_none();

@@ -2,7 +2,8 @@
 //! connection is free, which request waits, and which of those under way will time out first. It knows neither sockets
 //! nor clocks, and every operation of the hot path takes constant time.
 
-use crate::recorder::{Due, Gauges};
+use crate::interval::Gauges;
+use crate::recorder::Due;
 use std::collections::VecDeque;
 
 /// The number of a connection; used again when the connection has been removed.

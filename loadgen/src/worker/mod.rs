@@ -8,8 +8,9 @@
 
 mod connection;
 
+use crate::interval::Interval;
 use crate::pace::{Clock, Timer};
-use crate::recorder::{Due, Ending, Interval, Recorder, Tally};
+use crate::recorder::{Due, Ending, Recorder, Tally};
 use crate::request::Requests;
 use crate::schedule::Schedule;
 use crate::transport::pool::{Flight, Id, Pool};

@@ -255,6 +255,8 @@ impl Instance {
             command.arg("--account").arg(account.to_string());
         }
         command.arg("--").arg(program).args(arguments);
+        // The installer's own temporary files, too, are in this directory and nowhere else.
+        command.env("TMPDIR", self.dir.join("tmp"));
         // A group of its own: Ctrl-C at the terminal is for us, who then end it in order.
         command.process_group(0).current_dir(&self.dir).kill_on_drop(true).stdin(Stdio::null());
         command.stdout(log.0).stderr(log.1);

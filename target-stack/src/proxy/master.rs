@@ -15,9 +15,6 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-/// nginx's `NGX_LISTEN_BACKLOG`.
-const BACKLOG: i32 = 511;
-
 /// Serves what `config` says until a signal ends it, with Prometheus metrics at `endpoint`.
 ///
 /// # Errors
@@ -138,10 +135,10 @@ fn listen(config: &Config) -> Outcome<(Vec<SocketAddr>, Vec<Vec<TcpListener>>)> 
         if address.port() != 0 {
             // Shared ports can be shared with another process of this user as well, which would take half of the
             // connections unseen. One socket that does not share finds out.
-            drop(bind(address, false).map_err(|e| bind_failed(address, &e))?);
+            drop(bind(address, None).map_err(|e| bind_failed(address, &e))?);
         }
         for worker in &mut sockets {
-            let listener = bind(address, true).map_err(|e| bind_failed(address, &e))?;
+            let listener = bind(address, Some(port.backlog)).map_err(|e| bind_failed(address, &e))?;
             // The first one settles a port of the kernel's choice.
             address = listener.local_addr().map_err(|e| bind_failed(address, &e))?;
             worker.push(listener);
@@ -151,16 +148,17 @@ fn listen(config: &Config) -> Outcome<(Vec<SocketAddr>, Vec<Vec<TcpListener>>)> 
     Ok((addresses, sockets))
 }
 
-fn bind(address: SocketAddr, shared: bool) -> std::io::Result<TcpListener> {
+/// A socket at `address`; with a backlog it listens, and shares the port with its like.
+fn bind(address: SocketAddr, backlog: Option<i32>) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
+    socket.set_reuse_port(backlog.is_some())?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    if shared {
-        socket.listen(BACKLOG)?;
+    if let Some(backlog) = backlog {
+        socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
     }
     Ok(socket.into())

@@ -40,6 +40,8 @@ pub(crate) struct Config {
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) address: SocketAddr,
+    /// Connections that may wait to be accepted, for each worker.
+    pub(crate) backlog: i32,
     /// The servers that share it, as indices.
     pub(crate) servers: Vec<usize>,
     /// The one that answers for unknown names, as an index of [`Config::servers`].

@@ -58,6 +58,9 @@ fn names(block: &[Directive]) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
+/// nginx's `NGX_LISTEN_BACKLOG`.
+const BACKLOG: i32 = 511;
+
 /// Joins the server last added to its ports.
 fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
     let server = config.servers.len() - 1;
@@ -65,12 +68,14 @@ fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
     for listen in directive.inner().iter().filter(|inner| inner.name == "listen") {
         listened = true;
         let address = values::listen(listen, listen.arg(0))?;
-        let mut default = false;
+        let (mut default, mut backlog) = (false, None);
         for parameter in &listen.args[1..] {
-            match parameter.as_str() {
-                "default_server" => default = true,
+            let number = parameter.strip_prefix("backlog=").map(|n| n.parse::<i32>().ok().filter(|n| *n > 0));
+            match (parameter.as_str(), number) {
+                ("default_server", _) => default = true,
                 // Every worker has its own listening socket in any case.
-                "reuseport" => {}
+                ("reuseport", _) => {}
+                (_, Some(Some(n))) => backlog = Some(n),
                 _ => return Err(listen.error(format_args!("invalid parameter \"{parameter}\""))),
             }
         }
@@ -81,18 +86,24 @@ fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
             }
             Some(port) => {
                 port.servers.push(server);
+                port.backlog = backlog.unwrap_or(port.backlog);
                 if default {
                     port.default = server;
                 }
             }
-            None => config.ports.push(Port { address, servers: vec![server], default: server }),
+            None => {
+                let backlog = backlog.unwrap_or(BACKLOG);
+                config.ports.push(Port { address, backlog, servers: vec![server], default: server });
+            }
         }
     }
     if !listened {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80));
         match config.ports.iter_mut().find(|port| port.address == address) {
             Some(port) => port.servers.push(server),
-            None => config.ports.push(Port { address, servers: vec![server], default: server }),
+            None => {
+                config.ports.push(Port { address, backlog: BACKLOG, servers: vec![server], default: server });
+            }
         }
     }
     Ok(())
