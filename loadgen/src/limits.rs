@@ -99,6 +99,13 @@ impl HostTicks {
     }
 }
 
+/// How long the calling thread has been ready to run while something else had its CPU, in nanoseconds since it began
+/// (the second field of schedstat, Documentation/scheduler/sched-stats.rst); zero where the kernel does not say.
+pub(crate) fn waited_for_cpu() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_ascii_whitespace().nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
 /// The most resident memory that this process has had, in bytes (VmHWM of proc_pid_status(5)).
 pub(crate) fn max_rss_bytes() -> u64 {
     status_field("VmHWM:").unwrap_or(0) * 1024

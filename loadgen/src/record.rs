@@ -69,6 +69,7 @@ pub(crate) fn of(
         },
         connect_limited: tally.saturated,
         never_sent: tally.never_sent,
+        starved_share: if duration_s > 0.0 { tally.starved as f64 / 1e9 / duration_s } else { 0.0 },
         stalled_share: if duration_s > 0.0 { tally.stalled as f64 / 1e9 / duration_s } else { 0.0 },
     };
     let cpu_s = facts.process_cpu.as_secs_f64();

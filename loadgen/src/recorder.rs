@@ -3,7 +3,7 @@
 //! length of a run. It reads no clock: every time is an argument, in nanoseconds since the start of the run.
 
 use crate::interval::{Gauges, Interval, Spares, Window};
-use crate::pace;
+use crate::{limits, pace};
 use reports::histogram::{Distributions, Histogram};
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::Bytes;
@@ -42,6 +42,7 @@ impl Tally {
         self.bytes.sent += other.bytes.sent;
         self.bytes.received += other.bytes.received;
         self.stalled = self.stalled.max(other.stalled);
+        self.starved = self.starved.max(other.starved);
         self.cpu = self.cpu.max(other.cpu);
         self.saturated |= other.saturated;
         self.out_of_descriptors |= other.out_of_descriptors;
@@ -65,6 +66,9 @@ pub(crate) struct Tally {
     pub(crate) bytes: Bytes,
     /// How long the thread did not run although it had meant to, in the measured part; of several, the longest.
     pub(crate) stalled: u64,
+    /// How long the thread was ready to run while something else had its CPU, in the measured part; of several, the
+    /// longest.
+    pub(crate) starved: u64,
     /// CPU time of the busiest thread in the measured part.
     pub(crate) cpu: Duration,
     /// Whether a request had to wait although as many connections were open as allowed.
@@ -96,6 +100,7 @@ pub(crate) struct Recorder {
     current_end: u64,
     window: Window,
     cpu_at_flush: Duration,
+    waited_at_flush: u64,
 }
 
 /// A thread that wakes later than this has been stalled.
@@ -121,6 +126,7 @@ impl Recorder {
             current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
             window,
             cpu_at_flush: pace::thread_cpu(),
+            waited_at_flush: limits::waited_for_cpu(),
         }
     }
 
@@ -138,8 +144,12 @@ impl Recorder {
         past.cpu = cpu.saturating_sub(self.cpu_at_flush);
         past.gauges = gauges;
         self.cpu_at_flush = cpu;
+        let waited = limits::waited_for_cpu();
+        let starved = waited.saturating_sub(self.waited_at_flush);
+        self.waited_at_flush = waited;
         if past.number >= 0 && self.current_end <= self.window.end {
             self.tally.cpu += past.cpu;
+            self.tally.starved += starved;
         }
         self.current_end += self.window.length;
         past

@@ -27,6 +27,9 @@ pub const CPU_SHARE_MOST: f64 = 0.8;
 /// The most that a sending thread may have been kept from running, as a share of the measured part: past it, the 99th
 /// percentile is the generator's own, also where no request was due in the meantime.
 pub const STALLED_SHARE_MOST: f64 = 0.01;
+/// The most that a sending thread may have waited for its CPU, as a share of the measured part: past it, answers are read
+/// late as well, which no send lag shows.
+pub const STARVED_SHARE_MOST: f64 = 0.05;
 /// The most that a hypervisor may have taken from this machine's CPUs.
 pub const STEAL_SHARE_MOST: f64 = 0.05;
 
@@ -47,6 +50,8 @@ pub struct HostFindings {
     pub never_sent: u64,
     /// The share of the measured part in which a sending thread did not run although it had meant to, 0 to 1.
     pub stalled_share: f64,
+    /// The share of the measured part in which a sending thread was ready to run while something else had its CPU, 0 to 1.
+    pub starved_share: f64,
 }
 
 /// Judges `run` in the light of `findings`. What speaks against it comes first in the reasons, then the notes.
@@ -57,6 +62,7 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     against.extend(generator_busy(run));
     against.extend(host_exhausted(findings));
     against.extend(stalled(findings));
+    against.extend(starved(findings));
     against.extend(own_lateness_decided(run, findings));
     if run.load_loop == Loop::Open {
         against.extend(late(run, findings));
@@ -142,6 +148,17 @@ fn stalled(findings: &HostFindings) -> Option<String> {
     (share > STALLED_SHARE_MOST).then(|| {
         let most = percent(STALLED_SHARE_MOST);
         format!("the generator was kept from running for {} of the time, over {most}", percent(share))
+    })
+}
+
+fn starved(findings: &HostFindings) -> Option<String> {
+    let share = findings.starved_share;
+    (share > STARVED_SHARE_MOST).then(|| {
+        let most = percent(STARVED_SHARE_MOST);
+        format!(
+            "the generator waited for its CPU for {} of the time, over {most}: something else runs there",
+            percent(share)
+        )
     })
 }
 

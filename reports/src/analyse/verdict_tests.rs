@@ -20,7 +20,7 @@ fn asked(rule: &str, run: &Run) -> ThresholdResult {
 /// Changes to a run, what was found, and a part of the reason against it; `None` where it stays valid.
 type Case = (&'static str, fn(&mut Run, &mut HostFindings), Option<&'static str>);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 29] = [
     ("sound", |_, _| {}, None),
     ("nothing", |run, _| *run = fixture::empty().run, Some("no request was due")),
     ("ledger", |run, _| run.ok -= 1, Some("does not add up")),
@@ -32,6 +32,29 @@ const CASES: [Case; 22] = [
     ("little steal", |_, found| found.steal_share = 0.05, None),
     ("woke late", |_, found| found.wakeup_lag_p99_ms = 1.1, Some("woke late: p99 1.1 ms")),
     ("woke in time", |_, found| found.wakeup_lag_p99_ms = 1.0, None),
+    ("stalled", |_, found| found.stalled_share = 0.011, Some("kept from running for 1.1 % of the time")),
+    ("hardly stalled", |_, found| found.stalled_share = 0.01, None),
+    ("starved", |_, found| found.starved_share = 0.06, Some("waited for its CPU for 6 % of the time")),
+    ("hardly starved", |_, found| found.starved_share = 0.05, None),
+    (
+        "its own lateness decided a threshold",
+        |run, _| {
+            run.response_ms.max = Some(120.0);
+            run.send_lag_ms.max = Some(99.0);
+            run.thresholds.push(asked("max<100ms", run));
+        },
+        Some("max<100ms does not hold, but the generator itself was late by 99 ms there"),
+    ),
+    (
+        "its own lateness is not what decided",
+        |run, _| {
+            run.response_ms.max = Some(120.0);
+            run.send_lag_ms.max = Some(4.0);
+            run.thresholds.push(asked("max<100ms", run));
+        },
+        None,
+    ),
+    ("a step's ledger", |run, _| run.steps[0].counts.ok += 1, Some("the ledger of step 1 does not add up")),
     ("sent late", |run, _| run.send_lag_ms.p99 = Some(1.5), Some("though connections were free: p99 1.5 ms")),
     (
         "late for the objective",
