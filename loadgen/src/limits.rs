@@ -55,12 +55,19 @@ pub(crate) fn pin(cpus: &[usize]) -> Outcome {
     sched_setaffinity(None, &set).map_err(|e| Failure::usage(format!("cannot use CPUs {cpus:?}: {e}")))
 }
 
-/// Raises the limit of open file descriptors to the hard one, and gives what it then is.
-pub(crate) fn raise_descriptors() -> u64 {
+/// Raises the limit of open file descriptors to the hard one, and gives what it then is. Makes room for `room` of
+/// them at once, while this process has one thread: later, each time the kernel's table of them grows, every thread that
+/// opens one waits for all CPUs to pass a quiescent state (expand_files in fs/file.c), some tens of milliseconds in
+/// the middle of a load.
+pub(crate) fn raise_descriptors(room: u64) -> u64 {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let done = rustix::process::setrlimit(Resource::Nofile, raised).is_ok();
-    if done { limit.maximum } else { limit.current }.unwrap_or(u64::MAX)
+    let limit = if done { limit.maximum } else { limit.current }.unwrap_or(u64::MAX);
+    let highest = i32::try_from(limit.min(room)).unwrap_or(i32::MAX) - 1;
+    // The highest one is closed again at once; the table stays. Without standard error there is less room, that is all.
+    drop(rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), highest));
+    limit
 }
 
 /// CPU time by kind since boot, of some CPUs, in ticks (proc_stat(5)).

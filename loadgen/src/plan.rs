@@ -170,7 +170,8 @@ impl Plan {
     /// Every connection is a descriptor, and the rest of the process wants a few.
     fn check_descriptors(&self) -> Outcome {
         const OTHERS: u64 = 64;
-        let (limit, needed) = (limits::raise_descriptors(), self.connections as u64 + OTHERS);
+        let needed = self.connections as u64 + OTHERS;
+        let limit = limits::raise_descriptors(needed);
         if limit < needed {
             return Err(Failure::usage(format!(
                 "{} connections need {needed} file descriptors, and the hard limit is {limit}: lower --connections to {}, or raise it (ulimit -Hn)",

@@ -74,6 +74,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// So many descriptors have room from the start: clients of a tier, and its connections to the next one.
+const DESCRIPTORS: u64 = 16_384;
+
 /// What clap calls a command line without a subcommand: the help is the answer.
 const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
@@ -94,7 +97,7 @@ fn run(cli: Cli) -> Outcome {
     if let Some(parent) = cli.die_with {
         limits::die_with_parent(rustix::process::Signal::TERM, parent)?;
     }
-    limits::raise_descriptors();
+    limits::raise_descriptors(DESCRIPTORS);
     match cli.command {
         Command::Up(args) => up::run(args),
         Command::Sweep(args) => up::sweep(args),

@@ -47,7 +47,7 @@ pub(crate) struct SweepArgs {
 
 /// Runs the stack until SIGINT or SIGTERM.
 pub(crate) fn run(args: Args) -> Outcome {
-    let descriptors = limits::raise_descriptors();
+    let descriptors = limits::raise_descriptors(LEAST_DESCRIPTORS);
     if descriptors < LEAST_DESCRIPTORS {
         return Err(Failure::usage(format!(
             "a tier needs {LEAST_DESCRIPTORS} file descriptors, and the hard limit is {descriptors}: raise it (ulimit -Hn)"
