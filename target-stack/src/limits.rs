@@ -64,8 +64,7 @@ pub(crate) fn pin(cpus: &[usize]) -> Outcome {
 
 /// Raises the limit of open file descriptors to the hard one, and gives what it then is. Makes room for `room` of
 /// them at once, while this process has one thread: later, each time the kernel's table of them grows, every thread that
-/// opens one waits for all CPUs to pass a quiescent state (expand_files in fs/file.c), some tens of milliseconds in
-/// the middle of a load.
+/// opens one waits for all CPUs to pass a quiescent state (expand_files in fs/file.c), in the middle of a load.
 pub(crate) fn raise_descriptors(room: u64) -> u64 {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

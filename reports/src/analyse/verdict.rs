@@ -14,8 +14,8 @@ use crate::analyse::threshold::{Metric, Threshold};
 use crate::number::{count, counted, ms, percent, seconds};
 use crate::record::{Distribution, Loop, Run, Verdict};
 
-/// The most that the 99th percentile of the send lag may be, in milliseconds: a wake-up from idle is 0.05 ms on a
-/// quiet machine, so this is late by any measure.
+/// The most that the 99th percentile of the send lag may be, in milliseconds: many times what a wake-up from idle takes,
+/// so it is late by any measure.
 pub const SEND_LAG_LIMIT_MS: f64 = 1.0;
 /// The most that it may be as a share of the objective, where p99 has one: more of it, and the generator's lateness
 /// decides whether the objective holds.

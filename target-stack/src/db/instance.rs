@@ -121,7 +121,7 @@ impl Instance {
     pub(super) async fn end(mut self) -> Outcome {
         let child = match &mut self.work {
             Work::Nothing => None,
-            // The installer is a script over several processes and takes half a second: waiting for it is the only
+            // The installer is a script over several processes and soon done: waiting for it is the only
             // way to know that nobody writes any more.
             Work::Installing(child) => Some(child),
             Work::Serving(child) => {
