@@ -136,5 +136,7 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         backlog: share(plan.backlog),
         timeout_ns: ns(plan.timeout),
         expected: Arc::clone(&plan.expected),
+        sources: Vec::new(),
+        requests_per_connection: u64::MAX,
     }
 }

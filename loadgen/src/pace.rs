@@ -2,12 +2,14 @@
 //! it is the only room that reads a clock or sleeps, and it never decides what happens at an instant.
 #![expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
 
+use rustix::thread::{clock_nanosleep_relative, set_current_timer_slack};
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
 use std::future::Future;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::Interest;
@@ -56,6 +58,72 @@ impl Clock {
     pub(crate) fn instant(&self, ns: u64) -> Instant {
         self.start + Duration::from_nanos(ns)
     }
+
+    /// What the wall clock shows when this one shows zero, in nanoseconds since 1970: it turns the kernel's timestamps into
+    /// times of the run. It only changes when somebody sets the wall clock.
+    pub(crate) fn zero_on_the_wall(&self) -> u64 {
+        let reading = || {
+            let before = self.ns();
+            let wall = clock_gettime(ClockId::Realtime);
+            let after = self.ns();
+            let wall = wall.tv_sec.unsigned_abs() * 1_000_000_000 + wall.tv_nsec.unsigned_abs();
+            (after - before, wall.saturating_sub(before + (after - before) / 2))
+        };
+        // Of several, the one that was interrupted least.
+        let best = (0..3).map(|_| reading()).min_by_key(|(took, _)| *took);
+        best.map_or(0, |(_, zero)| zero)
+    }
+
+    /// Waits until `ns` nanoseconds after the start without giving the CPU away: for what is left after an early wake-up.
+    pub(crate) fn wait_out(&self, ns: u64) {
+        while self.ns() < ns {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Sleeps until `ns` nanoseconds after the start, and blocks the thread for it.
+    pub(crate) fn sleep_until(&self, ns: u64) {
+        let left = self.instant(ns).saturating_duration_since(now());
+        if let Ok(left) = Timespec::try_from(left) {
+            // A signal may cut it short: whoever sleeps looks at the clock afterwards anyway.
+            let _ = clock_nanosleep_relative(ClockId::Monotonic, &left);
+        }
+    }
+}
+
+/// How much before its deadline a thread has itself woken, since waking takes its time. It follows the tenth percentile of what
+/// wake-ups have taken (Robbins and Monro, "A stochastic approximation method", 1951), so that nine of ten come after the
+/// deadline as before, only sooner after it; what the others are early, a few microseconds, is waited out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lead {
+    ns: u64,
+}
+
+impl Lead {
+    /// Never more than this: a host that takes longer is busy, and a wait for that long is a CPU taken from it.
+    const MOST_NS: u64 = 50_000;
+    const UP_NS: u64 = 100;
+    const DOWN_NS: u64 = 900;
+
+    /// As it is now, in nanoseconds.
+    pub(crate) fn ns(self) -> u64 {
+        self.ns
+    }
+
+    /// A wake-up came `took_ns` after the time that it was asked for.
+    pub(crate) fn learn(&mut self, took_ns: u64) {
+        self.ns = if took_ns > self.ns {
+            (self.ns + Self::UP_NS).min(Self::MOST_NS)
+        } else {
+            self.ns.saturating_sub(Self::DOWN_NS)
+        };
+    }
+}
+
+/// Lets the kernel wake this thread when it is due: by default it may be 50 us late, to save wake-ups.
+pub(crate) fn wake_precisely() {
+    // Refused by no kernel that has it; without it the thread is later, which its send lag shows.
+    let _ = set_current_timer_slack(NonZeroU64::new(1));
 }
 
 /// Waits for `length` with the millisecond grain of tokio's timer, where that is enough.
@@ -116,6 +184,18 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lead_is_what_nine_of_ten_wake_ups_exceed() {
+        let mut lead = Lead::default();
+        // Wake-ups that take 10 to 29 us, in turn.
+        (0..20_000u64).for_each(|n| lead.learn(10_000 + n % 20 * 1_000));
+        assert!((10_000..14_000).contains(&lead.ns()), "{lead:?}");
+        (0..20_000).for_each(|_| lead.learn(5_000_000));
+        assert_eq!(lead.ns(), Lead::MOST_NS);
+        (0..200).for_each(|_| lead.learn(0));
+        assert_eq!(lead.ns(), 0);
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_timer_never_returns_early_and_can_be_used_again() {

@@ -52,6 +52,8 @@ impl Tally {
         self.ok_in_time += other.ok_in_time;
         self.sent_in_time += other.sent_in_time;
         self.never_sent += other.never_sent;
+        self.stamped += other.stamped;
+        self.unstamped += other.unstamped;
     }
 }
 
@@ -87,6 +89,10 @@ pub(crate) struct Tally {
     pub(crate) sent_in_time: u64,
     /// Counted requests that timed out, or were unfinished, while they waited for a connection.
     pub(crate) never_sent: u64,
+    /// Answers whose end the kernel has put a time on.
+    pub(crate) stamped: u64,
+    /// Answers timed when they were read.
+    pub(crate) unstamped: u64,
 }
 
 /// See the module.
@@ -253,6 +259,12 @@ impl Recorder {
             self.tally.bytes.sent += sent as u64;
             self.tally.bytes.received += received as u64;
         }
+    }
+
+    /// An answer came: whether the kernel has said when.
+    pub(crate) fn stamped(&mut self, by_kernel: bool) {
+        self.tally.stamped += u64::from(by_kernel);
+        self.tally.unstamped += u64::from(!by_kernel);
     }
 
     /// The facts about the thread's connections that a verdict needs.

@@ -13,17 +13,15 @@ use crate::progress::Progress;
 use crate::record::{self, Facts};
 use crate::request::Requests;
 use crate::signals::Signals;
-use crate::transport::raw::{self, Address};
+use crate::transport::raw::Address;
+use crate::transport::reach;
 use http::Uri;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind};
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How long a target may take to accept the connection that shows that it is there.
-const REACH_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a plan is carried out on.
 #[derive(Debug)]
@@ -61,24 +59,12 @@ pub(crate) struct Manner {
     pub(crate) begun: Instant,
 }
 
-/// Whether every address of the target refuses a connection. One that does not answer, or that this machine has no port
-/// or descriptor for, refuses nothing.
-async fn refuses(aim: &Aim) -> bool {
-    let answer = pace::within(REACH_LIMIT, raw::connect(&aim.address, 0)).await;
-    let Some(Err(e)) = answer else { return false };
-    matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::NotFound)
-}
-
 /// Makes sure that the target is there.
 ///
 /// # Errors
 /// The target's fault: nothing accepts a connection.
 pub(crate) async fn reach(aim: &Aim) -> Outcome {
-    let why = match pace::within(REACH_LIMIT, raw::connect(&aim.address, 0)).await {
-        Some(Ok(_)) => return Ok(()),
-        Some(Err(e)) => e.to_string(),
-        None => format!("no connection within {REACH_LIMIT:?}"),
-    };
+    let Err(why) = reach::reach(&aim.address).await else { return Ok(()) };
     let address = match &aim.address {
         Address::Tcp(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         Address::Unix(path) => path.display().to_string(),
@@ -107,7 +93,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
     watch.progress.finish();
     let tally = crew.join()?;
     let died = match tally.silent_since {
-        Some(since) if refuses(aim).await => Some(tally.last_answer.unwrap_or(0).max(since)),
+        Some(since) if reach::refuses(&aim.address).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
     };
     let (totals, timeline) = watch.aggregate.finish(window.intervals());

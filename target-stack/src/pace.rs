@@ -22,6 +22,26 @@ pub(crate) fn wall_clock() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The wall clock beside the monotonic one, to read the kernel's timestamps by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock {
+    now: Instant,
+    wall: Duration,
+}
+
+impl WallClock {
+    /// Both as they are now.
+    pub(crate) fn read() -> Self {
+        Self { now: now(), wall: wall_clock() }
+    }
+
+    /// The instant at which the wall clock showed `wall`, time since 1970, if it has not been set since.
+    pub(crate) fn instant(&self, wall: Duration) -> Instant {
+        let ago = self.wall.saturating_sub(wall);
+        self.now.checked_sub(ago).unwrap_or(self.now)
+    }
+}
+
 /// Waits for `length`, with the millisecond grain of tokio's timer.
 pub(crate) async fn pause(length: Duration) {
     tokio::time::sleep(length).await;

@@ -24,6 +24,14 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// The head that was read last, of any connection: a server mostly answers with the one it answered with before, and bytes that
+/// are equal mean the same.
+#[derive(Debug, Default)]
+pub(crate) struct LastHead {
+    bytes: Vec<u8>,
+    head: Option<Head>,
+}
+
 /// Reads the answers of one connection, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -68,12 +76,17 @@ impl Reader {
     ///
     /// # Errors
     /// When the bytes are no HTTP answer, or its head is longer than any honest one.
-    pub(crate) fn feed(&mut self, bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, Malformed> {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        to_head: bool,
+        last: &mut LastHead,
+    ) -> Result<Option<(Answer, usize)>, Malformed> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             let (used, whole) = match self.state {
-                State::Head => self.head(rest, to_head)?,
+                State::Head => self.head(rest, to_head, last)?,
                 State::UntilClose => (rest.len(), false),
                 State::Content(left) => {
                     let used = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
@@ -97,8 +110,11 @@ impl Reader {
     }
 
     /// Reads a head from `bytes`, together with what was carried over.
-    fn head(&mut self, bytes: &[u8], to_head: bool) -> Result<(usize, bool), Malformed> {
+    fn head(&mut self, bytes: &[u8], to_head: bool, last: &mut LastHead) -> Result<(usize, bool), Malformed> {
         if self.carry.is_empty() {
+            if let Some(head) = last.begins(bytes) {
+                return Ok((last.bytes.len(), self.begin(&head, to_head)));
+            }
             // httparse would skip empty lines before a head; no answer begins with one.
             if bytes.first() != Some(&b'H') {
                 return Err(Malformed);
@@ -107,7 +123,11 @@ impl Reader {
                 self.carry.extend_from_slice(bytes);
                 return if bytes.len() > MAX_HEAD { Err(Malformed) } else { Ok((bytes.len(), false)) };
             };
-            return if used > MAX_HEAD { Err(Malformed) } else { Ok((used, self.begin(&head, to_head))) };
+            if used > MAX_HEAD {
+                return Err(Malformed);
+            }
+            last.remember(&bytes[..used], head);
+            return Ok((used, self.begin(&head, to_head)));
         }
         // The head is parsed again only when its end is there, so that a server that drips single bytes costs nothing.
         let seen = self.carry.len();
@@ -204,13 +224,32 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
+impl LastHead {
+    /// Heads longer than this are not worth the comparison.
+    const LONGEST: usize = 1024;
+
+    fn begins(&self, bytes: &[u8]) -> Option<Head> {
+        self.head.filter(|_| bytes.starts_with(&self.bytes))
+    }
+
+    fn remember(&mut self, bytes: &[u8], head: Head) {
+        if bytes.len() <= Self::LONGEST {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(bytes);
+            self.head = Some(head);
+        }
+    }
+}
+
 /// What counts of a head.
+#[derive(Clone, Copy, Debug)]
 struct Head {
     status: u16,
     keep_alive: bool,
     framing: Framing,
 }
 
+#[derive(Clone, Copy, Debug)]
 enum Framing {
     Length(u64),
     Chunked,

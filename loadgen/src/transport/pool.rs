@@ -102,6 +102,11 @@ impl<C> Pool<C> {
         self.backlog.front()
     }
 
+    /// Whether a connection is free.
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
     /// A free connection, and a request for it.
     pub(crate) fn match_up(&mut self) -> Option<(Id, Due)> {
         if self.idle.is_empty() {

@@ -1,194 +1,239 @@
-//! A worker's connections. Each has a task that opens it, writes what the socket did not take at once, reads the
-//! answers, and says how a request ended. It never decides when a request is due.
+//! A worker's connections: opened as they are needed, written to and read from when their sockets are ready, and closed when
+//! they have served. It says how the request on one of them ended, and never decides when a request is due.
 
-use super::{READS_IN_A_ROW, RECONNECT, Source, State, Worker};
-use crate::pace;
+use super::opening::{Opened, Openings};
+use super::{LATE_READ_BYTES, READS_IN_A_ROW, RECONNECT_NS, Worker};
 use crate::recorder::Ending;
+use crate::transport::poll::Ready;
 use crate::transport::pool::{Flight, Id};
-use crate::transport::raw::{self, ReadHalf};
+use crate::transport::raw::Connection;
+use crate::transport::socket::{Received, Socket};
 use reports::outcome::ErrorKind;
 use rustix::io::Errno;
-use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::io::ReadBuf;
 
 impl Worker {
-    /// The task of one connection, from its opening to its end.
-    pub(super) async fn connect(self: Rc<Self>) {
-        let turn = self.turn.replace(self.turn.get() + 1);
-        let begun = self.clock.ns();
-        let limit = Duration::from_nanos(self.job.timeout_ns);
-        let opened = pace::within(limit, raw::connect(&self.job.address, turn)).await;
-        let (connection, mut reader) = match opened {
-            Some(Ok(opened)) => opened,
-            Some(Err(e)) => {
-                self.connect_failed(begun, Some(e));
-                return self.reopen_later().await;
-            }
-            None => {
-                self.connect_failed(begun, None);
-                return self.reopen_later().await;
-            }
-        };
-        let open = self.common.open.fetch_add(1, Ordering::Relaxed) + 1;
-        self.common.most_open.fetch_max(open, Ordering::Relaxed);
-        let id = self.state.borrow_mut().pool.connected(connection);
-        self.ready(id, self.now());
-        let kind = poll_fn(|cx| self.poll_connection(id, &mut reader, cx)).await;
-        self.common.open.fetch_sub(1, Ordering::Relaxed);
-        self.closed(id, kind);
+    /// Opens connections for the requests that wait for one; in a closed loop, those that it has lost.
+    pub(super) fn open(&mut self, now: u64) {
+        if self.pool.saturated() {
+            self.recorder.tally_mut().saturated = true;
+        }
+        if now >= self.reopen_at {
+            self.reopen_at = u64::MAX;
+            self.open_all();
+        }
+        while self.job.source.is_open() && self.pool.begin_connect() {
+            let opened = self.openings.begin(&self.poll, now);
+            self.opened(opened);
+        }
     }
 
-    /// A connection could not be opened: the request whose turn it is had waited for it. With no error, the attempt
-    /// took as long as a request may; then each waiting request ends at its own deadline, and none is taken here.
-    fn connect_failed(&self, begun: u64, error: Option<io::Error>) {
+    /// Opens all connections of a closed loop, as long as there is something to send on them.
+    pub(super) fn open_all(&mut self) {
+        let now = self.clock.ns();
+        let wanted = self.pool.first_waiting().is_some() || now < self.job.end_ns;
+        // One that fails at once is not tried again at once.
+        while !self.job.source.is_open() && wanted && now < self.reopen_at && self.pool.begin_spare_connect()
+        {
+            let opened = self.openings.begin(&self.poll, now);
+            self.opened(opened);
+        }
+    }
+
+    /// A socket is ready.
+    pub(super) fn attend_to(&mut self, ready: Ready, now: u64) {
+        if Openings::is_one(ready.key) {
+            let opened = self.openings.ready(ready.key, &self.poll);
+            return self.opened(opened);
+        }
+        let id = (ready.key & 0xffff_ffff) as Id;
+        let known = self.pool.connection(id).is_some_and(|c| u64::from(c.serial) == ready.key >> 32);
+        // It may have been closed since the kernel said so.
+        if known && self.write(id) && ready.readable {
+            self.read(id, ready, now);
+        }
+    }
+
+    /// What became of a connection that was being opened.
+    fn opened(&mut self, opened: Option<Opened>) {
+        match opened {
+            None => {}
+            Some(Opened::Yes(socket)) => self.connected(socket),
+            Some(Opened::No(begun, e)) => self.connect_failed(begun, &e),
+        }
+    }
+
+    fn connected(&mut self, socket: Socket) {
+        self.serial = (self.serial + 1) & 0x7fff_ffff;
+        let serial = self.serial;
+        let id = self.pool.connected(Connection::new(socket, serial));
+        let Some(connection) = self.pool.connection(id) else { return };
+        let (key, socket) = (key(id, serial), &connection.socket);
+        let watched = self.poll.rename(socket, key).or_else(|_| self.poll.add(socket, key));
+        let open = self.common.open.fetch_add(1, Ordering::Relaxed) + 1;
+        self.common.most_open.fetch_max(open, Ordering::Relaxed);
         let now = self.now();
-        let state = &mut *self.state.borrow_mut();
-        state.pool.connect_failed();
-        let tally = state.recorder.tally_mut();
-        match error.as_ref().and_then(Errno::from_io_error) {
+        match watched {
+            Ok(()) => self.ready(id, now),
+            Err(_) => {
+                self.remove(id);
+                self.cannot_connect(now, ErrorKind::Connect);
+            }
+        }
+    }
+
+    /// A connection could not be opened: the request whose turn it is had waited for it.
+    fn connect_failed(&mut self, begun: u64, error: &io::Error) {
+        self.pool.connect_failed();
+        let tally = self.recorder.tally_mut();
+        match Errno::from_io_error(error) {
             Some(Errno::MFILE | Errno::NFILE) => tally.out_of_descriptors = true,
             Some(Errno::ADDRNOTAVAIL) => tally.out_of_ports = true,
             _ => {}
         }
-        let due = match &self.job.source {
-            Source::Open(_) if error.is_none() => None,
-            Source::Open(_) => state.pool.next_waiting(),
-            // In a closed loop it was due when the attempt began.
-            Source::Closed(ends) => self.next_of_closed(state, ends, begun),
-        };
-        if let Some(due) = due {
-            let kind = if error.is_some() { ErrorKind::Connect } else { ErrorKind::Timeout };
-            state.recorder.done(&due, None, now, Ending::Error(kind));
-        }
+        self.cannot_connect(begun, ErrorKind::Connect);
     }
 
-    /// In a closed loop every connection comes back, after a pause that keeps a dead target from being hammered.
-    async fn reopen_later(self: Rc<Self>) {
-        if matches!(self.job.source, Source::Closed(_)) {
-            pace::pause(RECONNECT).await;
-            self.open_all_until_end();
-        } else {
-            self.dispatch();
-        }
-    }
-
-    /// Opens the connections that a closed loop has lost, as long as there is something to send on them.
-    fn open_all_until_end(self: &Rc<Self>) {
-        let waiting = self.state.borrow().pool.first_waiting().is_some();
-        if waiting || self.clock.ns() < self.job.end_ns {
-            self.open_all();
-        }
-    }
-
-    /// Writes what is left of a request, and reads what has come, until the connection ends. Gives what kind of failure
-    /// that end is for a request that is under way.
-    fn poll_connection(
-        self: &Rc<Self>,
-        id: Id,
-        reader: &mut ReadHalf,
-        cx: &mut Context<'_>,
-    ) -> Poll<ErrorKind> {
-        for _ in 0..READS_IN_A_ROW {
-            if !self.poll_write(id, cx) {
-                return Poll::Ready(ErrorKind::Reset);
+    /// Gives up the connections that have been opening for as long as a request may take.
+    pub(super) fn give_up_opening(&mut self, now: u64) {
+        while let Some(begun) = self.openings.first().filter(|begun| begun + self.job.timeout_ns <= now) {
+            self.openings.give_up_first();
+            self.pool.connect_failed();
+            // In an open loop the requests that wait end at their own deadlines.
+            if !self.job.source.is_open() {
+                self.cannot_connect(begun, ErrorKind::Timeout);
             }
-            let mut buffer = self.buffer.borrow_mut();
-            let mut buffer = ReadBuf::new(&mut buffer);
-            match reader.poll_read(cx, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(ErrorKind::Reset),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                    self.ended(id);
-                    return Poll::Ready(ErrorKind::Reset);
-                }
-                Poll::Ready(Ok(())) => {
-                    if let Some(kind) = self.received(id, buffer.filled()) {
-                        return Poll::Ready(kind);
+        }
+    }
+
+    /// Without the connection, the request that had waited for it fails; in a closed loop it was due when the attempt
+    /// began. There every connection comes back, after a pause that keeps a dead target from being hammered.
+    fn cannot_connect(&mut self, begun: u64, kind: ErrorKind) {
+        let now = self.now();
+        let open = self.job.source.is_open();
+        let due = if open { self.pool.next_waiting() } else { self.next_of_closed(begun) };
+        if let Some(due) = due {
+            self.recorder.done(&due, None, now, Ending::Error(kind));
+        }
+        if !open {
+            self.reopen_at = self.reopen_at.min(now + RECONNECT_NS);
+        }
+    }
+
+    /// Goes on writing; `false` when the connection has ended by it.
+    fn write(&mut self, id: Id) -> bool {
+        let Some(connection) = self.pool.connection(id).filter(|c| c.is_writing()) else { return true };
+        match connection.write() {
+            Ok(written) => {
+                let done = !connection.is_writing();
+                self.recorder.moved(written, 0);
+                self.writing -= usize::from(done);
+                true
+            }
+            Err(_) => {
+                let now = self.now();
+                self.closed(id, ErrorKind::Reset, now);
+                false
+            }
+        }
+    }
+
+    /// Reads the connection empty. A read that does not fill the buffer has done that, but for the end. A long answer has to
+    /// come back to it, so that it keeps neither other connections waiting nor requests that come due.
+    fn read(&mut self, id: Id, ready: Ready, now: u64) {
+        for _ in 0..READS_IN_A_ROW {
+            let Some(connection) =
+                self.pool.connection(id).filter(|c| u64::from(c.serial) == ready.key >> 32)
+            else {
+                return;
+            };
+            match connection.read(&mut self.buffer) {
+                Ok(None) => return,
+                Ok(Some(Received { bytes: 0, .. })) => return self.ended(id, now),
+                Ok(Some(received)) => {
+                    self.received(id, received, now);
+                    if received.bytes < self.buffer.len() && !ready.ends {
+                        return;
                     }
                 }
+                Err(_) => return self.closed(id, ErrorKind::Reset, now),
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        self.again.push(ready);
     }
 
-    /// Goes on writing; `false` when the connection is to end.
-    fn poll_write(&self, id: Id, cx: &mut Context<'_>) -> bool {
-        let state = &mut *self.state.borrow_mut();
-        let index = state.pool.flight(id).map(|flight| flight.due.index);
-        let Some(connection) = state.pool.connection(id) else { return false };
-        connection.remember(cx.waker());
-        if connection.is_closing() {
-            return false;
-        }
-        let Some(index) = index.filter(|_| connection.is_writing()) else { return true };
-        let (written, alive) = connection.poll_write(cx, self.job.requests.pick(index));
-        state.recorder.moved(written, 0);
-        alive
-    }
-
-    /// Bytes have come. Gives the kind of failure when the connection is to end.
-    fn received(self: &Rc<Self>, id: Id, bytes: &[u8]) -> Option<ErrorKind> {
-        let now = self.now();
-        {
-            let state = &mut *self.state.borrow_mut();
-            state.recorder.moved(0, bytes.len());
-            let flying = state.pool.flight(id).is_some();
-            let connection = state.pool.connection(id)?;
-            if !flying {
-                // Nothing was asked for: whatever this is, the connection is not to be trusted.
-                return Some(ErrorKind::Protocol);
-            }
-            let (answer, used) = match connection.reader.feed(bytes, self.job.requests.are_head()) {
-                Ok(None) => return None,
+    /// Bytes have come.
+    fn received(&mut self, id: Id, received: Received, now: u64) {
+        self.recorder.moved(0, received.bytes);
+        let flight = self.pool.flight(id).copied();
+        let (Some(connection), Some(flight)) = (self.pool.connection(id), flight) else {
+            // Nothing was asked for: whatever this is, the connection is not to be trusted.
+            return self.closed(id, ErrorKind::Protocol, now);
+        };
+        let bytes = &self.buffer[..received.bytes];
+        let (answer, used) =
+            match connection.reader.feed(bytes, self.job.requests.are_head(), &mut self.last_head) {
+                Ok(None) => {
+                    // It may be a long one: a socket that fills up would make the target wait.
+                    self.may_read_late = false;
+                    return;
+                }
                 Ok(Some(whole)) => whole,
-                Err(_) => return Some(ErrorKind::Protocol),
+                Err(_) => return self.closed(id, ErrorKind::Protocol, now),
             };
-            let reusable = answer.reusable && used == bytes.len() && !connection.is_writing();
-            self.answered(state, id, answer.status, now);
-            if !reusable {
-                return Some(ErrorKind::Reset);
-            }
-        }
-        self.ready(id, now);
-        None
+        let served = connection.requests >= self.job.requests_per_connection;
+        let reusable = answer.reusable && used == bytes.len() && !connection.is_writing() && !served;
+        let done = self.done_at(&received, &flight, now);
+        self.answered(id, answer.status, done);
+        if reusable { self.ready(id, now) } else { self.closed(id, ErrorKind::Reset, now) }
+    }
+
+    /// When the last bytes of an answer reached this host: by the kernel's word, unless that cannot be.
+    fn done_at(&mut self, received: &Received, flight: &Flight, now: u64) -> u64 {
+        let stamp = received.at_wall_ns.map(|wall| wall.saturating_sub(self.wall_zero));
+        let stamp = stamp.filter(|at| (flight.sent..=now).contains(at));
+        self.may_read_late = stamp.is_some() && received.bytes < LATE_READ_BYTES;
+        self.recorder.stamped(stamp.is_some());
+        stamp.unwrap_or(now)
     }
 
     /// The connection was closed by the server, which is how some answers end.
-    fn ended(&self, id: Id) {
-        let now = self.now();
-        let state = &mut *self.state.borrow_mut();
-        if let Some(answer) = state.pool.connection(id).and_then(|connection| connection.reader.end()) {
-            self.answered(state, id, answer.status, now);
+    fn ended(&mut self, id: Id, now: u64) {
+        if let Some(answer) = self.pool.connection(id).and_then(|connection| connection.reader.end()) {
+            self.answered(id, answer.status, now);
         }
+        self.closed(id, ErrorKind::Reset, now);
     }
 
     /// The request under way on the connection has its whole answer.
-    fn answered(&self, state: &mut State, id: Id, status: u16, now: u64) {
-        if let Some(Flight { due, sent }) = state.pool.land(id) {
+    fn answered(&mut self, id: Id, status: u16, now: u64) {
+        if let Some(Flight { due, sent }) = self.pool.land(id) {
             let expected = self.job.expected.get(usize::from(status)).copied().unwrap_or(false);
             let ending = if expected { Ending::Ok(status) } else { Ending::Status(status) };
-            state.recorder.done(&due, Some(sent), now, ending);
+            self.recorder.done(&due, Some(sent), now, ending);
         }
     }
 
-    /// The connection has ended: so has the request under way on it, if there is one.
-    fn closed(self: &Rc<Self>, id: Id, kind: ErrorKind) {
-        {
-            let now = self.now();
-            let state = &mut *self.state.borrow_mut();
-            if let Some((_, Some(Flight { due, sent }))) = state.pool.remove(id) {
-                state.recorder.done(&due, Some(sent), now, Ending::Error(kind));
-            }
+    /// The connection has ended, and with it the request under way on it, if there is one.
+    fn closed(&mut self, id: Id, kind: ErrorKind, now: u64) {
+        if let Some(Flight { due, sent }) = self.pool.land(id) {
+            self.recorder.done(&due, Some(sent), now, Ending::Error(kind));
         }
-        match self.job.source {
-            Source::Open(_) => self.dispatch(),
-            Source::Closed(_) => self.open_all_until_end(),
+        self.remove(id);
+        // In an open loop, those that are needed are opened in the loop's next turn.
+        self.open_all();
+    }
+
+    /// Closes a connection.
+    pub(super) fn remove(&mut self, id: Id) {
+        if let Some((connection, _)) = self.pool.remove(id) {
+            self.writing -= usize::from(connection.is_writing());
+            self.common.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+fn key(id: Id, serial: u32) -> u64 {
+    u64::from(serial) << 32 | id as u64
 }

@@ -2,36 +2,45 @@
 //! reads the answers, and tells its recorder what happened. It shares nothing that is touched per request with any
 //! other thread.
 //!
-//! One task, the pacer, waits for the next instant and writes the request itself on a free connection; one task per
-//! connection reads the answers and, when a request is waiting, writes the next one at once. All of them run on this
-//! thread, so the state between them is a `RefCell` that is never held across an await.
+//! It is one loop around the kernel's epoll, without a runtime: what is due is written on a free connection, and then the
+//! thread waits for the next instant and for answers at once. Where the gap to that instant is short, it waits for it
+//! alone and reads afterwards what came meanwhile: the kernel has noted when that was, and a wake-up is what costs most.
 
 mod connection;
+mod opening;
 
 use crate::interval::Interval;
-use crate::pace::{Clock, Timer};
+use crate::pace::{self, Clock, Lead};
 use crate::recorder::{Due, Ending, Recorder, Tally};
 use crate::request::Requests;
 use crate::schedule::Schedule;
+use crate::transport::http1::LastHead;
+use crate::transport::poll::{Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::transport::raw::{Address, Connection};
+use opening::Openings;
 use reports::outcome::ErrorKind;
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::rc::Rc;
+use std::iter::Peekable;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// How long the pacer sleeps at most: how soon a thread notices that the run is to stop.
+/// How long a thread sleeps at most: how soon it notices that the run is to stop.
 const TICK_NS: u64 = 100_000_000;
 /// What one read takes at most. The answers' bodies are not kept, so one buffer serves all connections.
 const READ_BYTES: usize = 64 * 1024;
 /// So many reads of one connection in a row, and the others have their turn.
-const READS_IN_A_ROW: usize = 8;
+const READS_IN_A_ROW: usize = 4;
 /// In a closed loop a connection that cannot be opened is tried again after this long.
-const RECONNECT: Duration = Duration::from_millis(100);
+const RECONNECT_NS: u64 = 100_000_000;
+/// So long, at most, answers may lie in their sockets while requests are due again and again. Where requests are rarer than
+/// that, a wake-up for each answer costs little.
+const LATE_READ_NS: u64 = 1_000_000;
+/// Answers that may lie there are smaller than this, a fraction of what a socket holds: nothing waits for room.
+const LATE_READ_BYTES: usize = 16 * 1024;
 
 /// What a thread is to do.
 #[derive(Debug)]
@@ -54,6 +63,10 @@ pub(crate) struct Job {
     pub(crate) timeout_ns: u64,
     /// Which status codes are expected, by code.
     pub(crate) expected: Arc<[bool; 1000]>,
+    /// Addresses that connections come from, in turn; none: as the kernel chooses.
+    pub(crate) sources: Vec<IpAddr>,
+    /// A connection is closed after so many requests.
+    pub(crate) requests_per_connection: u64,
 }
 
 /// When a thread sends.
@@ -76,10 +89,10 @@ pub(crate) struct Common {
     pub(crate) most_open: AtomicU64,
 }
 
-/// Runs one job to its end, on a thread of its own: a current-thread runtime, and all tasks local to it.
+/// Runs one job to its end, on a thread of its own.
 ///
 /// # Errors
-/// When the runtime or the timer cannot be made, for want of file descriptors.
+/// When the kernel has no descriptor for the wait.
 pub(crate) fn run(
     job: Job,
     recorder: Recorder,
@@ -87,13 +100,10 @@ pub(crate) fn run(
     common: Arc<Common>,
     past: UnboundedSender<Interval>,
 ) -> io::Result<Tally> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, async move {
-        let worker = Rc::new(Worker::new(job, recorder, clock, common, past));
-        worker.pace().await?;
-        Ok(worker.finish())
-    })
+    pace::wake_precisely();
+    let mut worker = Worker::new(job, recorder, clock, common, past)?;
+    worker.work()?;
+    Ok(worker.finish())
 }
 
 /// See the module.
@@ -102,16 +112,31 @@ struct Worker {
     clock: Clock,
     common: Arc<Common>,
     past: UnboundedSender<Interval>,
-    state: RefCell<State>,
-    buffer: RefCell<Box<[u8]>>,
-    turn: Cell<usize>,
-}
-
-struct State {
+    /// What is still to come of an open loop's schedule.
+    schedule: Option<Peekable<Schedule>>,
     pool: Pool<Connection>,
+    openings: Openings,
+    poll: Poll,
     recorder: Recorder,
+    buffer: Box<[u8]>,
+    last_head: LastHead,
+    serial: u32,
     /// How many requests a closed loop has sent.
     closed_sent: u64,
+    /// When a closed loop tries again to open what it has lost.
+    reopen_at: u64,
+    /// How many connections have part of a request still to write.
+    writing: usize,
+    /// Connections that were not read empty.
+    again: Vec<Ready>,
+    /// The wall clock at the start of the run, to read the kernel's timestamps by.
+    wall_zero: u64,
+    /// Whether answers have timestamps of the kernel's, and are small.
+    may_read_late: bool,
+    /// How much earlier than due the kernel is asked to wake it.
+    lead: Lead,
+    /// Since when answers may have lain unread in their sockets.
+    unread_since: Option<u64>,
 }
 
 impl Worker {
@@ -121,190 +146,263 @@ impl Worker {
         clock: Clock,
         common: Arc<Common>,
         past: UnboundedSender<Interval>,
-    ) -> Self {
-        let pool = Pool::new(job.connections, job.backlog);
-        let state = RefCell::new(State { pool, recorder, closed_sent: 0 });
-        let buffer = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
-        Self { turn: Cell::new(job.share.0), job, clock, common, past, state, buffer }
+    ) -> io::Result<Self> {
+        let schedule = match &job.source {
+            Source::Open(schedule) => Some(schedule.clone().peekable()),
+            Source::Closed(_) => None,
+        };
+        Ok(Self {
+            pool: Pool::new(job.connections, job.backlog),
+            openings: Openings::new(job.address.clone(), job.sources.clone(), job.share.0),
+            poll: Poll::new()?,
+            recorder,
+            schedule,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            last_head: LastHead::default(),
+            serial: 0,
+            closed_sent: 0,
+            reopen_at: u64::MAX,
+            writing: 0,
+            again: Vec::new(),
+            wall_zero: clock.zero_on_the_wall(),
+            may_read_late: false,
+            lead: Lead::default(),
+            unread_since: None,
+            job,
+            clock,
+            common,
+            past,
+        })
     }
 
-    /// The pacer: sends what is due, ends what has timed out, and sleeps until the next of these.
-    async fn pace(self: &Rc<Self>) -> io::Result<()> {
-        let timer = Timer::new()?;
+    /// Sends what is due, ends what has timed out, reads what has come, and waits for the next of these.
+    fn work(&mut self) -> io::Result<()> {
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
-        timer.sleep_until(self.clock.instant(0)).await?;
-        let mut schedule = match &self.job.source {
-            Source::Open(schedule) => Some(schedule.clone().peekable()),
-            Source::Closed(_) => {
-                self.open_all();
-                None
-            }
-        };
+        self.clock.sleep_until(0);
+        self.open_all();
         loop {
             let now = self.now();
-            let mut next = None;
-            if let Some(schedule) = &mut schedule {
-                while let Some(arrival) = schedule.next_if(|a| a.offset_ns <= now) {
-                    self.fire(
-                        Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step },
-                        now,
-                    );
-                }
-                next = schedule.peek().map(|a| a.offset_ns);
+            if !self.pool.has_idle() {
+                self.read_unread()?;
+            }
+            self.fire(now);
+            let next = self.next_arrival();
+            if self.unread_since.is_some_and(|since| next > since + LATE_READ_NS) || !self.pool.has_idle() {
+                self.read_unread()?;
             }
             self.expire(now);
-            let ended = now >= self.job.end_ns && next.is_none();
-            let deadline = {
-                let state = self.state.borrow();
-                if (ended && state.pool.is_quiet()) || self.common.stop.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                // Whatever is sent from now on times out later than what is under way, and than one timeout from now.
-                let first = state.pool.first_flight().map(|(_, flight)| flight.due.intended);
-                let first = first.into_iter().chain(state.pool.first_waiting().map(|due| due.intended)).min();
-                let timeout = first.unwrap_or(now).saturating_add(self.job.timeout_ns);
-                let tick = (now + TICK_NS).min(state.recorder.interval_end());
-                let end = if now < self.job.end_ns { self.job.end_ns } else { u64::MAX };
-                next.unwrap_or(end).min(timeout).min(tick)
-            };
-            timer.sleep_until(self.clock.instant(deadline)).await?;
-            self.state.borrow_mut().recorder.woken(deadline, self.clock.ns());
+            self.open(now);
+            let Some(deadline) = self.deadline(now) else { return Ok(()) };
+            self.wait(deadline)?;
+            self.recorder.woken(deadline, self.clock.ns());
         }
     }
 
     /// The end of the run: what has no outcome yet is unfinished.
-    fn finish(&self) -> Tally {
-        let mut guard = self.state.borrow_mut();
-        let state = &mut *guard;
-        while let Some((id, _)) = state.pool.first_flight() {
-            if let Some(flight) = state.pool.land(id) {
-                state.recorder.unfinished(&flight.due, true);
+    fn finish(mut self) -> Tally {
+        while let Some((id, _)) = self.pool.first_flight() {
+            if let Some(flight) = self.pool.land(id) {
+                self.recorder.unfinished(&flight.due, true);
             }
         }
-        while let Some(due) = state.pool.next_waiting() {
-            state.recorder.unfinished(&due, false);
+        while let Some(due) = self.pool.next_waiting() {
+            self.recorder.unfinished(&due, false);
         }
-        let last = state.recorder.roll(state.pool.gauges());
+        let last = self.recorder.roll(self.pool.gauges());
         // The receiver outlives the threads; if it is gone, so is whoever wanted to know.
         let _ = self.past.send(last);
-        state.recorder.finish()
+        self.recorder.finish()
     }
 
-    /// A request is due.
-    fn fire(self: &Rc<Self>, due: Due, now: u64) {
-        {
-            let state = &mut *self.state.borrow_mut();
-            state.recorder.planned(&due, now);
-            if !state.pool.wait(due) {
-                state.recorder.dropped(&due);
-                state.recorder.tally_mut().saturated |= state.pool.saturated();
-                return;
+    /// When something has to be done next if no socket becomes ready before; `None` when nothing has to be any more.
+    fn deadline(&mut self, now: u64) -> Option<u64> {
+        let next = self.next_arrival();
+        let over = now >= self.job.end_ns && next == u64::MAX;
+        if (over && self.pool.is_quiet()) || self.common.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        // Whatever is sent from now on times out later than what is under way, and than one timeout from now.
+        let first = self.pool.first_flight().map(|(_, flight)| flight.due.intended);
+        let first = first.into_iter().chain(self.pool.first_waiting().map(|due| due.intended));
+        let first = first.chain(self.openings.first()).min();
+        let timeout = first.unwrap_or(now).saturating_add(self.job.timeout_ns);
+        let tick = (now + TICK_NS).min(self.recorder.interval_end()).min(self.reopen_at);
+        let end = if now < self.job.end_ns { self.job.end_ns } else { u64::MAX };
+        Some(next.min(end).min(timeout).min(tick))
+    }
+
+    /// Waits for `deadline`, and for answers as well where they must not wait.
+    fn wait(&mut self, deadline: u64) -> io::Result<()> {
+        let now = self.clock.ns();
+        let left = deadline.saturating_sub(now);
+        let since = self.unread_since.unwrap_or(now);
+        let late = self.may_read_late
+            && left > 0
+            && deadline <= since + LATE_READ_NS
+            && self.writing == 0
+            && self.again.is_empty()
+            && self.openings.first().is_none()
+            && self.pool.first_waiting().is_none();
+        let early = deadline.saturating_sub(self.lead.ns());
+        if late {
+            self.unread_since = Some(since);
+            self.clock.sleep_until(early);
+            self.wake(early, deadline);
+            return Ok(());
+        }
+        self.unread_since = None;
+        let limit = if self.again.is_empty() { early.saturating_sub(now) } else { 0 };
+        if self.attend(Duration::from_nanos(limit))? == 0 && limit > 0 {
+            self.wake(early, deadline);
+        }
+        Ok(())
+    }
+
+    /// The thread had meant to wake at `early`, for what is due at `deadline`.
+    fn wake(&mut self, early: u64, deadline: u64) {
+        self.lead.learn(self.clock.ns().saturating_sub(early));
+        self.clock.wait_out(deadline);
+    }
+
+    /// Reads what has come meanwhile, if anything was left unread.
+    fn read_unread(&mut self) -> io::Result<()> {
+        if self.unread_since.take().is_some() {
+            self.attend(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for sockets that are ready and attends to them, but for requests that come due meanwhile first. Gives how many
+    /// there were.
+    fn attend(&mut self, limit: Duration) -> io::Result<usize> {
+        let before = self.again.len();
+        let found = self.poll.wait(limit)?;
+        for n in 0..found {
+            let now = self.now();
+            self.fire(now);
+            if let Some(ready) = self.poll.ready(n) {
+                self.attend_to(ready, now);
             }
         }
-        self.dispatch();
+        for n in 0..before {
+            let now = self.now();
+            self.fire(now);
+            self.attend_to(self.again[n], now);
+        }
+        self.again.drain(..before);
+        Ok(found)
     }
 
-    /// Sends what waits on what is free; opens a connection for what then still waits.
-    fn dispatch(self: &Rc<Self>) {
-        let mut guard = self.state.borrow_mut();
-        let state = &mut *guard;
-        while let Some((id, due)) = state.pool.match_up() {
-            self.send(state, id, due);
+    /// The next intended instant of the schedule.
+    fn next_arrival(&mut self) -> u64 {
+        self.schedule.as_mut().and_then(Peekable::peek).map_or(u64::MAX, |arrival| arrival.offset_ns)
+    }
+
+    /// Sends what is due.
+    fn fire(&mut self, now: u64) {
+        while self.next_arrival() <= now {
+            let Some(arrival) = self.schedule.as_mut().and_then(Iterator::next) else { return };
+            let due = Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step };
+            self.recorder.planned(&due, now);
+            if self.pool.wait(due) {
+                self.dispatch();
+            } else {
+                self.recorder.dropped(&due);
+                self.recorder.tally_mut().saturated |= self.pool.saturated();
+            }
         }
-        if state.pool.saturated() {
-            state.recorder.tally_mut().saturated = true;
-        }
-        while state.pool.begin_connect() {
-            tokio::task::spawn_local(Rc::clone(self).connect());
+    }
+
+    /// Sends what waits on what is free.
+    fn dispatch(&mut self) {
+        while let Some((id, due)) = self.pool.match_up() {
+            self.send(id, due);
         }
     }
 
     /// Writes one request on a free connection.
-    fn send(&self, state: &mut State, id: Id, due: Due) {
-        let Some(connection) = state.pool.connection(id) else { return state.pool.wait_first(due) };
+    fn send(&mut self, id: Id, due: Due) {
+        let Some(connection) = self.pool.connection(id) else { return self.pool.wait_first(due) };
         let request = self.job.requests.pick(due.index);
         let sent = self.clock.ns();
         match connection.start(request) {
             Ok(written) => {
-                state.recorder.sent(&due, sent);
-                state.recorder.moved(written, 0);
-                state.pool.take_off(id, Flight { due, sent });
+                let rest = connection.is_writing();
+                self.recorder.sent(&due, sent);
+                self.recorder.moved(written, 0);
+                self.pool.take_off(id, Flight { due, sent });
+                self.writing += usize::from(rest);
             }
             // The server closed a kept connection. Nothing was sent: the request keeps its turn, its clock running.
             Err(_) => {
-                connection.close();
-                state.pool.wait_first(due);
+                self.pool.wait_first(due);
+                self.remove(id);
             }
         }
     }
 
     /// A connection is free: sends the next request on it, if there is one.
-    fn ready(self: &Rc<Self>, id: Id, now: u64) {
-        match &self.job.source {
-            Source::Open(_) => {
-                self.state.borrow_mut().pool.set_idle(id);
-                self.dispatch();
-            }
-            Source::Closed(ends) => {
-                let state = &mut *self.state.borrow_mut();
-                match self.next_of_closed(state, ends, now) {
-                    Some(due) => self.send(state, id, due),
-                    None => state.pool.set_idle(id),
-                }
-            }
+    fn ready(&mut self, id: Id, now: u64) {
+        if self.job.source.is_open() {
+            self.pool.set_idle(id);
+            return self.dispatch();
+        }
+        match self.next_of_closed(now) {
+            Some(due) => self.send(id, due),
+            None => self.pool.set_idle(id),
         }
     }
 
     /// In a closed loop a request is due when a connection is free.
-    fn next_of_closed(&self, state: &mut State, ends: &[u64], now: u64) -> Option<Due> {
-        let waiting = state.pool.next_waiting();
+    fn next_of_closed(&mut self, now: u64) -> Option<Due> {
+        let waiting = self.pool.next_waiting();
         if waiting.is_some() {
             return waiting;
         }
+        let Source::Closed(ends) = &self.job.source else { return None };
         let step = ends.iter().position(|end| now < *end)?;
-        let index = state.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
-        state.closed_sent += 1;
+        let index = self.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
+        self.closed_sent += 1;
         let due = Due { index, intended: now, step };
         // It counts from when it could have been sent, which is no lateness of this thread's.
-        state.recorder.planned(&due, due.intended);
+        self.recorder.planned(&due, due.intended);
         Some(due)
     }
 
-    /// Opens all connections of a closed loop.
-    fn open_all(self: &Rc<Self>) {
-        while self.state.borrow_mut().pool.begin_spare_connect() {
-            tokio::task::spawn_local(Rc::clone(self).connect());
-        }
-    }
-
     /// Ends the requests whose time is over, sent or waiting.
-    fn expire(&self, now: u64) {
-        let state = &mut *self.state.borrow_mut();
-        let over = |due: &Due| due.intended.saturating_add(self.job.timeout_ns) <= now;
-        while let Some((id, flight)) = state.pool.first_flight().map(|(id, flight)| (id, *flight)) {
-            if !over(&flight.due) {
+    fn expire(&mut self, now: u64) {
+        let limit = self.job.timeout_ns;
+        let over = |intended: u64| intended.saturating_add(limit) <= now;
+        let timeout = Ending::Error(ErrorKind::Timeout);
+        while let Some((id, flight)) = self.pool.first_flight().map(|(id, flight)| (id, *flight)) {
+            if !over(flight.due.intended) {
                 break;
             }
-            state.pool.land(id);
-            state.recorder.done(&flight.due, Some(flight.sent), now, Ending::Error(ErrorKind::Timeout));
-            if let Some(connection) = state.pool.connection(id) {
-                connection.close();
-            }
+            self.pool.land(id);
+            self.recorder.done(&flight.due, Some(flight.sent), now, timeout);
+            self.remove(id);
         }
-        while let Some(due) = state.pool.first_waiting().copied().filter(over) {
-            state.pool.next_waiting();
-            state.recorder.done(&due, None, now, Ending::Error(ErrorKind::Timeout));
+        while let Some(due) = self.pool.first_waiting().copied().filter(|due| over(due.intended)) {
+            self.pool.next_waiting();
+            self.recorder.done(&due, None, now, timeout);
         }
+        self.give_up_opening(now);
     }
 
     /// The time. Whatever is recorded at it goes into its own interval: those that are past have been handed over.
-    fn now(&self) -> u64 {
+    fn now(&mut self) -> u64 {
         let now = self.clock.ns();
-        let state = &mut *self.state.borrow_mut();
-        while now >= state.recorder.interval_end() {
-            let past = state.recorder.roll(state.pool.gauges());
+        while now >= self.recorder.interval_end() {
+            let past = self.recorder.roll(self.pool.gauges());
             let _ = self.past.send(past);
+            self.wall_zero = self.clock.zero_on_the_wall();
         }
         now
+    }
+}
+
+impl Source {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
     }
 }

@@ -4,7 +4,11 @@
 //! service: it is held until its departure, which is known when it arrives (Kiefer and Wolfowitz, "On the theory of
 //! queues with many servers", 1955).
 //!
-//! What the server saw itself (arrival gaps, response times) is at `GET /stats`, since the last `DELETE /stats`.
+//! What the server saw itself (arrival gaps, response times) is at `GET /stats`, since the last `DELETE /stats`: from when
+//! a request reached the host, by the kernel's word, to when its answer was handed to the kernel.
+
+mod seen;
+mod wire;
 
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
@@ -14,15 +18,13 @@ use crate::splitmix::SplitMix64;
 use crate::{limits, metrics, signals};
 use bytes::Bytes;
 use clap::ValueEnum;
-use hdrhistogram::Histogram;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use serde_json::json;
+use seen::Seen;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,6 +34,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
+use wire::{Times, Wire};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -89,7 +92,8 @@ async fn serve(listen: SocketAddr, station: Station) -> Outcome {
     let failed = |e: std::io::Error| Failure::start(format!("cannot listen on {listen}: {e}"));
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?.to_string();
-    let queue = Rc::new(Queue { station: RefCell::new(station), earlier: Notify::new() });
+    let queue =
+        Rc::new(Queue { station: RefCell::new(station), earlier: Notify::new(), seen: Rc::default() });
     let timer = Timer::new().map_err(|e| Failure::start(format!("cannot make a timer: {e}")))?;
     let departures = tokio::task::spawn_local(Rc::clone(&queue).depart(timer));
     let metrics = format!("http://{address}/metrics");
@@ -113,9 +117,10 @@ async fn accept(listener: TcpListener, queue: Rc<Queue>) {
         let _ = stream.set_nodelay(true);
         let queue = Rc::clone(&queue);
         tokio::task::spawn_local(async move {
-            let service = service_fn(|request| Rc::clone(&queue).answer(request));
+            let (wire, times) = Wire::new(stream, Rc::clone(&queue.seen));
+            let service = service_fn(|request| Rc::clone(&queue).answer(request, Rc::clone(&times)));
             // A client that goes away in mid-answer is its own affair.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new().serve_connection(wire, service).await;
         });
     }
 }
@@ -123,18 +128,21 @@ async fn accept(listener: TcpListener, queue: Rc<Queue>) {
 /// The station, and the requests in it.
 struct Queue {
     station: RefCell<Station>,
+    seen: Rc<RefCell<Seen>>,
     /// Told when a departure is due before the one that is being waited for.
     earlier: Notify,
 }
 
 impl Queue {
-    async fn answer(self: Rc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        times: Rc<Times>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
         Ok(match (request.method(), request.uri().path()) {
-            (&Method::GET, "/stats") => {
-                typed("application/json", self.station.borrow().seen.to_json().to_string())
-            }
+            (&Method::GET, "/stats") => typed("application/json", self.seen.borrow().to_json().to_string()),
             (&Method::DELETE, "/stats") => {
-                self.station.borrow_mut().seen = Seen::default();
+                *self.seen.borrow_mut() = Seen::default();
                 let mut response = Response::new(Full::default());
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 response
@@ -143,12 +151,15 @@ impl Queue {
                 typed(metrics::CONTENT_TYPE, metrics::render(&metrics::registry(std::process::id())))
             }
             _ => {
-                let (served, first) = self.station.borrow_mut().arrive(pace::now());
+                let arrived = times.arrived.take().unwrap_or_else(pace::now);
+                self.seen.borrow_mut().arrival(arrived);
+                let (served, first) = self.station.borrow_mut().arrive(arrived);
                 if first {
                     self.earlier.notify_one();
                 }
                 // The sender is only dropped with the queue.
                 let _ = served.await;
+                times.answering.set(Some(arrived));
                 typed("text/plain", "served\n")
             }
         })
@@ -184,13 +195,11 @@ struct Station {
     kind: ServiceTime,
     random: SplitMix64,
     arrivals: u64,
-    seen: Seen,
 }
 
 struct Departure {
     at: Instant,
     order: u64,
-    arrived: Instant,
     served: oneshot::Sender<()>,
 }
 
@@ -198,27 +207,18 @@ impl Station {
     fn new(workers: u32, mean: Duration, kind: ServiceTime, seed: u64) -> Self {
         let now = pace::now();
         let free = (0..workers).map(|_| Reverse(now)).collect();
-        Self {
-            free,
-            departures: BinaryHeap::new(),
-            mean,
-            kind,
-            random: SplitMix64::new(seed),
-            arrivals: 0,
-            seen: Seen::default(),
-        }
+        Self { free, departures: BinaryHeap::new(), mean, kind, random: SplitMix64::new(seed), arrivals: 0 }
     }
 
     /// A request arrives at `now`. Gives what resolves at its departure, and whether that is the next one of all.
     fn arrive(&mut self, now: Instant) -> (oneshot::Receiver<()>, bool) {
-        self.seen.arrival(now);
         let start = self.free.pop().map_or(now, |Reverse(free)| free.max(now));
         let at = start + self.service();
         self.free.push(Reverse(at));
         self.arrivals += 1;
         let (sender, receiver) = oneshot::channel();
         let first = self.departures.peek().is_none_or(|Reverse(next)| at < next.at);
-        self.departures.push(Reverse(Departure { at, order: self.arrivals, arrived: now, served: sender }));
+        self.departures.push(Reverse(Departure { at, order: self.arrivals, served: sender }));
         (receiver, first)
     }
 
@@ -230,7 +230,6 @@ impl Station {
                 return Some(next);
             }
             if let Some(Reverse(departure)) = self.departures.pop() {
-                self.seen.departure(now - departure.arrived);
                 // The client may have gone; its service was used up all the same.
                 let _ = departure.served.send(());
             }
@@ -269,51 +268,6 @@ impl Ord for Departure {
     }
 }
 
-/// What the server saw: arrival gaps (mean and variance by Welford, 1962) and response times.
-#[derive(Default)]
-struct Seen {
-    arrivals: u64,
-    last: Option<Instant>,
-    gaps: u64,
-    mean_ns: f64,
-    squares: f64,
-    response: Option<Histogram<u64>>,
-}
-
-impl Seen {
-    fn arrival(&mut self, now: Instant) {
-        self.arrivals += 1;
-        if let Some(last) = self.last.replace(now) {
-            let gap = (now - last).as_nanos() as f64;
-            self.gaps += 1;
-            let off = gap - self.mean_ns;
-            self.mean_ns += off / self.gaps as f64;
-            self.squares += off * (gap - self.mean_ns);
-        }
-    }
-
-    fn departure(&mut self, response: Duration) {
-        if self.response.is_none() {
-            self.response = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).ok();
-        }
-        if let Some(histogram) = &mut self.response {
-            histogram.saturating_record(u64::try_from(response.as_nanos()).unwrap_or(u64::MAX));
-        }
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        let deviation = if self.gaps > 1 { (self.squares / (self.gaps - 1) as f64).sqrt() } else { 0.0 };
-        let cv = if self.mean_ns > 0.0 { deviation / self.mean_ns } else { 0.0 };
-        let ms = |q: f64| self.response.as_ref().map(|h| h.value_at_quantile(q) as f64 / 1e6);
-        json!({
-            "arrivals": self.arrivals,
-            "gap_mean_ms": self.mean_ns / 1e6,
-            "gap_cv": cv,
-            "response_ms": { "p50": ms(0.5), "p90": ms(0.9), "p99": ms(0.99), "p999": ms(0.999), "max": ms(1.0) },
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,16 +303,6 @@ mod tests {
         assert!(times.iter().take(100).all(|t| *t == two.service().as_secs_f64()));
         let mean = times.iter().sum::<f64>() / times.len() as f64;
         assert!((mean - 1e-3).abs() < 3e-5, "{mean}");
-    }
-
-    #[test]
-    fn even_gaps_have_no_variation() {
-        let start = pace::now();
-        let mut seen = Seen::default();
-        (0..100).for_each(|n| seen.arrival(at(start, n * 5)));
-        let json = seen.to_json();
-        assert_eq!((json["arrivals"].as_u64(), json["gap_mean_ms"].as_f64()), (Some(100), Some(5.0)));
-        assert!(json["gap_cv"].as_f64().unwrap() < 1e-9);
     }
 
     #[test]
