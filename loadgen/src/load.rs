@@ -10,6 +10,7 @@ use crate::request::Requests;
 use crate::run::{self, Aim};
 use crate::signals::Signals;
 use crate::target::Reference;
+use crate::transport::names::Names;
 use crate::transport::raw::Address;
 use crate::transport::resolve;
 use http::Uri;
@@ -106,7 +107,7 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     let address = resolve::resolve(url, &plan.route).await?;
     let local = match &address {
-        Address::Tcp(all) => all.iter().all(|address| address.ip().is_loopback()),
+        Address::Tcp(names) => names.addresses().iter().all(|address| address.ip().is_loopback()),
         Address::Unix(_) => true,
     };
     let allowed = limits::allowed_cpus();
@@ -142,7 +143,7 @@ async fn reference(plan: &Plan, target: &mut Reference, cpus: Vec<usize>) -> Out
             let route = Route { resolver: Some(resolver), ..Default::default() };
             resolve::resolve(&url, &route).await?
         }
-        (None, Some(address)) => Address::Tcp(vec![address]),
+        (None, Some(address)) => Address::Tcp(Names::fixed(vec![address])),
         (None, None) => {
             return Err(Failure::target("the descriptor names neither a resolver nor a proxy's address"));
         }

@@ -79,11 +79,7 @@ pub(crate) async fn reach(aim: &Aim) -> Outcome {
         Some(Err(e)) => e.to_string(),
         None => format!("no connection within {REACH_LIMIT:?}"),
     };
-    let address = match &aim.address {
-        Address::Tcp(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        Address::Unix(path) => path.display().to_string(),
-    };
-    Err(Failure::target(format!("cannot reach {} at {address}: {why}", aim.url)))
+    Err(Failure::target(format!("cannot reach {} at {}: {why}", aim.url, aim.address.describe())))
 }
 
 /// Carries out the plan; must be called within a `LocalSet`.
@@ -103,7 +99,10 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         log: Log { open: log, length_s: window.length_s(), error: None },
         partial_ns: None,
     };
-    watch.until_all_have_ended(&mut crew, plan, signals).await;
+    tokio::select! {
+        () = watch.until_all_have_ended(&mut crew, plan, signals) => {}
+        () = aim.address.keep_fresh() => {}
+    }
     watch.progress.finish();
     let tally = crew.join()?;
     let died = match tally.silent_since {
@@ -119,6 +118,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         steal_share: watch.meter.steal_share,
         connections_max: crew.most_open(),
         died_ns: died,
+        dns: aim.address.dns(),
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,

@@ -3,19 +3,22 @@
 //! locked or sent through a channel per request. It does not decide what is sent when, and reads no clock.
 
 use crate::transport::http1::Reader;
+use crate::transport::names::Names;
+use reports::record::Dns;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 /// Where connections go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Address {
-    /// These addresses in turn.
-    Tcp(Vec<SocketAddr>),
+    /// The addresses of a name, in turn.
+    Tcp(Arc<Names>),
     /// A unix socket.
     Unix(PathBuf),
 }
@@ -54,8 +57,8 @@ pub(crate) struct Connection {
 /// The kernel's own, of the last address that was tried.
 pub(crate) async fn connect(address: &Address, turn: usize) -> io::Result<(Connection, ReadHalf)> {
     let (reading, writer) = match address {
-        Address::Tcp(all) => {
-            let stream = connect_any(all, turn).await?;
+        Address::Tcp(names) => {
+            let stream = connect_any(&names.addresses(), turn).await?;
             stream.set_nodelay(true)?;
             let (read, write) = stream.into_split();
             (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
@@ -79,6 +82,34 @@ async fn connect_any(all: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
         }
     }
     Err(refused)
+}
+
+impl Address {
+    /// In words, for a message.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Tcp(names) => {
+                names.addresses().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            }
+            Self::Unix(path) => path.display().to_string(),
+        }
+    }
+
+    /// Keeps the addresses of a name fresh for as long as it is polled: it never ends.
+    pub(crate) async fn keep_fresh(&self) {
+        match self {
+            Self::Tcp(names) => names.keep_fresh().await,
+            Self::Unix(_) => std::future::pending().await,
+        }
+    }
+
+    /// What name servers were asked and what came of it; `None` where none was.
+    pub(crate) fn dns(&self) -> Option<Dns> {
+        match self {
+            Self::Tcp(names) => names.dns(),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl Connection {
@@ -178,11 +209,11 @@ mod tests {
     async fn a_dead_address_beside_a_live_one_fails_nothing() {
         let live = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let both = Address::Tcp(vec![dead, live.local_addr().unwrap()]);
+        let both = Address::Tcp(Names::fixed(vec![dead, live.local_addr().unwrap()]));
         for turn in 0..4 {
             assert!(connect(&both, turn).await.is_ok(), "{turn}");
         }
-        assert!(connect(&Address::Tcp(vec![dead]), 0).await.is_err());
-        assert!(connect(&Address::Tcp(vec![]), 0).await.is_err());
+        assert!(connect(&Address::Tcp(Names::fixed(vec![dead])), 0).await.is_err());
+        assert!(connect(&Address::Tcp(Names::fixed(vec![])), 0).await.is_err());
     }
 }
