@@ -4,6 +4,7 @@ use crate::failure::{Failure, Outcome};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
+use std::time::Duration;
 
 /// A list of CPUs, as an option has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,16 @@ impl HostTicks {
 pub(crate) fn waited_for_cpu() -> u64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split_ascii_whitespace().nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0)
+}
+
+/// CPU time that some threads of this process have used (the first field of schedstat); zero where the kernel does not
+/// say. Of a thread that runs at the moment, it may lack what the thread used since the last tick.
+pub(crate) fn cpu_of_threads(threads: &[i32]) -> Duration {
+    let used = |thread: &i32| {
+        let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+        text.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(threads.iter().filter_map(used).sum())
 }
 
 /// The most resident memory that this process has had, in bytes (VmHWM of proc_pid_status(5)).

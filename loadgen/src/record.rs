@@ -169,7 +169,8 @@ fn step(step: &crate::schedule::Step, counts: Counts) -> Step {
     }
 }
 
-fn host() -> Host {
+/// The machine, and this tool's version.
+pub(crate) fn host() -> Host {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     Host {

@@ -5,7 +5,7 @@ use crate::aggregate::Aggregate;
 use crate::crew::{Crew, LEAD};
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
-use crate::limits::HostTicks;
+use crate::limits::{self, HostTicks};
 use crate::observe::Observer;
 use crate::pace;
 use crate::plan::{Observe, Plan};
@@ -46,6 +46,8 @@ pub(crate) struct Aim {
     pub(crate) cpus: Vec<usize>,
     /// How many sending threads.
     pub(crate) threads: usize,
+    /// Threads of this process that are not the generator's: their CPU time is not counted as its own.
+    pub(crate) not_ours: Vec<i32>,
 }
 
 /// How a run is to be shown and kept.
@@ -188,16 +190,20 @@ impl<'a> Meter<'a> {
         Self { aim, observer, stage: Stage::Before, ticks, process_cpu, steal_share: 0.0 }
     }
 
+    fn own_cpu(&self) -> Duration {
+        pace::process_cpu().saturating_sub(limits::cpu_of_threads(&self.aim.not_ours))
+    }
+
     fn begin(&mut self) {
         self.stage = Stage::During;
-        self.process_cpu = pace::process_cpu();
+        self.process_cpu = self.own_cpu();
         self.ticks = HostTicks::of(&self.aim.cpus);
         self.observer.begin();
     }
 
     fn end(&mut self) {
         self.stage = Stage::After;
-        self.process_cpu = pace::process_cpu().saturating_sub(self.process_cpu);
+        self.process_cpu = self.own_cpu().saturating_sub(self.process_cpu);
         self.steal_share = HostTicks::of(&self.aim.cpus).stolen_since(&self.ticks);
         self.observer.end();
     }

@@ -168,7 +168,7 @@ fn mul_div(a: u128, b: u128, c: u128) -> u128 {
 impl Position {
     fn poisson(seed: u64) -> Self {
         let mut random = SplitMix::new(seed);
-        Self::Poisson { at: random.exponential(), random }
+        Self::Poisson { at: random.gap(), random }
     }
 
     fn get(&self) -> u128 {
@@ -180,7 +180,7 @@ impl Position {
     fn advance(&mut self, arrivals: u64) {
         match self {
             Self::Even(at) => *at += u128::from(arrivals) * ONE,
-            Self::Poisson { at, random } => (0..arrivals).for_each(|_| *at += random.exponential()),
+            Self::Poisson { at, random } => (0..arrivals).for_each(|_| *at += random.gap()),
         }
     }
 }
@@ -207,11 +207,16 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    /// An exponential variate with mean [`ONE`], by inversion.
-    fn exponential(&mut self) -> u128 {
+    /// An exponential variate with mean 1, by inversion.
+    pub(crate) fn exponential(&mut self) -> f64 {
         // 53 bits in (0, 1]: the logarithm is finite.
         let uniform = ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-        (-uniform.ln() * ONE as f64) as u128
+        -uniform.ln()
+    }
+
+    /// The same in units of Λ.
+    fn gap(&mut self) -> u128 {
+        (self.exponential() * ONE as f64) as u128
     }
 }
 
