@@ -110,7 +110,7 @@ pub(crate) struct RunArgs {
     /// How requests are sent
     #[arg(long, value_enum, default_value_t = Transport::Raw, help_heading = "Connection")]
     pub(crate) transport: Transport,
-    /// Name server that resolves the URL's host
+    /// Name server that resolves the URL's host, again whenever its answer has run out [default: the system's, once]
     #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
     pub(crate) resolver: Option<SocketAddr>,
     /// Connect to ADDR:PORT for HOST:PORT

@@ -155,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn threads_are_told_apart_by_their_cpu_time() {
+        let own = rustix::thread::gettid().as_raw_nonzero().get();
+        let before = cpu_of_threads(&[own]);
+        let stated =
+            fs::read_to_string("/proc/thread-self/schedstat").is_ok_and(|text| !text.starts_with("0 "));
+        let mut sum = 0u64;
+        // Work until the kernel has seen some of it, unless it does not look at all.
+        while stated && cpu_of_threads(&[own]) == before {
+            sum = sum.wrapping_mul(31).wrapping_add(1);
+        }
+        assert!(cpu_of_threads(&[own]) > before || !stated, "{sum}");
+        assert_eq!(cpu_of_threads(&[]), Duration::ZERO);
+        assert_eq!(cpu_of_threads(&[i32::MAX]), Duration::ZERO);
+    }
+
+    #[test]
     fn stolen_time_is_read_from_proc_stat() {
         let before = HostTicks::parse("cpu  9 9\ncpu0 10 0 0 80 0 0 0 10 0 0\ncpu1 1 1 1 1 1 1 1 1\n", &[0]);
         let after = HostTicks::parse("cpu0 20 0 0 150 0 0 0 30 5 0\n", &[0]);

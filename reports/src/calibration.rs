@@ -193,6 +193,8 @@ pub struct Percentile {
 pub struct Truth<'a> {
     /// The queue.
     pub queue: &'a Queue,
+    /// Requests per second that it was meant to get.
+    pub offered_rps: f64,
     /// Response times of the run's arrivals and services in a perfect queue, in milliseconds.
     pub perfect: Vec<f64>,
     /// What the target logged of each of [`PERCENTILES`], in milliseconds.
@@ -244,7 +246,7 @@ impl QueueCheck {
             workers,
             service_ms,
             utilisation: truth.queue.utilisation(),
-            offered_rps: run.rps.planned,
+            offered_rps: truth.offered_rps,
             count: run.response_ms.count,
             percentiles: percentiles.collect(),
             valid: run.verdict.valid,

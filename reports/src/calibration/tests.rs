@@ -100,7 +100,12 @@ fn a_machine_is_judged_by_the_lowest_rate() {
 fn errors_are_measured_minus_true() {
     let run = fixture::healthy().run;
     let queue = Queue::md1(0.5, 1.0).unwrap();
-    let truth = Truth { queue: &queue, perfect: vec![3.0, 1.0, 2.0], logged: [Some(0.5), None, Some(2.0)] };
+    let truth = Truth {
+        queue: &queue,
+        offered_rps: 500.0,
+        perfect: vec![3.0, 1.0, 2.0],
+        logged: [Some(0.5), None, Some(2.0)],
+    };
     let check = QueueCheck::of(&run, 1, 1.0, truth, 1);
     let [p50, p99, p999] = &check.percentiles[..] else { panic!("{check:?}") };
     let measured = run.response_ms.p50.unwrap();

@@ -69,7 +69,7 @@ impl Bench<'_> {
         if let Some((run, seen)) = self.with_queue(WIDE, GAPS_S, &options).await? {
             self.found.gaps.push(Gaps {
                 arrivals: name.to_owned(),
-                offered_rps: run.rps.planned,
+                offered_rps: f64::from(GAPS_RPS),
                 count: seen.arrivals,
                 cv: seen.gap_cv,
                 cv_intended,
@@ -92,6 +92,7 @@ impl Bench<'_> {
         if let Some((run, seen)) = self.with_queue(shape, QUEUE_S, &options).await? {
             let truth = Truth {
                 queue: &model,
+                offered_rps: rps,
                 perfect: perfect(shape, rps, run.duration_s, self.found.seed),
                 logged: [seen.response_ms.p50, seen.response_ms.p99, seen.response_ms.p999],
             };
