@@ -172,6 +172,9 @@ pub struct Percentile {
     pub name: String,
     /// As the generator measured it; `None` where the sample is too small, as are the errors then.
     pub measured_ms: Option<f64>,
+    /// The interval of that by order statistics, as in the run's own record: of p50 and p99, and too narrow by as much as
+    /// the response times depend on each other.
+    pub measured_ci95_ms: Option<[f64; 2]>,
     /// As the target logged it: without the way there and back, but with its own lateness.
     pub logged_ms: Option<f64>,
     /// Of these very arrivals and services in a perfect queue: no chance is left in it.
@@ -232,6 +235,7 @@ impl QueueCheck {
             Percentile {
                 name: name.to_owned(),
                 measured_ms: measured[n],
+                measured_ci95_ms: run.response_ms.ci95.get(name).copied(),
                 logged_ms: truth.logged[n],
                 perfect_ms: perfect,
                 theory_ms,

@@ -1,6 +1,5 @@
 //! A calibration from outside: that it ends, what it says of itself, and that it adds up. No speed is asserted: a busy machine
 //! may not be able to calibrate anything.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::{Running, loadgen, processes_with, signal, until};
 use rustix::process::Signal;

@@ -1,3 +1,5 @@
+//! Calibrations as values: their judgement, their text, and errors by arithmetic.
+
 use super::*;
 use crate::fixture;
 
@@ -110,6 +112,8 @@ fn errors_are_measured_minus_true() {
     let [p50, p99, p999] = &check.percentiles[..] else { panic!("{check:?}") };
     let measured = run.response_ms.p50.unwrap();
     assert_eq!((check.model.as_str(), check.count, p50.perfect_ms), ("M/D/1", 50_000, Some(2.0)));
+    assert_eq!(p50.measured_ci95_ms, run.response_ms.ci95.get("p50").copied());
+    assert!(p50.measured_ci95_ms.is_some() && p999.measured_ci95_ms.is_none());
     assert_eq!(p50.error_to_logged_ms, Some(measured - 0.5));
     assert_eq!(p50.error_to_perfect_ms, Some(measured - 2.0));
     assert_eq!((p99.error_to_logged_ms, p999.perfect_ms), (None, Some(3.0)));

@@ -1,3 +1,5 @@
+//! A name and its answers: when it is asked for again, what is counted, and a real name server on a port of its own.
+
 use super::*;
 
 fn reply(at: Instant, took_ms: u64, answer: Result<(&[&str], Option<u32>), &str>) -> Reply {

@@ -1,3 +1,5 @@
+//! Closed forms against tables, against each other, and against perfect runs.
+
 use super::*;
 use proptest::prelude::*;
 
