@@ -37,6 +37,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Measure what the generator can do on this machine, and how far from the truth it is
+    Calibrate(CalibrateArgs),
     /// Print a completion script for SHELL
     Completions {
         /// The shell
@@ -108,7 +110,7 @@ pub(crate) struct RunArgs {
     /// How requests are sent
     #[arg(long, value_enum, default_value_t = Transport::Raw, help_heading = "Connection")]
     pub(crate) transport: Transport,
-    /// Name server that resolves the URL's host
+    /// Name server that resolves the URL's host, again whenever its answer has run out [default: the system's, once]
     #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
     pub(crate) resolver: Option<SocketAddr>,
     /// Connect to ADDR:PORT for HOST:PORT
@@ -146,6 +148,29 @@ pub(crate) struct RunArgs {
     /// Show no live progress (it is only shown on a terminal)
     #[arg(long, help_heading = "Result")]
     pub(crate) no_progress: bool,
+}
+
+/// The options of a calibration.
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// Time for all of it
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::positive_duration)]
+    pub(crate) budget: Duration,
+    /// CPUs that the generator is pinned to, such as 1,3 [default: those that a target on this machine would leave it]
+    #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus)]
+    pub(crate) cpus: Option<Cpus>,
+    /// Everything random comes from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the record goes [default: reports/runs/<utc>-calibrate]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the result as JSON (- for standard output)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// One line of what is wrong with a command line, from clap's several.

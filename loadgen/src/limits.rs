@@ -4,6 +4,7 @@ use crate::failure::{Failure, Outcome};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
+use std::time::Duration;
 
 /// A list of CPUs, as an option has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +113,16 @@ pub(crate) fn waited_for_cpu() -> u64 {
     text.split_ascii_whitespace().nth(1).and_then(|ns| ns.parse().ok()).unwrap_or(0)
 }
 
+/// CPU time that some threads of this process have used (the first field of schedstat); zero where the kernel does not
+/// say. Of a thread that runs at the moment, it may lack what the thread used since the last tick.
+pub(crate) fn cpu_of_threads(threads: &[i32]) -> Duration {
+    let used = |thread: &i32| {
+        let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+        text.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(threads.iter().filter_map(used).sum())
+}
+
 /// The most resident memory that this process has had, in bytes (VmHWM of proc_pid_status(5)).
 pub(crate) fn max_rss_bytes() -> u64 {
     status_field("VmHWM:").unwrap_or(0) * 1024
@@ -141,6 +152,22 @@ mod tests {
         assert_eq!(share_with_target(&[3]), (vec![3], vec![3]));
         assert_eq!(share_with_target(&[0, 1]), (vec![1], vec![0]));
         assert_eq!(share_with_target(&[0, 1, 4, 5, 6, 7, 8, 9]), (vec![8, 9], vec![0, 1, 4, 5, 6, 7]));
+    }
+
+    #[test]
+    fn threads_are_told_apart_by_their_cpu_time() {
+        let own = rustix::thread::gettid().as_raw_nonzero().get();
+        let before = cpu_of_threads(&[own]);
+        let stated =
+            fs::read_to_string("/proc/thread-self/schedstat").is_ok_and(|text| !text.starts_with("0 "));
+        let mut sum = 0u64;
+        // Work until the kernel has seen some of it, unless it does not look at all.
+        while stated && cpu_of_threads(&[own]) == before {
+            sum = sum.wrapping_mul(31).wrapping_add(1);
+        }
+        assert!(cpu_of_threads(&[own]) > before || !stated, "{sum}");
+        assert_eq!(cpu_of_threads(&[]), Duration::ZERO);
+        assert_eq!(cpu_of_threads(&[i32::MAX]), Duration::ZERO);
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! The main job: a command line in, a load, its record and pictures out. It finds the target (or starts the reference
 //! one), has the plan carried out, and takes down again what it started, however the run ended.
 
-use crate::cli::RunArgs;
+use crate::cli::{self, Cli, RunArgs};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::limits;
 use crate::output::Output;
 use crate::plan::{Observe, Plan, Route};
 use crate::request::Requests;
-use crate::run::{self, Aim};
+use crate::run::{self, Aim, Manner};
 use crate::signals::Signals;
 use crate::target::Reference;
-use crate::transport::raw::Address;
+use crate::transport::address::Address;
+use crate::transport::names::Names;
 use crate::transport::resolve;
+use crate::{limits, pace};
+use clap::Parser;
 use http::Uri;
 use reports::record::{Run, TargetKind};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,8 +94,52 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signal
     run::carry_out(plan, aim, signals, manner).await
 }
 
+/// Where the runs of an experiment are aimed.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Addresses of the one target, which new connections use in turn.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// In words, what is being loaded.
+    pub(crate) what: &'static str,
+    /// The CPUs of the target.
+    pub(crate) target_cpus: Vec<usize>,
+    /// The CPUs of the sending threads, one thread each.
+    pub(crate) cpus: Vec<usize>,
+    /// Threads of this process that are not the generator's.
+    pub(crate) not_ours: Vec<i32>,
+}
+
+/// One run of an experiment: with the options of one load, which name no URL, aimed at `site`. It keeps no record and
+/// shows nothing; must be called within a `LocalSet`.
+///
+/// # Errors
+/// Wrong use in the options; the host's fault: threads that cannot be started.
+pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> Outcome<Run> {
+    let address = site.addresses.first().map(SocketAddr::to_string).unwrap_or_default();
+    let url = format!("http://{address}/");
+    let words = std::iter::once("loadgen").chain(options.split_whitespace()).chain([url.as_str()]);
+    let command: Vec<String> = words.map(str::to_owned).collect();
+    let cli = Cli::try_parse_from(&command).map_err(|e| Failure::usage(cli::one_line(&e)))?;
+    let plan = Plan::new(cli.run)?;
+    let url: Uri = url.parse().map_err(|_| Failure::usage(format!("`{url}` is no URL")))?;
+    let aim = Aim {
+        kind: TargetKind::Given,
+        what: site.what.to_owned(),
+        address: Address::Tcp(Names::fixed(site.addresses.clone())),
+        requests: Arc::new(Requests::encode(&plan.template, &url, ["/"], plan.seed)?),
+        observe: Vec::new(),
+        target_cpus: site.target_cpus.clone(),
+        threads: threads(&plan, &site.cpus),
+        not_ours: site.not_ours.clone(),
+        cpus: site.cpus.clone(),
+        url,
+    };
+    let manner = Manner { log: None, visible: false, command, begun: pace::now() };
+    run::carry_out(&plan, &aim, signals, manner).await
+}
+
 /// The CPUs that this process may use, without `cpus`; with none left over, all of them.
-fn others(cpus: &[usize]) -> Vec<usize> {
+pub(crate) fn others(cpus: &[usize]) -> Vec<usize> {
     let allowed = limits::allowed_cpus();
     let others: Vec<usize> = allowed.iter().copied().filter(|cpu| !cpus.contains(cpu)).collect();
     if others.is_empty() { allowed } else { others }
@@ -106,7 +153,7 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     let address = resolve::resolve(url, &plan.route).await?;
     let local = match &address {
-        Address::Tcp(all) => all.iter().all(|address| address.ip().is_loopback()),
+        Address::Tcp(names) => names.addresses().iter().all(|address| address.ip().is_loopback()),
         Address::Unix(_) => true,
     };
     let allowed = limits::allowed_cpus();
@@ -127,6 +174,7 @@ async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
         observe: plan.observe.clone(),
         target_cpus: Vec::new(),
         threads: threads(plan, &cpus),
+        not_ours: Vec::new(),
         cpus,
     })
 }
@@ -142,7 +190,7 @@ async fn reference(plan: &Plan, target: &mut Reference, cpus: Vec<usize>) -> Out
             let route = Route { resolver: Some(resolver), ..Default::default() };
             resolve::resolve(&url, &route).await?
         }
-        (None, Some(address)) => Address::Tcp(vec![address]),
+        (None, Some(address)) => Address::Tcp(Names::fixed(vec![address])),
         (None, None) => {
             return Err(Failure::target("the descriptor names neither a resolver nor a proxy's address"));
         }
@@ -164,6 +212,7 @@ async fn reference(plan: &Plan, target: &mut Reference, cpus: Vec<usize>) -> Out
         observe: if plan.observe.is_empty() { endpoints.collect() } else { plan.observe.clone() },
         target_cpus: descriptor.cpus.clone(),
         threads: threads(plan, &cpus),
+        not_ours: Vec::new(),
         cpus,
         url,
     })

@@ -3,6 +3,7 @@
 mod aggregate;
 mod cli;
 mod crew;
+mod experiment;
 mod failure;
 mod interval;
 mod limits;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     end(match cli.command {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
+        Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
             Ok(Exit::Passed)

@@ -8,6 +8,7 @@ use crate::run::Manner;
 use crate::{pace, record, show};
 use reports::record::Run;
 use reports::store::{LOG_FILE, RUN_FILE};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Output {
     dir: Option<PathBuf>,
+    /// What is written into it as the work goes on, or at its end.
+    file: &'static str,
     json: Option<PathBuf>,
     pictures: bool,
     quiet: bool,
@@ -29,14 +32,13 @@ pub(crate) struct Output {
 impl Output {
     /// Reads the options; the program was started at `begun`.
     pub(crate) fn of(args: &RunArgs, begun: Instant) -> Self {
-        let now = record::timestamp(pace::wall_clock());
-        let default = PathBuf::from(format!("reports/runs/{}-run", now.strftime("%Y%m%dT%H%M%SZ")));
         Self {
             dir: match (&args.out, args.no_report) {
                 (Some(dir), _) => Some(dir.clone()),
                 (None, true) => None,
-                (None, false) => Some(unused(default)),
+                (None, false) => Some(default_dir("run")),
             },
+            file: LOG_FILE,
             json: args.json.clone(),
             pictures: !args.no_report,
             quiet: args.quiet,
@@ -44,6 +46,19 @@ impl Output {
             begun,
             made: Vec::new(),
         }
+    }
+
+    /// Of an experiment, which leaves one file.
+    pub(crate) fn of_experiment(
+        name: &str,
+        file: &'static str,
+        out: Option<PathBuf>,
+        json: Option<PathBuf>,
+        quiet: bool,
+        begun: Instant,
+    ) -> Self {
+        let dir = Some(out.unwrap_or_else(|| default_dir(name)));
+        Self { dir, file, json, pictures: false, quiet, progress: false, begun, made: Vec::new() }
     }
 
     /// Makes what a run needs, or nothing.
@@ -67,7 +82,7 @@ impl Output {
             let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
             fs::create_dir_all(&dir).map_err(refused)?;
             self.made.extend(missing.into_iter().rev());
-            self.touch(&dir.join(LOG_FILE)).map_err(refused)?;
+            self.touch(&dir.join(self.file)).map_err(refused)?;
         }
         if let Some(file) = self.json.clone().filter(|file| file.as_os_str() != "-") {
             self.touch(&file).map_err(|e| Failure::usage(format!("cannot write {}: {e}", file.display())))?;
@@ -134,6 +149,23 @@ impl Output {
         kept.and(told).and(shown)
     }
 
+    /// Writes what an experiment has found, and shows it as `text`.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn finish_experiment(&self, found: &impl Serialize, mut text: String) -> Outcome {
+        let mut kept = Ok(());
+        if let Some(dir) = &self.dir {
+            let path = dir.join(self.file);
+            kept = show::json(found, &path);
+            text += &format!("\nrecord      {}\n", path.display());
+        }
+        let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
+        let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        let shown = if self.quiet { Ok(()) } else { show::write(&text, beside_json) };
+        kept.and(told).and(shown)
+    }
+
     fn keep(&self, dir: &Path, run: &Run, lines: &mut Vec<String>) -> Outcome {
         let lost = |e: String| Failure::host(format!("the record in {} is incomplete: {e}", dir.display()));
         reports::store::save(dir, run).map_err(|e| lost(e.to_string()))?;
@@ -144,6 +176,11 @@ impl Output {
         }
         Ok(())
     }
+}
+
+fn default_dir(name: &str) -> PathBuf {
+    let now = record::timestamp(pace::wall_clock());
+    unused(PathBuf::from(format!("reports/runs/{}-{name}", now.strftime("%Y%m%dT%H%M%SZ"))))
 }
 
 /// `dir`, or with a number behind it when another run of the same second has it.

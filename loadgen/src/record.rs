@@ -11,7 +11,7 @@ use reports::analyse::interval::distribution;
 use reports::analyse::verdict::{HostFindings, verdict};
 use reports::histogram::Distributions;
 use reports::outcome::Counts;
-use reports::record::{Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
+use reports::record::{Dns, Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) connections_max: u64,
     /// When the target stopped answering for good, in nanoseconds after the start.
     pub(crate) died_ns: Option<u64>,
+    /// What name servers were asked.
+    pub(crate) dns: Option<Dns>,
     /// Why the interval log is incomplete.
     pub(crate) log_error: Option<String>,
     /// What the tiers said of themselves.
@@ -133,6 +135,7 @@ pub(crate) fn of(
         steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
         timeline,
         host: host(),
+        dns: facts.dns,
     };
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
@@ -166,7 +169,8 @@ fn step(step: &crate::schedule::Step, counts: Counts) -> Step {
     }
 }
 
-fn host() -> Host {
+/// The machine, and this tool's version.
+pub(crate) fn host() -> Host {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     Host {

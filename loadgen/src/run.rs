@@ -5,7 +5,7 @@ use crate::aggregate::Aggregate;
 use crate::crew::{Crew, LEAD};
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
-use crate::limits::HostTicks;
+use crate::limits::{self, HostTicks};
 use crate::observe::Observer;
 use crate::pace;
 use crate::plan::{Observe, Plan};
@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::record::{self, Facts};
 use crate::request::Requests;
 use crate::signals::Signals;
-use crate::transport::raw::Address;
+use crate::transport::address::Address;
 use crate::transport::reach;
 use http::Uri;
 use reports::log::IntervalLog;
@@ -44,6 +44,8 @@ pub(crate) struct Aim {
     pub(crate) cpus: Vec<usize>,
     /// How many sending threads.
     pub(crate) threads: usize,
+    /// Threads of this process that are not the generator's: their CPU time is not counted as its own.
+    pub(crate) not_ours: Vec<i32>,
 }
 
 /// How a run is to be shown and kept.
@@ -65,11 +67,7 @@ pub(crate) struct Manner {
 /// The target's fault: nothing accepts a connection.
 pub(crate) async fn reach(aim: &Aim) -> Outcome {
     let Err(why) = reach::reach(&aim.address).await else { return Ok(()) };
-    let address = match &aim.address {
-        Address::Tcp(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        Address::Unix(path) => path.display().to_string(),
-    };
-    Err(Failure::target(format!("cannot reach {} at {address}: {why}", aim.url)))
+    Err(Failure::target(format!("cannot reach {} at {}: {why}", aim.url, aim.address.describe())))
 }
 
 /// Carries out the plan; must be called within a `LocalSet`.
@@ -89,7 +87,10 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         log: Log { open: log, length_s: window.length_s(), error: None },
         partial_ns: None,
     };
-    watch.until_all_have_ended(&mut crew, plan, signals).await;
+    tokio::select! {
+        () = watch.until_all_have_ended(&mut crew, plan, signals) => {}
+        () = aim.address.keep_fresh() => {}
+    }
     watch.progress.finish();
     let tally = crew.join()?;
     let died = match tally.silent_since {
@@ -105,6 +106,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         steal_share: watch.meter.steal_share,
         connections_max: crew.most_open(),
         died_ns: died,
+        dns: aim.address.dns(),
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,
@@ -174,16 +176,20 @@ impl<'a> Meter<'a> {
         Self { aim, observer, stage: Stage::Before, ticks, process_cpu, steal_share: 0.0 }
     }
 
+    fn own_cpu(&self) -> Duration {
+        pace::process_cpu().saturating_sub(limits::cpu_of_threads(&self.aim.not_ours))
+    }
+
     fn begin(&mut self) {
         self.stage = Stage::During;
-        self.process_cpu = pace::process_cpu();
+        self.process_cpu = self.own_cpu();
         self.ticks = HostTicks::of(&self.aim.cpus);
         self.observer.begin();
     }
 
     fn end(&mut self) {
         self.stage = Stage::After;
-        self.process_cpu = pace::process_cpu().saturating_sub(self.process_cpu);
+        self.process_cpu = self.own_cpu().saturating_sub(self.process_cpu);
         self.steal_share = HostTicks::of(&self.aim.cpus).stolen_since(&self.ticks);
         self.observer.end();
     }

@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use reports::record::Run;
 use reports::{pictures, store, text};
+use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,14 @@ pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_js
     for line in lines {
         text += &format!("{line}\n");
     }
+    write(&text, beside_json)
+}
+
+/// Text for a person: on standard error when standard output has the JSON.
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn write(text: &str, beside_json: bool) -> Outcome {
     let written = match beside_json {
         true => std::io::stderr().write_all(text.as_bytes()),
         false => std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()),
@@ -47,9 +56,9 @@ pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_js
 ///
 /// # Errors
 /// The host's fault: the file cannot be written any more.
-pub(crate) fn json(run: &Run, file: &Path) -> Outcome {
+pub(crate) fn json(value: &impl Serialize, file: &Path) -> Outcome {
     let refused = |e: String| Failure::host(format!("cannot write {}: {e}", file.display()));
-    let mut text = serde_json::to_string_pretty(run).map_err(|e| refused(e.to_string()))?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| refused(e.to_string()))?;
     text.push('\n');
     if file.as_os_str() == "-" {
         let mut out = std::io::stdout();

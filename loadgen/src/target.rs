@@ -1,5 +1,5 @@
-//! The reference target as a process. Given CPUs, it starts `target-stack up`, waits for the stack descriptor, and takes
-//! the stack down again; it knows of the target only what the descriptor says.
+//! The targets of ours as processes. Given arguments, it starts `target-stack`, waits for the line with which it says that it
+//! answers, and takes it down again; it knows of a target only what that line says.
 
 use crate::failure::{Failure, Outcome};
 use crate::pace;
@@ -73,28 +73,27 @@ impl Descriptor {
     }
 }
 
-/// A `target-stack up` of ours.
+/// A `target-stack` of ours, whatever its subcommand.
 #[derive(Debug)]
-pub(crate) struct Reference {
+pub(crate) struct Process {
     child: Child,
     out: Option<ChildStdout>,
     /// The last line on its standard error, once that is closed.
     last_words: Option<JoinHandle<String>>,
+    /// In words, for messages.
+    what: &'static str,
 }
 
-impl Reference {
-    /// What is being loaded, in words.
-    pub(crate) const WHAT: &str = "random products, one database read each";
-
-    /// Starts the stack on `cpus`.
+impl Process {
+    /// Starts `target-stack` with these arguments; must be called within a runtime.
     ///
     /// # Errors
     /// The target's fault: there is no such program.
-    pub(crate) fn start(cpus: &[usize]) -> Outcome<Self> {
+    pub(crate) fn start(what: &'static str, arguments: &[&str]) -> Outcome<Self> {
         let program = program();
-        let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
         let mut child = Command::new(&program)
-            .args(["up", "--cpus", &cpus.join(","), "--die-with", &std::process::id().to_string()])
+            .args(arguments)
+            .args(["--die-with", &std::process::id().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -103,36 +102,32 @@ impl Reference {
             .spawn()
             .map_err(|e| {
                 Failure::target(format!(
-                    "cannot start the reference target {}: {e}; build it (cargo build --release), or give a URL",
+                    "cannot start {what} {}: {e}; build it (cargo build --release), or give a URL",
                     program.display()
                 ))
             })?;
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
-        Ok(Self { child, out, last_words: Some(last_words) })
+        Ok(Self { child, out, last_words: Some(last_words), what })
     }
 
-    /// Waits until all tiers answer.
+    /// Waits for the line with which it says that it answers.
     ///
     /// # Errors
-    /// The target's fault, in its own words: it did not start, or did not say anything that can be read.
-    pub(crate) async fn ready(&mut self) -> Outcome<Descriptor> {
+    /// The target's fault, in its own words: it did not start.
+    pub(crate) async fn ready(&mut self) -> Outcome<String> {
         let line = match self.out.take() {
             Some(out) => pace::within(START_LIMIT, BufReader::new(out).lines().next_line()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => Descriptor::read(&line).map_err(|e| {
-                Failure::target(format!("the reference target's descriptor cannot be read: {e}"))
-            }),
+            Some(Ok(Some(line))) => Ok(line),
             Some(_) => {
                 let why = self.last_words().await.unwrap_or_default();
                 let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
-                Err(Failure::target(format!("the reference target did not start: {why}")))
+                Err(Failure::target(format!("{} did not start: {why}", self.what)))
             }
-            None => {
-                Err(Failure::target(format!("the reference target did not answer within {START_LIMIT:?}")))
-            }
+            None => Err(Failure::target(format!("{} did not answer within {START_LIMIT:?}", self.what))),
         }
     }
 
@@ -148,7 +143,7 @@ impl Reference {
         self.last_words.take()?.await.ok()
     }
 
-    /// Takes the stack down and waits until it is gone.
+    /// Takes it down and waits until it is gone.
     pub(crate) async fn stop(mut self) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
@@ -159,6 +154,51 @@ impl Reference {
             }
         }
     }
+}
+
+/// A `target-stack up` of ours.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    process: Process,
+}
+
+impl Reference {
+    /// What is being loaded, in words.
+    pub(crate) const WHAT: &str = "random products, one database read each";
+
+    /// Starts the stack on `cpus`.
+    ///
+    /// # Errors
+    /// The target's fault: there is no such program.
+    pub(crate) fn start(cpus: &[usize]) -> Outcome<Self> {
+        let process = Process::start("the reference target", &["up", "--cpus", &list(cpus)])?;
+        Ok(Self { process })
+    }
+
+    /// Waits until all tiers answer.
+    ///
+    /// # Errors
+    /// The target's fault, in its own words: it did not start, or did not say anything that can be read.
+    pub(crate) async fn ready(&mut self) -> Outcome<Descriptor> {
+        let line = self.process.ready().await?;
+        Descriptor::read(&line)
+            .map_err(|e| Failure::target(format!("the reference target's descriptor cannot be read: {e}")))
+    }
+
+    /// What it said when it ended by itself; `None` while it runs.
+    pub(crate) async fn died(&mut self) -> Option<String> {
+        self.process.died().await
+    }
+
+    /// Takes the stack down and waits until it is gone.
+    pub(crate) async fn stop(self) {
+        self.process.stop().await;
+    }
+}
+
+/// CPUs as an option has them.
+pub(crate) fn list(cpus: &[usize]) -> String {
+    cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// `target-stack` beside this executable, else the one on PATH.

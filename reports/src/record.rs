@@ -74,6 +74,9 @@ pub struct Run {
     pub timeline: Timeline,
     /// The machine, and the tool's version.
     pub host: Host,
+    /// The questions to name servers; `None` where the target was given by address.
+    #[serde(default)]
+    pub dns: Option<Dns>,
 }
 
 /// What a run was aimed at.
@@ -263,6 +266,27 @@ pub struct Host {
     pub commit: String,
 }
 
+/// The questions for the target's name: one before the run, and one whenever the last answer had run out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dns {
+    /// The name server's address, or `system`, which is asked once.
+    pub server: String,
+    /// How often it was asked.
+    pub lookups: u64,
+    /// How often it gave no address; the last ones that it gave then still held.
+    pub failures: u64,
+    /// How long the first answer took, in milliseconds.
+    pub first_ms: f64,
+    /// How long the slowest took, failures included, in milliseconds.
+    pub max_ms: f64,
+    /// Every address that it gave, in the order in which they came.
+    pub addresses: Vec<String>,
+    /// For how many seconds the last answer held, where it said so.
+    pub ttl_s: Option<u32>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use crate::fixture;
@@ -286,7 +310,7 @@ mod tests {
             &json,
             "schema partial seed command started_at target loop arrivals duration_s connections_max planned sent ok \
              dropped unfinished errors status rps response_ms service_ms send_lag_ms ok_response_ms bytes generator \
-             observed thresholds verdict died_at_s steps timeline host",
+             observed thresholds verdict died_at_s steps timeline host dns",
         );
         has(&json["target"], "url kind what cpus");
         has(&json["errors"], "connect timeout reset protocol tls dns status check");

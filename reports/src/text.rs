@@ -182,19 +182,19 @@ fn cost(run: &Run) -> String {
     out
 }
 
-fn cpus(whose: &str, cpus: &[usize]) -> Option<String> {
+pub(crate) fn cpus(whose: &str, cpus: &[usize]) -> Option<String> {
     let list: Vec<_> = cpus.iter().map(usize::to_string).collect();
     (!cpus.is_empty()).then(|| format!("{whose} CPU {}", list.join("+")))
 }
 
 /// `text` behind `name`, in as many lines as it takes.
-fn named(name: &str, text: &str) -> String {
+pub(crate) fn named(name: &str, text: &str) -> String {
     let lines = wrapped(text, NAMES, NAMES);
     format!("{name:<NAMES$}{}", lines.trim_start())
 }
 
 /// `text` in lines of [`COLUMNS`], the first indented by `first`, the others by `rest`.
-fn wrapped(text: &str, first: usize, rest: usize) -> String {
+pub(crate) fn wrapped(text: &str, first: usize, rest: usize) -> String {
     let mut out = " ".repeat(first);
     let mut column = first;
     let mut begun = false;

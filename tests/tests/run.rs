@@ -284,6 +284,23 @@ fn a_closed_loop_whose_target_dies_goes_on_counting() {
 }
 
 #[test]
+fn a_name_server_is_asked_again_and_the_record_says_so() {
+    let (target, dns) = (queue(), Target::start("dns --ttl 1 --address 127.0.0.1 --address 127.0.0.2"));
+    let port = target.address().rsplit(':').next().unwrap();
+    let line = format!(
+        "--rps 100 -d 3s --no-report -q --json - --resolver {} http://www.foobar.com:{port}/",
+        dns.address()
+    );
+    let run = loadgen(&line).json();
+    let asked = &run["dns"];
+    // The second address refuses: a connection goes to the next one.
+    assert_eq!((run["ok"].as_u64(), asked["failures"].as_u64()), (Some(300), Some(0)), "{run}");
+    assert_eq!(asked["addresses"], serde_json::json!(["127.0.0.1", "127.0.0.2"]));
+    assert!(asked["lookups"].as_u64() >= Some(3) && asked["ttl_s"] == 1, "{asked}");
+    assert!(asked["max_ms"].as_f64() >= asked["first_ms"].as_f64() && asked["server"] == dns.address());
+}
+
+#[test]
 fn a_unix_socket_and_another_address_can_be_loaded() {
     let target = queue();
     let line = format!(

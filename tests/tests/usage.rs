@@ -42,11 +42,14 @@ fn wrong_use_is_said_in_one_line_with_exit_code_2() {
 
 #[test]
 fn a_target_that_is_not_there_is_exit_code_3() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silence = silent.local_addr().unwrap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (arguments, part) in [
         (format!("--rps 5 http://{closed}/"), "refused"),
         (String::from("--rps 5 http://nothing.invalid/"), "nothing.invalid"),
         (String::from("--rps 5 http://x/ --unix-socket /nonexistent"), "/nonexistent"),
+        (format!("--rps 5 http://shop.test/ --resolver {silence}"), "shop.test"),
     ] {
         let ended = loadgen(&arguments);
         let lines: Vec<&str> = ended.err.lines().filter(|line| line.starts_with("loadgen: ")).collect();

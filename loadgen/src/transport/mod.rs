@@ -1,6 +1,8 @@
 //! The ways of sending a request and reading its answer, and the pool of connections that they share.
 
+pub(crate) mod address;
 pub(crate) mod http1;
+pub(crate) mod names;
 pub(crate) mod poll;
 pub(crate) mod pool;
 pub(crate) mod raw;

@@ -5,17 +5,6 @@
 use crate::transport::http1::Reader;
 use crate::transport::socket::{Received, Socket};
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
-/// Where connections go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// These addresses in turn.
-    Tcp(Vec<SocketAddr>),
-    /// A unix socket.
-    Unix(PathBuf),
-}
 
 /// One connection.
 #[derive(Debug)]

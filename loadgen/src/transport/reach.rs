@@ -2,7 +2,7 @@
 //! nothing is sent.
 
 use crate::pace;
-use crate::transport::raw::Address;
+use crate::transport::address::Address;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn reach(address: &Address) -> io::Result<()> {
     let opened = pace::within(LIMIT, async {
         match address {
-            Address::Tcp(all) => any(all).await,
+            Address::Tcp(names) => any(&names.addresses()).await,
             Address::Unix(path) => UnixStream::connect(path).await.map(drop),
         }
     });
@@ -47,15 +47,16 @@ async fn any(all: &[SocketAddr]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::names::Names;
 
     #[tokio::test(flavor = "current_thread")]
     async fn one_live_address_is_enough() {
         let live = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let both = Address::Tcp(vec![dead, live.local_addr().unwrap()]);
+        let both = Address::Tcp(Names::fixed(vec![dead, live.local_addr().unwrap()]));
         assert!(reach(&both).await.is_ok() && !refuses(&both).await);
-        assert!(refuses(&Address::Tcp(vec![dead])).await);
-        assert!(reach(&Address::Tcp(vec![])).await.is_err());
+        assert!(refuses(&Address::Tcp(Names::fixed(vec![dead]))).await);
+        assert!(reach(&Address::Tcp(Names::fixed(vec![]))).await.is_err());
         assert!(refuses(&Address::Unix("/nowhere/at/all".into())).await);
     }
 }

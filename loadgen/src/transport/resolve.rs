@@ -1,13 +1,52 @@
-//! From a URL to addresses, once and before the run: by the user's word, by a name server, or by the system.
+//! From a URL to addresses before the run: by the user's word, by a name server, or by the system. One question to a
+//! name server ends within a bounded time; when to ask again is `names`' business.
 
 use crate::failure::{Failure, Outcome};
+use crate::pace;
 use crate::plan::Route;
-use crate::transport::raw::Address;
+use crate::transport::address::Address;
+use crate::transport::names::Names;
 use hickory_resolver::Resolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use http::Uri;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How long one question may take in all.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How long a name server has for each datagram, of which it gets two: a lost one costs no failure.
+const DATAGRAM_LIMIT: Duration = Duration::from_secs(2);
+
+/// Who is asked for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// A name server.
+    At(SocketAddr),
+    /// What the system is set up with. It does not say how long an answer holds (getaddrinfo(3)).
+    System,
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// In the order in which they came, each once.
+    pub(crate) ips: Vec<IpAddr>,
+    /// For how many seconds they hold: the least of the records, where that is known.
+    pub(crate) ttl_s: Option<u32>,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
 
 /// The addresses of `url`'s host, on `url`'s port.
 ///
@@ -22,43 +61,71 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
     let port = url.port_u16().unwrap_or(80);
     let elsewhere = route.connect_to.iter().find(|to| to.port == port && to.host.eq_ignore_ascii_case(host));
     if let Some(to) = elsewhere {
-        return Ok(Address::Tcp(vec![to.address]));
+        return Ok(Address::Tcp(Names::fixed(vec![to.address])));
     }
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Address::Tcp(vec![SocketAddr::new(ip, port)]));
+        return Ok(Address::Tcp(Names::fixed(vec![SocketAddr::new(ip, port)])));
     }
-    let (found, asked) = match route.resolver {
-        Some(server) => (ask(server, host).await, format!("the name server {server}")),
-        None => (system(host).await, String::from("the system's resolver (another: --resolver IP:PORT)")),
+    let (server, asked) = match route.resolver {
+        Some(address) => (Server::At(address), format!("the name server {address}")),
+        None => (Server::System, String::from("the system's resolver (another: --resolver IP:PORT)")),
     };
-    let ips = found.map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))?;
-    if ips.is_empty() {
-        return Err(Failure::target(format!("{asked} has no address of {host}")));
-    }
-    Ok(Address::Tcp(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()))
+    let names = Names::ask(server, host, port).await;
+    names.map(Address::Tcp).map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))
 }
 
-async fn ask(server: SocketAddr, host: &str) -> Result<Vec<IpAddr>, String> {
+/// Asks once.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) async fn ask(server: Server, host: &str) -> Result<Answer, String> {
+    let question = async {
+        match server {
+            Server::At(address) => ask_server(address, host).await,
+            Server::System => ask_system(host).await,
+        }
+    };
+    pace::within(LIMIT, question).await.unwrap_or_else(|| Err(format!("no answer within {LIMIT:?}")))
+}
+
+async fn ask_server(server: SocketAddr, host: &str) -> Result<Answer, String> {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = server.port();
         connection
     });
     let server = NameServerConfig::new(server.ip(), true, connections.into());
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let mut options = ResolverOpts::default();
+    options.timeout = DATAGRAM_LIMIT;
+    options.attempts = 1;
+    // What this server says, and not what is in a file of this machine.
+    options.use_hosts_file = ResolveHosts::Never;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    // A resolver of its own for each question: none is answered from a cache.
     let resolver = Resolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
         .build()
         .map_err(|e| e.to_string())?;
     // A trailing dot: the name as it stands, without search domains.
     let lookup =
         resolver.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await.map_err(|e| e.to_string())?;
-    Ok(lookup.iter().collect())
+    let ttl_s = lookup.as_lookup().answers().iter().map(|record| record.ttl).min();
+    Ok(Answer { ips: distinct(lookup.iter()), ttl_s })
 }
 
-async fn system(host: &str) -> Result<Vec<IpAddr>, String> {
+async fn ask_system(host: &str) -> Result<Answer, String> {
     let found = tokio::net::lookup_host((host, 0)).await.map_err(|e| e.to_string())?;
-    let mut ips: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-    ips.dedup();
-    Ok(ips)
+    Ok(Answer { ips: distinct(found.map(|address| address.ip())), ttl_s: None })
+}
+
+fn distinct(all: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut ips = Vec::new();
+    for ip in all {
+        if !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    ips
 }
 
 #[cfg(test)]
@@ -68,7 +135,7 @@ mod tests {
 
     async fn tcp(url: &'static str, route: &Route) -> Vec<String> {
         match resolve(&Uri::from_static(url), route).await {
-            Ok(Address::Tcp(all)) => all.iter().map(SocketAddr::to_string).collect(),
+            Ok(Address::Tcp(names)) => names.addresses().iter().map(SocketAddr::to_string).collect(),
             other => panic!("{other:?}"),
         }
     }

@@ -2,8 +2,8 @@
 //! it says whether that is a connection now, and goes on to the next address of the name where one refuses: a name
 //! with a dead address beside a live one is alive, as it is to a browser. It reads no clock and waits for nothing.
 
+use crate::transport::address::Address;
 use crate::transport::poll::Poll;
-use crate::transport::raw::Address;
 use crate::transport::socket::Socket;
 use std::collections::VecDeque;
 use std::io;
@@ -104,7 +104,7 @@ impl Openings {
 
     fn addresses(&self) -> usize {
         match &self.address {
-            Address::Tcp(all) => all.len(),
+            Address::Tcp(names) => names.addresses().len(),
             Address::Unix(_) => 1,
         }
     }
@@ -113,7 +113,7 @@ impl Openings {
     /// what the last one said.
     fn connect(&self, turn: usize, tried: usize) -> Result<(Socket, usize), (usize, io::Error)> {
         let all = match &self.address {
-            Address::Tcp(all) => all,
+            Address::Tcp(names) => names.addresses(),
             Address::Unix(path) => return Socket::unix(path).map(|s| (s, 0)).map_err(|e| (0, e)),
         };
         let mut refused = (tried, io::ErrorKind::NotFound.into());

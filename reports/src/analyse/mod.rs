@@ -3,5 +3,6 @@
 
 pub mod finding;
 pub mod interval;
+pub mod queueing;
 pub mod threshold;
 pub mod verdict;
