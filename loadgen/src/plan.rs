@@ -6,6 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
 use crate::limits::{self, Cpus};
 use crate::request::Template;
+use crate::scenario::Scenario;
 use crate::schedule::{Arrivals, Step};
 use crate::units::{self, Rate};
 use http::Uri;
@@ -36,6 +37,9 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     /// What all requests have in common.
     pub(crate) template: Template,
+    /// What users do, in place of one request.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the sending loop does not ask for it yet"))]
+    pub(crate) scenario: Option<Arc<Scenario>>,
     /// Which status codes are expected, by code.
     pub(crate) expected: Arc<[bool; 1000]>,
     /// Where to connect.
@@ -68,6 +72,13 @@ pub(crate) struct Stages(Vec<(Duration, Rate, Rate)>);
 /// `--expect-status`, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Statuses(Arc<[bool; 1000]>);
+
+impl Statuses {
+    /// Whether this one is among them.
+    pub(crate) fn have(&self, status: u16) -> bool {
+        self.0.get(usize::from(status)).copied().unwrap_or(false)
+    }
+}
 
 /// `--connect-to`, read: connections to the host and port go to the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +118,10 @@ impl Plan {
         if args.headers.iter().filter(|(name, _)| name == http::header::HOST).count() > 1 {
             return Err(Failure::usage("--header: a request has one Host"));
         }
+        let scenario = args.scenario.as_deref().map(Scenario::load).transpose()?.map(Arc::new);
+        if scenario.is_some() && url.as_ref().is_some_and(|url| url.path_and_query().is_some_and(|p| p != "/")) {
+            return Err(Failure::usage("--scenario: its file has the paths; the URL gives only the host"));
+        }
         let template =
             Template {
                 method: args.method,
@@ -136,6 +151,7 @@ impl Plan {
             backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000)),
             timeout: args.timeout,
             template,
+            scenario,
             expected: args.expect_status.0,
             route: Route {
                 resolver: args.resolver,
