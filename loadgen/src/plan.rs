@@ -119,7 +119,9 @@ impl Plan {
             return Err(Failure::usage("--header: a request has one Host"));
         }
         let scenario = args.scenario.as_deref().map(Scenario::load).transpose()?.map(Arc::new);
-        if scenario.is_some() && url.as_ref().is_some_and(|url| url.path_and_query().is_some_and(|p| p != "/")) {
+        if scenario.is_some()
+            && url.as_ref().is_some_and(|url| url.path_and_query().is_some_and(|p| p != "/"))
+        {
             return Err(Failure::usage("--scenario: its file has the paths; the URL gives only the host"));
         }
         let template =

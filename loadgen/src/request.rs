@@ -138,8 +138,7 @@ pub(crate) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 /// # Errors
 /// When it is none, or one that only the generator itself can get right.
 pub(crate) fn field_name(text: &str) -> Result<HeaderName, String> {
-    let name =
-        HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no header name"))?;
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no header name"))?;
     if matches!(name.as_str(), "content-length" | "transfer-encoding" | "upgrade" | "expect") {
         return Err(format!("`{name}` is set by the generator itself"));
     }

@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, want) in [("0", 0), ("100", 100), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("10kB", 10_000)] {
+        for (text, want) in [("0", 0), ("100", 100), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("10kB", 10_000)]
+        {
             assert_eq!(bytes(text), Ok(want), "{text}");
         }
         for text in ["", "MiB", "-1", "1.5MiB", "1 mb", "99999999999GiB"] {

@@ -105,3 +105,21 @@ fn endpoints_have_names() {
         assert!(observe(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_scenario_goes_with_a_host_and_without_a_request() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/browsing.toml");
+    for url in ["", "http://h", "http://h:80/"] {
+        let plan = plan(&format!("{url} --scenario {file}")).unwrap();
+        assert_eq!(plan.scenario.unwrap().entries().len(), 10);
+    }
+    assert!(plan("http://h").unwrap().scenario.is_none());
+    let error = plan(&format!("http://h/shop --scenario {file}")).unwrap_err();
+    assert!(error.message.contains("the URL gives only the host"), "{error}");
+    let error = plan("--scenario none.toml").unwrap_err();
+    assert!(error.message.starts_with("cannot read the scenario none.toml: "), "{error}");
+    for other in ["-X POST", "--body x", "--body-file x"] {
+        let line = format!("loadgen --scenario {file} {other}");
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{other}");
+    }
+}

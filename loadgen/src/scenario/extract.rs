@@ -101,9 +101,8 @@ pub(super) fn pointer(value: Value<'_>) -> Outcome<String> {
     if escaped && (text.is_empty() || text.starts_with('/')) {
         return Ok(text.to_owned());
     }
-    Err(value.wrong(format!(
-        "`{text}` is no JSON pointer: it begins with /, and ~ is written ~0, / in a name ~1"
-    )))
+    Err(value
+        .wrong(format!("`{text}` is no JSON pointer: it begins with /, and ~ is written ~0, / in a name ~1")))
 }
 
 /// Reads the name of a header field.
@@ -113,8 +112,7 @@ pub(super) fn pointer(value: Value<'_>) -> Outcome<String> {
 pub(super) fn field(value: Value<'_>) -> Outcome<String> {
     let text = value.text()?;
     let name = http::HeaderName::from_bytes(text.as_bytes());
-    name.map(|name| name.as_str().to_owned())
-        .map_err(|_| value.wrong(format!("`{text}` is no header name")))
+    name.map(|name| name.as_str().to_owned()).map_err(|_| value.wrong(format!("`{text}` is no header name")))
 }
 
 /// Reads a regular expression.

@@ -74,9 +74,10 @@ impl Feed {
         let of_reader = |e: csv::Error| {
             let line = e.position().map_or(1, csv::Position::line);
             match e.kind() {
-                csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                    wrong(line, format!("this row has {len} fields, and the first has {expected_len}"))
-                }
+                csv::ErrorKind::UnequalLengths { expected_len, len, .. } => wrong(
+                    line,
+                    format!("this row has not as many fields as the first: {len} instead of {expected_len}"),
+                ),
                 csv::ErrorKind::Utf8 { .. } => wrong(line, String::from("this row is no UTF-8")),
                 _ => Failure::usage(format!("cannot read {}: {e}", path.display())),
             }
@@ -211,7 +212,7 @@ mod tests {
         for (text, part) in [
             ("", "users.csv:1: there are no rows"),
             ("a,b\n", "users.csv:1: there are no rows"),
-            ("a,b\n1,2\n3\n", "users.csv:3: this row has 1 fields, and the first has 2"),
+            ("a,b\n1,2\n3\n", "users.csv:3: this row has not as many fields as the first: 1 instead of 2"),
             ("a,a\n1,2\n", "users.csv:1: two columns are called `a`"),
             ("a,\n1,2\n", "users.csv:1: `` is no name"),
         ] {

@@ -74,7 +74,8 @@ fn interactions(list: Value<'_>, shared: &Shared<'_>, scenario: &mut Scenario) -
             return Err(value.wrong("a scenario has at most 65,535 steps"));
         };
         let used = |steps: &[step::Step]| {
-            let all = steps.iter().flat_map(step::Step::texts).chain(shared.fields.iter().map(|(_, text)| text));
+            let all =
+                steps.iter().flat_map(step::Step::texts).chain(shared.fields.iter().map(|(_, text)| text));
             let mut unique: Vec<usize> = all
                 .flat_map(|text| text.variables())
                 .filter_map(|variable| match variable {
@@ -155,11 +156,8 @@ fn generator(value: Value<'_>) -> Outcome<Generator> {
         }
         "choice" => {
             let values = table.need("values", "a choice")?;
-            let words: Vec<String> = values
-                .list()?
-                .iter()
-                .map(|value| value.word().map(str::to_owned))
-                .collect::<Outcome<_>>()?;
+            let words: Vec<String> =
+                values.list()?.iter().map(|value| value.word().map(str::to_owned)).collect::<Outcome<_>>()?;
             if words.is_empty() {
                 return Err(values.wrong("there is nothing to choose from"));
             }

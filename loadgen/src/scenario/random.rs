@@ -22,8 +22,8 @@ pub(super) enum Draw {
 /// 64 random bits for `what`; `parts` say whose they are. Each part goes through SplitMix64's finalizer, which is a
 /// bijection that mixes well, so that neighbouring sessions share nothing.
 pub(super) fn draw(seed: u64, what: Draw, parts: &[u64]) -> u64 {
-    let first = SplitMix::new(seed ^ what as u64).next();
-    parts.iter().fold(first, |mixed, part| SplitMix::new(mixed ^ part).next())
+    let mix = |mixed: u64, part: &u64| SplitMix::new(mixed ^ part).next();
+    parts.iter().fold(mix(mix(0, &seed), &(what as u64)), mix)
 }
 
 /// A number from 0 to `n` - 1: multiply and shift (Lemire, 2019).

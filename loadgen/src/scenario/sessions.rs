@@ -331,3 +331,7 @@ impl Script {
         format!("data `{}` has {} rows, each for one session, and they are used up", feed.name, feed.rows())
     }
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

@@ -84,7 +84,7 @@ impl<'s> Table<'s> {
     /// # Errors
     /// When it is not there; `what` says what is missing.
     pub(super) fn need(&self, key: &str, what: &str) -> Outcome<Value<'s>> {
-        self.get(key).ok_or_else(|| self.wrong(format!("{what} needs a `{key}`")))
+        self.get(key).ok_or_else(|| self.wrong(format!("{what} needs `{key}`")))
     }
 
     /// The one of these keys that is there, if any is.
@@ -114,7 +114,7 @@ impl<'s> Value<'s> {
     }
 
     fn other(&self, wanted: &str) -> Failure {
-        self.wrong(format!("this is a {}, and has to be {wanted}", self.value.type_str()))
+        self.wrong(format!("this is of type {}, and has to be {wanted}", self.value.type_str()))
     }
 
     /// Whether it is text.

@@ -85,7 +85,7 @@ impl<'a> Shared<'a> {
     pub(super) fn read(&mut self, defaults: Value<'_>) -> Outcome {
         let table = defaults.table(&["check", "headers", "think"])?;
         self.think = think(&table, Think::NONE)?;
-        self.checks = checks(&table)?;
+        self.checks = checks(&table)?.unwrap_or_default();
         self.fields = match table.get("headers") {
             None => Vec::new(),
             Some(headers) => self.fields(headers, &self.scope)?,
@@ -177,11 +177,6 @@ impl Reader<'_> {
                 Some(shared.body(kind, value, scope)?)
             }
         };
-        let own = checks(table)?;
-        let is_status = |check: &Check| matches!(check.test, Test::Status(_));
-        let judges = own.iter().any(is_status);
-        // A status check of the step's own takes the place of the default one.
-        let inherited = shared.checks.iter().filter(|check| !(judges && is_status(check)));
         Ok(Step {
             name: table.get("name").map_or(Ok(name), |name| name.text())?.to_owned(),
             method: table.get("method").map_or(Ok(Method::GET), method)?,
@@ -189,7 +184,7 @@ impl Reader<'_> {
             fields,
             body,
             think: think(table, self.think)?,
-            checks: inherited.cloned().chain(own).collect(),
+            checks: checks(table)?.unwrap_or_else(|| shared.checks.clone()),
             extracts: self.extracts(table)?,
         })
     }
@@ -260,9 +255,9 @@ fn think(table: &Table<'_>, otherwise: Think) -> Outcome<Think> {
     table.get("think").map_or(Ok(otherwise), Think::read)
 }
 
-fn checks(table: &Table<'_>) -> Outcome<Vec<Check>> {
-    let list = table.get("check").map_or(Ok(Vec::new()), |list| list.list())?;
-    list.into_iter().map(Check::read).collect()
+fn checks(table: &Table<'_>) -> Outcome<Option<Vec<Check>>> {
+    let read = |list: Value<'_>| list.list()?.into_iter().map(Check::read).collect();
+    table.get("check").map(read).transpose()
 }
 
 fn method(value: Value<'_>) -> Outcome<Method> {
@@ -290,9 +285,8 @@ fn target(value: Value<'_>, scope: &Scope) -> Outcome<Text> {
     }
     match sample.iter().find(|byte| !Filter::Target.passes(**byte)) {
         None => Ok(target),
-        Some(byte) => Err(value.wrong(format!(
-            "`{text}` has a character that a path cannot carry; write it as %{byte:02X}"
-        ))),
+        Some(byte) => Err(value
+            .wrong(format!("`{text}` has a character that a path cannot carry; write it as %{byte:02X}"))),
     }
 }
 
