@@ -3,11 +3,12 @@
 
 use super::feed::{Feed, Generator, Kind, Pick};
 use super::source::{Source, Table, Value, nearest};
-use super::step::{self, Shared};
-use super::template::{Scope, Variable};
+use super::step::{self, Shared, Step};
+use super::template::{Scope, Text, Variable};
 use super::{Entry, Interaction, Scenario, SessionArrivals};
 use crate::failure::Outcome;
 use crate::units;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// How much of a body is kept when the file does not say.
@@ -69,31 +70,16 @@ fn interactions(list: Value<'_>, shared: &Shared<'_>, scenario: &mut Scenario) -
         if scenario.entries.iter().any(|entry| entry.interaction == name) {
             return Err(value.wrong(format!("there is an interaction `{name}` already")));
         }
-        let first = u16::try_from(scenario.steps.len());
-        let (Ok(first), Ok(count)) = (first, u16::try_from(steps.len())) else {
-            return Err(value.wrong("a scenario has at most 65,535 steps"));
-        };
-        let used = |steps: &[step::Step]| {
-            let all =
-                steps.iter().flat_map(step::Step::texts).chain(shared.fields.iter().map(|(_, text)| text));
-            let mut unique: Vec<usize> = all
-                .flat_map(|text| text.variables())
-                .filter_map(|variable| match variable {
-                    Variable::Column { feed, .. } if scenario.feeds[feed].pick == Pick::Unique => Some(feed),
-                    _ => None,
-                })
-                .collect();
-            unique.sort_unstable();
-            unique.dedup();
-            unique
-        };
-        let unique = used(&steps);
+        let end = u16::try_from(scenario.steps.len() + steps.len());
+        let end = end.map_err(|_| value.wrong("a scenario has at most 65,535 steps"))?;
+        let first = scenario.steps.len() as u16;
+        let unique = unique(&steps, shared, &scenario.feeds);
         for step in &steps {
             let entry = Entry { interaction: name.clone(), step: step.name.clone(), share: weight };
             scenario.entries.push(entry);
         }
         scenario.steps.extend(steps);
-        scenario.interactions.push(Interaction { below: 0, first, steps: count, variables, unique });
+        scenario.interactions.push(Interaction { below: 0, first, end, variables, unique });
         weights.push(weight);
     }
     let sum: f64 = weights.iter().sum();
@@ -108,6 +94,18 @@ fn interactions(list: Value<'_>, shared: &Shared<'_>, scenario: &mut Scenario) -
         interaction.below = (up_to / sum * 2f64.powi(64)) as u128;
     }
     Ok(())
+}
+
+/// The files of which these steps need a row that no other session has.
+fn unique(steps: &[Step], shared: &Shared<'_>, feeds: &[Feed]) -> Vec<usize> {
+    let defaults = shared.fields.iter().map(|(_, text)| text);
+    let texts = steps.iter().flat_map(Step::texts).chain(defaults);
+    let feed = |variable| match variable {
+        Variable::Column { feed, .. } => Some(feed),
+        Variable::Generated(_) | Variable::Extracted(_) => None,
+    };
+    let used: BTreeSet<usize> = texts.flat_map(Text::variables).filter_map(feed).collect();
+    used.into_iter().filter(|feed| feeds[*feed].pick == Pick::Unique).collect()
 }
 
 fn feeds(data: Value<'_>, dir: &Path, scope: &mut Scope) -> Outcome<Vec<Feed>> {

@@ -35,13 +35,13 @@ impl Jar {
             return;
         }
         self.remove(name);
-        let ages = parts.filter_map(|part| {
+        let mut ages = parts.filter_map(|part| {
             let (key, age) = part.trim_ascii().split_at_checked(8)?;
             key.eq_ignore_ascii_case(b"max-age=").then_some(age)
         });
         let gone = |age: &[u8]| age.starts_with(b"-") || (!age.is_empty() && age.iter().all(|b| *b == b'0'));
         let more = name.len() + value.len() + 3;
-        if ages.last().is_some_and(gone) || self.line.len() + more > MOST {
+        if ages.next_back().is_some_and(gone) || self.line.len() + more > MOST {
             return;
         }
         if !self.line.is_empty() {

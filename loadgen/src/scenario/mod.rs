@@ -79,8 +79,8 @@ struct Interaction {
     below: u128,
     /// Its first step's place among all.
     first: u16,
-    /// How many steps it has.
-    steps: u16,
+    /// Where those of the next interaction begin.
+    end: u16,
     /// How many variables its answers fill.
     variables: usize,
     /// The files of which a session needs a row of its own.
@@ -110,7 +110,8 @@ impl Scenario {
         let mut before = 0;
         let mut mean = 0.0;
         for interaction in &self.interactions {
-            mean += (interaction.below - before) as f64 / 2f64.powi(64) * f64::from(interaction.steps);
+            mean += (interaction.below - before) as f64 / 2f64.powi(64)
+                * f64::from(interaction.end - interaction.first);
             before = interaction.below;
         }
         match self.arrivals {

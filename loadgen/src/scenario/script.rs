@@ -77,11 +77,6 @@ impl Script {
         Self { scenario, seed, wires }
     }
 
-    /// What it is made of.
-    pub(crate) fn scenario(&self) -> &Scenario {
-        &self.scenario
-    }
-
     /// What has to be kept of the answer to this request.
     pub(crate) fn wants(&self, entry: u16) -> Wants {
         self.wires[usize::from(entry)].wants
@@ -243,3 +238,7 @@ fn fields(
     }
     fields
 }
+
+#[cfg(test)]
+#[path = "script_tests.rs"]
+mod tests;

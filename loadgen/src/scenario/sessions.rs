@@ -182,7 +182,7 @@ impl Sessions {
         }
         let thought = at.intended + at.done.saturating_sub(at.sent) + slot.think(script);
         let interaction = &script.scenario.interactions[slot.interaction];
-        if slot.entry + 1 < interaction.first + interaction.steps {
+        if slot.entry + 1 < interaction.end {
             slot.entry += 1;
         } else if script.stays(slot.index, slot.visit) {
             slot.enter(script, slot.index, slot.visit + 1);
@@ -334,4 +334,4 @@ impl Script {
 
 #[cfg(test)]
 #[path = "sessions_tests.rs"]
-mod tests;
+pub(super) mod tests;

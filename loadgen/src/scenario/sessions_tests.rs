@@ -2,14 +2,13 @@
 
 use super::super::Scenario;
 use super::*;
-use crate::request::{self, Requests, Template};
-use http::{Method, Uri};
+use crate::request;
 use proptest::prelude::*;
 
 const S: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 
-fn script_with(text: &str, users: &str, headers: &[&str], seed: u64) -> Arc<Script> {
+pub(in super::super) fn script_with(text: &str, users: &str, headers: &[&str], seed: u64) -> Arc<Script> {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("users.csv"), users).unwrap();
     std::fs::write(dir.path().join("s.toml"), text).unwrap();
@@ -22,15 +21,15 @@ fn script(text: &str) -> Arc<Script> {
     script_with(text, "name\nada\nalan\ngrace\n", &[], 1)
 }
 
-fn ok(body: &str) -> Answered<'_> {
+pub(in super::super) fn ok(body: &str) -> Answered<'_> {
     Answered { status: 200, head: &[], body: body.as_bytes(), size: body.len() as u64, whole_body: true }
 }
 
-fn at(intended: u64, sent: u64, done: u64) -> Instants {
+pub(in super::super) fn at(intended: u64, sent: u64, done: u64) -> Instants {
     Instants { intended, sent, done }
 }
 
-fn encoded(sessions: &mut Sessions, session: u32) -> String {
+pub(in super::super) fn encoded(sessions: &mut Sessions, session: u32) -> String {
     let mut out = Vec::new();
     sessions.encode(session, &mut out);
     String::from_utf8(out).unwrap()
@@ -39,6 +38,14 @@ fn encoded(sessions: &mut Sessions, session: u32) -> String {
 fn first_line(sessions: &mut Sessions, session: u32) -> String {
     encoded(sessions, session).lines().next().unwrap().to_owned()
 }
+
+pub(in super::super) const FULL: &str = "[data.users]\nfile = 'users.csv'\n[defaults]\nheaders = { Accept = 'a/b', X-A = 'file', X-B = '{{users.name}}' }\n\
+    [generate.id]\nkind = 'uuid'\n[generate.n]\nkind = 'int'\nfrom = 1\nto = 1000000\nper = 'request'\n\
+    [[interaction]]\nname = 'a'\nweight = 2\n[[interaction.step]]\nmethod = 'POST'\npath = '/{{n}}'\n\
+    form = { 'na me' = '{{users.name}} & co', n = '{{n}}' }\n\
+    [[interaction.step]]\nmethod = 'POST'\npath = '/{{n}}'\nheaders = { Accept = 'c/d', Content-Type = 'x/y' }\n\
+    json = { n = '{{n|raw}}', text = 'say \"{{users.name}}\"', list = [1, 2.5, true, {}] }\n\
+    [[interaction]]\nname = 'b'\npath = '/{{id}}'\n";
 
 const CHAIN: &str = "[[interaction]]\nname = 'buy'\nthink = '1s'\n\
     [[interaction.step]]\nname = 'cart'\npath = '/cart'\nextract = [{ var = 'cart', json = '/id' }]\n\
@@ -234,87 +241,6 @@ fn a_session_keeps_its_cookies_and_no_others() {
     sessions.failed(one, 0);
     let next = sessions.begin(2, 0).unwrap().session;
     assert!(next == one && !encoded(&mut sessions, next).contains("Cookie"));
-}
-
-#[test]
-fn a_request_without_variables_is_that_of_the_command_line() {
-    for (method, body, toml) in [
-        ("GET", None, ""),
-        ("HEAD", None, ""),
-        ("DELETE", None, ""),
-        ("POST", None, ""),
-        ("PUT", Some("hi"), "body = 'hi'\n"),
-    ] {
-        let text = format!("[[interaction]]\nname = 'a'\nmethod = '{method}'\npath = '/a?b=c'\n{toml}");
-        let template = Template {
-            method: Method::from_bytes(method.as_bytes()).unwrap(),
-            headers: vec![request::header("X-A: b").unwrap()],
-            body: body.map(|body| body.as_bytes().to_vec()),
-        };
-        let plain =
-            Requests::encode(&template, &Uri::from_static("http://shop.test:8080/"), ["/a?b=c"], 1).unwrap();
-        let mut sessions = Sessions::new(script_with(&text, "n\n1\n", &["X-A: b"], 1));
-        let session = sessions.begin(0, 0).unwrap().session;
-        let sorted = |text: &str| {
-            let (head, body) = text.split_once("\r\n\r\n").unwrap();
-            let mut lines: Vec<String> = head.split("\r\n").skip(1).map(str::to_lowercase).collect();
-            lines.sort();
-            (head.split("\r\n").next().unwrap().to_owned(), lines, body.to_owned())
-        };
-        let text = encoded(&mut sessions, session);
-        assert_eq!(sorted(&text), sorted(std::str::from_utf8(plain.pick(0)).unwrap()));
-        assert_eq!(sessions.wants(0).bodiless, plain.are_head());
-    }
-}
-
-const FULL: &str = "[data.users]\nfile = 'users.csv'\n[defaults]\nheaders = { Accept = 'a/b', X-A = 'file', X-B = '{{users.name}}' }\n\
-    [generate.id]\nkind = 'uuid'\n[generate.n]\nkind = 'int'\nfrom = 1\nto = 1000000\nper = 'request'\n\
-    [[interaction]]\nname = 'a'\nweight = 2\n[[interaction.step]]\nmethod = 'POST'\npath = '/{{n}}'\n\
-    form = { 'na me' = '{{users.name}} & co', n = '{{n}}' }\n\
-    [[interaction.step]]\nmethod = 'POST'\npath = '/{{n}}'\nheaders = { Accept = 'c/d', Content-Type = 'x/y' }\n\
-    json = { n = '{{n|raw}}', text = 'say \"{{users.name}}\"', list = [1, 2.5, true, {}] }\n\
-    [[interaction]]\nname = 'b'\npath = '/{{id}}'\n";
-
-#[test]
-fn fields_and_bodies_are_what_the_file_says() {
-    let mut sessions =
-        Sessions::new(script_with(FULL, "name\nä&b\n\"q\"\"\"\n", &["X-A: line", "X-C: d"], 1));
-    let (index, session) = (0..)
-        .find_map(|index| {
-            let next = sessions.begin(index, 0).unwrap();
-            (next.entry == 0 && index % 2 == 1).then_some((index, next.session))
-        })
-        .unwrap();
-    let form = encoded(&mut sessions, session);
-    assert_eq!(form, encoded(&mut sessions, session), "{index}");
-    let (head, body) = form.split_once("\r\n\r\n").unwrap();
-    let n = head.split(['/', ' ']).nth(2).unwrap();
-    assert_eq!(body, format!("na%20me=q%22%20%26%20co&n={n}"));
-    assert_eq!(
-        head.lines().skip(1).collect::<Vec<_>>(),
-        [
-            "Host: shop.test:8080",
-            "content-type: application/x-www-form-urlencoded",
-            "x-a: line",
-            "x-c: d",
-            "accept: a/b",
-            "x-b: q\"",
-            concat!("user-agent: loadgen/", env!("CARGO_PKG_VERSION")),
-            &format!("Content-Length: {}", body.len()),
-        ]
-    );
-    sessions.answered(session, &ok(""), at(0, 0, 0));
-    let request = sessions.request(session).unwrap();
-    let n = request.uri().path().trim_start_matches('/').parse::<u32>().unwrap();
-    let json: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
-    assert_eq!(json, serde_json::json!({"n": n, "text": "say \"q\"\"", "list": [1, 2.5, true, {}]}));
-    assert_eq!(
-        (&request.headers()["accept"], request.method()),
-        (&http::HeaderValue::from_static("c/d"), &Method::POST)
-    );
-    assert_eq!(request.headers()["content-type"], "x/y");
-    let raw = encoded(&mut sessions, session);
-    assert!(raw.as_bytes().ends_with(request.body()), "{raw}");
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn target(value: Value<'_>, scope: &Scope) -> Outcome<Text> {
     let mut target = parse(value, text, Filter::Target, scope)?;
     target.begin_with_place();
     let sample = target.sample();
-    if !sample.starts_with(b"/") || text.contains("://") && !text.contains('?') {
+    if !sample.starts_with(b"/") {
         return Err(value.wrong(format!("`{text}` is no path: it begins with /, and the host is the URL's")));
     }
     match sample.iter().find(|byte| !Filter::Target.passes(**byte)) {
@@ -316,7 +316,7 @@ fn json(value: &serde_json::Value, scope: &Scope, out: &mut Text) -> Result<(), 
             out.push(b"{");
             for (number, (key, value)) in pairs.iter().enumerate() {
                 out.push(if number == 0 { b"" } else { b"," });
-                json(&String(key.clone()), scope, out)?;
+                out.push(String(key.clone()).to_string().as_bytes());
                 out.push(b":");
                 json(value, scope, out)?;
             }
