@@ -216,6 +216,13 @@ fn when_unique_rows_run_out_sessions_do_not_begin() {
     let gone = "data `users` has 3 rows, each for one session, and they are used up";
     assert_eq!(names, ["GET /ada HTTP/1.1", "GET /alan HTTP/1.1", "GET /grace HTTP/1.1", gone, gone]);
     assert_eq!((sessions.tally().begun, sessions.tally().exhausted, sessions.running()), (3, 2, 3));
+    // Whoever may stay needs a row even when the first interaction does without: a later one may not.
+    let plain = "[[interaction]]\nname = 'b'\nweight = 1e9\npath = '/'\n";
+    let half = format!("[sessions]\narrivals = 'partly-open'\nstay = 0.5\n{text}{plain}");
+    for (text, begun) in [(half, 3), (format!("{text}{plain}"), 5)] {
+        let mut sessions = Sessions::new(script(&text));
+        assert_eq!((0..5).filter(|index| sessions.begin(*index, 0).is_ok()).count(), begun);
+    }
     // In a closed loop, the user is gone with the data.
     let closed = format!("[sessions]\narrivals = 'closed'\nusers = 2\n{text}");
     let mut sessions = Sessions::new(script(&closed));
