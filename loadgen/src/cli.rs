@@ -100,6 +100,9 @@ pub(crate) struct RunArgs {
     /// Body from a file
     #[arg(long, value_name = "FILE", help_heading = "Request")]
     pub(crate) body_file: Option<PathBuf>,
+    /// What users do, from a TOML file: weighted interactions of one or more requests, fed with data
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "body", "body_file"], help_heading = "Request")]
+    pub(crate) scenario: Option<PathBuf>,
     /// Credentials of HTTP basic authentication
     #[arg(long, value_name = "USER:PASSWORD", value_parser = request::basic_auth, help_heading = "Request")]
     pub(crate) basic_auth: Option<(HeaderName, HeaderValue)>,

@@ -17,6 +17,8 @@ mod record;
 mod recorder;
 mod request;
 mod run;
+#[cfg_attr(not(test), expect(dead_code, reason = "the sending loop does not call it yet"))]
+mod scenario;
 mod schedule;
 mod show;
 mod signals;

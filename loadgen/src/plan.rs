@@ -6,6 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
 use crate::limits::{self, Cpus};
 use crate::request::Template;
+use crate::scenario::{Scenario, SessionArrivals};
 use crate::schedule::{Arrivals, Step};
 use crate::units::{self, Rate};
 use http::Uri;
@@ -36,6 +37,9 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     /// What all requests have in common.
     pub(crate) template: Template,
+    /// What users do, in place of one request.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the sending loop does not ask for it yet"))]
+    pub(crate) scenario: Option<Arc<Scenario>>,
     /// Which status codes are expected, by code.
     pub(crate) expected: Arc<[bool; 1000]>,
     /// Where to connect.
@@ -68,6 +72,13 @@ pub(crate) struct Stages(Vec<(Duration, Rate, Rate)>);
 /// `--expect-status`, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Statuses(Arc<[bool; 1000]>);
+
+impl Statuses {
+    /// Whether this one is among them.
+    pub(crate) fn have(&self, status: u16) -> bool {
+        self.0.get(usize::from(status)).copied().unwrap_or(false)
+    }
+}
 
 /// `--connect-to`, read: connections to the host and port go to the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +118,16 @@ impl Plan {
         if args.headers.iter().filter(|(name, _)| name == http::header::HOST).count() > 1 {
             return Err(Failure::usage("--header: a request has one Host"));
         }
+        let scenario = args.scenario.as_deref().map(Scenario::load).transpose()?;
+        if scenario.is_some() && url.as_ref().and_then(Uri::path_and_query).is_some_and(|path| path != "/") {
+            return Err(Failure::usage("--scenario: its file has the paths; the URL gives only the host"));
+        }
+        let users = match scenario.as_ref().map(|scenario| scenario.arrivals) {
+            Some(SessionArrivals::Closed { users }) => usize::try_from(users).ok(),
+            _ => None,
+        };
+        let connections = args.connections.or(users).unwrap_or(if open { 1024 } else { 64 });
+        let scenario = scenario.map(|scenario| looped(scenario, open, connections)).transpose()?;
         let template =
             Template {
                 method: args.method,
@@ -132,10 +153,11 @@ impl Plan {
             open,
             arrivals: args.arrivals,
             seed: args.seed,
-            connections: args.connections.unwrap_or(if open { 1024 } else { 64 }),
-            backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000)),
+            connections,
+            backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000).max(users.unwrap_or(0))),
             timeout: args.timeout,
             template,
+            scenario: scenario.map(Arc::new),
             expected: args.expect_status.0,
             route: Route {
                 resolver: args.resolver,
@@ -186,6 +208,28 @@ impl Plan {
 /// A time of a plan in nanoseconds: a few hundred years fit.
 pub(crate) fn ns(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How sessions begin and whether there is a rate have to agree. Without a rate, sessions that would arrive openly are as
+/// many at a time as there are connections.
+fn looped(mut scenario: Scenario, open: bool, connections: usize) -> Outcome<Scenario> {
+    match scenario.arrivals {
+        SessionArrivals::Closed { .. } if open => {
+            return Err(Failure::usage(
+                "--scenario: with arrivals = \"closed\" users come at their own pace; leave out --rps and --stages",
+            ));
+        }
+        SessionArrivals::PartlyOpen { .. } if !open => {
+            return Err(Failure::usage(
+                "--scenario: with arrivals = \"partly-open\" users arrive at a rate; give --rps or --stages",
+            ));
+        }
+        SessionArrivals::Open if !open => {
+            scenario.arrivals = SessionArrivals::Closed { users: connections as u64 };
+        }
+        _ => {}
+    }
+    Ok(scenario)
 }
 
 /// The parts of the run in time. A closed loop has steps with the rate zero.

@@ -7,6 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
+/// Who asks, unless the user says otherwise.
+pub(crate) const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
+
 /// What all requests of a run have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
@@ -38,9 +41,7 @@ impl Requests {
         targets: impl IntoIterator<Item = &'a str>,
         seed: u64,
     ) -> Outcome<Self> {
-        let host = url.authority().ok_or_else(|| Failure::usage(format!("{url} has no host")))?.as_str();
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        let tail = template.tail(host);
+        let tail = template.tail(host(url)?);
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for target in targets {
             bytes.extend_from_slice(template.method.as_str().as_bytes());
@@ -87,7 +88,7 @@ impl Template {
             field("Host", host.as_bytes());
         }
         if !given("user-agent") {
-            field("User-Agent", concat!("loadgen/", env!("CARGO_PKG_VERSION")).as_bytes());
+            field("User-Agent", USER_AGENT.as_bytes());
         }
         if !given("accept") {
             field("Accept", b"*/*");
@@ -96,15 +97,27 @@ impl Template {
             field(name.as_str(), value.as_bytes());
         }
         let body = self.body.as_deref();
-        // RFC 9110, section 8.6: a method that gives a meaning to content says so even of none.
-        let expects_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
-        if body.is_some() || expects_body {
+        if body.is_some() || expects_body(&self.method) {
             field("Content-Length", body.map_or(0, <[u8]>::len).to_string().as_bytes());
         }
         tail.extend_from_slice(b"\r\n");
         tail.extend_from_slice(body.unwrap_or_default());
         tail
     }
+}
+
+/// The host that a URL names, as `Host` wants it.
+///
+/// # Errors
+/// When it names none.
+pub(crate) fn host(url: &Uri) -> Outcome<&str> {
+    let host = url.authority().ok_or_else(|| Failure::usage(format!("{url} has no host")))?.as_str();
+    Ok(host.rsplit_once('@').map_or(host, |(_, host)| host))
+}
+
+/// Whether a method gives a meaning to content: then a request says the length even of none (RFC 9110, section 8.6).
+pub(crate) fn expects_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Reads `Name: value` as curl's `-H` does.
@@ -114,14 +127,22 @@ impl Template {
 pub(crate) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) =
         text.split_once(':').ok_or_else(|| format!("`{text}` is no header; write 'Name: value'"))?;
-    let name = HeaderName::from_bytes(name.trim().as_bytes())
-        .map_err(|_| format!("`{}` is no header name", name.trim()))?;
+    let name = field_name(name.trim())?;
     let value = HeaderValue::from_str(value.trim())
         .map_err(|_| format!("the value of `{name}` has characters that a header cannot carry"))?;
+    Ok((name, value))
+}
+
+/// Reads the name of a header field.
+///
+/// # Errors
+/// When it is none, or one that only the generator itself can get right.
+pub(crate) fn field_name(text: &str) -> Result<HeaderName, String> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no header name"))?;
     if matches!(name.as_str(), "content-length" | "transfer-encoding" | "upgrade" | "expect") {
         return Err(format!("`{name}` is set by the generator itself"));
     }
-    Ok((name, value))
+    Ok(name)
 }
 
 /// The field that `--basic-auth USER:PASSWORD` stands for (RFC 7617).

@@ -33,6 +33,25 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a size in bytes: `100`, `64KiB`, `1MiB`, `2GiB`, `10kB`, `1MB`.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let bad = || format!("`{text}` is no size; write bytes, or a unit such as 64KiB or 1MiB");
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit.trim_start() {
+        "" | "B" => 1,
+        "kB" => 1000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        _ => return Err(bad()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(bad)
+}
+
 /// A rate in millionths of a request per second, so that schedules are computed in integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rate {
@@ -97,6 +116,17 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(positive_duration("0ms").is_err());
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, want) in [("0", 0), ("100", 100), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("10kB", 10_000)]
+        {
+            assert_eq!(bytes(text), Ok(want), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5MiB", "1 mb", "99999999999GiB"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -105,3 +105,50 @@ fn endpoints_have_names() {
         assert!(observe(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_scenario_goes_with_a_host_and_without_a_request() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/browsing.toml");
+    for url in ["", "http://h", "http://h:80/"] {
+        let plan = plan(&format!("{url} --scenario {file}")).unwrap();
+        assert_eq!(plan.scenario.unwrap().entries().len(), 10);
+    }
+    assert!(plan("http://h").unwrap().scenario.is_none());
+    let error = plan(&format!("http://h/shop --scenario {file}")).unwrap_err();
+    assert!(error.message.contains("the URL gives only the host"), "{error}");
+    let error = plan("--scenario none.toml").unwrap_err();
+    assert!(error.message.starts_with("cannot read the scenario none.toml: "), "{error}");
+    for other in ["-X POST", "--body x", "--body-file x"] {
+        let line = format!("loadgen --scenario {file} {other}");
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{other}");
+    }
+}
+
+#[test]
+fn sessions_begin_as_the_rate_lets_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = SessionArrivals::Closed { users: 2000 };
+    let half = SessionArrivals::PartlyOpen { stay: 0.5 };
+    for (sessions, options, want) in [
+        ("", "--rps 5", Ok((SessionArrivals::Open, 1024))),
+        ("", "-c 8", Ok((SessionArrivals::Closed { users: 8 }, 8))),
+        ("arrivals = 'closed'\nusers = 2000", "", Ok((closed, 2000))),
+        ("arrivals = 'closed'\nusers = 2000", "-c 8", Ok((closed, 8))),
+        ("arrivals = 'closed'\nusers = 2000", "--rps 5", Err("leave out --rps")),
+        ("arrivals = 'partly-open'\nstay = 0.5", "--stages 1s:5", Ok((half, 1024))),
+        ("arrivals = 'partly-open'\nstay = 0.5", "", Err("give --rps or --stages")),
+    ] {
+        let path = dir.path().join("s.toml");
+        std::fs::write(&path, format!("[sessions]\n{sessions}\n[[interaction]]\nname = 'a'\npath = '/'\n"))
+            .unwrap();
+        let plan = plan(&format!("http://h --scenario {} {options}", path.display()));
+        match want {
+            Ok(want) => {
+                let plan = plan.unwrap();
+                assert_eq!((plan.scenario.unwrap().arrivals, plan.connections), want, "{sessions} {options}");
+                assert!(plan.backlog >= 1000 && (want.0 != closed || plan.backlog == 2000));
+            }
+            Err(part) => assert!(plan.is_err_and(|e| e.message.contains(part)), "{sessions} {options}"),
+        }
+    }
+}
