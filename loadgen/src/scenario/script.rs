@@ -22,7 +22,7 @@ pub(crate) struct Script {
 }
 
 /// What has to be kept of an answer for checks and extracts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wants {
     /// The fields of its head.
     pub(crate) head: bool,

@@ -2,6 +2,7 @@
 //! its status and whether the connection may carry another. It holds at most one incomplete head, never a body, and
 //! touches no socket.
 
+use crate::transport::capture::Sink;
 use httparse::Status;
 use std::mem::MaybeUninit;
 
@@ -81,19 +82,24 @@ impl Reader {
         bytes: &[u8],
         to_head: bool,
         last: &mut LastHead,
+        sink: &mut impl Sink,
     ) -> Result<Option<(Answer, usize)>, Malformed> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             let (used, whole) = match self.state {
-                State::Head => self.head(rest, to_head, last)?,
-                State::UntilClose => (rest.len(), false),
+                State::Head => self.head(rest, to_head, last, sink)?,
+                State::UntilClose => {
+                    sink.body(rest);
+                    (rest.len(), false)
+                }
                 State::Content(left) => {
                     let used = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+                    sink.body(&rest[..used]);
                     self.state = State::Content(left - used as u64);
                     (used, left == used as u64)
                 }
-                _ => self.chunked(rest)?,
+                _ => self.chunked(rest, sink)?,
             };
             at += used;
             if whole {
@@ -110,9 +116,16 @@ impl Reader {
     }
 
     /// Reads a head from `bytes`, together with what was carried over.
-    fn head(&mut self, bytes: &[u8], to_head: bool, last: &mut LastHead) -> Result<(usize, bool), Malformed> {
+    fn head(
+        &mut self,
+        bytes: &[u8],
+        to_head: bool,
+        last: &mut LastHead,
+        sink: &mut impl Sink,
+    ) -> Result<(usize, bool), Malformed> {
         if self.carry.is_empty() {
             if let Some(head) = last.begins(bytes) {
+                sink.head(&last.bytes);
                 return Ok((last.bytes.len(), self.begin(&head, to_head)));
             }
             // httparse would skip empty lines before a head; no answer begins with one.
@@ -126,6 +139,7 @@ impl Reader {
             if used > MAX_HEAD {
                 return Err(Malformed);
             }
+            sink.head(&bytes[..used]);
             last.remember(&bytes[..used], head);
             return Ok((used, self.begin(&head, to_head)));
         }
@@ -136,6 +150,7 @@ impl Reader {
         if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)) {
             let carry = std::mem::take(&mut self.carry);
             let (used, head) = Head::parse(&carry[..end])?.ok_or(Malformed)?;
+            sink.head(&carry[..used]);
             let whole = self.begin(&head, to_head);
             return Ok((used - seen, whole));
         }
@@ -166,9 +181,10 @@ impl Reader {
     }
 
     /// Reads part of a chunked content: as many bytes of `bytes` as one step takes.
-    fn chunked(&mut self, bytes: &[u8]) -> Result<(usize, bool), Malformed> {
+    fn chunked(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<(usize, bool), Malformed> {
         if let State::ChunkData(left) = self.state {
             let used = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+            sink.body(&bytes[..used]);
             let left = left - used as u64;
             self.state = if left == 0 { State::ChunkEnd { cr: false } } else { State::ChunkData(left) };
             return Ok((used, false));

@@ -173,7 +173,7 @@ impl Worker {
         };
         let bytes = &self.buffer[..received.bytes];
         let (answer, used) =
-            match connection.reader.feed(bytes, self.job.requests.are_head(), &mut self.last_head) {
+            match connection.reader.feed(bytes, self.job.requests.are_head(), &mut self.last_head, &mut ()) {
                 Ok(None) => {
                     // It may be a long one: a socket that fills up would make the target wait.
                     self.may_read_late = false;

@@ -9,7 +9,7 @@ fn read(text: &[u8], piece: usize, to_head: bool) -> Result<Vec<Answer>, Malform
     let mut answers = Vec::new();
     for piece in text.chunks(piece) {
         let mut at = 0;
-        while let Some((answer, used)) = reader.feed(&piece[at..], to_head, &mut LastHead::default())? {
+        while let Some((answer, used)) = reader.feed(&piece[at..], to_head, &mut LastHead::default(), &mut ())? {
             answers.push(answer);
             at += used;
         }
@@ -110,10 +110,10 @@ fn what_is_not_http_is_refused() {
 #[test]
 fn an_endless_head_is_given_up_and_its_memory_is_bounded() {
     let mut reader = Reader::default();
-    let mut result = reader.feed(b"HTTP/1.1 200 OK\r\n", false, &mut LastHead::default());
+    let mut result = reader.feed(b"HTTP/1.1 200 OK\r\n", false, &mut LastHead::default(), &mut ());
     let mut fed = 0;
     while result.is_ok() {
-        result = reader.feed(b"X: y\r\n", false, &mut LastHead::default());
+        result = reader.feed(b"X: y\r\n", false, &mut LastHead::default(), &mut ());
         fed += 6;
         assert!(fed <= MAX_HEAD + 100 && reader.carry.len() <= MAX_HEAD + 1);
     }
