@@ -59,7 +59,7 @@ impl Crew {
             let (start, started) = mpsc::channel();
             let hand = Hand {
                 job: job(plan, aim, n),
-                recorder: Recorder::new(counted.clone(), plan.window(), spares.clone()),
+                recorder: Recorder::new(counted.clone(), 1, plan.window(), spares.clone()),
                 cpu: aim.cpus.get(n % aim.cpus.len().max(1)).copied(),
                 ready: Arc::clone(&ready),
                 start: started,

@@ -3,6 +3,7 @@
 mod aggregate;
 mod cli;
 mod crew;
+mod entries;
 mod failure;
 mod interval;
 mod limits;

@@ -1,6 +1,7 @@
 //! From what the threads counted to the run's record: the sums, the rates, the distributions, the thresholds and the
 //! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
 
+use crate::entries::{Entry, Name};
 use crate::limits;
 use crate::plan::Plan;
 use crate::recorder::Tally;
@@ -11,7 +12,9 @@ use reports::analyse::interval::distribution;
 use reports::analyse::verdict::{HostFindings, verdict};
 use reports::histogram::Distributions;
 use reports::outcome::Counts;
-use reports::record::{Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
+use reports::record::{
+    Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,6 +41,10 @@ pub(crate) struct Facts {
     pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
     /// The command line.
     pub(crate) command: Vec<String>,
+    /// The names of the scenario's kinds of requests, by number; none of a plain run.
+    pub(crate) entries: Vec<Name>,
+    /// Whose clock said when an answer came: `kernel` or `process`.
+    pub(crate) receive_clock: &'static str,
 }
 
 /// The record of a run.
@@ -125,11 +132,16 @@ pub(crate) fn of(
             max_rss_bytes: limits::max_rss_bytes(),
             startup_s: facts.startup.as_secs_f64(),
             cpus: aim.cpus.clone(),
+            receive_clock: facts.receive_clock.to_owned(),
         },
         observed: facts.observed,
         thresholds: Vec::new(),
         verdict: Verdict::default(),
         died_at_s: facts.died_ns.map(|ns| ns as f64 / 1e9 - warmup_s),
+        interactions: interactions(&facts.entries, tally.entries.all(), counts.planned),
+        sessions: (tally.sessions.begun > 0).then_some(tally.sessions),
+        steady: None,
+        arrival_stream: None,
         steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
         timeline,
         host: host(),
@@ -154,6 +166,29 @@ pub(crate) fn of(
 pub(crate) fn timestamp(since_1970: Duration) -> Timestamp {
     let ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+fn interactions(names: &[Name], entries: &[Entry], planned: u64) -> Vec<Interaction> {
+    let interaction = |(name, entry): (&Name, &Entry)| {
+        let counts = &entry.counts;
+        let check = |n: u16| {
+            name.checks.get(usize::from(n)).cloned().unwrap_or_else(|| format!("check {}", u32::from(n) + 1))
+        };
+        Interaction {
+            name: name.name.clone(),
+            step: name.step.clone(),
+            planned: counts.planned,
+            sent: counts.sent,
+            ok: counts.ok,
+            errors: counts.errors,
+            dropped: counts.dropped,
+            unfinished: counts.unfinished,
+            share_planned: counts.planned as f64 / planned.max(1) as f64,
+            response_ms: distribution(&entry.response),
+            failed_checks: entry.failed_checks.iter().map(|(n, failed)| (check(*n), *failed)).collect(),
+        }
+    };
+    names.iter().zip(entries).map(interaction).collect()
 }
 
 fn step(step: &crate::schedule::Step, counts: Counts) -> Step {

@@ -122,6 +122,8 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,
+        entries: Vec::new(),
+        receive_clock: "process",
     };
     Ok(record::of(plan, aim, facts, tally, &totals, timeline))
 }

@@ -94,6 +94,28 @@ pub(crate) fn empty() -> Record {
     Scene { duration_s: 0.0, ..SCENE }.play()
 }
 
+/// Nothing goes wrong with what are two kinds of requests, one of which is slower.
+pub(crate) fn scenario() -> Record {
+    let mut record = SCENE.play();
+    let run = &mut record.run;
+    let part = |name: &str, step: &str, share: f64| {
+        let of = |n: u64| (n as f64 * share) as u64;
+        Interaction {
+            name: name.into(),
+            step: step.into(),
+            planned: of(run.planned),
+            sent: of(run.sent),
+            ok: of(run.ok),
+            share_planned: share,
+            response_ms: run.response_ms.clone(),
+            ..Interaction::default()
+        }
+    };
+    run.interactions = vec![part("browse", "", 0.75), part("cart", "pay", 0.25)];
+    run.sessions = Some(Sessions { begun: 12_500, completed: 12_500, failed: 0 });
+    record
+}
+
 /// The interval log of `record`.
 pub(crate) fn log_of(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -300,6 +322,7 @@ impl Scene {
                 max_rss_bytes: 14 << 20,
                 startup_s: 0.8,
                 cpus: vec![1],
+                receive_clock: "kernel".into(),
             },
             observed: observed(),
             thresholds: Vec::new(),
@@ -313,6 +336,10 @@ impl Scene {
                 counts,
             }],
             timeline: Timeline { interval_s: self.interval_s, bins },
+            steady: None,
+            arrival_stream: None,
+            interactions: Vec::new(),
+            sessions: None,
             host: host(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());

@@ -8,6 +8,8 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer}
 /// The largest time that is told apart, one hour; longer ones count as this long.
 pub const MAX_NS: u64 = 3_600_000_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
+/// Of a coarse histogram.
+const FEWER_DIGITS: u8 = 2;
 
 /// A distribution of times in nanoseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +19,23 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "the three bounds are constants, and valid ones")]
-        let inner = hdrhistogram::Histogram::new_with_bounds(1, MAX_NS, SIGNIFICANT_DIGITS)
-            .expect("constant bounds are valid");
-        Self { inner }
+        Self::with_digits(SIGNIFICANT_DIGITS)
     }
 }
 
 impl Histogram {
+    /// One that takes an eighth of the memory and keeps two significant digits.
+    pub fn coarse() -> Self {
+        Self::with_digits(FEWER_DIGITS)
+    }
+
+    fn with_digits(digits: u8) -> Self {
+        #[expect(clippy::expect_used, reason = "the three bounds are constants, and valid ones")]
+        let inner =
+            hdrhistogram::Histogram::new_with_bounds(1, MAX_NS, digits).expect("constant bounds are valid");
+        Self { inner }
+    }
+
     /// Counts one time of `ns` nanoseconds.
     pub fn record(&mut self, ns: u64) {
         self.inner.saturating_record(ns);
@@ -33,8 +44,8 @@ impl Histogram {
     /// Counts all that `other` has counted.
     pub fn add(&mut self, other: &Self) {
         if !other.is_empty() {
-            #[expect(clippy::expect_used, reason = "all histograms have the same bounds")]
-            self.inner.add(&other.inner).expect("equal bounds");
+            #[expect(clippy::expect_used, reason = "all histograms have the same range")]
+            self.inner.add(&other.inner).expect("equal ranges");
         }
     }
 

@@ -2,9 +2,9 @@
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
 use crate::analyse::interval::distribution;
+use crate::analyse::ledger;
 use crate::histogram::Distributions;
 use crate::log;
-use crate::outcome::Counts;
 use crate::record::{RUN_SCHEMA, Run};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -80,14 +80,10 @@ fn agree(record: &Record) -> Result<(), String> {
             return Err(format!("{name} is not what {LOG_FILE} has"));
         }
     }
-    let mut counts = Counts::default();
-    run.steps.iter().filter(|step| step.counted).for_each(|step| counts += &step.counts);
-    let said = (run.planned, run.sent, run.ok, run.dropped, run.unfinished, run.errors);
-    let summed = (counts.planned, counts.sent, counts.ok, counts.dropped, counts.unfinished, counts.errors);
-    if said != summed || !counts.conserved() {
-        return Err(String::from("its ledger does not add up"));
+    match ledger::broken(run).or_else(|| ledger::broken_steps(run)) {
+        None => Ok(()),
+        Some(what) => Err(what),
     }
-    Ok(())
 }
 
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {

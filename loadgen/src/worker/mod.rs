@@ -146,7 +146,12 @@ impl Worker {
             if let Some(schedule) = &mut schedule {
                 while let Some(arrival) = schedule.next_if(|a| a.offset_ns <= now) {
                     self.fire(
-                        Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step },
+                        Due {
+                            index: arrival.index,
+                            intended: arrival.offset_ns,
+                            step: arrival.step,
+                            entry: 0,
+                        },
                         now,
                     );
                 }
@@ -264,7 +269,7 @@ impl Worker {
         let step = ends.iter().position(|end| now < *end)?;
         let index = state.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
         state.closed_sent += 1;
-        let due = Due { index, intended: now, step };
+        let due = Due { index, intended: now, step, entry: 0 };
         // It counts from when it could have been sent, which is no lateness of this thread's.
         state.recorder.planned(&due, due.intended);
         Some(due)

@@ -35,6 +35,7 @@ pub fn distribution(histogram: &Histogram) -> Distribution {
         p9999: percentile_ms(histogram, 0.9999),
         max: some.then(|| histogram.max() as f64 / NS_PER_MS),
         ci95,
+        ..Distribution::default()
     }
 }
 

@@ -3,5 +3,6 @@
 
 pub mod finding;
 pub mod interval;
+pub mod ledger;
 pub mod threshold;
 pub mod verdict;

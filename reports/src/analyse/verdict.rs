@@ -9,8 +9,8 @@
 //! - `connect_limited`, whether every allowed connection was busy at some time. Where it is false, a request always
 //!   had a connection to go out on, so any lateness, drop or missing request is the generator's.
 
-use crate::analyse::interval;
 use crate::analyse::threshold::{Metric, Threshold};
+use crate::analyse::{interval, ledger};
 use crate::number::{count, counted, ms, percent, seconds};
 use crate::record::{Distribution, Loop, Run, Verdict};
 
@@ -58,7 +58,7 @@ pub struct HostFindings {
 pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     let mut against = Vec::new();
     against.extend(nothing_planned(run));
-    against.extend(ledger_broken(run));
+    against.extend(ledger::broken(run));
     against.extend(generator_busy(run));
     against.extend(host_exhausted(findings));
     against.extend(stalled(findings));
@@ -109,16 +109,6 @@ fn own_share_of_p99(run: &Run, findings: &HostFindings) -> Option<String> {
     let own = lag > response / 2.0 && run.load_loop == Loop::Open && !findings.connect_limited;
     own.then(|| {
         format!("most of p99 is the generator's own lateness: send lag {} of {}", ms(lag), ms(response))
-    })
-}
-
-fn ledger_broken(run: &Run) -> Option<String> {
-    if let Some(n) = run.steps.iter().position(|step| !step.counts.conserved()) {
-        return Some(format!("the ledger of step {} does not add up", n + 1));
-    }
-    let ended = run.ok + run.errors.total() + run.dropped + run.unfinished;
-    (ended != run.planned).then(|| {
-        format!("the ledger does not add up: {} planned, {} accounted for", count(run.planned), count(ended))
     })
 }
 
