@@ -9,6 +9,7 @@ use crate::run::Aim;
 use crate::schedule::Arrivals;
 use jiff::Timestamp;
 use reports::analyse::interval::distribution;
+use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, verdict};
 use reports::histogram::Distributions;
 use reports::outcome::Counts;
@@ -146,6 +147,7 @@ pub(crate) fn of(
         timeline,
         host: host(),
     };
+    run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
     let silent = run.observed.iter().filter(|(_, tier)| tier.is_empty()).map(|(name, _)| name.as_str());

@@ -2,7 +2,7 @@
 //! requests, a pool of connections with a bounded backlog, and workers of a known service time that can freeze, die
 //! or be too few. The same every time; not compiled outside tests.
 
-use crate::analyse::{interval, verdict};
+use crate::analyse::{interval, steady, verdict};
 use crate::histogram::Distributions;
 use crate::log::{Entry, IntervalLog};
 use crate::outcome::{Counts, ErrorKind};
@@ -25,6 +25,8 @@ struct Scene {
     timeout_ns: u64,
     freeze_ns: Option<(u64, u64)>,
     dies_at_ns: Option<u64>,
+    /// Up to then, answers take three times as long.
+    warm_at_ns: u64,
     rules: &'static [&'static str],
 }
 
@@ -39,6 +41,7 @@ const SCENE: Scene = Scene {
     timeout_ns: 10 * S,
     freeze_ns: None,
     dies_at_ns: None,
+    warm_at_ns: 0,
     rules: &["p99<50ms", "errors<0.1%"],
 };
 
@@ -50,6 +53,11 @@ pub(crate) fn healthy() -> Record {
 /// The target stands still from second 4 to second 5.
 pub(crate) fn freeze() -> Record {
     Scene { freeze_ns: Some((4 * S, 5 * S)), ..SCENE }.play()
+}
+
+/// The target takes three times as long for the first 3 s.
+pub(crate) fn warming_up() -> Record {
+    Scene { rate: 2000.0, duration_s: 12.0, warm_at_ns: 3 * S, ..SCENE }.play()
 }
 
 /// The target dies at 3.2 s.
@@ -210,7 +218,8 @@ impl Scene {
             begun = to;
         }
         let tail = 1.0 + noise.0 * 0.3 + if noise.1 > 0.985 { noise.0 * 4.0 } else { 0.0 };
-        let done = begun + (self.service_ns as f64 * tail) as u64;
+        let slower = if begun < self.warm_at_ns { 3.0 } else { 1.0 };
+        let done = begun + (self.service_ns as f64 * tail * slower) as u64;
         workers.push(Reverse(done));
         connections.push(Reverse(done.min(intended + self.timeout_ns)));
         match self.dies_at_ns {
@@ -344,6 +353,7 @@ impl Scene {
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();
+        run.steady = Some(steady::steady(&run));
         let findings = verdict::HostFindings { connect_limited: stage.limited, ..Default::default() };
         run.verdict = verdict::verdict(&run, &findings);
         Record { run, totals, intervals }

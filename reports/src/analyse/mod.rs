@@ -4,5 +4,6 @@
 pub mod finding;
 pub mod interval;
 pub mod ledger;
+pub mod steady;
 pub mod threshold;
 pub mod verdict;
