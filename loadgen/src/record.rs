@@ -1,6 +1,7 @@
 //! From what the threads counted to the run's record: the sums, the rates, the distributions, the thresholds and the
 //! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
 
+use crate::aggregate::Whole;
 use crate::entries::{Entry, Name};
 use crate::limits;
 use crate::plan::Plan;
@@ -11,11 +12,8 @@ use jiff::Timestamp;
 use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, verdict};
-use reports::histogram::Distributions;
 use reports::outcome::Counts;
-use reports::record::{
-    Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict,
-};
+use reports::record::{Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -49,14 +47,8 @@ pub(crate) struct Facts {
 }
 
 /// The record of a run.
-pub(crate) fn of(
-    plan: &Plan,
-    aim: &Aim,
-    facts: Facts,
-    tally: Tally,
-    totals: &Distributions,
-    timeline: Timeline,
-) -> Run {
+pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whole) -> Run {
+    let Whole { totals, blocks, timeline } = whole;
     let warmup_s = plan.warmup().as_secs_f64();
     let duration_s = match facts.partial_ns {
         Some(ns) => (ns as f64 / 1e9 - warmup_s).clamp(0.0, plan.measured().as_secs_f64()),
@@ -112,7 +104,7 @@ pub(crate) fn of(
         unfinished: counts.unfinished,
         errors: counts.errors,
         status: counts.status,
-        response_ms: distribution(&totals.response),
+        response_ms: blocks.distribution(&totals.response, duration_s),
         service_ms: distribution(&totals.service),
         send_lag_ms: distribution(&totals.send_lag),
         ok_response_ms: distribution(&totals.ok_response),

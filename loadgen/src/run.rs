@@ -110,7 +110,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         Some(since) if refuses(aim).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
     };
-    let (totals, timeline) = watch.aggregate.finish(window.intervals());
+    let whole = watch.aggregate.finish(window.intervals());
     let facts = Facts {
         started_at,
         startup: crew.clock.instant(0).saturating_duration_since(manner.begun),
@@ -125,7 +125,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         entries: Vec::new(),
         receive_clock: "process",
     };
-    Ok(record::of(plan, aim, facts, tally, &totals, timeline))
+    Ok(record::of(plan, aim, facts, tally, whole))
 }
 
 /// What is done with a run's intervals while it goes on.

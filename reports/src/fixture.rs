@@ -2,6 +2,7 @@
 //! requests, a pool of connections with a bounded backlog, and workers of a known service time that can freeze, die
 //! or be too few. The same every time; not compiled outside tests.
 
+use crate::analyse::blocks::Blocks;
 use crate::analyse::{interval, steady, verdict};
 use crate::histogram::Distributions;
 use crate::log::{Entry, IntervalLog};
@@ -318,7 +319,8 @@ impl Scene {
             errors: counts.errors,
             status: counts.status.clone(),
             rps: Rates { planned: rate(counts.planned), sent: rate(counts.sent), ok: rate(ok_in_time) },
-            response_ms: interval::distribution(&totals.response),
+            response_ms: Blocks::of_log(self.interval_s, &intervals)
+                .distribution(&totals.response, self.duration_s),
             service_ms: interval::distribution(&totals.service),
             send_lag_ms: interval::distribution(&totals.send_lag),
             ok_response_ms: interval::distribution(&totals.ok_response),

@@ -28,9 +28,19 @@ fn the_names_in_the_json_are_a_promise() {
     has(&json["errors"], "connect timeout reset protocol tls dns status check");
     has(&json["rps"], "planned sent ok");
     for times in ["response_ms", "service_ms", "send_lag_ms", "ok_response_ms"] {
-        has(&json[times], "count mean p50 p90 p95 p99 p999 p9999 max ci95");
+        let blocks = if times == "response_ms" { " ci95_blocks blocks" } else { "" };
+        has(&json[times], &format!("count mean p50 p90 p95 p99 p999 p9999 max ci95{blocks}"));
         has(&json[times]["ci95"], "p50 p99");
     }
+    has(&json["response_ms"]["ci95_blocks"], "p50 p99");
+    has(&json["response_ms"]["blocks"], "length_s count lag1 dependent");
+    has(&json["steady"], "from_s grain_s reason");
+    let scenario = serde_json::to_value(fixture::scenario().run).unwrap();
+    has(
+        &scenario["interactions"][0],
+        "name step planned sent ok errors dropped unfinished share_planned response_ms failed_checks",
+    );
+    has(&scenario["sessions"], "begun completed failed");
     has(&json["bytes"], "sent received");
     has(
         &json["generator"],
