@@ -20,6 +20,7 @@ mod run;
 mod schedule;
 mod show;
 mod signals;
+mod stream;
 mod target;
 mod transport;
 mod units;

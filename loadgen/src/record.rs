@@ -134,7 +134,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         interactions: interactions(&facts.entries, tally.entries.all(), counts.planned),
         sessions: (tally.sessions.begun > 0).then_some(tally.sessions),
         steady: None,
-        arrival_stream: None,
+        arrival_stream: tally.gaps.test(),
         steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
         timeline,
         host: host(),

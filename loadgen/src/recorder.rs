@@ -4,6 +4,7 @@
 
 use crate::entries::Entries;
 use crate::interval::{Gauges, Interval, Spares, Window};
+use crate::stream::{Gaps, Planned, Stream};
 use crate::{limits, pace};
 use reports::histogram::{Distributions, Histogram};
 use reports::outcome::{Counts, ErrorKind};
@@ -42,6 +43,7 @@ impl Tally {
         }
         self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| *mine += theirs);
         self.entries.merge(&other.entries);
+        self.gaps.merge(&other.gaps);
         self.sessions.begun += other.sessions.begun;
         self.sessions.completed += other.sessions.completed;
         self.sessions.failed += other.sessions.failed;
@@ -69,6 +71,8 @@ pub(crate) struct Tally {
     pub(crate) steps: Vec<Counts>,
     /// What became of each kind of counted request.
     pub(crate) entries: Entries,
+    /// The gaps between the counted requests that were sent.
+    pub(crate) gaps: Gaps,
     /// What became of the sessions.
     pub(crate) sessions: Sessions,
     /// How late the thread itself came to each counted arrival, whether a connection was free or not.
@@ -106,6 +110,7 @@ pub(crate) struct Recorder {
     spares: Spares,
     counted: Vec<bool>,
     tally: Tally,
+    stream: Stream,
     status: Vec<[u64; STATUS_CODES]>,
     current: Interval,
     current_end: u64,
@@ -135,12 +140,19 @@ impl Recorder {
             status: vec![[0; STATUS_CODES]; counted.len()],
             counted,
             tally,
+            stream: Stream::new(None),
             current: Interval { number: -before, ..Interval::default() },
             current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
             window,
             cpu_at_flush: pace::thread_cpu(),
             waited_at_flush: limits::waited_for_cpu(),
         }
+    }
+
+    /// Has the stream of requests tested against this plan.
+    pub(crate) fn testing(mut self, planned: Planned) -> Self {
+        self.stream = Stream::new(Some(planned));
+        self
     }
 
     /// When the current interval ends.
@@ -200,6 +212,7 @@ impl Recorder {
         if self.counted[due.step] {
             self.tally.sent_in_time += u64::from(at < self.window.end);
             self.tally.entries.count(due, |counts| counts.sent += 1);
+            self.stream.sent(due, at);
         }
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
@@ -312,6 +325,7 @@ impl Recorder {
     /// The end of the run.
     pub(crate) fn finish(&mut self) -> Tally {
         let mut tally = std::mem::take(&mut self.tally);
+        tally.gaps = self.stream.finish();
         for (counts, status) in tally.steps.iter_mut().zip(&self.status) {
             let codes = (100u16..).zip(status).filter(|(_, n)| **n > 0);
             counts.status = codes.map(|(code, n)| (code, *n)).collect();

@@ -6,5 +6,6 @@ pub mod finding;
 pub mod interval;
 pub mod ledger;
 pub mod steady;
+pub mod stream;
 pub mod threshold;
 pub mod verdict;
