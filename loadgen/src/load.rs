@@ -105,10 +105,7 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     let address = resolve::resolve(url, &plan.route).await?;
-    let local = match &address {
-        Address::Tcp(all) => all.iter().all(|address| address.ip().is_loopback()),
-        Address::Unix(_) => true,
-    };
+    let local = run::is_local(&address);
     let allowed = limits::allowed_cpus();
     // A target on this machine needs CPUs too; one elsewhere leaves all of them to the generator.
     let cpus = match &plan.cpus {

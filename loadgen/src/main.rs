@@ -8,6 +8,7 @@ mod failure;
 mod interval;
 mod limits;
 mod load;
+mod network;
 mod observe;
 mod output;
 mod pace;

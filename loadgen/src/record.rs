@@ -11,7 +11,7 @@ use crate::schedule::Arrivals;
 use jiff::Timestamp;
 use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
-use reports::analyse::verdict::{HostFindings, verdict};
+use reports::analyse::verdict::{HostFindings, Network, verdict};
 use reports::outcome::Counts;
 use reports::record::{Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict};
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) process_cpu: Duration,
     /// The share of the generator's CPUs that the hypervisor took.
     pub(crate) steal_share: f64,
+    /// What this host's TCP counted over the measured part.
+    pub(crate) network: Network,
     /// The most connections that were open at once.
     pub(crate) connections_max: u64,
     /// When the target stopped answering for good, in nanoseconds after the start.
@@ -70,6 +72,8 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         connect_limited: tally.saturated,
         never_sent: tally.never_sent,
         starved_share: if duration_s > 0.0 { tally.starved as f64 / 1e9 / duration_s } else { 0.0 },
+        network: facts.network,
+        local_target: aim.is_local(),
         stalled_share: if duration_s > 0.0 { tally.stalled as f64 / 1e9 / duration_s } else { 0.0 },
     };
     let cpu_s = facts.process_cpu.as_secs_f64();

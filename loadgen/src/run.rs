@@ -6,6 +6,7 @@ use crate::crew::{Crew, LEAD};
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
 use crate::limits::HostTicks;
+use crate::network::Counters;
 use crate::observe::Observer;
 use crate::pace;
 use crate::plan::{Observe, Plan};
@@ -15,6 +16,7 @@ use crate::request::Requests;
 use crate::signals::Signals;
 use crate::transport::raw::{self, Address};
 use http::Uri;
+use reports::analyse::verdict::Network;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind};
 use std::fs::File;
@@ -46,6 +48,21 @@ pub(crate) struct Aim {
     pub(crate) cpus: Vec<usize>,
     /// How many sending threads.
     pub(crate) threads: usize,
+}
+
+impl Aim {
+    /// Whether the target is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        is_local(&self.address)
+    }
+}
+
+/// Whether an address is one of this machine.
+pub(crate) fn is_local(address: &Address) -> bool {
+    match address {
+        Address::Tcp(all) => all.iter().all(|address| address.ip().is_loopback()),
+        Address::Unix(_) => true,
+    }
 }
 
 /// How a run is to be shown and kept.
@@ -117,6 +134,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         partial_ns: watch.partial_ns,
         process_cpu: watch.meter.process_cpu,
         steal_share: watch.meter.steal_share,
+        network: watch.meter.network,
         connections_max: crew.most_open(),
         died_ns: died,
         log_error: watch.log.error.map(|e| e.to_string()),
@@ -182,18 +200,29 @@ struct Meter<'a> {
     ticks: HostTicks,
     process_cpu: Duration,
     steal_share: f64,
+    counters: Counters,
+    network: Network,
 }
 
 impl<'a> Meter<'a> {
     fn new(aim: &'a Aim, observer: Observer) -> Self {
-        let (ticks, process_cpu) = (HostTicks::default(), Duration::ZERO);
-        Self { aim, observer, stage: Stage::Before, ticks, process_cpu, steal_share: 0.0 }
+        Self {
+            aim,
+            observer,
+            stage: Stage::Before,
+            ticks: HostTicks::default(),
+            process_cpu: Duration::ZERO,
+            steal_share: 0.0,
+            counters: Counters::default(),
+            network: Network::default(),
+        }
     }
 
     fn begin(&mut self) {
         self.stage = Stage::During;
         self.process_cpu = pace::process_cpu();
         self.ticks = HostTicks::of(&self.aim.cpus);
+        self.counters = Counters::read();
         self.observer.begin();
     }
 
@@ -201,6 +230,7 @@ impl<'a> Meter<'a> {
         self.stage = Stage::After;
         self.process_cpu = pace::process_cpu().saturating_sub(self.process_cpu);
         self.steal_share = HostTicks::of(&self.aim.cpus).stolen_since(&self.ticks);
+        self.network = Counters::read().since(&self.counters);
         self.observer.end();
     }
 }
