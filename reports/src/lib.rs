@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod pictures;
 pub mod record;
 pub mod store;
+pub mod terminal;
 pub mod text;
 pub mod ticks;
 

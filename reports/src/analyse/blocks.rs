@@ -113,6 +113,30 @@ impl Blocks {
     }
 }
 
+/// What an interval is made by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum By {
+    /// Order statistics.
+    Ranks,
+    /// Order statistics, for want of enough requests in each block, although requests depend on each other.
+    RanksThoughDependent,
+    /// Blocks of so many seconds.
+    Blocks(f64),
+}
+
+/// The 95 % interval of the percentile `name` (`p50`, `p99`) to go by, in milliseconds: by blocks where requests depend on
+/// their neighbours, by order statistics elsewhere.
+pub fn preferred(times: &Distribution, name: &str) -> Option<(By, [f64; 2])> {
+    let ranks = times.ci95.get(name).copied();
+    let Some(blocks) = times.blocks.filter(|blocks| blocks.dependent) else {
+        return Some((By::Ranks, ranks?));
+    };
+    match times.ci95_blocks.get(name) {
+        Some(interval) => Some((By::Blocks(blocks.length_s), *interval)),
+        None => Some((By::RanksThoughDependent, ranks?)),
+    }
+}
+
 /// Far more than a run has: what a broken log asks for must not be made.
 const MOST_INTERVALS: f64 = 1e6;
 
