@@ -4,6 +4,7 @@ mod aggregate;
 mod cli;
 mod crew;
 mod entries;
+mod exporter;
 mod failure;
 mod interval;
 mod limits;
@@ -46,10 +47,8 @@ fn main() -> ExitCode {
     end(match cli.command {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
-            Ok(Exit::Passed)
-        }
+        Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
+        Some(Command::Man) => show::manual(Cli::command()),
     })
 }
 

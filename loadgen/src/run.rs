@@ -3,6 +3,7 @@
 
 use crate::aggregate::Aggregate;
 use crate::crew::{Crew, LEAD};
+use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
 use crate::limits::HostTicks;
@@ -72,6 +73,8 @@ pub(crate) struct Manner {
     pub(crate) log: Option<File>,
     /// Whether somebody watches.
     pub(crate) visible: bool,
+    /// Where its metrics are served.
+    pub(crate) exporter: Option<Exporter>,
     /// The command line.
     pub(crate) command: Vec<String>,
     /// When the program was started.
@@ -117,6 +120,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         meter: Meter::new(aim, observer),
         aggregate: Aggregate::new(aim.threads, window.length_s()),
         progress: Progress::new(manner.visible, window),
+        exporter: manner.exporter,
         log: Log { open: log, length_s: window.length_s(), error: None },
         partial_ns: None,
     };
@@ -151,6 +155,7 @@ struct Watch<'a> {
     meter: Meter<'a>,
     aggregate: Aggregate,
     progress: Progress,
+    exporter: Option<Exporter>,
     log: Log,
     /// When it was cut short.
     partial_ns: Option<u64>,
@@ -167,6 +172,7 @@ impl Watch<'_> {
                     for interval in self.aggregate.add(interval, &crew.spares) {
                         self.log.keep(&interval);
                         self.progress.show(&interval);
+                        self.exporter.iter().for_each(|exporter| exporter.show(&interval));
                         crew.spares.give(interval.times);
                     }
                 }

@@ -1,12 +1,14 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
 use crate::failure::{Exit, Failure, Outcome};
+use clap::Command;
+use clap_complete::Shell;
 use reports::record::Run;
 use reports::terminal::{printable, printable_json};
-use reports::{pictures, store, text};
+use reports::{exports, junit, pictures, store, text};
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An error, on one line.
 pub(crate) fn error(failure: &Failure) {
@@ -67,12 +69,43 @@ pub(crate) fn json(run: &Run, file: &Path) -> Outcome {
     std::fs::write(file, text).map_err(|e| refused(e.to_string()))
 }
 
-/// Draws the pictures of the record in `dir`.
+/// The thresholds and the verdict as JUnit XML, to a file.
 ///
 /// # Errors
-/// Why they could not be drawn.
-pub(crate) fn draw(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    pictures::write(dir, &store::load(dir)?)
+/// The host's fault: the file cannot be written any more.
+pub(crate) fn junit(run: &Run, file: &Path) -> Outcome {
+    std::fs::write(file, junit::xml(run))
+        .map_err(|e| Failure::host(format!("cannot write {}: {e}", file.display())))
+}
+
+/// A completion script.
+///
+/// # Errors
+/// The host's fault: it cannot be written.
+pub(crate) fn completions(shell: Shell, command: &mut Command) -> Outcome<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, "loadgen", &mut script);
+    page(&script)
+}
+
+/// The manual page.
+///
+/// # Errors
+/// The host's fault: it cannot be written.
+pub(crate) fn manual(command: Command) -> Outcome<Exit> {
+    let mut roff = Vec::new();
+    let made = clap_mangen::Man::new(command).render(&mut roff);
+    made.map_err(|e| Failure::host(format!("cannot write the manual page: {e}")))?;
+    page(&roff)
+}
+
+/// Text of our own on standard output; a closed pipe is the reader's choice.
+fn page(text: &[u8]) -> Outcome<Exit> {
+    let mut out = std::io::stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::host(format!("cannot write: {e}"))),
+        _ => Ok(Exit::Passed),
+    }
 }
 
 /// Draws again what a run has left, and prints its summary again.
@@ -81,6 +114,7 @@ pub(crate) fn draw(dir: &Path) -> Result<Vec<PathBuf>, String> {
 /// Wrong use: there is no record, or it cannot be read or written to.
 pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     let record = store::load(dir).map_err(Failure::usage)?;
+    exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;
     if let Some(file) = json_file {
         json(&record.run, file)?;
