@@ -13,7 +13,7 @@
 
 use crate::recorder::Due;
 use crate::schedule::{Arrivals, SplitMix, Step};
-use reports::analyse::stream::{self, GAPS_TESTED, Spread};
+use reports::analyse::stream::{self, GAPS_TESTED, Gap, Spread};
 use reports::record::ArrivalStream;
 
 /// The plan's arrivals, as far as they have to be known to test a stream.
@@ -34,7 +34,7 @@ pub(crate) struct Gaps {
     threads: u32,
     spread: Spread,
     /// Of Poisson arrivals: a sample of those that do not overlap, each as likely to be in it.
-    sample: Vec<f64>,
+    sample: Vec<Gap>,
     /// So many it was drawn from.
     drawn_from: u64,
 }
@@ -43,9 +43,17 @@ pub(crate) struct Gaps {
 #[derive(Debug)]
 pub(crate) struct Stream {
     planned: Option<Planned>,
-    last: Option<(u64, f64)>,
+    last: Option<Last>,
     random: SplitMix,
     gaps: Gaps,
+}
+
+/// The last arrival, in numbers of expected arrivals.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    index: u64,
+    sent: f64,
+    planned: f64,
 }
 
 impl Gaps {
@@ -78,20 +86,24 @@ impl Stream {
         Self { planned, last: None, random: SplitMix::new(1), gaps }
     }
 
-    /// A counted request was sent at `at`.
-    pub(crate) fn sent(&mut self, due: &Due, at: u64) {
+    /// A counted request was sent at `at_ns`.
+    pub(crate) fn sent(&mut self, due: &Due, at_ns: u64) {
         let Some(planned) = &self.planned else { return };
-        if self.last.is_some_and(|(index, _)| due.index <= index) {
+        if self.last.is_some_and(|last| due.index <= last.index) {
             return;
         }
-        let expected = expected(&planned.steps, at);
+        let at = |ns| expected(&planned.steps, ns);
+        let poisson = planned.arrivals == Arrivals::Poisson;
+        // Even gaps are as they are planned by definition.
+        let intended = if poisson { at(due.intended) } else { 0.0 };
+        let this = Last { index: due.index, sent: at(at_ns), planned: intended };
         let n = u64::from(planned.threads);
-        if let Some((index, before)) = self.last.replace((due.index, expected))
-            && due.index == index + n
+        if let Some(last) = self.last.replace(this)
+            && this.index == last.index + n
         {
-            let gap = expected - before;
-            self.gaps.spread.add(gap);
-            if planned.arrivals == Arrivals::Poisson && (due.index / n) % n == due.index % n {
+            let gap = Gap { sent: this.sent - last.sent, planned: this.planned - last.planned };
+            self.gaps.spread.add(gap.sent);
+            if poisson && (due.index / n) % n == due.index % n {
                 self.keep(gap);
             }
         }
@@ -104,7 +116,7 @@ impl Stream {
 
     /// A reservoir: each of the gaps so far is in it with the same probability (Vitter, "Random sampling with a reservoir",
     /// ACM TOMS 11, 1985, algorithm R).
-    fn keep(&mut self, gap: f64) {
+    fn keep(&mut self, gap: Gap) {
         self.gaps.drawn_from += 1;
         if self.gaps.sample.len() < GAPS_TESTED {
             self.gaps.sample.push(gap);

@@ -51,7 +51,7 @@ impl Blocks {
         let mut blocks = Self::new(interval_s);
         for entry in entries.iter().filter(|entry| entry.tag == "response") {
             let number = (entry.start_s / interval_s).round();
-            if number >= 0.0 && number < MOST_INTERVALS {
+            if (0.0..MOST_INTERVALS).contains(&number) {
                 blocks.add_sparse(number as u64, &entry.histogram);
             }
         }

@@ -49,29 +49,38 @@ fn erlang_of_one_is_exponential_and_of_many_has_its_median_near_its_mean() {
 
 #[test]
 fn poisson_streams_pass_and_others_do_not() {
-    let passed = |gaps: &[f64], shape| poisson(gaps, shape).unwrap().passed;
-    let rightly = (0..100).filter(|seed| passed(&exponentials(*seed, 5_000), 1)).count();
+    let sent = |gaps: &[f64]| gaps.iter().map(|gap| Gap { sent: *gap, planned: *gap }).collect::<Vec<_>>();
+    // What is held against the sending has a plan that is beyond doubt.
+    let planned = exponentials(1, 1_000);
+    let late = |gaps: &[f64]| -> Vec<Gap> {
+        gaps.iter().zip(&planned).map(|(gap, planned)| Gap { sent: *gap, planned: *planned }).collect()
+    };
+    let passed = |gaps: &[f64], shape| poisson(&late(gaps), shape).unwrap().passed;
+    let likely = |gaps: &[f64], shape| poisson(&sent(gaps), shape).unwrap().p_value.unwrap() >= P_LEAST;
+    let rightly = (0..100).filter(|seed| likely(&exponentials(*seed, 5_000), 1)).count();
     assert!(rightly >= 99, "{rightly} of 100");
     let sums = |seed| exponentials(seed, 4_000).chunks(4).map(|four| four.iter().sum()).collect::<Vec<f64>>();
-    let rightly = (0..100).filter(|seed| passed(&sums(*seed), 4)).count();
+    let rightly = (0..100).filter(|seed| likely(&sums(*seed), 4)).count();
     assert!(rightly >= 99, "{rightly} of 100 shares");
-    let poisson_gaps = exponentials(1, 1_000);
     for (name, gaps, shape) in [
         ("even", vec![1.0; 1_000], 1),
-        ("too slow", poisson_gaps.iter().map(|gap| gap * 1.4).collect(), 1),
+        ("too slow", planned.iter().map(|gap| gap * 1.4).collect(), 1),
         (
             "in pairs",
-            poisson_gaps.iter().enumerate().map(|(i, g)| if i % 2 == 0 { 0.0 } else { 2.0 * g }).collect(),
+            planned.iter().enumerate().map(|(i, g)| if i % 2 == 0 { 0.0 } else { 2.0 * g }).collect(),
             1,
         ),
-        ("of another share", poisson_gaps.clone(), 2),
     ] {
         assert!(!passed(&gaps, shape), "{name}");
     }
-    let long = poisson(&exponentials(3, 100_000), 1).unwrap();
+    assert!(!likely(&planned, 2), "it is no share of two");
+    let long = poisson(&sent(&exponentials(3, 100_000)), 1).unwrap();
     assert_eq!(long.gaps, GAPS_TESTED as u64);
-    assert!(poisson(&poisson_gaps[..49], 1).is_none() && poisson(&poisson_gaps[..50], 1).is_some());
-    assert!(poisson(&[f64::NAN; 100], 1).is_none());
+    assert!(poisson(&sent(&planned[..49]), 1).is_none() && poisson(&sent(&planned[..50]), 1).is_some());
+    assert!(poisson(&sent(&[f64::NAN; 100]), 1).is_none());
+    // An unlikely plan, carried out as it is.
+    let unlikely = poisson(&sent(&planned.iter().map(|gap| gap * 1.4).collect::<Vec<_>>()), 1).unwrap();
+    assert!(unlikely.passed && unlikely.p_value.unwrap() < P_LEAST);
 }
 
 #[test]
