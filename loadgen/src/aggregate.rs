@@ -3,6 +3,7 @@
 //! the distributions' totals, so its memory does not grow with the number of requests.
 
 use crate::interval::{Interval, Spares};
+use reports::analyse::blocks::Blocks;
 use reports::histogram::{Distributions, Histogram};
 use reports::record::{Bin, Timeline};
 use std::collections::BTreeMap;
@@ -13,9 +14,20 @@ pub(crate) struct Aggregate {
     threads: usize,
     interval_s: f64,
     waiting: BTreeMap<i64, (usize, Interval)>,
+    totals: Distributions,
+    bins: Vec<Bin>,
+    blocks: Blocks,
+}
+
+/// What the intervals of a run come to.
+#[derive(Debug)]
+pub(crate) struct Whole {
     /// The distributions of the measured part.
     pub(crate) totals: Distributions,
-    bins: Vec<Bin>,
+    /// The same response times in blocks.
+    pub(crate) blocks: Blocks,
+    /// The intervals.
+    pub(crate) timeline: Timeline,
 }
 
 impl Aggregate {
@@ -27,6 +39,7 @@ impl Aggregate {
             waiting: BTreeMap::new(),
             totals: Distributions::default(),
             bins: Vec::new(),
+            blocks: Blocks::new(interval_s),
         }
     }
 
@@ -62,19 +75,21 @@ impl Aggregate {
         rest
     }
 
-    /// The totals and the timeline: at least `planned` intervals, and further ones as long as something happened in
+    /// All of them together; in the timeline at least `planned` intervals, and further ones as long as something happened in
     /// them.
-    pub(crate) fn finish(mut self, planned: usize) -> (Distributions, Timeline) {
+    pub(crate) fn finish(mut self, planned: usize) -> Whole {
         let idle = |bin: &Bin| bin.sent + bin.ok + bin.errors + bin.dropped + bin.planned == 0;
         while self.bins.len() > planned && self.bins.last().is_some_and(idle) {
             self.bins.pop();
         }
-        (self.totals, Timeline { interval_s: self.interval_s, bins: self.bins })
+        let timeline = Timeline { interval_s: self.interval_s, bins: self.bins };
+        Whole { totals: self.totals, blocks: self.blocks, timeline }
     }
 
     fn keep(&mut self, interval: &Interval) {
-        if interval.number >= 0 {
+        if let Ok(number) = u64::try_from(interval.number) {
             self.totals.add(&interval.times);
+            self.blocks.add(number, &interval.times.response);
             self.bins.push(bin(interval, self.interval_s));
             for (number, n) in &interval.planned_before {
                 if let Some(bin) = usize::try_from(*number).ok().and_then(|number| self.bins.get_mut(number))
@@ -131,7 +146,7 @@ mod tests {
         assert_eq!(aggregate.add(interval(0, 2), &spares).len(), 1);
         aggregate.add(interval(1, 4), &spares);
         assert_eq!(aggregate.rest().iter().map(|i| i.ok).collect::<Vec<_>>(), [4]);
-        let (totals, timeline) = aggregate.finish(0);
+        let Whole { totals, timeline, .. } = aggregate.finish(0);
         assert_eq!(timeline.bins.iter().map(|bin| bin.ok).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(totals.response.count(), 7, "the warm-up is not in the totals");
     }
@@ -143,6 +158,6 @@ mod tests {
         for (number, ok) in [(0, 1), (1, 0), (2, 1), (3, 0)] {
             aggregate.add(interval(number, ok), &spares);
         }
-        assert_eq!(aggregate.finish(0).1.bins.len(), 3);
+        assert_eq!(aggregate.finish(0).timeline.bins.len(), 3);
     }
 }

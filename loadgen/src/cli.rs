@@ -44,6 +44,8 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Print the manual page, such as for `man -l -`
+    Man,
 }
 
 /// The ways of sending requests.
@@ -142,6 +144,12 @@ pub(crate) struct RunArgs {
     /// Write the summary as JSON (- for standard output)
     #[arg(long, value_name = "FILE", help_heading = "Result")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the thresholds and the verdict as JUnit XML
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Serve the run's metrics while it goes on, at http://ADDR/metrics, such as 127.0.0.1:9090; port 0: any
+    #[arg(long, value_name = "ADDR", help_heading = "Result")]
+    pub(crate) prometheus: Option<SocketAddr>,
     /// Draw no pictures, and keep no record unless --out says where
     #[arg(long, help_heading = "Result")]
     pub(crate) no_report: bool,

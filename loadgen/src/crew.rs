@@ -9,6 +9,7 @@ use crate::plan::{Plan, ns};
 use crate::recorder::{Recorder, Tally};
 use crate::run::Aim;
 use crate::schedule::Schedule;
+use crate::stream::Planned;
 use crate::worker::{self, Common, Job, Source};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -57,9 +58,10 @@ impl Crew {
         let mut threads = Vec::new();
         for n in 0..aim.threads {
             let (start, started) = mpsc::channel();
+            let recorder = Recorder::new(counted.clone(), 1, plan.window(), spares.clone());
             let hand = Hand {
                 job: job(plan, aim, n),
-                recorder: Recorder::new(counted.clone(), plan.window(), spares.clone()),
+                recorder: if plan.open { recorder.testing(planned(plan, aim)) } else { recorder },
                 cpu: aim.cpus.get(n % aim.cpus.len().max(1)).copied(),
                 ready: Arc::clone(&ready),
                 start: started,
@@ -112,6 +114,12 @@ impl Hand {
         let clock = self.start.recv().map_err(io::Error::other)?;
         worker::run(self.job, self.recorder, clock, self.common, self.past)
     }
+}
+
+/// What the stream of requests is to be.
+fn planned(plan: &Plan, aim: &Aim) -> Planned {
+    let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX);
+    Planned { arrivals: plan.arrivals, steps: plan.steps.clone(), threads }
 }
 
 /// The job of the `n`-th thread: its share of the schedule, of the connections and of the backlog.

@@ -134,7 +134,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         cpus: site.cpus.clone(),
         url,
     };
-    let manner = Manner { log: None, visible: false, command, begun: pace::now() };
+    let manner = Manner { log: None, visible: false, exporter: None, command, begun: pace::now() };
     run::carry_out(&plan, &aim, signals, manner).await
 }
 
@@ -152,10 +152,7 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     let address = resolve::resolve(url, &plan.route).await?;
-    let local = match &address {
-        Address::Tcp(names) => names.addresses().iter().all(|address| address.ip().is_loopback()),
-        Address::Unix(_) => true,
-    };
+    let local = run::is_local(&address);
     let allowed = limits::allowed_cpus();
     // A target on this machine needs CPUs too; one elsewhere leaves all of them to the generator.
     let cpus = match &plan.cpus {

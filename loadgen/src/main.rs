@@ -3,11 +3,14 @@
 mod aggregate;
 mod cli;
 mod crew;
+mod entries;
 mod experiment;
+mod exporter;
 mod failure;
 mod interval;
 mod limits;
 mod load;
+mod network;
 mod observe;
 mod output;
 mod pace;
@@ -22,6 +25,7 @@ mod scenario;
 mod schedule;
 mod show;
 mod signals;
+mod stream;
 mod target;
 mod transport;
 mod units;
@@ -47,10 +51,8 @@ fn main() -> ExitCode {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "loadgen", &mut std::io::stdout());
-            Ok(Exit::Passed)
-        }
+        Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
+        Some(Command::Man) => show::manual(Cli::command()),
     })
 }
 

@@ -3,14 +3,17 @@
 //! prints the summary. What it made for a run that did not come about, it takes away again.
 
 use crate::cli::RunArgs;
+use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::Manner;
 use crate::{pace, record, show};
 use reports::record::Run;
 use reports::store::{LOG_FILE, RUN_FILE};
+use reports::{exports, pictures};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,6 +24,9 @@ pub(crate) struct Output {
     /// What is written into it as the work goes on, or at its end.
     file: &'static str,
     json: Option<PathBuf>,
+    junit: Option<PathBuf>,
+    prometheus: Option<SocketAddr>,
+    listener: Option<TcpListener>,
     pictures: bool,
     quiet: bool,
     progress: bool,
@@ -40,6 +46,9 @@ impl Output {
             },
             file: LOG_FILE,
             json: args.json.clone(),
+            junit: args.junit.clone(),
+            prometheus: args.prometheus,
+            listener: None,
             pictures: !args.no_report,
             quiet: args.quiet,
             progress: !args.quiet && !args.no_progress && io::stderr().is_terminal(),
@@ -58,7 +67,19 @@ impl Output {
         begun: Instant,
     ) -> Self {
         let dir = Some(out.unwrap_or_else(|| default_dir(name)));
-        Self { dir, file, json, pictures: false, quiet, progress: false, begun, made: Vec::new() }
+        Self {
+            dir,
+            file,
+            json,
+            junit: None,
+            prometheus: None,
+            listener: None,
+            pictures: false,
+            quiet,
+            progress: false,
+            begun,
+            made: Vec::new(),
+        }
     }
 
     /// Makes what a run needs, or nothing.
@@ -84,8 +105,15 @@ impl Output {
             self.made.extend(missing.into_iter().rev());
             self.touch(&dir.join(self.file)).map_err(refused)?;
         }
-        if let Some(file) = self.json.clone().filter(|file| file.as_os_str() != "-") {
+        let json = self.json.clone().filter(|file| file.as_os_str() != "-");
+        for file in json.into_iter().chain(self.junit.clone()) {
             self.touch(&file).map_err(|e| Failure::usage(format!("cannot write {}: {e}", file.display())))?;
+        }
+        if let Some(address) = self.prometheus {
+            let refused = |e: io::Error| {
+                Failure::usage(format!("cannot listen on {address}: {e}; say where with --prometheus ADDR"))
+            };
+            self.listener = Some(TcpListener::bind(address).map_err(refused)?);
         }
         Ok(())
     }
@@ -125,7 +153,16 @@ impl Output {
                 )
             }
         };
-        Ok(Manner { log, visible: self.progress, command, begun: self.begun })
+        let exporter = self.export().map_err(|e| Failure::host(format!("cannot serve metrics: {e}")))?;
+        Ok(Manner { log, visible: self.progress, exporter, command, begun: self.begun })
+    }
+
+    /// Serves the metrics, if they are asked for, and says where.
+    fn export(&self) -> io::Result<Option<Exporter>> {
+        let Some(listener) = &self.listener else { return Ok(None) };
+        let exporter = Exporter::serve(listener.try_clone()?)?;
+        self.say(&format!("metrics at http://{}/metrics", listener.local_addr()?));
+        Ok(Some(exporter))
     }
 
     /// A line for the person who waits.
@@ -144,9 +181,10 @@ impl Output {
         let kept = self.dir.as_ref().map_or(Ok(()), |dir| self.keep(dir, run, &mut lines));
         // Whatever became of the record, the person and the script get to see the run.
         let told = self.json.as_ref().map_or(Ok(()), |file| show::json(run, file));
+        let judged = self.junit.as_ref().map_or(Ok(()), |file| show::junit(run, file));
         let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
         let shown = if self.quiet { Ok(()) } else { show::summary(run, note, &lines, beside_json) };
-        kept.and(told).and(shown)
+        kept.and(told).and(judged).and(shown)
     }
 
     /// Writes what an experiment has found, and shows it as `text`.
@@ -170,8 +208,10 @@ impl Output {
         let lost = |e: String| Failure::host(format!("the record in {} is incomplete: {e}", dir.display()));
         reports::store::save(dir, run).map_err(|e| lost(e.to_string()))?;
         lines.push(format!("record      {}", dir.join(RUN_FILE).display()));
+        let record = reports::store::load(dir).map_err(lost)?;
+        exports::write(dir, &record).map_err(lost)?;
         if self.pictures {
-            let pictures = show::draw(dir).map_err(lost)?;
+            let pictures = pictures::write(dir, &record).map_err(lost)?;
             lines.extend(pictures.iter().map(|picture| format!("picture     {}", picture.display())));
         }
         Ok(())

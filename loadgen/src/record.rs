@@ -1,6 +1,8 @@
 //! From what the threads counted to the run's record: the sums, the rates, the distributions, the thresholds and the
 //! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
 
+use crate::aggregate::Whole;
+use crate::entries::{Entry, Name};
 use crate::limits;
 use crate::plan::Plan;
 use crate::recorder::Tally;
@@ -8,10 +10,12 @@ use crate::run::Aim;
 use crate::schedule::Arrivals;
 use jiff::Timestamp;
 use reports::analyse::interval::distribution;
-use reports::analyse::verdict::{HostFindings, verdict};
-use reports::histogram::Distributions;
+use reports::analyse::steady::steady;
+use reports::analyse::verdict::{HostFindings, Network, verdict};
 use reports::outcome::Counts;
-use reports::record::{Dns, Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
+use reports::record::{
+    Dns, Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) process_cpu: Duration,
     /// The share of the generator's CPUs that the hypervisor took.
     pub(crate) steal_share: f64,
+    /// What this host's TCP counted over the measured part.
+    pub(crate) network: Network,
     /// The most connections that were open at once.
     pub(crate) connections_max: u64,
     /// When the target stopped answering for good, in nanoseconds after the start.
@@ -40,17 +46,15 @@ pub(crate) struct Facts {
     pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
     /// The command line.
     pub(crate) command: Vec<String>,
+    /// The names of the scenario's kinds of requests, by number; none of a plain run.
+    pub(crate) entries: Vec<Name>,
+    /// Whose clock said when an answer came: `kernel` or `process`.
+    pub(crate) receive_clock: &'static str,
 }
 
 /// The record of a run.
-pub(crate) fn of(
-    plan: &Plan,
-    aim: &Aim,
-    facts: Facts,
-    tally: Tally,
-    totals: &Distributions,
-    timeline: Timeline,
-) -> Run {
+pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whole) -> Run {
+    let Whole { totals, blocks, timeline } = whole;
     let warmup_s = plan.warmup().as_secs_f64();
     let duration_s = match facts.partial_ns {
         Some(ns) => (ns as f64 / 1e9 - warmup_s).clamp(0.0, plan.measured().as_secs_f64()),
@@ -72,6 +76,8 @@ pub(crate) fn of(
         connect_limited: tally.saturated,
         never_sent: tally.never_sent,
         starved_share: if duration_s > 0.0 { tally.starved as f64 / 1e9 / duration_s } else { 0.0 },
+        network: facts.network,
+        local_target: aim.is_local(),
         stalled_share: if duration_s > 0.0 { tally.stalled as f64 / 1e9 / duration_s } else { 0.0 },
     };
     let cpu_s = facts.process_cpu.as_secs_f64();
@@ -106,7 +112,7 @@ pub(crate) fn of(
         unfinished: counts.unfinished,
         errors: counts.errors,
         status: counts.status,
-        response_ms: distribution(&totals.response),
+        response_ms: blocks.distribution(&totals.response, duration_s),
         service_ms: distribution(&totals.service),
         send_lag_ms: distribution(&totals.send_lag),
         ok_response_ms: distribution(&totals.ok_response),
@@ -127,16 +133,22 @@ pub(crate) fn of(
             max_rss_bytes: limits::max_rss_bytes(),
             startup_s: facts.startup.as_secs_f64(),
             cpus: aim.cpus.clone(),
+            receive_clock: facts.receive_clock.to_owned(),
         },
         observed: facts.observed,
         thresholds: Vec::new(),
         verdict: Verdict::default(),
         died_at_s: facts.died_ns.map(|ns| ns as f64 / 1e9 - warmup_s),
+        interactions: interactions(&facts.entries, tally.entries.all(), counts.planned),
+        sessions: (tally.sessions.begun > 0).then_some(tally.sessions),
+        steady: None,
+        arrival_stream: tally.gaps.test(),
         steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
         timeline,
         host: host(),
         dns: facts.dns,
     };
+    run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
     let silent = run.observed.iter().filter(|(_, tier)| tier.is_empty()).map(|(name, _)| name.as_str());
@@ -157,6 +169,29 @@ pub(crate) fn of(
 pub(crate) fn timestamp(since_1970: Duration) -> Timestamp {
     let ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+fn interactions(names: &[Name], entries: &[Entry], planned: u64) -> Vec<Interaction> {
+    let interaction = |(name, entry): (&Name, &Entry)| {
+        let counts = &entry.counts;
+        let check = |n: u16| {
+            name.checks.get(usize::from(n)).cloned().unwrap_or_else(|| format!("check {}", u32::from(n) + 1))
+        };
+        Interaction {
+            name: name.name.clone(),
+            step: name.step.clone(),
+            planned: counts.planned,
+            sent: counts.sent,
+            ok: counts.ok,
+            errors: counts.errors,
+            dropped: counts.dropped,
+            unfinished: counts.unfinished,
+            share_planned: counts.planned as f64 / planned.max(1) as f64,
+            response_ms: distribution(&entry.response),
+            failed_checks: entry.failed_checks.iter().map(|(n, failed)| (check(*n), *failed)).collect(),
+        }
+    };
+    names.iter().zip(entries).map(interaction).collect()
 }
 
 fn step(step: &crate::schedule::Step, counts: Counts) -> Step {

@@ -2,11 +2,13 @@
 //! histograms of the current interval, and hands an interval over when it is past. Its memory does not grow with the
 //! length of a run. It reads no clock: every time is an argument, in nanoseconds since the start of the run.
 
+use crate::entries::Entries;
 use crate::interval::{Gauges, Interval, Spares, Window};
+use crate::stream::{Gaps, Planned, Stream};
 use crate::{limits, pace};
 use reports::histogram::{Distributions, Histogram};
 use reports::outcome::{Counts, ErrorKind};
-use reports::record::Bytes;
+use reports::record::{Bytes, Sessions};
 use std::time::Duration;
 
 /// A request that is due.
@@ -18,6 +20,8 @@ pub(crate) struct Due {
     pub(crate) intended: u64,
     /// The step that it belongs to.
     pub(crate) step: usize,
+    /// Which kind of request of a scenario it is; 0 in a plain run.
+    pub(crate) entry: u16,
 }
 
 /// How a request ended.
@@ -38,6 +42,11 @@ impl Tally {
             self.steps = vec![Counts::default(); other.steps.len()];
         }
         self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| *mine += theirs);
+        self.entries.merge(&other.entries);
+        self.gaps.merge(&other.gaps);
+        self.sessions.begun += other.sessions.begun;
+        self.sessions.completed += other.sessions.completed;
+        self.sessions.failed += other.sessions.failed;
         self.lateness.add(&other.lateness);
         self.bytes.sent += other.bytes.sent;
         self.bytes.received += other.bytes.received;
@@ -62,6 +71,12 @@ impl Tally {
 pub(crate) struct Tally {
     /// The ledger of each step of the plan.
     pub(crate) steps: Vec<Counts>,
+    /// What became of each kind of counted request.
+    pub(crate) entries: Entries,
+    /// The gaps between the counted requests that were sent.
+    pub(crate) gaps: Gaps,
+    /// What became of the sessions.
+    pub(crate) sessions: Sessions,
     /// How late the thread itself came to each counted arrival, whether a connection was free or not.
     pub(crate) lateness: Histogram,
     /// Bytes of counted requests and of all answers after the warm-up.
@@ -101,6 +116,7 @@ pub(crate) struct Recorder {
     spares: Spares,
     counted: Vec<bool>,
     tally: Tally,
+    stream: Stream,
     status: Vec<[u64; STATUS_CODES]>,
     current: Interval,
     current_end: u64,
@@ -116,11 +132,13 @@ const STALL_NS: u64 = 1_000_000;
 const STATUS_CODES: usize = 900;
 
 impl Recorder {
-    /// A recorder for steps of which `counted` says whether they count.
-    pub(crate) fn new(counted: Vec<bool>, window: Window, spares: Spares) -> Self {
+    /// A recorder for steps of which `counted` says whether they count, and for `entries` kinds of requests: 1 in a plain
+    /// run.
+    pub(crate) fn new(counted: Vec<bool>, entries: usize, window: Window, spares: Spares) -> Self {
         let Window { origin, length, .. } = window;
         let before = i64::try_from(origin.div_ceil(length)).unwrap_or(i64::MAX);
-        let tally = Tally { steps: vec![Counts::default(); counted.len()], ..Tally::default() };
+        let steps = vec![Counts::default(); counted.len()];
+        let tally = Tally { steps, entries: Entries::new(entries), ..Tally::default() };
         // Two sets for this thread and one on its way: ready, and with their memory in place, before the first request.
         (0..3).map(|_| Distributions::default()).for_each(|set| spares.give(set));
         Self {
@@ -128,12 +146,19 @@ impl Recorder {
             status: vec![[0; STATUS_CODES]; counted.len()],
             counted,
             tally,
+            stream: Stream::new(None),
             current: Interval { number: -before, ..Interval::default() },
             current_end: if origin == 0 { length } else { origin - (before.unsigned_abs() - 1) * length },
             window,
             cpu_at_flush: pace::thread_cpu(),
             waited_at_flush: limits::waited_for_cpu(),
         }
+    }
+
+    /// Has the stream of requests tested against this plan.
+    pub(crate) fn testing(mut self, planned: Planned) -> Self {
+        self.stream = Stream::new(Some(planned));
+        self
     }
 
     /// When the current interval ends.
@@ -182,6 +207,7 @@ impl Recorder {
         }
         if self.counted[due.step] {
             self.tally.lateness.record(now.saturating_sub(due.intended));
+            self.tally.entries.count(due, |counts| counts.planned += 1);
         }
     }
 
@@ -189,7 +215,11 @@ impl Recorder {
     pub(crate) fn sent(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent += 1;
         self.current.sent += u64::from(self.timed(due.step));
-        self.tally.sent_in_time += u64::from(self.counted[due.step] && at < self.window.end);
+        if self.counted[due.step] {
+            self.tally.sent_in_time += u64::from(at < self.window.end);
+            self.tally.entries.count(due, |counts| counts.sent += 1);
+            self.stream.sent(due, at);
+        }
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
         }
@@ -199,6 +229,9 @@ impl Recorder {
     pub(crate) fn dropped(&mut self, due: &Due) {
         self.tally.steps[due.step].dropped += 1;
         self.current.dropped += u64::from(self.timed(due.step));
+        if self.counted[due.step] {
+            self.tally.entries.count(due, |counts| counts.dropped += 1);
+        }
     }
 
     /// It ended at `now`; `sent` says when it was sent, if it was.
@@ -244,13 +277,42 @@ impl Recorder {
             if let Some(sent) = sent {
                 times.service.record(now.saturating_sub(sent));
             }
+            if self.counted[due.step] {
+                self.tally.entries.done(due, response, ending);
+            }
         }
     }
 
     /// It had no outcome when the run was cut short; `sent` says whether it was sent.
     pub(crate) fn unfinished(&mut self, due: &Due, sent: bool) {
         self.tally.steps[due.step].unfinished += 1;
-        self.tally.never_sent += u64::from(self.counted[due.step] && !sent);
+        if self.counted[due.step] {
+            self.tally.never_sent += u64::from(!sent);
+            self.tally.entries.count(due, |counts| counts.unfinished += 1);
+        }
+    }
+
+    /// Its answer, which is still to be said done, did not pass the check of this number in its entry.
+    #[allow(dead_code, reason = "only scenarios have any")]
+    pub(crate) fn check_failed(&mut self, due: &Due, check: u16) {
+        if self.counted[due.step] {
+            self.tally.entries.check_failed(due, check);
+        }
+    }
+
+    /// A session was begun whose first request is in this step.
+    #[allow(dead_code, reason = "only scenarios have any")]
+    pub(crate) fn session_begun(&mut self, step: usize) {
+        self.tally.sessions.begun += u64::from(self.counted[step]);
+    }
+
+    /// A session that was begun in this step has ended, after its last request or before.
+    #[allow(dead_code, reason = "only scenarios have any")]
+    pub(crate) fn session_ended(&mut self, step: usize, completed: bool) {
+        if self.counted[step] {
+            let sessions = &mut self.tally.sessions;
+            *if completed { &mut sessions.completed } else { &mut sessions.failed } += 1;
+        }
     }
 
     /// So many bytes were handed to the kernel, and so many came from it.
@@ -275,6 +337,7 @@ impl Recorder {
     /// The end of the run.
     pub(crate) fn finish(&mut self) -> Tally {
         let mut tally = std::mem::take(&mut self.tally);
+        tally.gaps = self.stream.finish();
         for (counts, status) in tally.steps.iter_mut().zip(&self.status) {
             let codes = (100u16..).zip(status).filter(|(_, n)| **n > 0);
             counts.status = codes.map(|(code, n)| (code, *n)).collect();
@@ -290,85 +353,5 @@ impl Recorder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-
-    fn recorder(counted: Vec<bool>, origin_ms: u64, end_ms: u64) -> Recorder {
-        let window = Window { origin: origin_ms * MS, end: end_ms * MS, length: 200 * MS };
-        Recorder::new(counted, window, Spares::default())
-    }
-
-    fn due(intended: u64, step: usize) -> Due {
-        Due { index: 0, intended, step }
-    }
-
-    #[test]
-    fn intervals_are_numbered_from_the_measured_part() {
-        for (origin, number, end) in [(0, 0, 200), (1000, -5, 200), (900, -5, 100), (100, -1, 100)] {
-            let recorder = recorder(vec![true], origin, 9_000);
-            assert_eq!((recorder.current.number, recorder.current_end), (number, end * MS), "{origin}");
-        }
-    }
-
-    #[test]
-    fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
-        let mut recorder = recorder(vec![false, true], 200, 400);
-        recorder.planned(&due(100 * MS, 0), 100 * MS);
-        recorder.sent(&due(100 * MS, 0), 101 * MS);
-        let warm = recorder.roll(Gauges::default());
-        assert_eq!((warm.number, warm.planned, warm.sent, warm.times.send_lag.count()), (-1, 1, 1, 1));
-        // A late answer of the warm-up is in the ledger, but not among the times of the measured part.
-        recorder.done(&due(100 * MS, 0), Some(101 * MS), 210 * MS, Ending::Ok(200));
-        recorder.planned(&due(220 * MS, 1), 221 * MS);
-        recorder.sent(&due(220 * MS, 1), 230 * MS);
-        recorder.done(&due(220 * MS, 1), Some(230 * MS), 250 * MS, Ending::Status(503));
-        let first = recorder.roll(Gauges { in_flight: 2, ..Gauges::default() });
-        assert_eq!(
-            (first.ok, first.errors, first.gauges.in_flight),
-            (0, 1, 2),
-            "the warm-up's answer is not among them"
-        );
-        let near = |h: &Histogram, ms: u64| h.count() == 1 && h.max().abs_diff(ms * MS) < ms * MS / 1000;
-        assert!(
-            near(&first.times.response, 30)
-                && near(&first.times.service, 20)
-                && near(&first.times.send_lag, 10)
-        );
-        assert!(first.times.ok_response.is_empty());
-        // The thread comes to two requests late, in the next interval: they belong to the one that they were due in.
-        recorder.planned(&due(390 * MS, 1), 410 * MS);
-        recorder.planned(&due(190 * MS, 0), 410 * MS);
-        let second = recorder.roll(Gauges::default());
-        assert_eq!((second.planned, second.planned_before), (0, [(0, 1), (-1, 1)].into()));
-        recorder.unfinished(&due(390 * MS, 1), false);
-        recorder.unfinished(&due(190 * MS, 0), false);
-        let tally = recorder.finish();
-        assert!(tally.steps.iter().all(Counts::conserved));
-        assert_eq!((tally.never_sent, tally.sent_in_time, tally.ok_in_time), (1, 1, 0));
-        assert_eq!(tally.steps[1].status, [(503, 1)].into());
-        assert_eq!(tally.lateness.count(), 2);
-    }
-
-    #[test]
-    fn a_thread_that_did_not_run_is_stalled_but_only_in_the_measured_part() {
-        let mut recorder = recorder(vec![true], 100, 200);
-        recorder.woken(110 * MS, 110 * MS + STALL_NS);
-        assert_eq!(recorder.tally.stalled, 0);
-        recorder.woken(50 * MS, 120 * MS);
-        recorder.woken(190 * MS, 300 * MS);
-        assert_eq!(recorder.tally.stalled, 30 * MS);
-    }
-
-    #[test]
-    fn the_time_of_death_is_the_first_failure_after_the_last_answer() {
-        let mut recorder = recorder(vec![true], 0, 3);
-        recorder.done(&due(0, 0), None, MS, Ending::Error(ErrorKind::Reset));
-        recorder.done(&due(0, 0), Some(0), 2 * MS, Ending::Status(500));
-        recorder.done(&due(0, 0), None, 3 * MS, Ending::Error(ErrorKind::Timeout));
-        recorder.done(&due(0, 0), None, 4 * MS, Ending::Error(ErrorKind::Connect));
-        let tally = recorder.finish();
-        assert_eq!((tally.last_answer, tally.silent_since), (Some(2 * MS), Some(3 * MS)));
-    }
-}
+#[path = "recorder_tests.rs"]
+mod tests;

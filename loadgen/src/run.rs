@@ -3,9 +3,11 @@
 
 use crate::aggregate::Aggregate;
 use crate::crew::{Crew, LEAD};
+use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
 use crate::limits::{self, HostTicks};
+use crate::network::Counters;
 use crate::observe::Observer;
 use crate::pace;
 use crate::plan::{Observe, Plan};
@@ -16,6 +18,7 @@ use crate::signals::Signals;
 use crate::transport::address::Address;
 use crate::transport::reach;
 use http::Uri;
+use reports::analyse::verdict::Network;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind};
 use std::fs::File;
@@ -48,6 +51,21 @@ pub(crate) struct Aim {
     pub(crate) not_ours: Vec<i32>,
 }
 
+impl Aim {
+    /// Whether the target is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        is_local(&self.address)
+    }
+}
+
+/// Whether an address is one of this machine.
+pub(crate) fn is_local(address: &Address) -> bool {
+    match address {
+        Address::Tcp(names) => names.addresses().iter().all(|address| address.ip().is_loopback()),
+        Address::Unix(_) => true,
+    }
+}
+
 /// How a run is to be shown and kept.
 #[derive(Debug)]
 pub(crate) struct Manner {
@@ -55,6 +73,8 @@ pub(crate) struct Manner {
     pub(crate) log: Option<File>,
     /// Whether somebody watches.
     pub(crate) visible: bool,
+    /// Where its metrics are served.
+    pub(crate) exporter: Option<Exporter>,
     /// The command line.
     pub(crate) command: Vec<String>,
     /// When the program was started.
@@ -84,6 +104,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         meter: Meter::new(aim, observer),
         aggregate: Aggregate::new(aim.threads, window.length_s()),
         progress: Progress::new(manner.visible, window),
+        exporter: manner.exporter,
         log: Log { open: log, length_s: window.length_s(), error: None },
         partial_ns: None,
     };
@@ -97,21 +118,24 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         Some(since) if reach::refuses(&aim.address).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
     };
-    let (totals, timeline) = watch.aggregate.finish(window.intervals());
+    let whole = watch.aggregate.finish(window.intervals());
     let facts = Facts {
         started_at,
         startup: crew.clock.instant(0).saturating_duration_since(manner.begun),
         partial_ns: watch.partial_ns,
         process_cpu: watch.meter.process_cpu,
         steal_share: watch.meter.steal_share,
+        network: watch.meter.network,
         connections_max: crew.most_open(),
         died_ns: died,
         dns: aim.address.dns(),
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,
+        entries: Vec::new(),
+        receive_clock: "process",
     };
-    Ok(record::of(plan, aim, facts, tally, &totals, timeline))
+    Ok(record::of(plan, aim, facts, tally, whole))
 }
 
 /// What is done with a run's intervals while it goes on.
@@ -119,6 +143,7 @@ struct Watch<'a> {
     meter: Meter<'a>,
     aggregate: Aggregate,
     progress: Progress,
+    exporter: Option<Exporter>,
     log: Log,
     /// When it was cut short.
     partial_ns: Option<u64>,
@@ -135,6 +160,7 @@ impl Watch<'_> {
                     for interval in self.aggregate.add(interval, &crew.spares) {
                         self.log.keep(&interval);
                         self.progress.show(&interval);
+                        self.exporter.iter().for_each(|exporter| exporter.show(&interval));
                         crew.spares.give(interval.times);
                     }
                 }
@@ -168,12 +194,22 @@ struct Meter<'a> {
     ticks: HostTicks,
     process_cpu: Duration,
     steal_share: f64,
+    counters: Counters,
+    network: Network,
 }
 
 impl<'a> Meter<'a> {
     fn new(aim: &'a Aim, observer: Observer) -> Self {
-        let (ticks, process_cpu) = (HostTicks::default(), Duration::ZERO);
-        Self { aim, observer, stage: Stage::Before, ticks, process_cpu, steal_share: 0.0 }
+        Self {
+            aim,
+            observer,
+            stage: Stage::Before,
+            ticks: HostTicks::default(),
+            process_cpu: Duration::ZERO,
+            steal_share: 0.0,
+            counters: Counters::default(),
+            network: Network::default(),
+        }
     }
 
     fn own_cpu(&self) -> Duration {
@@ -184,6 +220,7 @@ impl<'a> Meter<'a> {
         self.stage = Stage::During;
         self.process_cpu = self.own_cpu();
         self.ticks = HostTicks::of(&self.aim.cpus);
+        self.counters = Counters::read();
         self.observer.begin();
     }
 
@@ -191,6 +228,7 @@ impl<'a> Meter<'a> {
         self.stage = Stage::After;
         self.process_cpu = self.own_cpu().saturating_sub(self.process_cpu);
         self.steal_share = HostTicks::of(&self.aim.cpus).stolen_since(&self.ticks);
+        self.network = Counters::read().since(&self.counters);
         self.observer.end();
     }
 }

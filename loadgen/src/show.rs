@@ -1,11 +1,15 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
 use crate::failure::{Exit, Failure, Outcome};
+use clap::Command;
+use clap_complete::Shell;
 use reports::record::Run;
-use reports::{pictures, store, text};
+use reports::terminal::{printable, printable_json};
+use reports::{exports, junit, pictures, store, text};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An error, on one line.
 pub(crate) fn error(failure: &Failure) {
@@ -14,7 +18,7 @@ pub(crate) fn error(failure: &Failure) {
 
 /// A line for the person who waits; when nobody listens, it is not said.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
 /// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
@@ -22,15 +26,15 @@ pub(crate) fn note(line: &str) {
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
 pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
-    let colour_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let terminal =
         if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    let mut text = text::summary(run, colour_allowed && terminal);
+    let variable = |name| std::env::var_os(name);
+    let mut text = text::summary(run, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
     if let Some(note) = note {
-        text += &format!("target      {note}\n");
+        text += &format!("target      {}\n", printable(note));
     }
     for line in lines {
-        text += &format!("{line}\n");
+        text += &format!("{}\n", printable(line));
     }
     write(&text, beside_json)
 }
@@ -52,6 +56,12 @@ pub(crate) fn write(text: &str, beside_json: bool) -> Outcome {
     }
 }
 
+/// Whether a terminal with these variables is to be shown colours: not where they are unwanted (https://no-color.org) or
+/// would be printed as they are.
+fn coloured(no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    no_color.is_none_or(|value| value.is_empty()) && term.is_none_or(|term| term != "dumb")
+}
+
 /// The summary as JSON, to a file or, for `-`, to standard output.
 ///
 /// # Errors
@@ -62,17 +72,49 @@ pub(crate) fn json(value: &impl Serialize, file: &Path) -> Outcome {
     text.push('\n');
     if file.as_os_str() == "-" {
         let mut out = std::io::stdout();
+        let text = if out.is_terminal() { printable_json(&text) } else { text.into() };
         return out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| refused(e.to_string()));
     }
     std::fs::write(file, text).map_err(|e| refused(e.to_string()))
 }
 
-/// Draws the pictures of the record in `dir`.
+/// The thresholds and the verdict as JUnit XML, to a file.
 ///
 /// # Errors
-/// Why they could not be drawn.
-pub(crate) fn draw(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    pictures::write(dir, &store::load(dir)?)
+/// The host's fault: the file cannot be written any more.
+pub(crate) fn junit(run: &Run, file: &Path) -> Outcome {
+    std::fs::write(file, junit::xml(run))
+        .map_err(|e| Failure::host(format!("cannot write {}: {e}", file.display())))
+}
+
+/// A completion script.
+///
+/// # Errors
+/// The host's fault: it cannot be written.
+pub(crate) fn completions(shell: Shell, command: &mut Command) -> Outcome<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, "loadgen", &mut script);
+    page(&script)
+}
+
+/// The manual page.
+///
+/// # Errors
+/// The host's fault: it cannot be written.
+pub(crate) fn manual(command: Command) -> Outcome<Exit> {
+    let mut roff = Vec::new();
+    let made = clap_mangen::Man::new(command).render(&mut roff);
+    made.map_err(|e| Failure::host(format!("cannot write the manual page: {e}")))?;
+    page(&roff)
+}
+
+/// Text of our own on standard output; a closed pipe is the reader's choice.
+fn page(text: &[u8]) -> Outcome<Exit> {
+    let mut out = std::io::stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::host(format!("cannot write: {e}"))),
+        _ => Ok(Exit::Passed),
+    }
 }
 
 /// Draws again what a run has left, and prints its summary again.
@@ -81,6 +123,7 @@ pub(crate) fn draw(dir: &Path) -> Result<Vec<PathBuf>, String> {
 /// Wrong use: there is no record, or it cannot be read or written to.
 pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     let record = store::load(dir).map_err(Failure::usage)?;
+    exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;
     if let Some(file) = json_file {
         json(&record.run, file)?;
@@ -89,4 +132,27 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
     summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
     Ok(Exit::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_who_wants_them() {
+        for (no_color, term, want) in [
+            (None, Some("xterm"), true),
+            (Some(""), Some("xterm"), true),
+            (Some("1"), Some("xterm"), false),
+            (Some("0"), None, false),
+            (None, Some("dumb"), false),
+            (None, None, true),
+        ] {
+            assert_eq!(
+                coloured(no_color.map(Into::into), term.map(Into::into)),
+                want,
+                "{no_color:?} {term:?}"
+            );
+        }
+    }
 }

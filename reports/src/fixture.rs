@@ -2,7 +2,8 @@
 //! requests, a pool of connections with a bounded backlog, and workers of a known service time that can freeze, die
 //! or be too few. The same every time; not compiled outside tests.
 
-use crate::analyse::{interval, verdict};
+use crate::analyse::blocks::Blocks;
+use crate::analyse::{interval, steady, verdict};
 use crate::histogram::Distributions;
 use crate::log::{Entry, IntervalLog};
 use crate::outcome::{Counts, ErrorKind};
@@ -25,6 +26,8 @@ struct Scene {
     timeout_ns: u64,
     freeze_ns: Option<(u64, u64)>,
     dies_at_ns: Option<u64>,
+    /// Up to then, answers take three times as long.
+    warm_at_ns: u64,
     rules: &'static [&'static str],
 }
 
@@ -39,6 +42,7 @@ const SCENE: Scene = Scene {
     timeout_ns: 10 * S,
     freeze_ns: None,
     dies_at_ns: None,
+    warm_at_ns: 0,
     rules: &["p99<50ms", "errors<0.1%"],
 };
 
@@ -50,6 +54,11 @@ pub(crate) fn healthy() -> Record {
 /// The target stands still from second 4 to second 5.
 pub(crate) fn freeze() -> Record {
     Scene { freeze_ns: Some((4 * S, 5 * S)), ..SCENE }.play()
+}
+
+/// The target takes three times as long for the first 3 s.
+pub(crate) fn warming_up() -> Record {
+    Scene { rate: 2000.0, duration_s: 12.0, warm_at_ns: 3 * S, ..SCENE }.play()
 }
 
 /// The target dies at 3.2 s.
@@ -92,6 +101,28 @@ pub(crate) fn ten_hours() -> Record {
 /// Nothing was due.
 pub(crate) fn empty() -> Record {
     Scene { duration_s: 0.0, ..SCENE }.play()
+}
+
+/// Nothing goes wrong with what are two kinds of requests, one of which is slower.
+pub(crate) fn scenario() -> Record {
+    let mut record = SCENE.play();
+    let run = &mut record.run;
+    let part = |name: &str, step: &str, share: f64| {
+        let of = |n: u64| (n as f64 * share) as u64;
+        Interaction {
+            name: name.into(),
+            step: step.into(),
+            planned: of(run.planned),
+            sent: of(run.sent),
+            ok: of(run.ok),
+            share_planned: share,
+            response_ms: run.response_ms.clone(),
+            ..Interaction::default()
+        }
+    };
+    run.interactions = vec![part("browse", "", 0.75), part("cart", "pay", 0.25)];
+    run.sessions = Some(Sessions { begun: 12_500, completed: 12_500, failed: 0 });
+    record
 }
 
 /// The interval log of `record`.
@@ -188,7 +219,8 @@ impl Scene {
             begun = to;
         }
         let tail = 1.0 + noise.0 * 0.3 + if noise.1 > 0.985 { noise.0 * 4.0 } else { 0.0 };
-        let done = begun + (self.service_ns as f64 * tail) as u64;
+        let slower = if begun < self.warm_at_ns { 3.0 } else { 1.0 };
+        let done = begun + (self.service_ns as f64 * tail * slower) as u64;
         workers.push(Reverse(done));
         connections.push(Reverse(done.min(intended + self.timeout_ns)));
         match self.dies_at_ns {
@@ -287,7 +319,8 @@ impl Scene {
             errors: counts.errors,
             status: counts.status.clone(),
             rps: Rates { planned: rate(counts.planned), sent: rate(counts.sent), ok: rate(ok_in_time) },
-            response_ms: interval::distribution(&totals.response),
+            response_ms: Blocks::of_log(self.interval_s, &intervals)
+                .distribution(&totals.response, self.duration_s),
             service_ms: interval::distribution(&totals.service),
             send_lag_ms: interval::distribution(&totals.send_lag),
             ok_response_ms: interval::distribution(&totals.ok_response),
@@ -300,6 +333,7 @@ impl Scene {
                 max_rss_bytes: 14 << 20,
                 startup_s: 0.8,
                 cpus: vec![1],
+                receive_clock: "kernel".into(),
             },
             observed: observed(),
             thresholds: Vec::new(),
@@ -313,11 +347,18 @@ impl Scene {
                 counts,
             }],
             timeline: Timeline { interval_s: self.interval_s, bins },
+            steady: None,
+            arrival_stream: None,
+            interactions: Vec::new(),
+            sessions: None,
             host: host(),
             dns: None,
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();
+        run.steady = Some(steady::steady(&run));
+        let cv = |gaps| ArrivalStream { test: "cv".into(), value: 0.1, p_value: None, passed: true, gaps };
+        run.arrival_stream = (run.sent > 50).then(|| cv(run.sent - 1));
         let findings = verdict::HostFindings { connect_limited: stage.limited, ..Default::default() };
         run.verdict = verdict::verdict(&run, &findings);
         Record { run, totals, intervals }

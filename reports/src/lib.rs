@@ -8,13 +8,16 @@ pub mod calibration;
 pub mod chart;
 pub mod charts;
 pub mod draw;
+pub mod exports;
 pub mod histogram;
+pub mod junit;
 pub mod log;
 pub mod number;
 pub mod outcome;
 pub mod pictures;
 pub mod record;
 pub mod store;
+pub mod terminal;
 pub mod text;
 pub mod ticks;
 

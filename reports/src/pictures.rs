@@ -48,10 +48,11 @@ mod tests {
         let kept = std::env::var_os("GALLERY").map(PathBuf::from);
         let temporary = tempfile::tempdir().unwrap();
         let root = kept.as_deref().unwrap_or(temporary.path());
-        let scenes: [Scene; 9] = [
+        let scenes: [Scene; 10] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),
+            ("warming-up", fixture::warming_up),
             ("all-failed", fixture::all_failed),
             ("tiny", fixture::tiny),
             ("single", fixture::single),

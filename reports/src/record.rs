@@ -72,6 +72,18 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// The run in equal intervals.
     pub timeline: Timeline,
+    /// From when on the target was in its steady state; `None` in records that are older than the question.
+    #[serde(default)]
+    pub steady: Option<Steady>,
+    /// Whether the requests went out as planned; `None` where there was no plan, or too few of them.
+    #[serde(default)]
+    pub arrival_stream: Option<ArrivalStream>,
+    /// What became of each kind of request of a scenario; empty for a plain run.
+    #[serde(default)]
+    pub interactions: Vec<Interaction>,
+    /// The sessions of a scenario that has any.
+    #[serde(default)]
+    pub sessions: Option<Sessions>,
     /// The machine, and the tool's version.
     pub host: Host,
     /// The questions to name servers; `None` where the target was given by address.
@@ -144,8 +156,28 @@ pub struct Distribution {
     pub p9999: Option<f64>,
     /// The largest.
     pub max: Option<f64>,
-    /// 95 % confidence intervals by order statistics: `p50`, `p99`.
+    /// 95 % confidence intervals by order statistics: `p50`, `p99`. They take each request for independent.
     pub ci95: BTreeMap<String, [f64; 2]>,
+    /// The same from the percentiles of blocks of time, which allow for requests that depend on their neighbours; only
+    /// of the response time, and only where there are enough blocks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ci95_blocks: BTreeMap<String, [f64; 2]>,
+    /// What the blocks say about dependence; where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Blocks>,
+}
+
+/// A run's blocks of time, as far as they tell whether requests depend on their neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// The length of a block in seconds.
+    pub length_s: f64,
+    /// How many there are.
+    pub count: usize,
+    /// The autocorrelation of their medians from one to the next, -1 to 1.
+    pub lag1: f64,
+    /// Whether requests depend on their neighbours, so that the intervals by blocks are the ones to go by.
+    pub dependent: bool,
 }
 
 /// Bytes on the wire.
@@ -174,6 +206,14 @@ pub struct Generator {
     pub startup_s: f64,
     /// The CPUs that the sending threads are pinned to.
     pub cpus: Vec<usize>,
+    /// Whose clock says when an answer came: the `kernel`'s, when it reached the socket, or the `process`'s, when it was
+    /// read.
+    #[serde(default = "process_clock")]
+    pub receive_clock: String,
+}
+
+fn process_clock() -> String {
+    String::from("process")
 }
 
 /// One threshold, judged.
@@ -251,6 +291,78 @@ pub struct Bin {
     pub generator_cpu: f64,
 }
 
+/// From when on a run was steady. It changes none of the run's figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Steady {
+    /// Seconds after the beginning of the measured part; `None` where it never was, or where that cannot be said.
+    pub from_s: Option<f64>,
+    /// How finely that is known, in seconds.
+    pub grain_s: f64,
+    /// Why there is no answer, or none but "never".
+    pub reason: Option<String>,
+}
+
+/// The instants at which requests were sent, held against the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArrivalStream {
+    /// `cv`, the coefficient of variation of the gaps, for even arrivals; `anderson-darling` for Poisson ones.
+    pub test: String,
+    /// The statistic.
+    pub value: f64,
+    /// How likely a stream that is as planned has a larger one; of a test that knows.
+    pub p_value: Option<f64>,
+    /// Whether the stream is as planned.
+    pub passed: bool,
+    /// The gaps between requests that were tested.
+    pub gaps: u64,
+}
+
+/// One kind of request of a scenario: an interaction, or a step of a session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// The interaction or session.
+    pub name: String,
+    /// The step in it; empty where there is only one.
+    pub step: String,
+    /// Requests whose intended instant came.
+    pub planned: u64,
+    /// Requests of which the first byte was written.
+    pub sent: u64,
+    /// Requests answered in full, as expected.
+    pub ok: u64,
+    /// Requests that failed, by kind.
+    pub errors: Errors,
+    /// Requests given up because too many were waiting for a connection.
+    pub dropped: u64,
+    /// Requests without an outcome when the run was cut short.
+    pub unfinished: u64,
+    /// Its share of the run's planned requests, 0 to 1.
+    pub share_planned: f64,
+    /// Done minus intended, of all planned requests that ended. Of a scenario with very many kinds of request its times
+    /// are known to two digits only.
+    pub response_ms: Distribution,
+    /// Failed checks by the name of the check.
+    pub failed_checks: BTreeMap<String, u64>,
+}
+
+impl Interaction {
+    /// Whether `planned = ok + errors + dropped + unfinished`.
+    pub fn conserved(&self) -> bool {
+        self.planned == self.ok + self.errors.total() + self.dropped + self.unfinished
+    }
+}
+
+/// What became of the sessions that were begun in the measured part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Begun.
+    pub begun: u64,
+    /// Ended after their last step.
+    pub completed: u64,
+    /// Given up, because a step failed on which others depend.
+    pub failed: u64,
+}
+
 /// Where a run was made, and by what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
@@ -288,56 +400,5 @@ pub struct Dns {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::fixture;
-    use serde_json::Value;
-
-    fn keys(value: &Value) -> Vec<&str> {
-        value.as_object().unwrap().keys().map(String::as_str).collect()
-    }
-
-    /// The names that `loadgen.run/1` promises, and the ones that were added to it: none may go or change.
-    #[test]
-    fn the_names_in_the_json_are_a_promise() {
-        let record = fixture::healthy();
-        let json = serde_json::to_value(&record.run).unwrap();
-        let has = |value: &Value, names: &str| {
-            let mut names: Vec<_> = names.split_whitespace().collect();
-            names.sort_unstable();
-            assert_eq!(keys(value), names);
-        };
-        has(
-            &json,
-            "schema partial seed command started_at target loop arrivals duration_s connections_max planned sent ok \
-             dropped unfinished errors status rps response_ms service_ms send_lag_ms ok_response_ms bytes generator \
-             observed thresholds verdict died_at_s steps timeline host dns",
-        );
-        has(&json["target"], "url kind what cpus");
-        has(&json["errors"], "connect timeout reset protocol tls dns status check");
-        has(&json["rps"], "planned sent ok");
-        for times in ["response_ms", "service_ms", "send_lag_ms", "ok_response_ms"] {
-            has(&json[times], "count mean p50 p90 p95 p99 p999 p9999 max ci95");
-            has(&json[times]["ci95"], "p50 p99");
-        }
-        has(&json["bytes"], "sent received");
-        has(
-            &json["generator"],
-            "cpu_s cpu_us_per_request cpu_share_max threads max_rss_bytes startup_s cpus",
-        );
-        has(&json["thresholds"][0], "rule actual passed");
-        has(&json["verdict"], "valid reasons");
-        has(&json["steps"][0], "duration_s from_rps to_rps counted counts");
-        has(&json["timeline"], "interval_s bins");
-        has(&json["host"], "cpu cpus kernel version commit");
-        assert_eq!(json["schema"], "loadgen.run/1");
-        assert_eq!((&json["loop"], &json["target"]["kind"]), (&"open".into(), &"reference".into()));
-        assert_eq!(json["status"]["200"], 50_000);
-    }
-
-    #[test]
-    fn what_is_not_known_is_null() {
-        let json = serde_json::to_value(fixture::tiny().run).unwrap();
-        assert!(json["response_ms"]["p99"].is_null() && json["died_at_s"].is_null());
-        assert!(json["response_ms"]["max"].is_number());
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,11 +1,12 @@
 //! The directory of a run: `run.json`, the record, and beside it `latency.hlog`, the histograms that its numbers
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
+use crate::analyse::blocks::Blocks;
 use crate::analyse::interval::distribution;
+use crate::analyse::ledger;
 use crate::histogram::Distributions;
 use crate::log;
-use crate::outcome::Counts;
-use crate::record::{RUN_SCHEMA, Run};
+use crate::record::{Distribution, RUN_SCHEMA, Run};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -70,24 +71,31 @@ pub fn load(dir: &Path) -> Result<Record, String> {
 /// Whether the record's distributions are those of the log, and its ledger adds up.
 fn agree(record: &Record) -> Result<(), String> {
     let (run, totals) = (&record.run, &record.totals);
+    let mut response = response(record);
+    if run.response_ms.blocks.is_none() && run.response_ms.ci95_blocks.is_empty() {
+        // A record of before there were blocks says nothing of them, and nothing wrong.
+        response = distribution(&totals.response);
+    }
     for (name, said, logged) in [
-        ("response_ms", &run.response_ms, &totals.response),
-        ("service_ms", &run.service_ms, &totals.service),
-        ("send_lag_ms", &run.send_lag_ms, &totals.send_lag),
-        ("ok_response_ms", &run.ok_response_ms, &totals.ok_response),
+        ("response_ms", &run.response_ms, response),
+        ("service_ms", &run.service_ms, distribution(&totals.service)),
+        ("send_lag_ms", &run.send_lag_ms, distribution(&totals.send_lag)),
+        ("ok_response_ms", &run.ok_response_ms, distribution(&totals.ok_response)),
     ] {
-        if *said != distribution(logged) {
+        if *said != logged {
             return Err(format!("{name} is not what {LOG_FILE} has"));
         }
     }
-    let mut counts = Counts::default();
-    run.steps.iter().filter(|step| step.counted).for_each(|step| counts += &step.counts);
-    let said = (run.planned, run.sent, run.ok, run.dropped, run.unfinished, run.errors);
-    let summed = (counts.planned, counts.sent, counts.ok, counts.dropped, counts.unfinished, counts.errors);
-    if said != summed || !counts.conserved() {
-        return Err(String::from("its ledger does not add up"));
+    match ledger::broken(run).or_else(|| ledger::broken_steps(run)) {
+        None => Ok(()),
+        Some(what) => Err(what),
     }
-    Ok(())
+}
+
+/// The distribution of the response times as the log has them, in whole and in blocks.
+fn response(record: &Record) -> Distribution {
+    let blocks = Blocks::of_log(record.run.timeline.interval_s, &record.intervals);
+    blocks.distribution(&record.totals.response, record.run.duration_s)
 }
 
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {

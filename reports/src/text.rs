@@ -1,20 +1,26 @@
 //! A run as a terminal shows it: first whether to believe it, then what was asked, what came of it, how long it took
 //! and what it cost. From a record to text of at most 80 columns; the caller prints it, and the paths after it.
 
+use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
 use crate::number::{NONE, bytes, count, counted, exact_rate, ms_column, percent, rate, seconds, words};
-use crate::record::{Distribution, Loop, Run, TargetKind};
+use crate::record::{Distribution, Loop, Run, Sessions, Steady, TargetKind};
+use crate::terminal::printable;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.
 const NAMES: usize = 12;
 
-/// The summary of `run`, with ANSI colours where `colour` is set. It ends in a line end.
+/// The summary of `run`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its
+/// texts, none of it is for a terminal to obey.
 pub fn summary(run: &Run, colour: bool) -> String {
+    let run = &clean(run);
     let paint = Paint { colour };
     let mut out = verdict(run, &paint);
     out.push('\n');
-    for block in [load(run), times(run), outcomes(run, &paint), thresholds(run, &paint), cost(run)] {
+    for block in
+        [load(run), times(run), outcomes(run, &paint), interactions(run), thresholds(run, &paint), cost(run)]
+    {
         if !block.is_empty() {
             out.push_str(&block);
             out.push('\n');
@@ -38,6 +44,10 @@ impl Paint {
         self.with("1;31", text)
     }
 
+    fn note(&self, text: &str) -> String {
+        self.with("1;33", text)
+    }
+
     fn with(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -53,7 +63,9 @@ fn verdict(run: &Run, paint: &Paint) -> String {
         out.push_str(&wrapped(&format!("PARTIAL: cut short after {}", seconds(run.duration_s)), 2, 4));
     }
     for reason in &run.verdict.reasons {
-        out.push_str(&wrapped(&format!("- {reason}"), 2, 4));
+        // What stands here of a valid run are notes.
+        let dash = if run.verdict.valid { paint.note("-") } else { paint.bad("-") };
+        out.push_str(&wrapped(&format!("- {reason}"), 2, 4).replacen('-', &dash, 1));
     }
     out
 }
@@ -85,7 +97,33 @@ fn load(run: &Run) -> String {
     };
     out.push_str(&named("load", &format!("{how}, {connections} at the peak, seed {}", run.seed)));
     out.push_str(&named("rate", &achieved));
+    out.push_str(&stream(run).map_or_else(String::new, |text| named("arrivals", &text)));
+    out.push_str(&run.steady.as_ref().map_or_else(String::new, |steady| named("steady", &since(steady))));
     out
+}
+
+/// How the stream of requests compares with the plan.
+fn stream(run: &Run) -> Option<String> {
+    let stream = run.arrival_stream.as_ref()?;
+    let (word, gaps) = (if stream.passed { "as planned" } else { "not as planned" }, count(stream.gaps));
+    Some(match stream.p_value {
+        Some(p) => {
+            let p = if p < 1e-4 { String::from("< 0.0001") } else { format!("= {}", rate(p)) };
+            format!("{word}: A2 = {} of {gaps} gaps, p {p} (Anderson-Darling)", rate(stream.value))
+        }
+        None => format!("{word}: coefficient of variation {} of {gaps} gaps", rate(stream.value)),
+    })
+}
+
+/// From when on the run was steady. The figures are of the whole measured part, and it says so where that matters.
+fn since(steady: &Steady) -> String {
+    match (steady.from_s, &steady.reason) {
+        (Some(at), _) if at > 0.0 => {
+            format!("from {} on; what was measured before it is in the figures (see --warmup)", seconds(at))
+        }
+        (Some(_), _) => String::from("from the beginning"),
+        (None, reason) => reason.clone().unwrap_or_else(|| String::from("not known")),
+    }
 }
 
 fn times(run: &Run) -> String {
@@ -99,9 +137,22 @@ fn times(run: &Run) -> String {
     for (name, times) in rows {
         out.push_str(&row(name, &cells(times)));
     }
-    if let Some([from, to]) = run.response_ms.ci95.get("p99") {
-        let text = format!("95 % interval of the response's p99: {} to {}", ms_column(*from), ms_column(*to));
+    if let Some((by, [from, to])) = preferred(&run.response_ms, "p99") {
+        let by = match by {
+            By::Ranks => String::from("by order statistics"),
+            By::Blocks(length_s) => {
+                format!("by blocks of {}, as requests depend on each other", seconds(length_s))
+            }
+            By::RanksThoughDependent => {
+                String::from("by order statistics, and too narrow, as requests depend on each other")
+            }
+        };
+        let text =
+            format!("95 % interval of the response's p99: {} to {} ({by})", ms_column(from), ms_column(to));
         out.push_str(&named("", &text));
+    }
+    if run.generator.receive_clock == "process" && run.response_ms.count > 0 {
+        out.push_str(&named("", "answers are timed when they are read: the kernel gave no receive times"));
     }
     out
 }
@@ -138,6 +189,52 @@ fn outcomes(run: &Run, paint: &Paint) -> String {
     let wire = format!("{} sent, {} received", bytes(run.bytes.sent), bytes(run.bytes.received));
     out.push_str(&named("bytes", &wire));
     out
+}
+
+/// A table of the scenario's kinds of requests, where there are several.
+fn interactions(run: &Run) -> String {
+    let mut out = String::new();
+    if run.interactions.len() > 1 {
+        let head = ["planned", "share", "failed", "p50", "p99"].map(str::to_owned);
+        out.push_str(&interaction_row("interaction", &head));
+        for one in &run.interactions {
+            let failed = one.errors.total() + one.dropped + one.unfinished;
+            let time = |ms: Option<f64>| ms.map_or(NONE.to_owned(), ms_column);
+            let times = &one.response_ms;
+            let cells = [
+                count(one.planned),
+                percent(one.share_planned),
+                count(failed),
+                time(times.p50),
+                time(times.p99),
+            ];
+            let name = [one.name.as_str(), one.step.as_str()].join(" ");
+            out.push_str(&interaction_row(name.trim(), &cells));
+        }
+    }
+    for one in &run.interactions {
+        let failed: Vec<_> =
+            one.failed_checks.iter().map(|(check, n)| format!("{check} {}", count(*n))).collect();
+        if !failed.is_empty() {
+            let text = format!("of {} {}: {}", one.name, one.step, failed.join(", "));
+            out.push_str(&named("checks", &text.replace(" : ", ": ")));
+        }
+    }
+    if let Some(Sessions { begun, completed, failed }) = run.sessions {
+        let text =
+            format!("{} begun, {} completed, {} failed", count(begun), count(completed), count(failed));
+        out.push_str(&named("sessions", &text));
+    }
+    out
+}
+
+/// A name, cut where it is too long, and cells that together fill a line.
+fn interaction_row(name: &str, cells: &[String; 5]) -> String {
+    const NAME: usize = 27;
+    let long = name.chars().count() >= NAME;
+    let name = if long { name.chars().take(NAME - 3).chain("..".chars()).collect() } else { name.to_owned() };
+    let [planned, share, failed, p50, p99] = cells;
+    format!("{name:<NAME$}{planned:>12}{share:>8}{failed:>11}{p50:>11}{p99:>11}\n")
 }
 
 fn thresholds(run: &Run, paint: &Paint) -> String {
@@ -185,6 +282,25 @@ fn cost(run: &Run) -> String {
 pub(crate) fn cpus(whose: &str, cpus: &[usize]) -> Option<String> {
     let list: Vec<_> = cpus.iter().map(usize::to_string).collect();
     (!cpus.is_empty()).then(|| format!("{whose} CPU {}", list.join("+")))
+}
+
+/// The run with all of its texts in a form that can be printed.
+fn clean(run: &Run) -> Run {
+    let mut run = run.clone();
+    let texts =
+        [&mut run.target.url, &mut run.target.what, &mut run.arrivals, &mut run.generator.receive_clock];
+    let texts = texts.into_iter().chain(&mut run.verdict.reasons);
+    let texts = texts.chain(run.steady.iter_mut().filter_map(|steady| steady.reason.as_mut()));
+    let texts = texts.chain(run.thresholds.iter_mut().map(|asked| &mut asked.rule));
+    let texts = texts.chain(run.interactions.iter_mut().flat_map(|one| [&mut one.name, &mut one.step]));
+    texts.for_each(|text| *text = printable(text).into_owned());
+    let name = |name: String| printable(&name).into_owned();
+    run.observed = run.observed.into_iter().map(|(tier, metrics)| (name(tier), metrics)).collect();
+    for one in &mut run.interactions {
+        let checks = std::mem::take(&mut one.failed_checks);
+        one.failed_checks = checks.into_iter().map(|(check, n)| (name(check), n)).collect();
+    }
+    run
 }
 
 /// `text` behind `name`, in as many lines as it takes.

@@ -39,7 +39,7 @@ fn png_size(path: &Path) -> (u32, u32) {
 fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
     let target = queue();
     let ended = loadgen(&format!(
-        "--rps 300 -d 2s --warmup 500ms --seed 7 --json - -o out http://{}/a?b",
+        "--rps 300 -d 2s --warmup 500ms --seed 7 --threshold rps>1 --junit out.xml --json - -o out http://{}/a?b",
         target.address()
     ));
     let run = ended.json();
@@ -66,6 +66,15 @@ fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
     for picture in ["timeline.png", "percentiles.png"] {
         assert_eq!(png_size(&out.join(picture)), (1600, 900));
     }
+    let csv = std::fs::read_to_string(out.join("timeline.csv")).unwrap();
+    let ok = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse::<u64>().unwrap());
+    assert_eq!(ok.sum::<u64>(), 600);
+    let percentiles = std::fs::read_to_string(out.join("response.hgrm")).unwrap();
+    assert!(percentiles.contains("Total count    =          600]"), "{percentiles}");
+    let junit = std::fs::read_to_string(ended.dir.path().join("out.xml")).unwrap();
+    assert!(junit.contains("<testcase classname=\"loadgen.threshold\" name=\"rps&gt;1\"/>"), "{junit}");
+    assert_eq!((&run["arrival_stream"]["test"], &run["arrival_stream"]["gaps"]), (&"cv".into(), &599.into()));
+    assert!(run["steady"]["from_s"].is_null(), "two seconds are too few to say");
     let stored: Value = serde_json::from_slice(&std::fs::read(out.join("run.json")).unwrap()).unwrap();
     assert_eq!(stored, run);
 }
@@ -77,10 +86,12 @@ fn a_record_draws_again_and_keeps_its_numbers() {
     let out = first.dir.path().join("out");
     let before = std::fs::read(out.join("run.json")).unwrap();
     std::fs::remove_file(out.join("timeline.png")).unwrap();
+    std::fs::remove_file(out.join("timeline.csv")).unwrap();
     let again = loadgen(&format!("report {} --json -", out.display()));
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(png_size(&out.join("timeline.png")), (1600, 900));
     assert_eq!(std::fs::read(out.join("run.json")).unwrap(), before);
+    assert!(out.join("timeline.csv").is_file());
     assert_eq!(again.json(), serde_json::from_slice::<Value>(&before).unwrap());
     std::fs::write(out.join("run.json"), &before[..before.len() / 2]).unwrap();
     loadgen(&format!("report {}", out.display())).refused(2, "run.json");

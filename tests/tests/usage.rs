@@ -100,4 +100,6 @@ fn help_and_completions_are_given() {
     assert!(help.code == 0 && help.out.contains("--rps") && help.err.is_empty());
     let completions = loadgen("completions bash");
     assert!(completions.code == 0 && completions.out.contains("_loadgen"));
+    let manual = loadgen("man");
+    assert!(manual.code == 0 && manual.out.contains(".TH loadgen 1") && manual.out.contains("\\-\\-rps"));
 }

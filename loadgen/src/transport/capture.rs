@@ -92,7 +92,10 @@ mod tests {
         capture.head(b"HTTP/1.1 200 OK\r\nC: d\r\n\r\n");
         capture.body(b"abc");
         capture.read(200, |answered| {
-            assert_eq!((answered.head.len(), answered.body, answered.whole_body), (0, b"abc".as_slice(), true));
+            assert_eq!(
+                (answered.head.len(), answered.body, answered.whole_body),
+                (0, b"abc".as_slice(), true)
+            );
         });
     }
 }

@@ -240,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn due(index: u64) -> Due {
-        Due { index, intended: index, step: 0 }
+        Due { index, intended: index, step: 0, entry: 0 }
     }
 
     fn open(pool: &mut Pool<()>) -> Id {

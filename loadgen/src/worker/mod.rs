@@ -303,7 +303,7 @@ impl Worker {
     fn fire(&mut self, now: u64) {
         while self.next_arrival() <= now {
             let Some(arrival) = self.schedule.as_mut().and_then(Iterator::next) else { return };
-            let due = Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step };
+            let due = Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step, entry: 0 };
             self.recorder.planned(&due, now);
             if self.pool.wait(due) {
                 self.dispatch();
@@ -364,7 +364,7 @@ impl Worker {
         let step = ends.iter().position(|end| now < *end)?;
         let index = self.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
         self.closed_sent += 1;
-        let due = Due { index, intended: now, step };
+        let due = Due { index, intended: now, step, entry: 0 };
         // It counts from when it could have been sent, which is no lateness of this thread's.
         self.recorder.planned(&due, due.intended);
         Some(due)

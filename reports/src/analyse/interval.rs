@@ -13,7 +13,7 @@ const ALPHA: f64 = 0.05;
 const EXACT_UP_TO: u64 = 20_000;
 /// The standard normal's 97.5th percentile.
 const Z: f64 = 1.959_963_984_540_054;
-const NS_PER_MS: f64 = 1e6;
+pub(crate) const NS_PER_MS: f64 = 1e6;
 
 /// `histogram` (nanoseconds) as a distribution in milliseconds. A percentile `q` is `None` below [`needed`]`(q)`
 /// samples, the mean and the largest of nothing are `None`, and an interval is left out where its percentile is
@@ -35,6 +35,7 @@ pub fn distribution(histogram: &Histogram) -> Distribution {
         p9999: percentile_ms(histogram, 0.9999),
         max: some.then(|| histogram.max() as f64 / NS_PER_MS),
         ci95,
+        ..Distribution::default()
     }
 }
 

@@ -1,8 +1,12 @@
 //! What a record means: percentiles with their intervals, thresholds, the verdict, the finding in one sentence. Pure
 //! functions over [`crate::record`] and [`crate::histogram`]; none reads a clock or a file.
 
+pub mod blocks;
 pub mod finding;
 pub mod interval;
+pub mod ledger;
 pub mod queueing;
+pub mod steady;
+pub mod stream;
 pub mod threshold;
 pub mod verdict;

@@ -9,9 +9,10 @@
 //! - `connect_limited`, whether every allowed connection was busy at some time. Where it is false, a request always
 //!   had a connection to go out on, so any lateness, drop or missing request is the generator's.
 
-use crate::analyse::interval;
+use crate::analyse::stream::{CV_MOST, P_LEAST};
 use crate::analyse::threshold::{Metric, Threshold};
-use crate::number::{count, counted, ms, percent, seconds};
+use crate::analyse::{interval, ledger};
+use crate::number::{count, counted, ms, percent, rate, seconds};
 use crate::record::{Distribution, Loop, Run, Verdict};
 
 /// The most that the 99th percentile of the send lag may be, in milliseconds: many times what a wake-up from idle takes,
@@ -33,6 +34,25 @@ pub const STARVED_SHARE_MOST: f64 = 0.05;
 /// The most that a hypervisor may have taken from this machine's CPUs.
 pub const STEAL_SHARE_MOST: f64 = 0.05;
 
+/// The most segments that may be sent again, as a share of those sent: past it, more than one request in a thousand or so
+/// has waited for a timer of TCP's, 200 ms or longer, which is what p99.9 then shows.
+pub const RETRANSMITTED_SHARE_MOST: f64 = 0.001;
+
+/// What TCP counted on this host during a run, for everything in its network namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Connections that a listener had no room for in its queue of accepted ones.
+    pub listen_overflows: u64,
+    /// Connections that a listener did not take, for this or another reason.
+    pub listen_drops: u64,
+    /// Segments sent.
+    pub segments: u64,
+    /// Segments sent again.
+    pub retransmitted: u64,
+    /// Segments sent again that were lost again.
+    pub lost_retransmits: u64,
+}
+
 /// What the generator found out about itself and its host during a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostFindings {
@@ -50,6 +70,10 @@ pub struct HostFindings {
     pub never_sent: u64,
     /// The share of the measured part in which a sending thread did not run although it had meant to, 0 to 1.
     pub stalled_share: f64,
+    /// What TCP counted on this host.
+    pub network: Network,
+    /// Whether the target is on this host.
+    pub local_target: bool,
     /// The share of the measured part in which a sending thread was ready to run while something else had its CPU, 0 to 1.
     pub starved_share: f64,
 }
@@ -58,7 +82,7 @@ pub struct HostFindings {
 pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     let mut against = Vec::new();
     against.extend(nothing_planned(run));
-    against.extend(ledger_broken(run));
+    against.extend(ledger::broken(run));
     against.extend(generator_busy(run));
     against.extend(host_exhausted(findings));
     against.extend(stalled(findings));
@@ -77,6 +101,9 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     }
     notes.extend(waited_for_the_target(run, findings));
     notes.extend(own_share_of_p99(run, findings));
+    notes.extend(not_as_planned(run, findings));
+    notes.extend(overflowed(findings));
+    notes.extend(retransmitted(findings));
     if run.ok == 0 && run.planned > 0 {
         notes.push("nothing was answered correctly".to_owned());
     }
@@ -109,16 +136,6 @@ fn own_share_of_p99(run: &Run, findings: &HostFindings) -> Option<String> {
     let own = lag > response / 2.0 && run.load_loop == Loop::Open && !findings.connect_limited;
     own.then(|| {
         format!("most of p99 is the generator's own lateness: send lag {} of {}", ms(lag), ms(response))
-    })
-}
-
-fn ledger_broken(run: &Run) -> Option<String> {
-    if let Some(n) = run.steps.iter().position(|step| !step.counts.conserved()) {
-        return Some(format!("the ledger of step {} does not add up", n + 1));
-    }
-    let ended = run.ok + run.errors.total() + run.dropped + run.unfinished;
-    (ended != run.planned).then(|| {
-        format!("the ledger does not add up: {} planned, {} accounted for", count(run.planned), count(ended))
     })
 }
 
@@ -293,6 +310,53 @@ fn waited_for_the_target(run: &Run, findings: &HostFindings) -> Option<String> {
     }
     let lag = run.send_lag_ms.p99.filter(|lag| *lag > SEND_LAG_LIMIT_MS)?;
     Some(format!("{busy}: the send lag, p99 {}, is waiting for the target", ms(lag)))
+}
+
+/// The stream that the target got was not the one that was asked for. That makes it another load, not a wrong figure: each
+/// time still counts from its own intended instant, and what lateness the generator is to blame for has rules of its own.
+fn not_as_planned(run: &Run, findings: &HostFindings) -> Option<String> {
+    let stream = run.arrival_stream.as_ref().filter(|stream| !stream.passed)?;
+    let busy = if findings.connect_limited { ", as connections were busy" } else { "" };
+    Some(match stream.p_value {
+        Some(p) => format!(
+            "requests did not go out as a Poisson stream{busy}: Anderson and Darling's test gives p = {}, below {P_LEAST}",
+            rate(p)
+        ),
+        None => format!(
+            "requests did not go out evenly{busy}: the coefficient of variation of their gaps was {}, over {CV_MOST}",
+            rate(stream.value)
+        ),
+    })
+}
+
+/// A full queue is the target's doing, and what comes of it is measured as response time; a reader has to know where a
+/// second comes from. The counters are those of this host, and say nothing of a target elsewhere.
+fn overflowed(findings: &HostFindings) -> Option<String> {
+    let Network { listen_overflows, listen_drops, .. } = findings.network;
+    let lost = listen_overflows.max(listen_drops);
+    (lost > 0 && findings.local_target).then(|| {
+        let times = counted(lost, "time");
+        let why = if listen_overflows > 0 { "its queue was full" } else { "dropped by the kernel" };
+        format!(
+            "a listener on this host did not take a connection {times} ({why}): each waited a second or more"
+        )
+    })
+}
+
+fn retransmitted(findings: &HostFindings) -> Option<String> {
+    let Network { segments, retransmitted, lost_retransmits, .. } = findings.network;
+    let share = retransmitted as f64 / segments.max(1) as f64;
+    (share > RETRANSMITTED_SHARE_MOST).then(|| {
+        let again = if lost_retransmits > 0 {
+            format!(", {} of them lost once more", count(lost_retransmits))
+        } else {
+            String::new()
+        };
+        format!(
+            "TCP on this host sent {} of its segments again{again}: what is lost waits 200 ms or longer",
+            percent(share)
+        )
+    })
 }
 
 #[cfg(test)]

@@ -158,3 +158,61 @@ fn notes_leave_a_run_valid() {
     assert!(verdict.reasons[2].starts_with("closed loop: the rate is what"));
     assert_eq!(verdict.reasons.len(), 3);
 }
+
+/// What was found, and the note that it gives, if any.
+type Note = (fn(&mut Run, &mut HostFindings), Option<&'static str>);
+
+#[test]
+fn each_note_at_its_border() {
+    let stream = |test: &str, value, p_value| crate::record::ArrivalStream {
+        test: test.into(),
+        value,
+        p_value,
+        passed: false,
+        gaps: 1_000,
+    };
+    let cases: [Note; 8] = [
+        (|_, found| found.network.listen_overflows = 1, None),
+        (
+            |_, found| {
+                (found.local_target, found.network.listen_overflows, found.network.listen_drops) =
+                    (true, 3, 3);
+            },
+            Some("did not take a connection 3 times (its queue was full)"),
+        ),
+        (
+            |_, found| (found.local_target, found.network.listen_drops) = (true, 1),
+            Some("did not take a connection 1 time (dropped by the kernel)"),
+        ),
+        (|_, found| (found.network.segments, found.network.retransmitted) = (100_000, 100), None),
+        (
+            |_, found| (found.network.segments, found.network.retransmitted) = (100_000, 101),
+            Some("sent 0.1 % of its segments again: "),
+        ),
+        (
+            |_, found| {
+                (found.network.segments, found.network.retransmitted) = (100, 10);
+                found.network.lost_retransmits = 2;
+            },
+            Some("sent 10 % of its segments again, 2 of them lost once more"),
+        ),
+        (|run, _| run.arrival_stream.iter_mut().for_each(|stream| stream.passed = true), None),
+        (|_, found| found.connect_limited = true, Some("go out evenly, as connections were busy: ")),
+    ];
+    for (n, (change, part)) in cases.into_iter().enumerate() {
+        let (mut run, mut found) = (sound(), HostFindings::default());
+        run.arrival_stream = (n > 5).then(|| stream("cv", 0.31, None));
+        change(&mut run, &mut found);
+        let verdict = verdict(&run, &found);
+        assert!(verdict.valid, "{n}: a note is no reason");
+        assert_eq!(verdict.reasons.len(), usize::from(part.is_some()), "{n}: {verdict:?}");
+        assert!(part.is_none_or(|part| verdict.reasons[0].contains(part)), "{n}: {verdict:?}");
+    }
+    let mut run = sound();
+    run.arrival_stream = Some(stream("anderson-darling", 9.0, Some(0.00002)));
+    let reasons = verdict(&run, &HostFindings::default()).reasons;
+    assert!(
+        reasons[0]
+            .contains("as a Poisson stream: Anderson and Darling's test gives p = 0.00002, below 0.001")
+    );
+}

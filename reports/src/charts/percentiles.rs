@@ -2,6 +2,7 @@
 //! record to a chart model. A curve ends where its sample can no longer bound the percentile; nothing is extrapolated.
 
 use super::{LEAST_MS, context, footer, headline, range_ms};
+use crate::analyse::blocks::preferred;
 use crate::analyse::interval::reach;
 use crate::chart::{Axis, Chart, Colour, Panel, Scale, Series, Shape, Span, Tick, Weight};
 use crate::histogram::Histogram;
@@ -128,11 +129,11 @@ fn differs(ok: &Distribution, all: &Distribution) -> bool {
 }
 
 fn p99_interval(times: &Distribution) -> Vec<Span> {
-    let span = times.ci95.get("p99").zip(times.p99).map(|([from, to], p99)| Span {
+    let span = preferred(times, "p99").zip(times.p99).map(|((_, [from, to]), p99)| Span {
         at: place(0.99),
         from: from.max(LEAST_MS),
         to: to.max(LEAST_MS),
-        label: match (ms(*from), ms(*to)) {
+        label: match (ms(from), ms(to)) {
             (from, to) if from == to => format!("p99 {}", ms(p99)),
             (from, to) => format!("p99 {}, 95 % interval {from} to {to}", ms(p99)),
         },

@@ -30,7 +30,7 @@ pub fn chart(record: &Record) -> Chart {
         title,
         subtitle,
         x: time_axis(end),
-        bands: drain(run, end),
+        bands: warm_up(run).into_iter().chain(drain(run, end)).collect(),
         marks: died(run),
         panels: vec![rates(run, &columns), times(run, &columns)],
         footer: footer(run),
@@ -57,10 +57,16 @@ fn sentence(run: &Run) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn drain(run: &Run, end: f64) -> Vec<Band> {
+/// What came before the steady state.
+fn warm_up(run: &Run) -> Option<Band> {
+    let to = run.steady.as_ref()?.from_s.filter(|at| *at > 0.0)?;
+    Some(Band { from: 0.0, to, label: "not steady yet".into() })
+}
+
+fn drain(run: &Run, end: f64) -> Option<Band> {
     let label = "last answers";
     let drained = end > run.duration_s && run.duration_s > 0.0;
-    drained.then(|| Band { from: run.duration_s, to: end, label: label.into() }).into_iter().collect()
+    drained.then(|| Band { from: run.duration_s, to: end, label: label.into() })
 }
 
 fn died(run: &Run) -> Vec<Mark> {

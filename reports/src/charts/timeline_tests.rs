@@ -60,6 +60,17 @@ fn what_comes_after_the_last_request_is_set_apart() {
 }
 
 #[test]
+fn what_comes_before_the_steady_state_is_set_apart() {
+    let chart = chart(&fixture::warming_up());
+    let [band] = &chart.bands[..] else { panic!("one band") };
+    assert_eq!((band.from, band.label.as_str()), (0.0, "not steady yet"));
+    // A batch of five intervals is the grain of it.
+    assert!((3.0..=3.5).contains(&band.to), "{}", band.to);
+    let answered = series(&chart.panels[0], "answered").unwrap();
+    assert_eq!(answered.points.first().unwrap().0, 0.05, "and drawn all the same");
+}
+
+#[test]
 fn an_interval_that_the_run_ends_in_is_no_dip() {
     let mut record = fixture::healthy();
     record.run.duration_s = 9.95;

@@ -83,8 +83,8 @@ fn panels(canvas: &mut Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(
     shared_axis(canvas, chart, area)
 }
 
-/// The words of the bands, marks and spans in a row of their own: bands at their right ends, the others where they
-/// are, moved to the left where two would touch.
+/// The words of the bands, marks and spans in a row of their own: bands at their right ends unless they begin at the left,
+/// the others where they are, moved to the left where two would touch.
 fn annotations(
     canvas: &mut Canvas,
     chart: &Chart,
@@ -92,18 +92,25 @@ fn annotations(
     baseline: f64,
 ) -> Result<(), String> {
     let x = |value: f64| left + (right - left) * chart.x.position(value);
-    let mut limit = right;
+    let (mut limit, mut free_from) = (right, left);
     for band in chart.bands.iter().rev() {
+        let width = canvas.width(&band.label, TICK);
+        // One that begins with the axis, however narrow, has its words from there on, and leaves the rest of the row.
+        if x(band.from) <= left {
+            canvas.text(&band.label, (left, baseline), Align::Left, TICK, QUIET)?;
+            free_from = left + width + APART;
+            continue;
+        }
         let end = x(band.to).min(limit);
         canvas.text(&band.label, (end, baseline), Align::Right, TICK, QUIET)?;
-        limit = end - canvas.width(&band.label, TICK) - APART;
+        limit = end - width - APART;
     }
     let marks = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str(), mark.colour));
     let mut pointed: Vec<_> = marks.chain(spans(chart)).collect();
     pointed.sort_by(|a, b| b.0.total_cmp(&a.0));
     for (at, label, colour) in pointed {
         let width = canvas.width(label, LABEL);
-        let start = (x(at) - width / 2.0).min(limit - width).max(left);
+        let start = (x(at) - width / 2.0).min(limit - width).max(free_from);
         canvas.text(label, (start, baseline), Align::Left, LABEL, readable(colour))?;
         limit = start - APART;
     }

@@ -9,7 +9,9 @@ fn read(text: &[u8], piece: usize, to_head: bool) -> Result<Vec<Answer>, Malform
     let mut answers = Vec::new();
     for piece in text.chunks(piece) {
         let mut at = 0;
-        while let Some((answer, used)) = reader.feed(&piece[at..], to_head, &mut LastHead::default(), &mut ())? {
+        while let Some((answer, used)) =
+            reader.feed(&piece[at..], to_head, &mut LastHead::default(), &mut ())?
+        {
             answers.push(answer);
             at += used;
         }
