@@ -1,6 +1,7 @@
 //! The sending threads of a run. Given a plan and an aim, it starts one worker a thread, each pinned to its CPU, all of
 //! them beginning at the same instant, and gives their intervals as they pass and their tallies at the end.
 
+use crate::client;
 use crate::failure::{Failure, Outcome};
 use crate::interval::{Interval, Spares};
 use crate::limits;
@@ -110,7 +111,8 @@ impl Hand {
         self.ready.wait();
         pinned.map_err(|e| io::Error::other(e.message))?;
         let clock = self.start.recv().map_err(io::Error::other)?;
-        worker::run(self.job, self.recorder, clock, self.common, self.past)
+        let run = if self.job.client.is_some() { client::run } else { worker::run };
+        run(self.job, self.recorder, clock, self.common, self.past)
     }
 }
 
@@ -136,5 +138,6 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         backlog: share(plan.backlog),
         timeout_ns: ns(plan.timeout),
         expected: Arc::clone(&plan.expected),
+        client: plan.client.clone(),
     }
 }

@@ -83,9 +83,9 @@ async fn unless_asked<T>(signals: &mut Signals, work: impl Future<Output = Outco
 }
 
 async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signals) -> Outcome<Run> {
-    unless_asked(signals, run::reach(aim)).await?;
+    let wire = unless_asked(signals, run::reach(plan, aim)).await?;
     let command = std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect();
-    let manner = output.begin(command)?;
+    let manner = output.begin(command, wire)?;
     output.say(&format!("loading {}: {}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, signals, manner).await
@@ -104,7 +104,8 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 }
 
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
-    let address = resolve::resolve(url, &plan.route).await?;
+    let proxy = plan.client.as_ref().and_then(|client| client.proxy());
+    let address = resolve::resolve(proxy.unwrap_or(url), &plan.route).await?;
     let local = match &address {
         Address::Tcp(all) => all.iter().all(|address| address.ip().is_loopback()),
         Address::Unix(_) => true,

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod cli;
+mod client;
 mod crew;
 mod failure;
 mod interval;

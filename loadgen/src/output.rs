@@ -6,7 +6,7 @@ use crate::cli::RunArgs;
 use crate::failure::{Failure, Outcome};
 use crate::run::Manner;
 use crate::{pace, record, show};
-use reports::record::Run;
+use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -97,7 +97,7 @@ impl Output {
     ///
     /// # Errors
     /// The host's fault: the log cannot be written any more.
-    pub(crate) fn begin(&self, command: Vec<String>) -> Outcome<Manner> {
+    pub(crate) fn begin(&self, command: Vec<String>, wire: Wire) -> Outcome<Manner> {
         let log = match &self.dir {
             None => None,
             Some(dir) => {
@@ -110,7 +110,7 @@ impl Output {
                 )
             }
         };
-        Ok(Manner { log, visible: self.progress, command, begun: self.begun })
+        Ok(Manner { log, wire, visible: self.progress, command, begun: self.begun })
     }
 
     /// A line for the person who waits.

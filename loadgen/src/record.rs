@@ -11,7 +11,7 @@ use reports::analyse::interval::distribution;
 use reports::analyse::verdict::{HostFindings, verdict};
 use reports::histogram::Distributions;
 use reports::outcome::Counts;
-use reports::record::{Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict};
+use reports::record::{Generator, Host, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Timeline, Verdict, Wire};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
     /// The command line.
     pub(crate) command: Vec<String>,
+    /// How requests went out.
+    pub(crate) wire: Wire,
 }
 
 /// The record of a run.
@@ -133,6 +135,7 @@ pub(crate) fn of(
         steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
         timeline,
         host: host(),
+        wire: facts.wire,
     };
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
@@ -142,6 +145,9 @@ pub(crate) fn of(
         run.verdict
             .reasons
             .push(format!("no CPU time could be read from the metrics of: {}", silent.join(", ")));
+    }
+    for (kind, why) in &tally.first_errors {
+        run.verdict.reasons.push(format!("the first error of kind {}: {why}", kind.name()));
     }
     if let Some(error) = facts.log_error {
         run.verdict.valid = false;

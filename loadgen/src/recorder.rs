@@ -52,6 +52,14 @@ impl Tally {
         self.ok_in_time += other.ok_in_time;
         self.sent_in_time += other.sent_in_time;
         self.never_sent += other.never_sent;
+        other.first_errors.iter().for_each(|(kind, why)| self.explain(*kind, || why.clone()));
+    }
+
+    /// Keeps the reason of the first error of a kind.
+    pub(crate) fn explain(&mut self, kind: ErrorKind, why: impl FnOnce() -> String) {
+        if !self.first_errors.iter().any(|(known, _)| *known == kind) {
+            self.first_errors.push((kind, why()));
+        }
     }
 }
 
@@ -87,6 +95,8 @@ pub(crate) struct Tally {
     pub(crate) sent_in_time: u64,
     /// Counted requests that timed out, or were unfinished, while they waited for a connection.
     pub(crate) never_sent: u64,
+    /// In words, the first error of each kind, where the transport knows more than the kind.
+    pub(crate) first_errors: Vec<(ErrorKind, String)>,
 }
 
 /// See the module.
@@ -187,6 +197,14 @@ impl Recorder {
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
         }
+    }
+
+    /// It was sent at `at`, but the server said that it had not looked at it: it is as if it had not been sent, but for
+    /// the send lag of the first time.
+    pub(crate) fn taken_back(&mut self, due: &Due, at: u64) {
+        self.tally.steps[due.step].sent -= 1;
+        self.current.sent = self.current.sent.saturating_sub(u64::from(self.timed(due.step)));
+        self.tally.sent_in_time -= u64::from(self.counted[due.step] && at < self.window.end);
     }
 
     /// It was given up because too many were waiting.
@@ -347,6 +365,28 @@ mod tests {
         recorder.woken(50 * MS, 120 * MS);
         recorder.woken(190 * MS, 300 * MS);
         assert_eq!(recorder.tally.stalled, 30 * MS);
+    }
+
+    #[test]
+    fn a_request_that_was_refused_unseen_counts_as_sent_once() {
+        let mut recorder = recorder(vec![true], 0, 400);
+        recorder.planned(&due(0, 0), 0);
+        recorder.sent(&due(0, 0), MS);
+        recorder.taken_back(&due(0, 0), MS);
+        recorder.sent(&due(0, 0), 2 * MS);
+        recorder.done(&due(0, 0), Some(2 * MS), 3 * MS, Ending::Ok(200));
+        let tally = recorder.finish();
+        assert_eq!((tally.steps[0].sent, tally.sent_in_time, tally.steps[0].conserved()), (1, 1, true));
+    }
+
+    #[test]
+    fn only_the_first_reason_of_a_kind_is_kept() {
+        let (mut one, mut two) = (Tally::default(), Tally::default());
+        one.explain(ErrorKind::Tls, || "a".into());
+        two.explain(ErrorKind::Tls, || "b".into());
+        two.explain(ErrorKind::Reset, || "c".into());
+        one.merge(&two);
+        assert_eq!(one.first_errors, [(ErrorKind::Tls, "a".into()), (ErrorKind::Reset, "c".into())]);
     }
 
     #[test]

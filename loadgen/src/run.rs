@@ -2,6 +2,7 @@
 //! interval log and the live view, stops them when it is asked to, and has the result judged. It sends nothing itself.
 
 use crate::aggregate::Aggregate;
+use crate::client;
 use crate::crew::{Crew, LEAD};
 use crate::failure::{Failure, Outcome};
 use crate::interval::Interval;
@@ -16,7 +17,7 @@ use crate::signals::Signals;
 use crate::transport::raw::{self, Address};
 use http::Uri;
 use reports::log::IntervalLog;
-use reports::record::{Run, TargetKind};
+use reports::record::{Run, TargetKind, Wire};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) struct Aim {
 pub(crate) struct Manner {
     /// Where the interval log goes.
     pub(crate) log: Option<File>,
+    /// How requests go out.
+    pub(crate) wire: Wire,
     /// Whether somebody watches.
     pub(crate) visible: bool,
     /// The command line.
@@ -72,11 +75,17 @@ async fn refuses(aim: &Aim) -> bool {
 /// Makes sure that the target is there.
 ///
 /// # Errors
-/// The target's fault: nothing accepts a connection.
-pub(crate) async fn reach(aim: &Aim) -> Outcome {
-    let why = match pace::within(REACH_LIMIT, raw::connect(&aim.address, 0)).await {
-        Some(Ok(_)) => return Ok(()),
-        Some(Err(e)) => e.to_string(),
+/// The target's fault: nothing accepts a connection, or not one of the kind that was asked for.
+pub(crate) async fn reach(plan: &Plan, aim: &Aim) -> Outcome<Wire> {
+    let reached = async {
+        match &plan.client {
+            Some(client) => client::reach(client, &aim.address).await,
+            None => raw::connect(&aim.address, 0).await.map(|_| Wire::default()).map_err(|e| e.to_string()),
+        }
+    };
+    let why = match pace::within(REACH_LIMIT, reached).await {
+        Some(Ok(wire)) => return Ok(wire),
+        Some(Err(why)) => why,
         None => format!("no connection within {REACH_LIMIT:?}"),
     };
     let address = match &aim.address {
@@ -122,6 +131,7 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,
+        wire: manner.wire,
     };
     Ok(record::of(plan, aim, facts, tally, &totals, timeline))
 }

@@ -314,6 +314,7 @@ impl Scene {
             }],
             timeline: Timeline { interval_s: self.interval_s, bins },
             host: host(),
+            wire: Wire::default(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();

@@ -74,6 +74,28 @@ pub struct Run {
     pub timeline: Timeline,
     /// The machine, and the tool's version.
     pub host: Host,
+    /// How requests went out.
+    #[serde(default)]
+    pub wire: Wire,
+}
+
+/// How requests went out: by what, and what was agreed on with the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// `raw`, `hyper` or `reqwest`.
+    pub transport: String,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: String,
+    /// The version of TLS, where there was any.
+    pub tls: Option<String>,
+    /// The most requests that are under way on one connection.
+    pub streams_per_connection: usize,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self { transport: "raw".into(), protocol: "HTTP/1.1".into(), tls: None, streams_per_connection: 1 }
+    }
 }
 
 /// What a run was aimed at.
@@ -286,7 +308,7 @@ mod tests {
             &json,
             "schema partial seed command started_at target loop arrivals duration_s connections_max planned sent ok \
              dropped unfinished errors status rps response_ms service_ms send_lag_ms ok_response_ms bytes generator \
-             observed thresholds verdict died_at_s steps timeline host",
+             observed thresholds verdict died_at_s steps timeline host wire",
         );
         has(&json["target"], "url kind what cpus");
         has(&json["errors"], "connect timeout reset protocol tls dns status check");
@@ -304,6 +326,7 @@ mod tests {
         has(&json["verdict"], "valid reasons");
         has(&json["steps"][0], "duration_s from_rps to_rps counted counts");
         has(&json["timeline"], "interval_s bins");
+        has(&json["wire"], "transport protocol tls streams_per_connection");
         has(&json["host"], "cpu cpus kernel version commit");
         assert_eq!(json["schema"], "loadgen.run/1");
         assert_eq!((&json["loop"], &json["target"]["kind"]), (&"open".into(), &"reference".into()));

@@ -8,6 +8,7 @@
 
 mod connection;
 
+use crate::client;
 use crate::interval::Interval;
 use crate::pace::{Clock, Timer};
 use crate::recorder::{Due, Ending, Recorder, Tally};
@@ -54,6 +55,8 @@ pub(crate) struct Job {
     pub(crate) timeout_ns: u64,
     /// Which status codes are expected, by code.
     pub(crate) expected: Arc<[bool; 1000]>,
+    /// The client library that sends; `None`: this worker.
+    pub(crate) client: Option<Arc<client::Settings>>,
 }
 
 /// When a thread sends.
