@@ -175,6 +175,15 @@ impl Template {
     }
 }
 
+/// Fields about a connection, or about what HTTP/2 says otherwise.
+const OF_A_CONNECTION: [HeaderName; 5] = [
+    header::HOST,
+    header::CONNECTION,
+    header::TE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
 impl Parts {
     fn new(template: &Template, host: &str) -> Self {
         let mut fields = HeaderMap::new();
@@ -183,11 +192,9 @@ impl Parts {
                 fields.append(name, value);
             }
         });
-        let mut stream_fields = fields.clone();
-        let (keep_alive, proxy) = ("keep-alive", "proxy-connection");
-        for name in [header::HOST.as_str(), header::CONNECTION.as_str(), header::TE.as_str(), keep_alive, proxy] {
-            stream_fields.remove(name);
-        }
+        // Not by removing, which would change the order of the others.
+        let stream_fields = fields.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name));
+        let stream_fields = stream_fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         let body = template.body.clone().unwrap_or_default().into();
         Self { method: template.method.clone(), paths: Vec::new(), streams: Vec::new(), fields, stream_fields, body }
     }

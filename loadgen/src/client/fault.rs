@@ -5,6 +5,7 @@ use reports::outcome::ErrorKind;
 use rustix::io::Errno;
 use std::error::Error;
 use std::io;
+use tokio_rustls::rustls;
 
 /// A failure.
 #[derive(Debug)]
@@ -62,15 +63,19 @@ impl Fault {
 
     /// What reqwest says, of whatever happened on the way.
     pub(super) fn reqwest(error: &reqwest::Error) -> Self {
-        let is = |test: &dyn Fn(&(dyn Error + 'static)) -> bool| chain(error).any(test);
-        let kind = if is(&|e| e.is::<tokio_rustls::rustls::Error>() || tls_within(e)) {
+        let of_tls = |e: &(dyn Error + 'static)| {
+            e.is::<rustls::Error>() || e.downcast_ref::<io::Error>().is_some_and(|e| super::tls::reason(e).is_some())
+        };
+        let kind = if chain(error).any(of_tls) {
             ErrorKind::Tls
         } else if error.is_connect() {
             // reqwest has no name for it but this.
             if in_words(error).contains("dns error") { ErrorKind::Dns } else { ErrorKind::Connect }
-        } else if error.is_decode() || error.is_redirect() || is(&|e| {
-            e.downcast_ref::<hyper::Error>().is_some_and(|e| Self::http1(e).kind == ErrorKind::Protocol)
-        }) {
+        } else if let Some(e) = chain(error).find_map(|e| e.downcast_ref::<h2::Error>()) {
+            Self::http2(e).kind
+        } else if let Some(e) = chain(error).find_map(|e| e.downcast_ref::<hyper::Error>()) {
+            Self::http1(e).kind
+        } else if error.is_decode() || error.is_redirect() {
             ErrorKind::Protocol
         } else {
             ErrorKind::Reset
@@ -83,10 +88,6 @@ impl Fault {
 fn body_is_malformed(error: &hyper::Error) -> bool {
     let bad = [io::ErrorKind::InvalidInput, io::ErrorKind::InvalidData];
     chain(error).filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| bad.contains(&e.kind()))
-}
-
-fn tls_within(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| super::tls::reason(e).is_some())
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

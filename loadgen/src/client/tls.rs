@@ -74,7 +74,12 @@ pub(crate) fn none() -> Outcome<ClientConfig> {
 
 /// Why TLS gave up, if it was TLS that did.
 pub(super) fn reason(error: &io::Error) -> Option<String> {
-    error.get_ref()?.downcast_ref::<Error>().map(|e| e.to_string().replace('\n', " "))
+    let within = error.get_ref()?;
+    match within.downcast_ref::<Error>() {
+        Some(e) => Some(e.to_string().replace('\n', " ")),
+        // Libraries wrap an error of the kernel's kind in another of it.
+        None => reason(within.downcast_ref::<io::Error>()?),
+    }
 }
 
 fn config(options: Options<'_>, protocols: &[&[u8]]) -> Outcome<ClientConfig> {
