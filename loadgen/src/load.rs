@@ -85,8 +85,17 @@ async fn unless_asked<T>(signals: &mut Signals, work: impl Future<Output = Outco
 async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signals) -> Outcome<Run> {
     let wire = unless_asked(signals, run::reach(plan, aim)).await?;
     let command = std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect();
+    let how = match &wire.tls {
+        None if wire.transport == "raw" => String::new(),
+        tls => format!(
+            " by {}, {}{}",
+            wire.transport,
+            wire.protocol,
+            tls.iter().map(|tls| format!(", {tls}")).collect::<String>()
+        ),
+    };
     let manner = output.begin(command, wire)?;
-    output.say(&format!("loading {}: {}", aim.url, aim.what));
+    output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, signals, manner).await
 }

@@ -303,7 +303,8 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
 
 /// Reads `--streams`.
 pub(crate) fn streams(text: &str) -> Result<usize, String> {
-    count(text).and_then(|n| if n <= 10_000 { Ok(n) } else { Err(format!("`{text}`: at most 10000 streams")) })
+    count(text)
+        .and_then(|n| if n <= 10_000 { Ok(n) } else { Err(format!("`{text}`: at most 10000 streams")) })
 }
 
 /// Reads `--threads`: each has a few megabytes of histograms, and more than one a CPU are of little use.

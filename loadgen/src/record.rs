@@ -146,6 +146,9 @@ pub(crate) fn of(
             .reasons
             .push(format!("no CPU time could be read from the metrics of: {}", silent.join(", ")));
     }
+    if run.wire.transport == "reqwest" {
+        run.verdict.reasons.push("bytes are not known: reqwest does not count them".to_owned());
+    }
     for (kind, why) in &tally.first_errors {
         run.verdict.reasons.push(format!("the first error of kind {}: {why}", kind.name()));
     }

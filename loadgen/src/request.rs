@@ -76,7 +76,14 @@ impl Requests {
             bytes.extend_from_slice(&tail);
             ends.push(bytes.len());
         }
-        Ok(Self { bytes, ends, seed, head: template.method == Method::HEAD, own_host: template.gives("host"), parts })
+        Ok(Self {
+            bytes,
+            ends,
+            seed,
+            head: template.method == Method::HEAD,
+            own_host: template.gives("host"),
+            parts,
+        })
     }
 
     /// The request of the arrival with this index: the same for any number of threads.
@@ -196,12 +203,20 @@ impl Parts {
         let stream_fields = fields.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name));
         let stream_fields = stream_fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         let body = template.body.clone().unwrap_or_default().into();
-        Self { method: template.method.clone(), paths: Vec::new(), streams: Vec::new(), fields, stream_fields, body }
+        Self {
+            method: template.method.clone(),
+            paths: Vec::new(),
+            streams: Vec::new(),
+            fields,
+            stream_fields,
+            body,
+        }
     }
 
     /// Adds a request to `target` of the host that the fields name.
     fn add(&mut self, target: &str, url: &Uri) -> Outcome {
-        let wrong = |e: http::Error| Failure::usage(format!("`{target}` is no path that can be asked for: {e}"));
+        let wrong =
+            |e: http::Error| Failure::usage(format!("`{target}` is no path that can be asked for: {e}"));
         let host = self.fields.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
         // A host that is none is a user's experiment, which only a field can carry.
         let authority = Authority::try_from(host).ok().or_else(|| url.authority().cloned());
@@ -291,7 +306,8 @@ mod tests {
                 text += &format!("{name}: {}\r\n", value.to_str().unwrap());
             }
             text += "\r\nhi";
-            let bytes: Vec<u8> = (0..).find(|i| requests.which(*i) == which).map(|i| requests.pick(i).to_vec()).unwrap();
+            let bytes: Vec<u8> =
+                (0..).find(|i| requests.which(*i) == which).map(|i| requests.pick(i).to_vec()).unwrap();
             assert_eq!(text.to_lowercase(), String::from_utf8(bytes).unwrap().to_lowercase());
         }
         let stream = requests.nth(0, Form::Stream);
@@ -304,7 +320,8 @@ mod tests {
     #[test]
     fn in_http_2_the_users_host_is_the_authority() {
         let url = Uri::from_static("http://127.0.0.1:81/");
-        let requests = Requests::encode(&template(Method::GET, &["Host: shop.test"], None), &url, ["/"], 1).unwrap();
+        let requests =
+            Requests::encode(&template(Method::GET, &["Host: shop.test"], None), &url, ["/"], 1).unwrap();
         assert_eq!(requests.parts(3, Form::Stream).uri(), "http://shop.test/");
         assert_eq!(requests.parts(3, Form::Path).headers()["host"], "shop.test");
     }

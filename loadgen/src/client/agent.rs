@@ -6,8 +6,8 @@ use super::settings::Settings;
 use crate::request::{Form, Requests};
 use crate::transport::raw::Address;
 use crate::worker::Job;
-use reqwest::redirect::Policy;
 use http::Uri;
+use reqwest::redirect::Policy;
 use reqwest::{Body, Client, ClientBuilder, Request, Url};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -81,7 +81,9 @@ fn call(settings: &Settings, requests: &Requests, n: usize) -> Result<Request, S
     let mut call = Request::new(head.method, url);
     // Whose host it is, the URL says, also after a redirect.
     *call.headers_mut() = requests.nth(n, Form::Stream).headers().clone();
-    if requests.names_another_host() && let Some(host) = head.headers.get(http::header::HOST) {
+    if requests.names_another_host()
+        && let Some(host) = head.headers.get(http::header::HOST)
+    {
         call.headers_mut().insert(http::header::HOST, host.clone());
     }
     if !body.is_empty() {

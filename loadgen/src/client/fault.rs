@@ -64,7 +64,8 @@ impl Fault {
     /// What reqwest says, of whatever happened on the way.
     pub(super) fn reqwest(error: &reqwest::Error) -> Self {
         let of_tls = |e: &(dyn Error + 'static)| {
-            e.is::<rustls::Error>() || e.downcast_ref::<io::Error>().is_some_and(|e| super::tls::reason(e).is_some())
+            e.is::<rustls::Error>()
+                || e.downcast_ref::<io::Error>().is_some_and(|e| super::tls::reason(e).is_some())
         };
         let kind = if chain(error).any(of_tls) {
             ErrorKind::Tls

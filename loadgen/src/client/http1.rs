@@ -27,14 +27,14 @@ pub(super) struct Line {
 }
 
 /// Has hyper take over a connection.
-pub(super) async fn open(stream: Stream) -> Result<Line, Fault> {
+pub(super) async fn open(stream: Stream) -> Result<Box<Line>, Fault> {
     let opened = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES)
         .max_headers(MOST_FIELDS)
         .handshake(TokioIo::new(stream))
         .await;
     let (sender, connection) = opened.map_err(|e| Fault::http1(&e))?;
-    Ok(Line { sender, connection: Some(connection) })
+    Ok(Box::new(Line { sender, connection: Some(connection) }))
 }
 
 impl Line {

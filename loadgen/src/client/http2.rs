@@ -31,7 +31,7 @@ pub(super) struct Driver(Connection<Stream, Bytes>);
 
 /// Has h2 take over a connection on which `streams` requests are to be under way at once. More than the server permits wait
 /// within the library.
-pub(super) async fn open(stream: Stream, streams: usize) -> Result<(Line, Driver), Fault> {
+pub(super) async fn open(stream: Stream, streams: usize) -> Result<(Line, Box<Driver>), Fault> {
     let handshake = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -42,7 +42,7 @@ pub(super) async fn open(stream: Stream, streams: usize) -> Result<(Line, Driver
         .handshake(stream)
         .await;
     let (sender, connection) = handshake.map_err(|e| Fault::http2(&e))?;
-    Ok((Line { sender }, Driver(connection)))
+    Ok((Line { sender }, Box::new(Driver(connection))))
 }
 
 impl Future for Driver {

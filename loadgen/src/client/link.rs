@@ -26,6 +26,8 @@ pub(super) struct Link {
     /// Whether it has ever given an answer. One that has may have died while it was idle, which costs a request nothing;
     /// one that has not would fail the next request as well, for ever.
     pub(super) answered: Cell<bool>,
+    /// When it last gave an answer, or the end of a stream.
+    pub(super) heard: Cell<u64>,
     /// Requests that it may still carry.
     left: Cell<u64>,
     /// Its slots.
@@ -37,9 +39,9 @@ pub(super) struct Link {
 /// A new connection.
 pub(super) enum Opened {
     /// With one request at a time.
-    One(http1::Line),
+    One(Box<http1::Line>),
     /// With many, and the task that reads and writes for all of them.
-    Many(http2::Line, http2::Driver),
+    Many(http2::Line, Box<http2::Driver>),
     /// A client that opens connections itself.
     Agent(agent::Line),
 }
@@ -90,6 +92,7 @@ impl Link {
         Self {
             retired: Cell::new(false),
             answered: Cell::new(false),
+            heard: Cell::new(0),
             left: Cell::new(settings.requests_per_connection.unwrap_or(u64::MAX)),
             slots: RefCell::default(),
             fault,
@@ -107,7 +110,9 @@ impl Link {
     pub(super) fn blame(&self, ended: Ended) -> Ended {
         let Some(why) = self.fault.borrow().clone() else { return ended };
         match ended {
-            Ended::Fault(_) | Ended::Unsent(_) => Ended::Fault(Fault { kind: ErrorKind::Tls, why, errno: None }),
+            Ended::Fault(_) | Ended::Unsent(_) => {
+                Ended::Fault(Fault { kind: ErrorKind::Tls, why, errno: None })
+            }
             Ended::Answer(_) => ended,
         }
     }
@@ -163,7 +168,7 @@ impl Worker {
     }
 
     /// Reads and writes for all streams of a connection, to its end.
-    async fn drive(self: Rc<Self>, driver: http2::Driver, link: Weak<Link>) {
+    async fn drive(self: Rc<Self>, driver: Box<http2::Driver>, link: Weak<Link>) {
         driver.await;
         if let Some(link) = link.upgrade() {
             self.retire(&link);

@@ -141,7 +141,11 @@ pub(crate) async fn reach(settings: &Settings, address: &Address) -> Result<Wire
     // What a proxy will make of it, the first call shows.
     let tls = settings.tls.as_ref().filter(|_| settings.is_safe() && settings.proxy().is_none());
     let stream = socket::open(address, &settings.sources, tls, 0, Rc::new(Traffic::default())).await;
-    let stream = stream.map_err(|fault| fault.why)?;
+    let stream = stream.map_err(|Fault { why, .. }| {
+        let hint =
+            if why.contains("certificate") { " (--cacert FILE trusts another, --insecure any)" } else { "" };
+        format!("{why}{hint}")
+    })?;
     let (protocol, version) = stream.agreed();
     let protocol = protocol.map(<[u8]>::to_vec);
     let http2 = settings.http2 || protocol.as_deref() == Some(HTTP2);

@@ -24,7 +24,7 @@ pub(super) struct Seat {
 
 /// A slot's half of its library.
 pub(super) enum Line {
-    One(http1::Line),
+    One(Box<http1::Line>),
     Many(http2::Line),
     Agent(agent::Line),
 }
@@ -148,14 +148,27 @@ impl Worker {
         }
         match line {
             Line::One(line) => self.watch(id, due, sent, line.ask(requests, due.index)).await,
-            Line::Many(line) => self.watch(id, due, sent, line.ask(requests, due.index)).await,
             Line::Agent(line) => self.watch(id, due, sent, line.ask(requests, due.index)).await,
+            Line::Many(line) => {
+                let ended = self.watch(id, due, sent, line.ask(requests, due.index)).await;
+                // Nothing came on any stream in all this time: the connection may be dead without saying so.
+                if ended.is_none() && link.heard.get() < sent {
+                    self.retire(link);
+                }
+                ended
+            }
         }
     }
 
     /// Waits for the end of an exchange, unless it is given up first. It counts as sent once the library has taken it
     /// and has not at once said that the connection is gone.
-    async fn watch(&self, id: Id, due: Due, sent: u64, exchange: impl Future<Output = Ended>) -> Option<Ended> {
+    async fn watch(
+        &self,
+        id: Id,
+        due: Due,
+        sent: u64,
+        exchange: impl Future<Output = Ended>,
+    ) -> Option<Ended> {
         let mut exchange = pin!(exchange);
         let mut counted = false;
         poll_fn(|cx| {
@@ -171,7 +184,11 @@ impl Worker {
             let unsent = matches!(polled, Poll::Ready(Ended::Unsent(_)));
             if counted == unsent {
                 let recorder = &mut self.state.borrow_mut().recorder;
-                if unsent { recorder.taken_back(&due, sent) } else { recorder.sent(&due, sent) }
+                if unsent {
+                    recorder.taken_back(&due, sent)
+                } else {
+                    recorder.sent(&due, sent)
+                }
                 counted = !unsent;
             }
             polled.map(Some)
@@ -182,6 +199,7 @@ impl Worker {
     /// Records how the request of a slot ended; gives whether the connection can be used again.
     fn ended(self: &Rc<Self>, id: Id, link: &Link, ended: Ended) -> bool {
         let now = self.now();
+        link.heard.set(now);
         match ended {
             Ended::Answer(status) => {
                 link.answered.set(true);

@@ -111,7 +111,8 @@ impl Stream {
             Layer::Plain(_) => (None, None),
             Layer::Tls(stream) => {
                 let (_, session) = stream.get_ref();
-                let version = session.protocol_version().and_then(|version| version.as_str().map(String::from));
+                let version =
+                    session.protocol_version().and_then(|version| version.as_str().map(String::from));
                 (session.alpn_protocol(), version.map(|version| version.replace("TLSv1_", "TLS 1.")))
             }
         }
@@ -145,11 +146,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = match &mut self.layer {
             Layer::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Layer::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),

@@ -22,7 +22,8 @@ fn ok(_: usize, _: &str) -> Option<(Vec<u8>, bool)> {
 }
 
 fn plan(line: &str) -> Plan {
-    Plan::new(Cli::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace())).unwrap().run).unwrap()
+    Plan::new(Cli::try_parse_from(std::iter::once("loadgen").chain(line.split_whitespace())).unwrap().run)
+        .unwrap()
 }
 
 fn on_tokio<T>(work: impl Future<Output = T>) -> T {
@@ -91,10 +92,18 @@ fn http_1_in_the_clear_and_within_tls() {
         assert_eq!((wire.protocol.as_str(), wire.tls.as_deref()), ("HTTP/1.1", version));
         let before = server.connections();
         let (counts, tally) = run(&line);
-        assert_eq!((counts.ok, counts.sent, counts.status[&200]), (20, 20, 20), "{counts:?} {:?}", tally.first_errors);
+        assert_eq!(
+            (counts.ok, counts.sent, counts.status[&200]),
+            (20, 20, 20),
+            "{counts:?} {:?}",
+            tally.first_errors
+        );
         assert!((1..=4).contains(&(server.connections() - before)));
         let head = server.asked()[0].to_lowercase();
-        assert!(head.starts_with("get /a?b http/1.1\r\nhost: localhost:") && head.contains("x-a: 1"), "{head}");
+        assert!(
+            head.starts_with("get /a?b http/1.1\r\nhost: localhost:") && head.contains("x-a: 1"),
+            "{head}"
+        );
         assert_eq!(tally.bytes.received, 20 * ok(0, "").unwrap().0.len() as u64);
     }
 }
@@ -176,9 +185,15 @@ fn what_a_server_does_wrong_is_counted_by_its_kind() {
             |_, _| Some((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_vec(), true)),
             one(|e| &mut e.protocol),
         ),
-        (|_, _| Some((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec(), false)), one(|e| &mut e.reset)),
+        (
+            |_, _| Some((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec(), false)),
+            one(|e| &mut e.reset),
+        ),
         (|_, _| Some((Vec::new(), false)), one(|e| &mut e.reset)),
-        (|_, _| Some((b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec(), true)), one(|e| &mut e.status)),
+        (
+            |_, _| Some((b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec(), true)),
+            one(|e| &mut e.status),
+        ),
         (|_, _| None, one(|e| &mut e.timeout)),
     ];
     for (n, (answer, errors)) in cases.into_iter().enumerate() {
@@ -195,7 +210,8 @@ fn what_a_server_does_wrong_is_counted_by_its_kind() {
 fn a_connection_that_died_while_idle_costs_no_request() {
     // It says that the connection stays, and closes it.
     let server = Server::start(Speaks::Http1(|n, head| ok(n, head).map(|(bytes, _)| (bytes, n < 3))));
-    let (counts, tally) = run(&format!("--rps 200 -d 100ms -c 2 --transport hyper http://{}/", server.address));
+    let (counts, tally) =
+        run(&format!("--rps 200 -d 100ms -c 2 --transport hyper http://{}/", server.address));
     // A close that crosses a request on its way is an outcome; most do not.
     assert!(counts.ok >= 10 && counts.ok + counts.errors.reset == 20, "{counts:?} {:?}", tally.first_errors);
     assert!(server.connections() >= 5);
@@ -270,7 +286,11 @@ fn connections_come_from_the_given_addresses_in_turn() {
         let mut peers = server.peers();
         peers.sort();
         peers.dedup();
-        assert_eq!((counts.ok, peers), (20, vec!["127.0.0.2".to_owned(), "127.0.0.3".to_owned()]), "{transport}");
+        assert_eq!(
+            (counts.ok, peers),
+            (20, vec!["127.0.0.2".to_owned(), "127.0.0.3".to_owned()]),
+            "{transport}"
+        );
     }
 }
 
@@ -280,7 +300,9 @@ fn unix_sockets() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         Server::unix(ok, &path);
-        let to = |path: &Path| format!("--unix-socket {} --transport {transport} http://shop.test/", path.display());
+        let to = |path: &Path| {
+            format!("--unix-socket {} --transport {transport} http://shop.test/", path.display())
+        };
         assert_eq!(run(&format!("{FEW} {}", to(&path))).0.ok, 20, "{transport}");
     }
 }
@@ -319,7 +341,8 @@ fn reqwest_agrees_on_what_the_server_offers_and_says_why_it_cannot() {
     let line = format!("{FEW} --transport reqwest --cacert {} {url}", file(&papers, "ca.pem"));
     assert_eq!(reached(&line).unwrap().protocol, "HTTP/2");
     assert_eq!(run(&line).0.ok, 20);
-    let (counts, tally) = run(&format!("{FEW} --transport reqwest --cacert {} {url}", file(&others, "ca.pem")));
+    let (counts, tally) =
+        run(&format!("{FEW} --transport reqwest --cacert {} {url}", file(&others, "ca.pem")));
     assert_eq!(counts.errors.tls, 20, "{:?}", tally.first_errors);
 }
 

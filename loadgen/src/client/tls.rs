@@ -56,7 +56,10 @@ impl Tls {
     }
 
     /// Shakes hands.
-    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: S) -> io::Result<TlsStream<S>> {
+    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+    ) -> io::Result<TlsStream<S>> {
         TlsConnector::from(Arc::clone(&self.config)).connect(self.name.clone(), socket).await
     }
 }
@@ -123,9 +126,9 @@ fn certificates(file: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
 fn roots_of(file: &Path) -> Outcome<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|e| {
-            Failure::usage(format!("cannot use the certificates in {}: {e}", file.display()))
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|e| Failure::usage(format!("cannot use the certificates in {}: {e}", file.display())))?;
     }
     Ok(roots)
 }

@@ -294,7 +294,10 @@ mod tests {
         assert!(pool.begin_spare_connect() && !pool.begin_spare_connect());
         pool.connect_failed();
         pool.remove(ids[0]);
-        assert!(pool.begin_spare_connect() && !pool.begin_spare_connect(), "two streams of it are still open");
+        assert!(
+            pool.begin_spare_connect() && !pool.begin_spare_connect(),
+            "two streams of it are still open"
+        );
     }
 
     #[test]

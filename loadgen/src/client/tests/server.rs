@@ -78,7 +78,8 @@ impl Papers {
         let builder = if of_clients {
             let mut roots = RootCertStore::empty();
             roots.add(certificate("ca.pem")).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
             builder.with_client_cert_verifier(verifier)
         } else {
             builder.with_no_client_auth()
