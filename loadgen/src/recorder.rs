@@ -199,8 +199,7 @@ impl Recorder {
         }
     }
 
-    /// It was sent at `at`, but the server said that it had not looked at it: it is as if it had not been sent, but for
-    /// the send lag of the first time.
+    /// It was sent at `at`, but not looked at: it is as if it had not been sent, but for its first send lag.
     pub(crate) fn taken_back(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent -= 1;
         self.current.sent = self.current.sent.saturating_sub(u64::from(self.timed(due.step)));
@@ -369,12 +368,12 @@ mod tests {
 
     #[test]
     fn a_request_that_was_refused_unseen_counts_as_sent_once() {
-        let mut recorder = recorder(vec![true], 0, 400);
-        recorder.planned(&due(0, 0), 0);
-        recorder.sent(&due(0, 0), MS);
-        recorder.taken_back(&due(0, 0), MS);
-        recorder.sent(&due(0, 0), 2 * MS);
-        recorder.done(&due(0, 0), Some(2 * MS), 3 * MS, Ending::Ok(200));
+        let (mut recorder, due) = (recorder(vec![true], 0, 400), due(0, 0));
+        recorder.planned(&due, 0);
+        recorder.sent(&due, MS);
+        recorder.taken_back(&due, MS);
+        recorder.sent(&due, 2 * MS);
+        recorder.done(&due, Some(2 * MS), 3 * MS, Ending::Ok(200));
         let tally = recorder.finish();
         assert_eq!((tally.steps[0].sent, tally.sent_in_time, tally.steps[0].conserved()), (1, 1, true));
     }
@@ -383,8 +382,7 @@ mod tests {
     fn only_the_first_reason_of_a_kind_is_kept() {
         let (mut one, mut two) = (Tally::default(), Tally::default());
         one.explain(ErrorKind::Tls, || "a".into());
-        two.explain(ErrorKind::Tls, || "b".into());
-        two.explain(ErrorKind::Reset, || "c".into());
+        [(ErrorKind::Tls, "b"), (ErrorKind::Reset, "c")].map(|(kind, why)| two.explain(kind, || why.into()));
         one.merge(&two);
         assert_eq!(one.first_errors, [(ErrorKind::Tls, "a".into()), (ErrorKind::Reset, "c".into())]);
     }

@@ -251,6 +251,14 @@ fn a_stream_that_times_out_or_breaks_leaves_its_connection_to_the_others() {
 }
 
 #[test]
+fn a_connection_on_which_nothing_comes_is_replaced() {
+    let server = Server::start(Speaks::Http2(|_| Stream::Silence));
+    let (counts, _) = run(&format!("--rps 100 -d 300ms -t 50ms -c 1 --http2 http://{}/", server.address));
+    assert_eq!((counts.errors.timeout, counts.planned), (30, 30), "{counts:?}");
+    assert!(server.connections() > 1);
+}
+
+#[test]
 fn http_2_where_there_is_none_is_told_before_the_load() {
     let papers = Papers::new("localhost");
     let (clear, safe) = (Server::start(Speaks::Http1(ok)), Server::safe(Speaks::Http1(ok), &papers, false));
