@@ -1,14 +1,15 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
+use crate::client::settings;
 use crate::limits::{self, Cpus};
 use crate::schedule::Arrivals;
 use crate::units::{self, Rate};
 use crate::{plan, request};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::threshold::Threshold;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,8 +52,12 @@ pub(crate) enum Command {
 /// The ways of sending requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Transport {
-    /// HTTP/1.1 on plain sockets, requests encoded before the run.
+    /// HTTP/1.1 on plain sockets, requests encoded before the run; the default for http://.
     Raw,
+    /// hyper: HTTP/1.1 or HTTP/2, TLS; the default for https:// and --http2.
+    Hyper,
+    /// reqwest, as applications use it: redirects, cookies, proxies, gzip, HTTP/2 where the server offers it.
+    Reqwest,
 }
 
 /// The options of one load.
@@ -112,10 +117,43 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LIST", default_value = "200-399", value_parser = plan::statuses, help_heading = "Request")]
     pub(crate) expect_status: plan::Statuses,
 
-    /// How requests are sent
-    #[arg(long, value_enum, default_value_t = Transport::Raw, help_heading = "Connection")]
-    pub(crate) transport: Transport,
-    /// Name server that resolves the URL's host, again whenever its answer has run out [default: the system's, once]
+    /// How requests are sent [default: raw for http://, hyper for https:// and --http2]
+    #[arg(long, value_enum, help_heading = "Connection")]
+    pub(crate) transport: Option<Transport>,
+    /// HTTP/2 and nothing else; without it, hyper speaks HTTP/1.1
+    #[arg(long, help_heading = "Connection")]
+    pub(crate) http2: bool,
+    /// Requests at once on an HTTP/2 connection [default: 100]
+    #[arg(long, value_name = "N", value_parser = plan::streams, help_heading = "Connection")]
+    pub(crate) streams: Option<usize>,
+    /// Close a connection after so many requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "no_keepalive", help_heading = "Connection")]
+    pub(crate) max_requests_per_connection: Option<u64>,
+    /// Open a connection for every request
+    #[arg(long, help_heading = "Connection")]
+    pub(crate) no_keepalive: bool,
+    /// Local address to connect from; repeatable, used in turn
+    #[arg(long = "source-ip", value_name = "IP", help_heading = "Connection")]
+    pub(crate) source_ips: Vec<IpAddr>,
+    /// Redirects that reqwest follows in one request [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Connection")]
+    pub(crate) max_redirects: Option<usize>,
+    /// Proxy that reqwest goes through
+    #[arg(long, value_name = "URL", value_parser = settings::proxy, help_heading = "Connection")]
+    pub(crate) proxy: Option<Uri>,
+    /// Certificates to trust instead of the system's (PEM)
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", help_heading = "Connection")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// The client's own certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Connection")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the client's certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Connection")]
+    pub(crate) key: Option<PathBuf>,
+    /// Trust any certificate
+    #[arg(long, help_heading = "Connection")]
+    pub(crate) insecure: bool,
+    /// Name server that resolves the URL's host
     #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
     pub(crate) resolver: Option<SocketAddr>,
     /// Connect to ADDR:PORT for HOST:PORT
@@ -184,6 +222,13 @@ pub(crate) struct CalibrateArgs {
     pub(crate) quiet: bool,
 }
 
+impl RunArgs {
+    /// Requests after which a connection is closed.
+    pub(crate) fn requests_per_connection(&self) -> Option<u64> {
+        if self.no_keepalive { Some(1) } else { self.max_requests_per_connection }
+    }
+}
+
 /// One line of what is wrong with a command line, from clap's several.
 pub(crate) fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
@@ -228,6 +273,11 @@ mod tests {
             ("--arrivals odd", "poisson"),
             ("--header x", "Name: value"),
             ("--rps 5 http://a/ http://b/", "`http://b/` is one too many"),
+            ("--streams 0", "at least 1"),
+            ("--no-keepalive --max-requests-per-connection 2", "cannot be used with"),
+            ("--cert a.pem", "--key"),
+            ("--proxy nowhere", "no proxy"),
+            ("--source-ip x", "x"),
             ("--threads 5000", "at most 256"),
             ("--expect-status 99", "status"),
         ] {

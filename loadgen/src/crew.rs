@@ -1,8 +1,10 @@
 //! The sending threads of a run. Given a plan and an aim, it starts one worker a thread, each pinned to its CPU, all of
 //! them beginning at the same instant, and gives their intervals as they pass and their tallies at the end.
 
+use crate::client;
 use crate::failure::{Failure, Outcome};
 use crate::interval::{Interval, Spares};
+use crate::job::{Common, Job, Source};
 use crate::limits;
 use crate::pace::{self, Clock};
 use crate::plan::{Plan, ns};
@@ -10,7 +12,7 @@ use crate::recorder::{Recorder, Tally};
 use crate::run::Aim;
 use crate::schedule::Schedule;
 use crate::stream::Planned;
-use crate::worker::{self, Common, Job, Source};
+use crate::worker;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, mpsc};
@@ -112,7 +114,8 @@ impl Hand {
         self.ready.wait();
         pinned.map_err(|e| io::Error::other(e.message))?;
         let clock = self.start.recv().map_err(io::Error::other)?;
-        worker::run(self.job, self.recorder, clock, self.common, self.past)
+        let run = if self.job.client.is_some() { client::run } else { worker::run };
+        run(self.job, self.recorder, clock, self.common, self.past)
     }
 }
 
@@ -144,7 +147,8 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         backlog: share(plan.backlog),
         timeout_ns: ns(plan.timeout),
         expected: Arc::clone(&plan.expected),
-        sources: Vec::new(),
-        requests_per_connection: u64::MAX,
+        sources: plan.source_ips.clone(),
+        requests_per_connection: plan.max_requests_per_connection.unwrap_or(u64::MAX),
+        client: plan.client.clone(),
     }
 }

@@ -230,7 +230,10 @@ mod tests {
     }
 
     async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
-        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        let client =
+            reqwest::Client::builder().tls_backend_preconfigured(crate::client::tls::none().unwrap());
+        let call = client.build().unwrap().get(format!("http://{address}{path}"));
+        let answer = call.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 

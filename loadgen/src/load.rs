@@ -15,7 +15,7 @@ use crate::transport::resolve;
 use crate::{limits, pace};
 use clap::Parser;
 use http::Uri;
-use reports::record::{Run, TargetKind};
+use reports::record::{Run, TargetKind, Wire};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,10 +86,19 @@ async fn unless_asked<T>(signals: &mut Signals, work: impl Future<Output = Outco
 }
 
 async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signals) -> Outcome<Run> {
-    unless_asked(signals, run::reach(aim)).await?;
+    let wire = unless_asked(signals, run::reach(plan, aim)).await?;
     let command = std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect();
-    let manner = output.begin(command)?;
-    output.say(&format!("loading {}: {}", aim.url, aim.what));
+    let how = match &wire.tls {
+        None if wire.transport == "raw" => String::new(),
+        tls => format!(
+            " by {}, {}{}",
+            wire.transport,
+            wire.protocol,
+            tls.iter().map(|tls| format!(", {tls}")).collect::<String>()
+        ),
+    };
+    let manner = output.begin(command, wire)?;
+    output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, signals, manner).await
 }
@@ -134,7 +143,14 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         cpus: site.cpus.clone(),
         url,
     };
-    let manner = Manner { log: None, visible: false, exporter: None, command, begun: pace::now() };
+    let manner = Manner {
+        log: None,
+        visible: false,
+        exporter: None,
+        wire: Wire::default(),
+        command,
+        begun: pace::now(),
+    };
     run::carry_out(&plan, &aim, signals, manner).await
 }
 
@@ -151,7 +167,8 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
 }
 
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
-    let address = resolve::resolve(url, &plan.route).await?;
+    let proxy = plan.client.as_ref().and_then(|client| client.proxy());
+    let address = resolve::resolve(proxy.unwrap_or(url), &plan.route).await?;
     let local = run::is_local(&address);
     let allowed = limits::allowed_cpus();
     // A target on this machine needs CPUs too; one elsewhere leaves all of them to the generator.

@@ -2,12 +2,14 @@
 
 mod aggregate;
 mod cli;
+mod client;
 mod crew;
 mod entries;
 mod experiment;
 mod exporter;
 mod failure;
 mod interval;
+mod job;
 mod limits;
 mod load;
 mod network;

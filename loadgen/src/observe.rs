@@ -1,6 +1,7 @@
 //! What the target says of itself. Given Prometheus endpoints, it samples them during a run and gives, for each tier,
 //! the CPU that its processes used. The reference target has no other channel: any system with exporters is read alike.
 
+use crate::client::tls;
 use crate::pace;
 use crate::plan::Observe;
 use reqwest::redirect::Policy;
@@ -88,8 +89,9 @@ impl Observer {
 impl Shared {
     async fn sample(self: Rc<Self>) {
         // No proxy, no redirects: an endpoint is read where it is.
-        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(LIMIT).build();
-        let Ok(client) = client else { return };
+        let Ok(tls) = tls::none() else { return };
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(LIMIT);
+        let Ok(client) = client.tls_backend_preconfigured(tls).build() else { return };
         loop {
             let last = self.ending.get();
             let count = self.samples.borrow().len();

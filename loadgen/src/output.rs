@@ -7,7 +7,7 @@ use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::Manner;
 use crate::{pace, record, show};
-use reports::record::Run;
+use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
 use reports::{exports, pictures};
 use serde::Serialize;
@@ -140,7 +140,7 @@ impl Output {
     ///
     /// # Errors
     /// The host's fault: the log cannot be written any more.
-    pub(crate) fn begin(&self, command: Vec<String>) -> Outcome<Manner> {
+    pub(crate) fn begin(&self, command: Vec<String>, wire: Wire) -> Outcome<Manner> {
         let log = match &self.dir {
             None => None,
             Some(dir) => {
@@ -154,7 +154,7 @@ impl Output {
             }
         };
         let exporter = self.export().map_err(|e| Failure::host(format!("cannot serve metrics: {e}")))?;
-        Ok(Manner { log, visible: self.progress, exporter, command, begun: self.begun })
+        Ok(Manner { log, wire, visible: self.progress, exporter, command, begun: self.begun })
     }
 
     /// Serves the metrics, if they are asked for, and says where.

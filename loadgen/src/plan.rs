@@ -2,6 +2,7 @@
 //! checked, or one line that says what is wrong; all errors of use end here. It opens no connection.
 
 use crate::cli::RunArgs;
+use crate::client::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
 use crate::limits::{self, Cpus};
@@ -9,7 +10,8 @@ use crate::request::Template;
 use crate::scenario::{Scenario, SessionArrivals};
 use crate::schedule::{Arrivals, Step};
 use crate::units::{self, Rate};
-use http::Uri;
+use http::header::CONNECTION;
+use http::{HeaderValue, Uri};
 use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -44,6 +46,12 @@ pub(crate) struct Plan {
     pub(crate) expected: Arc<[bool; 1000]>,
     /// Where to connect.
     pub(crate) route: Route,
+    /// Requests after which a connection is closed.
+    pub(crate) max_requests_per_connection: Option<u64>,
+    /// Local addresses to connect from, in turn.
+    pub(crate) source_ips: Vec<IpAddr>,
+    /// The client library that sends; `None`: the raw transport.
+    pub(crate) client: Option<Arc<Settings>>,
     /// The sending threads, if it was said how many.
     pub(crate) threads: Option<usize>,
     /// The generator's CPUs, if it was said which.
@@ -128,7 +136,9 @@ impl Plan {
         };
         let connections = args.connections.or(users).unwrap_or(if open { 1024 } else { 64 });
         let scenario = scenario.map(|scenario| looped(scenario, open, connections)).transpose()?;
-        let template =
+        let client = Settings::of(&args, url.as_ref())?.map(Arc::new);
+        let max_requests_per_connection = args.requests_per_connection();
+        let mut template =
             Template {
                 method: args.method,
                 headers: args.basic_auth.into_iter().chain(args.headers).collect(),
@@ -139,6 +149,10 @@ impl Plan {
                     })?),
                 },
             };
+        // RFC 9112, section 9.6: who does not want to keep a connection says so.
+        if args.no_keepalive && !template.headers.iter().any(|(name, _)| name == CONNECTION) {
+            template.headers.push((CONNECTION, HeaderValue::from_static("close")));
+        }
         let allowed = limits::allowed_cpus();
         if let Some(Cpus(cpus)) = &args.cpus
             && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
@@ -164,6 +178,9 @@ impl Plan {
                 connect_to: args.connect_to,
                 unix_socket: args.unix_socket,
             },
+            max_requests_per_connection,
+            source_ips: args.source_ips,
+            client,
             threads: args.threads,
             cpus: args.cpus.map(|cpus| cpus.0),
             thresholds: args.thresholds,
@@ -253,8 +270,7 @@ fn url(text: &str) -> Outcome<Uri> {
     let uri = text.parse::<Uri>().map_err(|_| hint())?;
     let authority = uri.authority().ok_or_else(hint)?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(wrong("https is not supported by this version, only http")),
+        Some("http" | "https") => {}
         _ => return Err(hint()),
     }
     if authority.as_str().contains('@') {
@@ -315,6 +331,12 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
         Ok(n) if (1..=1_000_000).contains(&n) => Ok(n),
         _ => Err(format!("`{text}`: write a whole number, at least 1")),
     }
+}
+
+/// Reads `--streams`.
+pub(crate) fn streams(text: &str) -> Result<usize, String> {
+    count(text)
+        .and_then(|n| if n <= 10_000 { Ok(n) } else { Err(format!("`{text}`: at most 10000 streams")) })
 }
 
 /// Reads `--threads`: each has a few megabytes of histograms, and more than one a CPU are of little use.

@@ -14,7 +14,7 @@ use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, Network, verdict};
 use reports::outcome::Counts;
 use reports::record::{
-    Dns, Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict,
+    Dns, Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub(crate) struct Facts {
     pub(crate) entries: Vec<Name>,
     /// Whose clock said when an answer came: `kernel` or `process`.
     pub(crate) receive_clock: &'static str,
+    /// How requests went out.
+    pub(crate) wire: Wire,
 }
 
 /// The record of a run.
@@ -147,6 +149,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         timeline,
         host: host(),
         dns: facts.dns,
+        wire: facts.wire,
     };
     run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
@@ -157,6 +160,12 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         run.verdict
             .reasons
             .push(format!("no CPU time could be read from the metrics of: {}", silent.join(", ")));
+    }
+    if run.wire.transport == "reqwest" {
+        run.verdict.reasons.push("bytes are not known: reqwest does not count them".to_owned());
+    }
+    for (kind, why) in &tally.first_errors {
+        run.verdict.reasons.push(format!("the first error of kind {}: {why}", kind.name()));
     }
     if let Some(error) = facts.log_error {
         run.verdict.valid = false;

@@ -63,6 +63,19 @@ impl Tally {
         self.never_sent += other.never_sent;
         self.stamped += other.stamped;
         self.unstamped += other.unstamped;
+        other.first_errors.iter().for_each(|(kind, why)| self.explain(*kind, || why.clone()));
+    }
+
+    /// Whose clock said when answers came: all but those that came before the kernel had begun to put times on them.
+    pub(crate) fn receive_clock(&self) -> &'static str {
+        if self.stamped > 0 && self.unstamped * 100 <= self.stamped { "kernel" } else { "process" }
+    }
+
+    /// Keeps the reason of the first error of a kind.
+    pub(crate) fn explain(&mut self, kind: ErrorKind, why: impl FnOnce() -> String) {
+        if !self.first_errors.iter().any(|(known, _)| *known == kind) {
+            self.first_errors.push((kind, why()));
+        }
     }
 }
 
@@ -108,6 +121,8 @@ pub(crate) struct Tally {
     pub(crate) stamped: u64,
     /// Answers timed when they were read.
     pub(crate) unstamped: u64,
+    /// In words, the first error of each kind, where the transport knows more than the kind.
+    pub(crate) first_errors: Vec<(ErrorKind, String)>,
 }
 
 /// See the module.
@@ -223,6 +238,13 @@ impl Recorder {
         if self.timed(due.step) {
             self.current.times.send_lag.record(at.saturating_sub(due.intended));
         }
+    }
+
+    /// It was sent at `at`, but not looked at: it is as if it had not been sent, but for its first send lag.
+    pub(crate) fn taken_back(&mut self, due: &Due, at: u64) {
+        self.tally.steps[due.step].sent -= 1;
+        self.current.sent = self.current.sent.saturating_sub(u64::from(self.timed(due.step)));
+        self.tally.sent_in_time -= u64::from(self.counted[due.step] && at < self.window.end);
     }
 
     /// It was given up because too many were waiting.

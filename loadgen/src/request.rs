@@ -5,6 +5,9 @@ use crate::failure::{Failure, Outcome};
 use crate::schedule::SplitMix;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{self, HeaderMap};
+use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 /// Who asks, unless the user says otherwise.
@@ -28,6 +31,28 @@ pub(crate) struct Requests {
     ends: Vec<usize>,
     seed: u64,
     head: bool,
+    own_host: bool,
+    parts: Parts,
+}
+
+/// How a request names its target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// By path and query, and the host in a field of its own: HTTP/1.1 (RFC 9112, section 3.2.1).
+    Path,
+    /// By scheme, authority and path, without any field that is about the connection: HTTP/2 (RFC 9113, section 8.2.2).
+    Stream,
+}
+
+/// The requests as client libraries take them, in pieces that are cheap to copy.
+#[derive(Debug)]
+struct Parts {
+    method: Method,
+    paths: Vec<Uri>,
+    streams: Vec<Uri>,
+    fields: HeaderMap,
+    stream_fields: HeaderMap,
+    body: Bytes,
 }
 
 impl Requests {
@@ -41,30 +66,74 @@ impl Requests {
         targets: impl IntoIterator<Item = &'a str>,
         seed: u64,
     ) -> Outcome<Self> {
-        let tail = template.tail(host(url)?);
+        let host = host(url)?;
+        let tail = template.tail(host);
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        let mut parts = Parts::new(template, host);
         for target in targets {
+            parts.add(target, url)?;
             bytes.extend_from_slice(template.method.as_str().as_bytes());
             bytes.push(b' ');
             bytes.extend_from_slice(target.as_bytes());
             bytes.extend_from_slice(&tail);
             ends.push(bytes.len());
         }
-        Ok(Self { bytes, ends, seed, head: template.method == Method::HEAD })
+        Ok(Self {
+            bytes,
+            ends,
+            seed,
+            head: template.method == Method::HEAD,
+            own_host: template.gives("host"),
+            parts,
+        })
     }
 
     /// The request of the arrival with this index: the same for any number of threads.
     pub(crate) fn pick(&self, index: u64) -> &[u8] {
-        let which = match self.ends.len() {
+        let which = self.which(index);
+        let start = if which == 0 { 0 } else { self.ends[which - 1] };
+        &self.bytes[start..self.ends[which]]
+    }
+
+    /// The same request, as a client library takes it.
+    pub(crate) fn parts(&self, index: u64, form: Form) -> http::Request<Bytes> {
+        self.nth(self.which(index), form)
+    }
+
+    /// The request with this number.
+    pub(crate) fn nth(&self, which: usize, form: Form) -> http::Request<Bytes> {
+        let parts = &self.parts;
+        let (uris, fields) = match form {
+            Form::Path => (&parts.paths, &parts.fields),
+            Form::Stream => (&parts.streams, &parts.stream_fields),
+        };
+        let mut request = http::Request::new(parts.body.clone());
+        request.method_mut().clone_from(&parts.method);
+        request.uri_mut().clone_from(&uris[which]);
+        request.headers_mut().clone_from(fields);
+        request
+    }
+
+    /// Whether the user has given a host other than the URL's.
+    pub(crate) fn names_another_host(&self) -> bool {
+        self.own_host
+    }
+
+    /// How many different requests there are.
+    pub(crate) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The number of the request of the arrival with this index.
+    pub(crate) fn which(&self, index: u64) -> usize {
+        match self.ends.len() {
             0 | 1 => 0,
             n => {
                 let random = SplitMix::new(self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next();
                 // Multiply and shift (Lemire, 2019): without the bias and the cost of a remainder.
                 ((u128::from(random) * n as u128) >> 64) as usize
             }
-        };
-        let start = if which == 0 { 0 } else { self.ends[which - 1] };
-        &self.bytes[start..self.ends[which]]
+        }
     }
 
     /// Whether the answers have no body whatever their fields say.
@@ -74,23 +143,33 @@ impl Requests {
 }
 
 impl Template {
-    /// All that follows the request's target. The user's own fields replace the ones that are sent by default.
+    /// All that follows the request's target.
     fn tail(&self, host: &str) -> Vec<u8> {
         let mut tail = b" HTTP/1.1\r\n".to_vec();
-        let mut field = |name: &str, value: &[u8]| {
+        self.fields(host, |name, value| {
             tail.extend_from_slice(name.as_bytes());
             tail.extend_from_slice(b": ");
             tail.extend_from_slice(value);
             tail.extend_from_slice(b"\r\n");
-        };
-        let given = |name: &str| self.headers.iter().any(|(have, _)| have.as_str() == name);
-        if !given("host") {
+        });
+        tail.extend_from_slice(b"\r\n");
+        tail.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        tail
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        self.headers.iter().any(|(have, _)| have.as_str() == name)
+    }
+
+    /// Gives each header field in turn. The user's own fields replace the ones that are sent by default.
+    fn fields(&self, host: &str, mut field: impl FnMut(&str, &[u8])) {
+        if !self.gives("host") {
             field("Host", host.as_bytes());
         }
-        if !given("user-agent") {
+        if !self.gives("user-agent") {
             field("User-Agent", USER_AGENT.as_bytes());
         }
-        if !given("accept") {
+        if !self.gives("accept") {
             field("Accept", b"*/*");
         }
         for (name, value) in &self.headers {
@@ -100,9 +179,54 @@ impl Template {
         if body.is_some() || expects_body(&self.method) {
             field("Content-Length", body.map_or(0, <[u8]>::len).to_string().as_bytes());
         }
-        tail.extend_from_slice(b"\r\n");
-        tail.extend_from_slice(body.unwrap_or_default());
-        tail
+    }
+}
+
+/// Fields about a connection, or about what HTTP/2 says otherwise.
+const OF_A_CONNECTION: [HeaderName; 5] = [
+    header::HOST,
+    header::CONNECTION,
+    header::TE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+impl Parts {
+    fn new(template: &Template, host: &str) -> Self {
+        let mut fields = HeaderMap::new();
+        template.fields(host, |name, value| {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value)) {
+                fields.append(name, value);
+            }
+        });
+        // Not by removing, which would change the order of the others.
+        let stream_fields = fields.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name));
+        let stream_fields = stream_fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let body = template.body.clone().unwrap_or_default().into();
+        Self {
+            method: template.method.clone(),
+            paths: Vec::new(),
+            streams: Vec::new(),
+            fields,
+            stream_fields,
+            body,
+        }
+    }
+
+    /// Adds a request to `target` of the host that the fields name.
+    fn add(&mut self, target: &str, url: &Uri) -> Outcome {
+        let wrong =
+            |e: http::Error| Failure::usage(format!("`{target}` is no path that can be asked for: {e}"));
+        let host = self.fields.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        // A host that is none is a user's experiment, which only a field can carry.
+        let authority = Authority::try_from(host).ok().or_else(|| url.authority().cloned());
+        let authority = authority.ok_or_else(|| Failure::usage(format!("{url} has no host")))?;
+        let scheme = url.scheme().cloned().unwrap_or(Scheme::HTTP);
+        let path = Uri::builder().path_and_query(target).build().map_err(wrong)?;
+        let whole = Uri::builder().scheme(scheme).authority(authority).path_and_query(target);
+        self.streams.push(whole.build().map_err(wrong)?);
+        self.paths.push(path);
+        Ok(())
     }
 }
 
@@ -152,7 +276,7 @@ pub(crate) fn basic_auth(credentials: &str) -> Result<(HeaderName, HeaderValue),
     }
     let value = format!("Basic {}", STANDARD.encode(credentials));
     let value = HeaderValue::from_str(&value).map_err(|e| e.to_string())?;
-    Ok((http::header::AUTHORIZATION, value))
+    Ok((header::AUTHORIZATION, value))
 }
 
 #[cfg(test)]
@@ -190,6 +314,38 @@ mod tests {
             "POST /a?b=c HTTP/1.1\r\nhost: x\r\naccept: text/html\r\nuser-agent: me\r\nContent-Length: 2\r\n\r\nhi"
         );
         assert!(encoded(&template(Method::PUT, &[], None)).contains("Content-Length: 0\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_parts_say_what_the_bytes_say() {
+        let url = Uri::from_static("https://shop.test:8443/");
+        let template = template(Method::POST, &["X-A: 1", "Connection: close", "Cookie: a=b"], Some("hi"));
+        let requests = Requests::encode(&template, &url, ["/a?b=c", "/d"], 1).unwrap();
+        for which in 0..2 {
+            let parts = requests.nth(which, Form::Path);
+            let mut text = format!("POST {} HTTP/1.1\r\n", parts.uri());
+            for (name, value) in parts.headers() {
+                text += &format!("{name}: {}\r\n", value.to_str().unwrap());
+            }
+            text += "\r\nhi";
+            let bytes: Vec<u8> =
+                (0..).find(|i| requests.which(*i) == which).map(|i| requests.pick(i).to_vec()).unwrap();
+            assert_eq!(text.to_lowercase(), String::from_utf8(bytes).unwrap().to_lowercase());
+        }
+        let stream = requests.nth(0, Form::Stream);
+        assert_eq!(stream.uri(), "https://shop.test:8443/a?b=c");
+        let names: Vec<&str> = stream.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["user-agent", "accept", "x-a", "cookie", "content-length"]);
+        assert_eq!(stream.body(), "hi");
+    }
+
+    #[test]
+    fn in_http_2_the_users_host_is_the_authority() {
+        let url = Uri::from_static("http://127.0.0.1:81/");
+        let requests =
+            Requests::encode(&template(Method::GET, &["Host: shop.test"], None), &url, ["/"], 1).unwrap();
+        assert_eq!(requests.parts(3, Form::Stream).uri(), "http://shop.test/");
+        assert_eq!(requests.parts(3, Form::Path).headers()["host"], "shop.test");
     }
 
     #[test]

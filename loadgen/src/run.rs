@@ -2,6 +2,7 @@
 //! interval log and the live view, stops them when it is asked to, and has the result judged. It sends nothing itself.
 
 use crate::aggregate::Aggregate;
+use crate::client;
 use crate::crew::{Crew, LEAD};
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
@@ -20,7 +21,7 @@ use crate::transport::reach;
 use http::Uri;
 use reports::analyse::verdict::Network;
 use reports::log::IntervalLog;
-use reports::record::{Run, TargetKind};
+use reports::record::{Run, TargetKind, Wire};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub(crate) fn is_local(address: &Address) -> bool {
 pub(crate) struct Manner {
     /// Where the interval log goes.
     pub(crate) log: Option<File>,
+    /// How requests go out.
+    pub(crate) wire: Wire,
     /// Whether somebody watches.
     pub(crate) visible: bool,
     /// Where its metrics are served.
@@ -84,10 +87,15 @@ pub(crate) struct Manner {
 /// Makes sure that the target is there.
 ///
 /// # Errors
-/// The target's fault: nothing accepts a connection.
-pub(crate) async fn reach(aim: &Aim) -> Outcome {
-    let Err(why) = reach::reach(&aim.address).await else { return Ok(()) };
-    Err(Failure::target(format!("cannot reach {} at {}: {why}", aim.url, aim.address.describe())))
+/// The target's fault: nothing accepts a connection, or not one of the kind that was asked for.
+pub(crate) async fn reach(plan: &Plan, aim: &Aim) -> Outcome<Wire> {
+    let reached = match &plan.client {
+        Some(client) => client::reach(client, &aim.address).await,
+        None => reach::reach(&aim.address).await.map(|()| Wire::default()).map_err(|e| e.to_string()),
+    };
+    reached.map_err(|why| {
+        Failure::target(format!("cannot reach {} at {}: {why}", aim.url, aim.address.describe()))
+    })
 }
 
 /// Carries out the plan; must be called within a `LocalSet`.
@@ -133,7 +141,8 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         observed: watch.meter.observer.finish().await,
         command: manner.command,
         entries: Vec::new(),
-        receive_clock: "process",
+        receive_clock: tally.receive_clock(),
+        wire: manner.wire,
     };
     Ok(record::of(plan, aim, facts, tally, whole))
 }

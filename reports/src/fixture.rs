@@ -353,6 +353,7 @@ impl Scene {
             sessions: None,
             host: host(),
             dns: None,
+            wire: Wire::default(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();

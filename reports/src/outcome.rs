@@ -26,6 +26,22 @@ pub enum ErrorKind {
     Check,
 }
 
+impl ErrorKind {
+    /// Its name in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Protocol => "protocol",
+            Self::Tls => "tls",
+            Self::Dns => "dns",
+            Self::Status => "status",
+            Self::Check => "check",
+        }
+    }
+}
+
 /// How many requests ended in each [`ErrorKind`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errors {

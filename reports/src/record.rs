@@ -1,9 +1,14 @@
 //! What a run leaves behind: `loadgen.run/1` as a value, and the directory that holds it. The record is complete:
 //! every number that is printed or drawn is in it, or follows from it and the histograms beside it.
 
+mod interaction;
+mod timeline;
+
 use crate::outcome::{Counts, Errors};
+pub use interaction::{Interaction, Sessions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+pub use timeline::{ArrivalStream, Bin, Steady, Timeline};
 
 /// The name and version of [`Run`]'s JSON.
 pub const RUN_SCHEMA: &str = "loadgen.run/1";
@@ -89,6 +94,28 @@ pub struct Run {
     /// The questions to name servers; `None` where the target was given by address.
     #[serde(default)]
     pub dns: Option<Dns>,
+    /// How requests went out.
+    #[serde(default)]
+    pub wire: Wire,
+}
+
+/// How requests went out: by what, and what was agreed on with the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// `raw`, `hyper` or `reqwest`.
+    pub transport: String,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: String,
+    /// The version of TLS, where there was any.
+    pub tls: Option<String>,
+    /// The most requests that are under way on one connection.
+    pub streams_per_connection: usize,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self { transport: "raw".into(), protocol: "HTTP/1.1".into(), tls: None, streams_per_connection: 1 }
+    }
 }
 
 /// What a run was aimed at.
@@ -249,118 +276,6 @@ pub struct Step {
     pub counted: bool,
     /// What became of its requests.
     pub counts: Counts,
-}
-
-/// The run in equal intervals from the beginning of the measured part.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timeline {
-    /// The length of an interval in seconds.
-    pub interval_s: f64,
-    /// The intervals in order; the last ones hold what ended after the last request was due.
-    pub bins: Vec<Bin>,
-}
-
-/// One interval. A request is counted as planned, sent and ended in the intervals in which it was.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bin {
-    /// Requests whose intended instant fell into it.
-    pub planned: u64,
-    /// Requests sent in it.
-    pub sent: u64,
-    /// Correct answers that ended in it.
-    pub ok: u64,
-    /// Failures that ended in it.
-    pub errors: u64,
-    /// Requests dropped in it.
-    pub dropped: u64,
-    /// Median response time of what ended in it, in milliseconds; `None` where nothing did.
-    pub p50_ms: Option<f64>,
-    /// 99th percentile of the same (of a few requests: the largest).
-    pub p99_ms: Option<f64>,
-    /// The largest of the same.
-    pub max_ms: Option<f64>,
-    /// 99th percentile of the send lag of what was sent in it, in milliseconds.
-    pub send_lag_p99_ms: Option<f64>,
-    /// Requests sent and not yet ended, at its end.
-    pub in_flight: u64,
-    /// Requests waiting for a connection, at its end.
-    pub backlog: u64,
-    /// Open connections, at its end.
-    pub connections: u64,
-    /// The busiest sending thread's share of a CPU, 0 to 1.
-    pub generator_cpu: f64,
-}
-
-/// From when on a run was steady. It changes none of the run's figures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Steady {
-    /// Seconds after the beginning of the measured part; `None` where it never was, or where that cannot be said.
-    pub from_s: Option<f64>,
-    /// How finely that is known, in seconds.
-    pub grain_s: f64,
-    /// Why there is no answer, or none but "never".
-    pub reason: Option<String>,
-}
-
-/// The instants at which requests were sent, held against the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ArrivalStream {
-    /// `cv`, the coefficient of variation of the gaps, for even arrivals; `anderson-darling` for Poisson ones.
-    pub test: String,
-    /// The statistic.
-    pub value: f64,
-    /// How likely a stream that is as planned has a larger one; of a test that knows.
-    pub p_value: Option<f64>,
-    /// Whether the stream is as planned.
-    pub passed: bool,
-    /// The gaps between requests that were tested.
-    pub gaps: u64,
-}
-
-/// One kind of request of a scenario: an interaction, or a step of a session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interaction {
-    /// The interaction or session.
-    pub name: String,
-    /// The step in it; empty where there is only one.
-    pub step: String,
-    /// Requests whose intended instant came.
-    pub planned: u64,
-    /// Requests of which the first byte was written.
-    pub sent: u64,
-    /// Requests answered in full, as expected.
-    pub ok: u64,
-    /// Requests that failed, by kind.
-    pub errors: Errors,
-    /// Requests given up because too many were waiting for a connection.
-    pub dropped: u64,
-    /// Requests without an outcome when the run was cut short.
-    pub unfinished: u64,
-    /// Its share of the run's planned requests, 0 to 1.
-    pub share_planned: f64,
-    /// Done minus intended, of all planned requests that ended. Of a scenario with very many kinds of request its times
-    /// are known to two digits only.
-    pub response_ms: Distribution,
-    /// Failed checks by the name of the check.
-    pub failed_checks: BTreeMap<String, u64>,
-}
-
-impl Interaction {
-    /// Whether `planned = ok + errors + dropped + unfinished`.
-    pub fn conserved(&self) -> bool {
-        self.planned == self.ok + self.errors.total() + self.dropped + self.unfinished
-    }
-}
-
-/// What became of the sessions that were begun in the measured part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sessions {
-    /// Begun.
-    pub begun: u64,
-    /// Ended after their last step.
-    pub completed: u64,
-    /// Given up, because a step failed on which others depend.
-    pub failed: u64,
 }
 
 /// Where a run was made, and by what.

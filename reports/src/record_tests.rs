@@ -21,7 +21,7 @@ fn the_names_in_the_json_are_a_promise() {
         &json,
         "schema partial seed command started_at target loop arrivals duration_s connections_max planned sent ok \
          dropped unfinished errors status rps response_ms service_ms send_lag_ms ok_response_ms bytes generator \
-         observed thresholds verdict died_at_s steps timeline host \
+         observed thresholds verdict died_at_s dns wire steps timeline host \
          steady arrival_stream interactions sessions",
     );
     has(&json["target"], "url kind what cpus");

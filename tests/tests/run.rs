@@ -80,6 +80,26 @@ fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
 }
 
 #[test]
+fn every_transport_keeps_the_same_ledger_and_says_which_it_was() {
+    let target = queue();
+    for transport in ["raw", "hyper", "reqwest"] {
+        let before = arrivals(&target);
+        let run = loadgen(&format!(
+            "--rps 300 -d 1s --transport {transport} --no-report -q --json - http://{}/",
+            target.address()
+        ))
+        .json();
+        let counts = [&run["planned"], &run["sent"], &run["ok"], &run["response_ms"]["count"]];
+        assert!(conserved(&run) && counts.iter().all(|n| **n == 300), "{transport}: {counts:?}");
+        assert_eq!(arrivals(&target) - before, 300, "{transport}");
+        assert_eq!(
+            (&run["wire"]["transport"], &run["wire"]["protocol"]),
+            (&transport.into(), &"HTTP/1.1".into())
+        );
+    }
+}
+
+#[test]
 fn a_record_draws_again_and_keeps_its_numbers() {
     let target = queue();
     let first = loadgen(&format!("--rps 200 -d 1s -q -o out http://{}/", target.address()));

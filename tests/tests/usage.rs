@@ -24,7 +24,16 @@ fn wrong_use_is_said_in_one_line_with_exit_code_2() {
         ("--stages 10s:1000,5s http://127.0.0.1/", "TIME:RATE"),
         ("--stages 10s:0 http://127.0.0.1/", "above zero"),
         ("--rps 5 localhost:8080", "http://host:port/path"),
-        ("--rps 5 https://127.0.0.1/", "https"),
+        ("--rps 5 --transport raw https://127.0.0.1/", "leave it out"),
+        ("--rps 5 --transport raw --http2 http://127.0.0.1/", "leave it out"),
+        ("--rps 5 --cacert /nonexistent https://127.0.0.1/", "/nonexistent"),
+        ("--rps 5 --cacert /dev/null https://127.0.0.1/", "there is none in it"),
+        ("--rps 5 --insecure http://127.0.0.1/", "https://"),
+        ("--rps 5 --cert /dev/null https://127.0.0.1/", "--key"),
+        ("--rps 5 --streams 5 http://127.0.0.1/", "--http2"),
+        ("--rps 5 --proxy http://127.0.0.1:1 http://127.0.0.1/", "--transport reqwest"),
+        ("--rps 5 --transport reqwest --max-requests-per-connection 5 http://127.0.0.1/", "--no-keepalive"),
+        ("--rps 5 --http2", "need a URL"),
         ("--rps 5 http://127.0.0.1:99999/", "http://127.0.0.1:99999/"),
         ("--rps 5 http://127.0.0.1/ --threshold p98<1ms", "p98"),
         ("--rps 5 http://127.0.0.1/ --cpus 4095", "CPU"),
@@ -55,6 +64,17 @@ fn a_target_that_is_not_there_is_exit_code_3() {
         let lines: Vec<&str> = ended.err.lines().filter(|line| line.starts_with("loadgen: ")).collect();
         assert_eq!((ended.code, lines.len()), (3, 1), "{ended:?}");
         assert!(lines[0].contains(part), "{ended:?}");
+        left_nothing(&ended);
+    }
+}
+
+#[test]
+fn a_target_that_does_not_speak_what_was_asked_for_is_exit_code_3() {
+    let target = Target::start("queue");
+    for (how, part) in [("--insecure https", "InvalidContentType"), ("--http2 http", "does not speak HTTP/2")]
+    {
+        let ended = loadgen(&format!("--rps 5 {how}://{}/", target.address()));
+        ended.refused(3, part);
         left_nothing(&ended);
     }
 }

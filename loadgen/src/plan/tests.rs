@@ -45,13 +45,13 @@ fn urls_that_cannot_be_loaded_are_refused() {
         "http://h:0/",
         "http://h:99999/",
         "http://u:p@h/",
-        "https://h/",
         "http://a b/",
     ] {
         let refused = Plan::new(Cli::try_parse_from(["loadgen", text]).unwrap().run);
         assert!(refused.is_err_and(|e| e.exit == crate::failure::Exit::Usage), "{text}");
     }
-    for text in ["http://h", "http://h:80/a?b=c", "http://[::1]:8080/", "http://127.0.0.1"] {
+    for text in ["http://h", "https://h:8443/", "http://h:80/a?b=c", "http://[::1]:8080/", "http://127.0.0.1"]
+    {
         assert!(plan(text).is_ok(), "{text}");
     }
 }

@@ -21,9 +21,12 @@ pub(crate) struct Flight {
     pub(crate) sent: u64,
 }
 
-/// Connections of type `C`, the requests on them, and the requests that wait for one.
+/// Connections of type `C`, the requests on them, and the requests that wait for one. Where a connection carries several
+/// requests at once (HTTP/2), what is called a connection here is its right to one of them.
 #[derive(Debug)]
 pub(crate) struct Pool<C> {
+    /// So many are opened at once: one, or the streams of a connection.
+    each: usize,
     slots: Vec<Slot<C>>,
     free: Vec<Id>,
     /// Connections without a request; the one used last is used next, so that no more are kept busy than needed.
@@ -54,6 +57,7 @@ impl<C> Pool<C> {
     /// `max_backlog` may wait.
     pub(crate) fn new(max_open: usize, max_backlog: usize) -> Self {
         Self {
+            each: 1,
             slots: Vec::new(),
             free: Vec::new(),
             idle: Vec::new(),
@@ -66,6 +70,11 @@ impl<C> Pool<C> {
             max_open,
             max_backlog,
         }
+    }
+
+    /// The same for connections that carry `streams` requests each: all of one are opened at once, and end one by one.
+    pub(crate) fn of_streams(connections: usize, streams: usize, max_backlog: usize) -> Self {
+        Self { each: streams, ..Self::new(connections.saturating_mul(streams), max_backlog) }
     }
 
     /// What is open, waiting and under way.
@@ -120,15 +129,13 @@ impl<C> Pool<C> {
 
     /// Whether another connection is worth opening now; if so, it counts as being opened.
     pub(crate) fn begin_connect(&mut self) -> bool {
-        let wanted = self.connecting < self.backlog.len() && self.open + self.connecting < self.max_open;
-        self.connecting += usize::from(wanted);
-        wanted
+        self.connecting < self.backlog.len() && self.begin_spare_connect()
     }
 
     /// The same, but whether a request waits for it or not.
     pub(crate) fn begin_spare_connect(&mut self) -> bool {
-        let room = self.open + self.connecting < self.max_open;
-        self.connecting += usize::from(room);
+        let room = self.open + self.connecting + self.each <= self.max_open;
+        self.connecting += if room { self.each } else { 0 };
         room
     }
 
@@ -139,7 +146,7 @@ impl<C> Pool<C> {
 
     /// A connection that was being opened failed.
     pub(crate) fn connect_failed(&mut self) {
-        self.connecting -= 1;
+        self.connecting -= self.each;
     }
 
     /// A connection that was being opened is open. It is not yet free.
@@ -204,6 +211,11 @@ impl<C> Pool<C> {
     /// The request under way on the connection, if there is one.
     pub(crate) fn flight(&self, id: Id) -> Option<&Flight> {
         self.slots.get(id)?.flight.as_ref()
+    }
+
+    /// The same, to say when it was sent.
+    pub(crate) fn flight_mut(&mut self, id: Id) -> Option<&mut Flight> {
+        self.slots.get_mut(id)?.flight.as_mut()
     }
 
     /// The connection whose request was sent first, and that request.
@@ -275,6 +287,22 @@ mod tests {
         assert!(pool.match_up().is_some() && !pool.wait(due(1)));
         pool.set_idle(id);
         assert!(pool.wait(due(1)));
+    }
+
+    #[test]
+    fn the_streams_of_a_connection_are_opened_together() {
+        let mut pool = Pool::of_streams(2, 3, 10);
+        (0..4).for_each(|i| assert!(pool.wait(due(i))));
+        assert!(pool.begin_connect() && pool.begin_connect() && !pool.begin_connect());
+        pool.connect_failed();
+        let ids: Vec<Id> = (0..3).map(|_| pool.connected(())).collect();
+        assert!(pool.begin_spare_connect() && !pool.begin_spare_connect());
+        pool.connect_failed();
+        pool.remove(ids[0]);
+        assert!(
+            pool.begin_spare_connect() && !pool.begin_spare_connect(),
+            "two streams of it are still open"
+        );
     }
 
     #[test]

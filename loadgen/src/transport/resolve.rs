@@ -58,7 +58,7 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
     }
     let host = url.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let port = url.port_u16().unwrap_or(80);
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     let elsewhere = route.connect_to.iter().find(|to| to.port == port && to.host.eq_ignore_ascii_case(host));
     if let Some(to) = elsewhere {
         return Ok(Address::Tcp(Names::fixed(vec![to.address])));
@@ -148,6 +148,7 @@ mod tests {
         };
         assert_eq!(tcp("http://127.0.0.1:8080/x", &route).await, ["127.0.0.1:8080"]);
         assert_eq!(tcp("http://[::1]/", &route).await, ["[::1]:80"]);
+        assert_eq!(tcp("https://127.0.0.1/", &route).await, ["127.0.0.1:443"]);
         assert_eq!(tcp("http://Shop.Test/", &route).await, ["127.0.0.9:81"]);
         assert!(resolve(&Uri::from_static("http://nothing.invalid/"), &route).await.is_err());
     }
