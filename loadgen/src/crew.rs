@@ -60,7 +60,8 @@ impl Crew {
         let mut threads = Vec::new();
         for n in 0..aim.threads {
             let (start, started) = mpsc::channel();
-            let recorder = Recorder::new(counted.clone(), 1, plan.window(), spares.clone());
+            let entries = plan.scenario.as_ref().map_or(1, |scenario| scenario.entries().len());
+            let recorder = Recorder::new(counted.clone(), entries, plan.window(), spares.clone());
             let hand = Hand {
                 job: job(plan, aim, n),
                 recorder: if plan.open { recorder.testing(planned(plan, aim)) } else { recorder },
@@ -122,7 +123,7 @@ impl Hand {
 /// What the stream of requests is to be.
 fn planned(plan: &Plan, aim: &Aim) -> Planned {
     let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX);
-    Planned { arrivals: plan.arrivals, steps: plan.steps.clone(), threads }
+    Planned { arrivals: plan.arrivals, steps: plan.arrival_steps(), threads }
 }
 
 /// The job of the `n`-th thread: its share of the schedule, of the connections and of the backlog.
@@ -135,13 +136,16 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
     });
     Job {
         share: (n, of),
-        source: if plan.open {
-            Source::Open(Schedule::new(&plan.steps, plan.arrivals, plan.seed, n, of))
-        } else {
-            Source::Closed(ends.collect())
+        source: match plan.users() {
+            Some(users) => Source::Users(users),
+            None if plan.open => {
+                Source::Open(Schedule::new(&plan.arrival_steps(), plan.arrivals, plan.seed, n, of))
+            }
+            None => Source::Closed,
         },
+        ends: ends.collect(),
         end_ns: plan.window().end,
-        requests: Arc::clone(&aim.requests),
+        what: aim.load.clone(),
         address: aim.address.clone(),
         connections: share(plan.connections),
         backlog: share(plan.backlog),

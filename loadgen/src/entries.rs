@@ -3,24 +3,14 @@
 //! keeps nothing and costs nothing. It takes its memory before the first request.
 
 use crate::recorder::{Due, Ending};
+use crate::scenario::sessions::Failed;
 use reports::histogram::Histogram;
-use reports::outcome::{Counts, ErrorKind};
+use reports::outcome::Counts;
 use std::collections::BTreeMap;
 
 /// Up to so many entries have histograms as fine as the run's own, of a quarter of a megabyte. With more of them the
 /// times are kept to two digits, in an eighth of that.
 const FINE: usize = 60;
-
-/// The name of an entry, for the record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Name {
-    /// The interaction or session.
-    pub(crate) name: String,
-    /// The step in it; empty where there is only one.
-    pub(crate) step: String,
-    /// Its checks, by number.
-    pub(crate) checks: Vec<String>,
-}
 
 /// What became of the requests of one entry.
 #[derive(Debug)]
@@ -29,8 +19,8 @@ pub(crate) struct Entry {
     pub(crate) counts: Counts,
     /// Done minus intended, in nanoseconds.
     pub(crate) response: Histogram,
-    /// Failed checks by number.
-    pub(crate) failed_checks: BTreeMap<u16, u64>,
+    /// How often each of its checks failed.
+    pub(crate) failed_checks: BTreeMap<Failed, u64>,
 }
 
 /// One [`Entry`] for each kind of request; none where there is but one kind.
@@ -82,15 +72,14 @@ impl Entries {
     pub(crate) fn done(&mut self, due: &Due, response: u64, ending: Ending) {
         let Some(entry) = self.entries.get_mut(usize::from(due.entry)) else { return };
         entry.response.record(response);
-        match ending {
-            Ending::Ok(_) => entry.counts.ok += 1,
-            Ending::Status(_) => entry.counts.errors.add(ErrorKind::Status),
-            Ending::Error(kind) => entry.counts.errors.add(kind),
+        match ending.error() {
+            None => entry.counts.ok += 1,
+            Some(kind) => entry.counts.errors.add(kind),
         }
     }
 
     /// An answer did not pass a check.
-    pub(crate) fn check_failed(&mut self, due: &Due, check: u16) {
+    pub(crate) fn check_failed(&mut self, due: &Due, check: Failed) {
         if let Some(entry) = self.entries.get_mut(usize::from(due.entry)) {
             *entry.failed_checks.entry(check).or_default() += 1;
         }
@@ -100,9 +89,13 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::answer::Why;
+    use reports::outcome::ErrorKind;
+
+    const FAILED: Failed = Failed { entry: 2, place: 1, why: Why::Missing };
 
     fn due(entry: u16) -> Due {
-        Due { index: 0, intended: 0, step: 0, entry }
+        Due { entry, ..Due::plain(0, 0, 0) }
     }
 
     #[test]
@@ -116,7 +109,7 @@ mod tests {
                 entries.count(&due(entry), |counts| counts.planned += 1);
                 entries.done(&due(entry), 1_000, ending);
             }
-            entries.check_failed(&due(2), 1);
+            entries.check_failed(&due(2), FAILED);
             all.merge(&entries);
         }
         let ledger: Vec<_> =
@@ -124,7 +117,7 @@ mod tests {
         assert_eq!(ledger, [(2, 2, 2), (0, 0, 0), (4, 0, 4)]);
         assert!(all.all().iter().all(|entry| entry.counts.conserved()));
         assert_eq!((all.all()[2].counts.errors.status, all.all()[2].counts.errors.check), (2, 2));
-        assert_eq!(all.all()[2].failed_checks, [(1, 2)].into());
+        assert_eq!(all.all()[2].failed_checks, [(FAILED, 2)].into());
     }
 
     #[test]

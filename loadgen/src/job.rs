@@ -1,9 +1,9 @@
 //! What a sending thread is given before the run, and what it shares with the others.
 
 use crate::client;
-use crate::request::Requests;
 use crate::schedule::Schedule;
 use crate::transport::address::Address;
+use crate::work::What;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -15,10 +15,12 @@ pub(crate) struct Job {
     pub(crate) share: (usize, usize),
     /// When requests are sent.
     pub(crate) source: Source,
+    /// When the steps of the plan end.
+    pub(crate) ends: Vec<u64>,
     /// When the run ends if nothing is under way any more, whether requests are due until then or not.
     pub(crate) end_ns: u64,
     /// What is sent.
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) what: What,
     /// Where it is sent.
     pub(crate) address: Address,
     /// At most so many connections.
@@ -42,8 +44,10 @@ pub(crate) struct Job {
 pub(crate) enum Source {
     /// At the instants of a schedule: an open loop.
     Open(Schedule),
-    /// As fast as the connections go, until these ends of the plan's steps: a closed loop.
-    Closed(Vec<u64>),
+    /// As fast as the connections go: a closed loop.
+    Closed,
+    /// So many users in all, each at their own pace: a closed loop whose requests have instants.
+    Users(u64),
 }
 
 /// What all threads of a run share; none of it is touched per request.
@@ -60,6 +64,6 @@ pub(crate) struct Common {
 impl Source {
     /// Whether requests have instants of their own, whatever connections there are.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Open(_))
+        !matches!(self, Self::Closed)
     }
 }

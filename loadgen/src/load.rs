@@ -5,13 +5,15 @@ use crate::cli::{self, Cli, RunArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::plan::{Observe, Plan, Route};
-use crate::request::Requests;
+use crate::request::{self, Requests};
 use crate::run::{self, Aim, Manner};
+use crate::scenario::script::Script;
 use crate::signals::Signals;
 use crate::target::Reference;
 use crate::transport::address::Address;
 use crate::transport::names::Names;
 use crate::transport::resolve;
+use crate::work::What;
 use crate::{limits, pace};
 use clap::Parser;
 use http::Uri;
@@ -135,7 +137,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         kind: TargetKind::Given,
         what: site.what.to_owned(),
         address: Address::Tcp(Names::fixed(site.addresses.clone())),
-        requests: Arc::new(Requests::encode(&plan.template, &url, ["/"], plan.seed)?),
+        load: What::Requests(Arc::new(Requests::encode(&plan.template, &url, ["/"], plan.seed)?)),
         observe: Vec::new(),
         target_cpus: site.target_cpus.clone(),
         threads: threads(&plan, &site.cpus),
@@ -166,6 +168,32 @@ fn threads(plan: &Plan, cpus: &[usize]) -> usize {
     plan.threads.unwrap_or(cpus.len()).min(plan.connections)
 }
 
+/// What is sent to the host of `url`: the scenario, or requests to `targets`.
+fn what<'a>(plan: &Plan, url: &Uri, targets: impl IntoIterator<Item = &'a str>) -> Outcome<What> {
+    Ok(match &plan.scenario {
+        None => What::Requests(Arc::new(Requests::encode(&plan.template, url, targets, plan.seed)?)),
+        Some(scenario) => {
+            let host = request::host(url)?;
+            let script = Script::new(Arc::clone(scenario), host, &plan.template.headers, plan.seed);
+            What::Script(Arc::new(script))
+        }
+    })
+}
+
+/// A scenario in words.
+fn in_words(plan: &Plan) -> Option<String> {
+    let entries = plan.scenario.as_ref()?.entries();
+    let kinds = match entries.len() {
+        1 => String::from("one kind of request"),
+        n => format!("{n} kinds of request"),
+    };
+    Some(match plan.users() {
+        Some(1) => format!("a scenario of {kinds}, 1 user"),
+        Some(users) => format!("a scenario of {kinds}, {users} users"),
+        None => format!("a scenario of {kinds}"),
+    })
+}
+
 async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     let proxy = plan.client.as_ref().and_then(|client| client.proxy());
     let address = resolve::resolve(proxy.unwrap_or(url), &plan.route).await?;
@@ -182,9 +210,9 @@ async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
     Ok(Aim {
         url: url.clone(),
         kind: TargetKind::Given,
-        what: format!("{} {target}", plan.template.method),
+        what: in_words(plan).unwrap_or_else(|| format!("{} {target}", plan.template.method)),
         address,
-        requests: Arc::new(Requests::encode(&plan.template, url, [target.as_str()], plan.seed)?),
+        load: what(plan, url, [target.as_str()])?,
         observe: plan.observe.clone(),
         target_cpus: Vec::new(),
         threads: threads(plan, &cpus),
@@ -215,14 +243,9 @@ async fn reference(plan: &Plan, target: &mut Reference, cpus: Vec<usize>) -> Out
     let pages = descriptor.product_pages();
     Ok(Aim {
         kind: TargetKind::Reference,
-        what: Reference::WHAT.to_owned(),
+        what: in_words(plan).unwrap_or_else(|| Reference::WHAT.to_owned()),
         address,
-        requests: Arc::new(Requests::encode(
-            &plan.template,
-            &url,
-            pages.iter().map(String::as_str),
-            plan.seed,
-        )?),
+        load: what(plan, &url, pages.iter().map(String::as_str))?,
         observe: if plan.observe.is_empty() { endpoints.collect() } else { plan.observe.clone() },
         target_cpus: descriptor.cpus.clone(),
         threads: threads(plan, &cpus),

@@ -22,7 +22,6 @@ mod record;
 mod recorder;
 mod request;
 mod run;
-#[cfg_attr(not(test), expect(dead_code, reason = "the sending loop does not call it yet"))]
 mod scenario;
 mod schedule;
 mod show;
@@ -31,6 +30,7 @@ mod stream;
 mod target;
 mod transport;
 mod units;
+mod work;
 mod worker;
 
 use clap::{CommandFactory, Parser};

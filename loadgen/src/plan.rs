@@ -40,7 +40,6 @@ pub(crate) struct Plan {
     /// What all requests have in common.
     pub(crate) template: Template,
     /// What users do, in place of one request.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the sending loop does not ask for it yet"))]
     pub(crate) scenario: Option<Arc<Scenario>>,
     /// Which status codes are expected, by code.
     pub(crate) expected: Arc<[bool; 1000]>,
@@ -188,6 +187,21 @@ impl Plan {
         };
         plan.check_descriptors()?;
         Ok(plan)
+    }
+
+    /// How many users there are, where a scenario has them stay.
+    pub(crate) fn users(&self) -> Option<u64> {
+        match self.scenario.as_ref()?.arrivals {
+            SessionArrivals::Closed { users } => Some(users),
+            SessionArrivals::Open | SessionArrivals::PartlyOpen { .. } => None,
+        }
+    }
+
+    /// The plan of arrivals: of requests, or of sessions, which have several each.
+    pub(crate) fn arrival_steps(&self) -> Vec<Step> {
+        let each = self.scenario.as_ref().map_or(1.0, |scenario| scenario.mean_steps());
+        let of = |rate: Rate| Rate { micro: (rate.micro as f64 / each).round() as u64 };
+        self.steps.iter().map(|step| Step { from: of(step.from), to: of(step.to), ..*step }).collect()
     }
 
     /// The length of the warm-up.

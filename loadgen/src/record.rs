@@ -2,12 +2,14 @@
 //! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
 
 use crate::aggregate::Whole;
-use crate::entries::{Entry, Name};
+use crate::entries::Entry;
 use crate::limits;
 use crate::plan::Plan;
 use crate::recorder::Tally;
 use crate::run::Aim;
+use crate::scenario;
 use crate::schedule::Arrivals;
+use crate::work::What;
 use jiff::Timestamp;
 use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
@@ -46,8 +48,6 @@ pub(crate) struct Facts {
     pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
     /// The command line.
     pub(crate) command: Vec<String>,
-    /// The names of the scenario's kinds of requests, by number; none of a plain run.
-    pub(crate) entries: Vec<Name>,
     /// Whose clock said when an answer came: `kernel` or `process`.
     pub(crate) receive_clock: &'static str,
     /// How requests went out.
@@ -141,7 +141,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         thresholds: Vec::new(),
         verdict: Verdict::default(),
         died_at_s: facts.died_ns.map(|ns| ns as f64 / 1e9 - warmup_s),
-        interactions: interactions(&facts.entries, tally.entries.all(), counts.planned),
+        interactions: interactions(&aim.load, tally.entries.all(), counts.planned),
         sessions: (tally.sessions.begun > 0).then_some(tally.sessions),
         steady: None,
         arrival_stream: tally.gaps.test(),
@@ -167,6 +167,9 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     for (kind, why) in &tally.first_errors {
         run.verdict.reasons.push(format!("the first error of kind {}: {why}", kind.name()));
     }
+    if let Some((sessions, why)) = &tally.not_begun {
+        run.verdict.reasons.push(format!("{sessions} sessions were not begun: {why}"));
+    }
     if let Some(error) = facts.log_error {
         run.verdict.valid = false;
         run.verdict.reasons.insert(0, format!("the interval log could not be written: {error}"));
@@ -180,15 +183,17 @@ pub(crate) fn timestamp(since_1970: Duration) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
 }
 
-fn interactions(names: &[Name], entries: &[Entry], planned: u64) -> Vec<Interaction> {
-    let interaction = |(name, entry): (&Name, &Entry)| {
+fn interactions(load: &What, entries: &[Entry], planned: u64) -> Vec<Interaction> {
+    let What::Script(script) = load else { return Vec::new() };
+    let interaction = |(name, entry): (&scenario::Entry, &Entry)| {
         let counts = &entry.counts;
-        let check = |n: u16| {
-            name.checks.get(usize::from(n)).cloned().unwrap_or_else(|| format!("check {}", u32::from(n) + 1))
-        };
+        let mut failed_checks = BTreeMap::new();
+        for (failed, times) in &entry.failed_checks {
+            *failed_checks.entry(script.describe(*failed)).or_default() += times;
+        }
         Interaction {
-            name: name.name.clone(),
-            step: name.step.clone(),
+            name: name.interaction.clone(),
+            step: if name.step == name.interaction { String::new() } else { name.step.clone() },
             planned: counts.planned,
             sent: counts.sent,
             ok: counts.ok,
@@ -197,10 +202,10 @@ fn interactions(names: &[Name], entries: &[Entry], planned: u64) -> Vec<Interact
             unfinished: counts.unfinished,
             share_planned: counts.planned as f64 / planned.max(1) as f64,
             response_ms: distribution(&entry.response),
-            failed_checks: entry.failed_checks.iter().map(|(n, failed)| (check(*n), *failed)).collect(),
+            failed_checks,
         }
     };
-    names.iter().zip(entries).map(interaction).collect()
+    script.entries().iter().zip(entries).map(interaction).collect()
 }
 
 fn step(step: &crate::schedule::Step, counts: Counts) -> Step {

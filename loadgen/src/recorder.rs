@@ -4,6 +4,7 @@
 
 use crate::entries::Entries;
 use crate::interval::{Gauges, Interval, Spares, Window};
+use crate::scenario::sessions::Failed;
 use crate::stream::{Gaps, Planned, Stream};
 use crate::{limits, pace};
 use reports::histogram::{Distributions, Histogram};
@@ -22,6 +23,15 @@ pub(crate) struct Due {
     pub(crate) step: usize,
     /// Which kind of request of a scenario it is; 0 in a plain run.
     pub(crate) entry: u16,
+    /// The session that it belongs to; 0 in a plain run.
+    pub(crate) session: u32,
+}
+
+impl Due {
+    /// A request of a plain run.
+    pub(crate) fn plain(index: u64, intended: u64, step: usize) -> Self {
+        Self { index, intended, step, entry: 0, session: 0 }
+    }
 }
 
 /// How a request ended.
@@ -31,6 +41,8 @@ pub(crate) enum Ending {
     Ok(u16),
     /// A whole answer with another status.
     Status(u16),
+    /// A whole answer with an expected status that did not pass a check.
+    Check(u16),
     /// No whole answer.
     Error(ErrorKind),
 }
@@ -47,6 +59,10 @@ impl Tally {
         self.sessions.begun += other.sessions.begun;
         self.sessions.completed += other.sessions.completed;
         self.sessions.failed += other.sessions.failed;
+        if let Some((times, why)) = &other.not_begun {
+            let before = self.not_begun.take().map_or(0, |(times, _)| times);
+            self.not_begun = Some((before + times, why.clone()));
+        }
         self.lateness.add(&other.lateness);
         self.bytes.sent += other.bytes.sent;
         self.bytes.received += other.bytes.received;
@@ -90,6 +106,8 @@ pub(crate) struct Tally {
     pub(crate) gaps: Gaps,
     /// What became of the sessions.
     pub(crate) sessions: Sessions,
+    /// How many sessions could not be begun, and why.
+    pub(crate) not_begun: Option<(u64, String)>,
     /// How late the thread itself came to each counted arrival, whether a connection was free or not.
     pub(crate) lateness: Histogram,
     /// Bytes of counted requests and of all answers after the warm-up.
@@ -269,6 +287,10 @@ impl Recorder {
                 step.errors.add(ErrorKind::Status);
                 (false, Some(status))
             }
+            Ending::Check(status) => {
+                step.errors.add(ErrorKind::Check);
+                (false, Some(status))
+            }
             Ending::Error(kind) => {
                 step.errors.add(kind);
                 self.tally.silent_since.get_or_insert(now);
@@ -314,22 +336,19 @@ impl Recorder {
         }
     }
 
-    /// Its answer, which is still to be said done, did not pass the check of this number in its entry.
-    #[allow(dead_code, reason = "only scenarios have any")]
-    pub(crate) fn check_failed(&mut self, due: &Due, check: u16) {
+    /// Its answer, which is still to be said done, did not pass this check.
+    pub(crate) fn check_failed(&mut self, due: &Due, check: Failed) {
         if self.counted[due.step] {
             self.tally.entries.check_failed(due, check);
         }
     }
 
     /// A session was begun whose first request is in this step.
-    #[allow(dead_code, reason = "only scenarios have any")]
     pub(crate) fn session_begun(&mut self, step: usize) {
         self.tally.sessions.begun += u64::from(self.counted[step]);
     }
 
-    /// A session that was begun in this step has ended, after its last request or before.
-    #[allow(dead_code, reason = "only scenarios have any")]
+    /// A session has ended in this step, after its last request or before.
     pub(crate) fn session_ended(&mut self, step: usize, completed: bool) {
         if self.counted[step] {
             let sessions = &mut self.tally.sessions;

@@ -1,8 +1,10 @@
 //! The recorder over the life of a request, thread by thread.
 
 use super::*;
+use crate::scenario::answer::Why;
 
 const MS: u64 = 1_000_000;
+const FAILED: Failed = Failed { entry: 1, place: 3, why: Why::Differs };
 
 fn recorder(counted: Vec<bool>, origin_ms: u64, end_ms: u64) -> Recorder {
     let window = Window { origin: origin_ms * MS, end: end_ms * MS, length: 200 * MS };
@@ -10,7 +12,7 @@ fn recorder(counted: Vec<bool>, origin_ms: u64, end_ms: u64) -> Recorder {
 }
 
 fn due(intended: u64, step: usize) -> Due {
-    Due { index: 0, intended, step, entry: 1 }
+    Due { entry: 1, ..Due::plain(0, intended, step) }
 }
 
 #[test]
@@ -92,10 +94,10 @@ fn sessions_and_failed_checks_count_where_their_step_does() {
     recorder.session_ended(0, true);
     recorder.session_ended(1, true);
     recorder.session_ended(1, false);
-    recorder.check_failed(&due(0, 0), 3);
-    recorder.check_failed(&due(0, 1), 3);
+    recorder.check_failed(&due(0, 0), FAILED);
+    recorder.check_failed(&due(0, 1), FAILED);
     let tally = recorder.finish();
     let sessions = tally.sessions;
     assert_eq!((sessions.begun, sessions.completed, sessions.failed), (2, 1, 1));
-    assert_eq!(tally.entries.all()[1].failed_checks, [(3, 1)].into());
+    assert_eq!(tally.entries.all()[1].failed_checks, [(FAILED, 1)].into());
 }

@@ -31,7 +31,6 @@ pub(crate) struct Requests {
     ends: Vec<usize>,
     seed: u64,
     head: bool,
-    own_host: bool,
     parts: Parts,
 }
 
@@ -78,14 +77,7 @@ impl Requests {
             bytes.extend_from_slice(&tail);
             ends.push(bytes.len());
         }
-        Ok(Self {
-            bytes,
-            ends,
-            seed,
-            head: template.method == Method::HEAD,
-            own_host: template.gives("host"),
-            parts,
-        })
+        Ok(Self { bytes, ends, seed, head: template.method == Method::HEAD, parts })
     }
 
     /// The request of the arrival with this index: the same for any number of threads.
@@ -101,7 +93,7 @@ impl Requests {
     }
 
     /// The request with this number.
-    pub(crate) fn nth(&self, which: usize, form: Form) -> http::Request<Bytes> {
+    fn nth(&self, which: usize, form: Form) -> http::Request<Bytes> {
         let parts = &self.parts;
         let (uris, fields) = match form {
             Form::Path => (&parts.paths, &parts.fields),
@@ -114,18 +106,8 @@ impl Requests {
         request
     }
 
-    /// Whether the user has given a host other than the URL's.
-    pub(crate) fn names_another_host(&self) -> bool {
-        self.own_host
-    }
-
-    /// How many different requests there are.
-    pub(crate) fn count(&self) -> usize {
-        self.ends.len()
-    }
-
     /// The number of the request of the arrival with this index.
-    pub(crate) fn which(&self, index: u64) -> usize {
+    fn which(&self, index: u64) -> usize {
         match self.ends.len() {
             0 | 1 => 0,
             n => {
@@ -190,6 +172,35 @@ const OF_A_CONNECTION: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
+
+/// Makes a request that has only path and query, and no host unless the user gave one, one to the host of `base`.
+///
+/// # Errors
+/// When the two make no URI.
+pub(crate) fn addressed(
+    request: http::Request<Bytes>,
+    form: Form,
+    base: &Uri,
+) -> http::Result<http::Request<Bytes>> {
+    let (mut head, body) = request.into_parts();
+    let host = base.authority().map_or("", Authority::as_str);
+    match form {
+        Form::Path => {
+            let host = HeaderValue::from_str(host)?;
+            head.headers.entry(header::HOST).or_insert(host);
+        }
+        Form::Stream => {
+            let given =
+                head.headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+            let mut uri = base.clone().into_parts();
+            uri.authority = given.or(uri.authority);
+            uri.path_and_query = head.uri.path_and_query().cloned();
+            head.uri = Uri::from_parts(uri)?;
+            OF_A_CONNECTION.iter().for_each(|name| drop(head.headers.remove(name)));
+        }
+    }
+    Ok(http::Request::from_parts(head, body))
+}
 
 impl Parts {
     fn new(template: &Template, host: &str) -> Self {

@@ -14,17 +14,16 @@ use crate::pace;
 use crate::plan::{Observe, Plan};
 use crate::progress::Progress;
 use crate::record::{self, Facts};
-use crate::request::Requests;
 use crate::signals::Signals;
 use crate::transport::address::Address;
 use crate::transport::reach;
+use crate::work::What;
 use http::Uri;
 use reports::analyse::verdict::Network;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind, Wire};
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What a plan is carried out on.
@@ -39,7 +38,7 @@ pub(crate) struct Aim {
     /// Where connections go.
     pub(crate) address: Address,
     /// What is sent.
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) load: What,
     /// Endpoints to sample.
     pub(crate) observe: Vec<Observe>,
     /// The CPUs of the target, where they are known.
@@ -140,7 +139,6 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         log_error: watch.log.error.map(|e| e.to_string()),
         observed: watch.meter.observer.finish().await,
         command: manner.command,
-        entries: Vec::new(),
         receive_clock: tally.receive_clock(),
         wire: manner.wire,
     };

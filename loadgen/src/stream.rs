@@ -188,8 +188,7 @@ mod tests {
             let mut stream = Stream::new(Some(planned));
             let mut free = 0;
             for arrival in Schedule::new(steps, arrivals, 7, share as usize, threads as usize) {
-                let due =
-                    Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step, entry: 0 };
+                let due = Due::plain(arrival.index, arrival.offset_ns, arrival.step);
                 let at = free.max(arrival.offset_ns + late(arrival.index));
                 free = at + WRITE_NS;
                 stream.sent(&due, at);
@@ -230,7 +229,7 @@ mod tests {
         let planned = Planned { arrivals: Arrivals::Even, steps: vec![step(10, 10, 10)], threads: 1 };
         let mut stream = Stream::new(Some(planned));
         let mut send = |index, at_ms: u64| {
-            stream.sent(&Due { index, intended: 0, step: 0, entry: 0 }, at_ms * 1_000_000);
+            stream.sent(&Due::plain(index, 0, 0), at_ms * 1_000_000);
         };
         send(0, 0);
         send(1, 100);
@@ -241,7 +240,7 @@ mod tests {
         let gaps = stream.finish();
         assert_eq!((gaps.spread.count(), gaps.spread.deviation() < 1e-9), (2, true));
         let mut closed = Stream::new(None);
-        closed.sent(&Due { index: 0, intended: 0, step: 0, entry: 0 }, 5);
+        closed.sent(&Due::plain(0, 0, 0), 5);
         assert!(closed.finish().test().is_none());
     }
 }

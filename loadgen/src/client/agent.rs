@@ -4,9 +4,12 @@
 use super::fault::{Ended, Fault, in_words};
 use super::settings::Settings;
 use crate::job::Job;
-use crate::request::{Form, Requests};
 use crate::transport::address::Address;
+use crate::transport::capture::{Capture, Sink};
+use bytes::Bytes;
 use http::Uri;
+use http::header::HOST;
+use reports::outcome::ErrorKind;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, ClientBuilder, Request, Url};
 use std::net::IpAddr;
@@ -21,11 +24,11 @@ pub(crate) struct Options {
     pub(super) proxy: Option<Uri>,
 }
 
-/// A client, and the calls that are made with it.
+/// A client, and what its calls have in common.
 #[derive(Debug)]
 pub(super) struct Agent {
     client: Client,
-    calls: Vec<Request>,
+    base: Uri,
 }
 
 /// One call at a time.
@@ -41,9 +44,7 @@ pub(super) fn all(settings: &Settings, job: &Job) -> Result<Vec<Rc<Agent>>, Stri
     };
     let agent = |source| {
         let client = client(settings, &job.address, source).map_err(|e| in_words(&e))?;
-        let count = job.requests.count();
-        let calls = (0..count).map(|n| call(settings, &job.requests, n)).collect::<Result<_, _>>()?;
-        Ok(Rc::new(Agent { client, calls }))
+        Ok(Rc::new(Agent { client, base: settings.base.clone() }))
     };
     sources.into_iter().map(agent).collect()
 }
@@ -75,16 +76,31 @@ fn client(settings: &Settings, address: &Address, source: Option<IpAddr>) -> req
     builder.build()
 }
 
-fn call(settings: &Settings, requests: &Requests, n: usize) -> Result<Request, String> {
-    let (head, body) = requests.nth(n, Form::Path).into_parts();
-    let url = Url::parse(&format!("{}{}", settings.base, head.uri)).map_err(|e| in_words(&e))?;
-    let mut call = Request::new(head.method, url);
-    // Whose host it is, the URL says, also after a redirect.
-    *call.headers_mut() = requests.nth(n, Form::Stream).headers().clone();
-    if requests.names_another_host()
-        && let Some(host) = head.headers.get(http::header::HOST)
-    {
-        call.headers_mut().insert(http::header::HOST, host.clone());
+impl Line {
+    pub(super) fn new(agent: Rc<Agent>) -> Self {
+        Self { agent }
+    }
+
+    /// Makes the call that a request is, and waits for the end of its answer.
+    pub(super) async fn ask(&mut self, request: http::Request<Bytes>, kept: &mut Option<Capture>) -> Ended {
+        let Agent { client, base } = &*self.agent;
+        match call(base, request) {
+            Ok(call) => whole(client, call, kept).await.unwrap_or_else(|e| Ended::Fault(Fault::reqwest(&e))),
+            Err(why) => Ended::Fault(Fault { kind: ErrorKind::Protocol, why, errno: None }),
+        }
+    }
+}
+
+fn call(base: &Uri, request: http::Request<Bytes>) -> Result<Request, String> {
+    let (head, body) = request.into_parts();
+    let origin = base.to_string();
+    let url = format!("{}{}", origin.trim_end_matches('/'), head.uri);
+    let mut call = Request::new(head.method, Url::parse(&url).map_err(|e| in_words(&e))?);
+    *call.headers_mut() = head.headers;
+    // Whose host it is, the URL says, also after a redirect; unless the user has said otherwise.
+    let host = base.authority().map_or("", |authority| authority.as_str());
+    if call.headers().get(HOST).is_some_and(|given| given == host) {
+        call.headers_mut().remove(HOST);
     }
     if !body.is_empty() {
         *call.body_mut() = Some(Body::from(body));
@@ -92,28 +108,11 @@ fn call(settings: &Settings, requests: &Requests, n: usize) -> Result<Request, S
     Ok(call)
 }
 
-impl Line {
-    pub(super) fn new(agent: Rc<Agent>) -> Self {
-        Self { agent }
-    }
-
-    /// Makes the call of the arrival with this index, and waits for the end of its answer.
-    pub(super) async fn ask(&mut self, requests: &Requests, index: u64) -> Ended {
-        let Agent { client, calls } = &*self.agent;
-        // A body of bytes can be sent any number of times.
-        let Some(call) = calls[requests.which(index)].try_clone() else {
-            let why = String::from("the request cannot be sent twice");
-            return Ended::Fault(Fault { kind: reports::outcome::ErrorKind::Protocol, why, errno: None });
-        };
-        match whole(client, call).await {
-            Ok(status) => Ended::Answer(status),
-            Err(e) => Ended::Fault(Fault::reqwest(&e)),
-        }
-    }
-}
-
-async fn whole(client: &Client, call: Request) -> reqwest::Result<u16> {
+async fn whole(client: &Client, call: Request, kept: &mut Option<Capture>) -> reqwest::Result<Ended> {
     let mut answer = client.execute(call).await?;
-    while answer.chunk().await?.is_some() {}
-    Ok(answer.status().as_u16())
+    kept.iter_mut().for_each(|kept| kept.parsed(answer.headers()));
+    while let Some(piece) = answer.chunk().await? {
+        kept.iter_mut().for_each(|kept| kept.body(&piece));
+    }
+    Ok(Ended::Answer(answer.status().as_u16()))
 }

@@ -3,8 +3,9 @@
 
 use super::fault::{Ended, Fault};
 use super::socket::Stream;
-use crate::request::{Form, Requests};
+use crate::transport::capture::{Capture, Sink};
 use bytes::Bytes;
+use http::Request;
 use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -50,11 +51,10 @@ impl Line {
         if self.connection.is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Sends the request of the arrival with this index, and waits for the end of its answer.
-    pub(super) async fn ask(&mut self, requests: &Requests, index: u64) -> Ended {
+    /// Sends a request, and waits for the end of its answer.
+    pub(super) async fn ask(&mut self, request: Request<Bytes>, kept: &mut Option<Capture>) -> Ended {
         let Self { sender, connection } = self;
-        let request = requests.parts(index, Form::Path).map(Full::new);
-        let mut answer = pin!(sender.try_send_request(request));
+        let mut answer = pin!(sender.try_send_request(request.map(Full::new)));
         let answer = poll_fn(|cx| driven(connection, cx, |cx| answer.as_mut().poll(cx))).await;
         let (head, mut body) = match answer {
             Ok(answer) => answer.into_parts(),
@@ -64,7 +64,8 @@ impl Line {
                 return if unsent { Ended::Unsent(fault) } else { Ended::Fault(fault) };
             }
         };
-        match poll_fn(|cx| driven(connection, cx, |cx| poll_to_end(&mut body, cx))).await {
+        kept.iter_mut().for_each(|kept| kept.parsed(&head.headers));
+        match poll_fn(|cx| driven(connection, cx, |cx| poll_to_end(&mut body, kept, cx))).await {
             Ok(()) => Ended::Answer(head.status.as_u16()),
             Err(e) => Ended::Fault(Fault::http1(&e)),
         }
@@ -93,11 +94,19 @@ fn driven<T>(
     poll(cx)
 }
 
-/// Throws the body away.
-fn poll_to_end(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
+/// Throws the body away, but for what is to be kept of it.
+fn poll_to_end(
+    body: &mut Incoming,
+    kept: &mut Option<Capture>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), hyper::Error>> {
     loop {
         match Pin::new(&mut *body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(kept), Some(piece)) = (kept.as_mut(), frame.data_ref()) {
+                    kept.body(piece);
+                }
+            }
             Poll::Ready(Some(Err(e))) => return Poll::Ready(Err(e)),
             Poll::Ready(None) => return Poll::Ready(Ok(())),
             Poll::Pending => return Poll::Pending,

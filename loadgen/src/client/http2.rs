@@ -4,10 +4,11 @@
 
 use super::fault::{Ended, Fault};
 use super::socket::Stream;
-use crate::request::{Form, Requests};
+use crate::transport::capture::{Capture, Sink};
 use bytes::Bytes;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Ping, Reason, RecvStream};
+use http::Request;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -74,34 +75,40 @@ impl Line {
         self.sender.poll_ready(cx).map(|ready| ready.is_ok())
     }
 
-    /// Sends the request of the arrival with this index, and waits for the end of its answer.
-    pub(super) async fn ask(&mut self, requests: &Requests, index: u64) -> Ended {
-        let (head, body) = requests.parts(index, Form::Stream).into_parts();
-        let sent = self.sender.send_request(http::Request::from_parts(head, ()), body.is_empty());
+    /// Sends a request, and waits for the end of its answer.
+    pub(super) async fn ask(&mut self, request: Request<Bytes>, kept: &mut Option<Capture>) -> Ended {
+        let (head, body) = request.into_parts();
+        let sent = self.sender.send_request(Request::from_parts(head, ()), body.is_empty());
         let answer = sent.and_then(|(answer, mut stream)| {
             // The library keeps what the server's window does not admit yet.
             if body.is_empty() { Ok(answer) } else { stream.send_data(body, true).map(|()| answer) }
         });
         match answer {
-            Ok(answer) => whole(answer).await.unwrap_or_else(|e| failed(&e)),
+            Ok(answer) => whole(answer, kept).await.unwrap_or_else(|e| failed(&e)),
             Err(e) => Ended::Unsent(Fault::http2(&e)),
         }
     }
 }
 
-async fn whole(answer: ResponseFuture) -> Result<Ended, h2::Error> {
+async fn whole(answer: ResponseFuture, kept: &mut Option<Capture>) -> Result<Ended, h2::Error> {
     let (head, mut body) = answer.await?.into_parts();
-    poll_fn(|cx| poll_to_end(&mut body, cx)).await?;
+    kept.iter_mut().for_each(|kept| kept.parsed(&head.headers));
+    poll_fn(|cx| poll_to_end(&mut body, kept, cx)).await?;
     Ok(Ended::Answer(head.status.as_u16()))
 }
 
-/// Throws the body away, and makes room for more of it.
-fn poll_to_end(body: &mut RecvStream, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+/// Throws the body away, but for what is to be kept of it, and makes room for more.
+fn poll_to_end(
+    body: &mut RecvStream,
+    kept: &mut Option<Capture>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), h2::Error>> {
     while !body.is_end_stream() {
         match body.poll_data(cx) {
             Poll::Ready(Some(piece)) => {
-                let length = piece?.len();
-                body.flow_control().release_capacity(length)?;
+                let piece = piece?;
+                kept.iter_mut().for_each(|kept| kept.body(&piece));
+                body.flow_control().release_capacity(piece.len())?;
             }
             // What may follow are trailers, which end the stream.
             Poll::Ready(None) => return body.poll_trailers(cx).map_ok(|_| ()),

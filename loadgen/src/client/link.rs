@@ -6,9 +6,8 @@ use super::settings::Settings;
 use super::slot::{Line, Seat};
 use super::socket::TlsFault;
 use super::{RECONNECT, Worker, agent, http1, http2, socket};
-use crate::job::{Common, Source};
+use crate::job::Common;
 use crate::pace;
-use crate::recorder::Ending;
 use crate::transport::pool::Id;
 use reports::outcome::ErrorKind;
 use rustix::io::Errno;
@@ -201,27 +200,25 @@ impl Worker {
                 Some(Errno::ADDRNOTAVAIL) => tally.out_of_ports = true,
                 _ => {}
             }
-            let due = match &self.job.source {
-                Source::Open(_) if fault.is_none() => None,
-                Source::Open(_) => state.pool.next_waiting(),
+            let due = match self.job.source.is_open() {
+                true if fault.is_none() => None,
+                true => state.pool.next_waiting(),
                 // In a closed loop it was due when the attempt began.
-                Source::Closed(ends) => self.next_of_closed(state, ends, begun),
+                false => state.next_of_closed(begun),
             };
             if let Some(due) = due {
                 let kind = fault.as_ref().map_or(ErrorKind::Timeout, |fault| fault.kind);
                 if let Some(fault) = fault {
                     state.recorder.tally_mut().explain(kind, || fault.why);
                 }
-                state.recorder.done(&due, None, now, Ending::Error(kind));
+                state.lost(&due, None, now, kind);
             }
         }
-        match self.job.source {
-            Source::Open(_) => self.dispatch(now),
-            // After a pause that keeps a dead target from being hammered.
-            Source::Closed(_) => {
-                pace::pause(RECONNECT).await;
-                self.open_all_until_end(self.clock.ns());
-            }
+        if self.job.source.is_open() {
+            return self.dispatch(now);
         }
+        // After a pause that keeps a dead target from being hammered.
+        pace::pause(RECONNECT).await;
+        self.open_all_until_end(self.clock.ns());
     }
 }

@@ -23,10 +23,11 @@ mod tests;
 pub(crate) use settings::{Settings, reach};
 
 use crate::interval::{Gauges, Interval};
-use crate::job::{Common, Job, Source};
+use crate::job::{Common, Job};
 use crate::pace::{Clock, Timer};
 use crate::recorder::{Due, Ending, Recorder, Tally};
 use crate::transport::pool::{Flight, Id, Pool};
+use crate::work::Work;
 use link::Gauge;
 use reports::outcome::ErrorKind;
 use slot::Seat;
@@ -84,8 +85,20 @@ struct Worker {
 struct State {
     pool: Pool<Seat>,
     recorder: Recorder,
-    /// How many requests a closed loop has sent.
-    closed_sent: u64,
+    work: Work,
+}
+
+impl State {
+    /// The next request of a closed loop.
+    fn next_of_closed(&mut self, now: u64) -> Option<Due> {
+        self.pool.next_waiting().or_else(|| self.work.next_of_closed(now, &mut self.recorder))
+    }
+
+    /// A request ended without an answer.
+    fn lost(&mut self, due: &Due, sent: Option<u64>, now: u64, kind: ErrorKind) {
+        self.recorder.done(due, sent, now, Ending::Error(kind));
+        self.work.failed(due, now, &mut self.recorder);
+    }
 }
 
 impl Worker {
@@ -93,7 +106,7 @@ impl Worker {
         job: Job,
         settings: Arc<Settings>,
         agents: Vec<Rc<agent::Agent>>,
-        recorder: Recorder,
+        mut recorder: Recorder,
         clock: Clock,
         common: Arc<Common>,
         past: UnboundedSender<Interval>,
@@ -101,7 +114,7 @@ impl Worker {
         let pool = Pool::of_streams(job.connections, settings.streams, job.backlog);
         Self {
             turn: Cell::new(job.share.0),
-            state: RefCell::new(State { pool, recorder, closed_sent: 0 }),
+            state: RefCell::new(State { work: Work::of(&job, &mut recorder), pool, recorder }),
             gauge: Gauge::new(common),
             traffic: Rc::default(),
             job,
@@ -117,30 +130,17 @@ impl Worker {
         let timer = Timer::new()?;
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
         timer.sleep_until(self.clock.instant(0)).await?;
-        let mut schedule = match &self.job.source {
-            Source::Open(schedule) => Some(schedule.clone().peekable()),
-            Source::Closed(_) => {
-                self.open_all();
-                None
-            }
-        };
+        if !self.job.source.is_open() {
+            self.open_all();
+        }
         loop {
             let now = self.now();
-            let mut next = None;
-            if let Some(schedule) = &mut schedule {
-                while let Some(arrival) = schedule.next_if(|a| a.offset_ns <= now) {
-                    let due = Due {
-                        index: arrival.index,
-                        intended: arrival.offset_ns,
-                        step: arrival.step,
-                        entry: 0,
-                    };
-                    self.fire(due, now);
-                }
-                next = schedule.peek().map(|a| a.offset_ns);
+            while let Some(due) = self.take_due(now) {
+                self.fire(due, now);
             }
             self.expire(now);
-            let ended = now >= self.job.end_ns && next.is_none();
+            let next = self.state.borrow_mut().work.next();
+            let ended = now >= self.job.end_ns && next == u64::MAX;
             if (ended && self.state.borrow().pool.is_quiet()) || self.gauge.is_to_stop() {
                 return Ok(());
             }
@@ -151,7 +151,7 @@ impl Worker {
     }
 
     /// When the pacer has to wake, if the next request is due at `next`.
-    fn deadline(&self, now: u64, next: Option<u64>) -> u64 {
+    fn deadline(&self, now: u64, next: u64) -> u64 {
         let state = self.state.borrow();
         // Whatever is sent from now on times out later than what is under way, and than one timeout from now.
         let first = state.pool.first_flight().map(|(_, flight)| flight.due.intended);
@@ -159,7 +159,7 @@ impl Worker {
         let timeout = first.unwrap_or(now).saturating_add(self.job.timeout_ns);
         let tick = (now + TICK_NS).min(state.recorder.interval_end());
         let end = if now < self.job.end_ns { self.job.end_ns } else { u64::MAX };
-        next.unwrap_or(end).min(timeout).min(tick)
+        next.min(end).min(timeout).min(tick)
     }
 
     /// The end of the run: what has no outcome yet is unfinished.
@@ -178,16 +178,22 @@ impl Worker {
         let last = state.recorder.roll(self.gauges(&state.pool));
         // The receiver outlives the threads; if it is gone, so is whoever wanted to know.
         let _ = self.past.send(last);
+        state.recorder.tally_mut().not_begun = state.work.not_begun();
         state.recorder.finish()
+    }
+
+    fn take_due(&self, now: u64) -> Option<Due> {
+        let state = &mut *self.state.borrow_mut();
+        state.work.take_due(now, &mut state.recorder)
     }
 
     /// A request is due.
     fn fire(self: &Rc<Self>, due: Due, now: u64) {
         {
             let state = &mut *self.state.borrow_mut();
-            state.recorder.planned(&due, now);
             if !state.pool.wait(due) {
                 state.recorder.dropped(&due);
+                state.work.failed(&due, now, &mut state.recorder);
                 state.recorder.tally_mut().saturated |= state.pool.saturated();
                 return;
             }
@@ -215,30 +221,13 @@ impl Worker {
     /// The next request for the slot, if there is one; it counts as under way from now on.
     fn next_for(&self, id: Id, now: u64) -> Option<Due> {
         let state = &mut *self.state.borrow_mut();
-        let due = match &self.job.source {
-            Source::Open(_) => state.pool.next_waiting(),
-            Source::Closed(ends) => self.next_of_closed(state, ends, now),
-        };
+        let due =
+            if self.job.source.is_open() { state.pool.next_waiting() } else { state.next_of_closed(now) };
         match due {
             Some(due) => state.pool.take_off(id, Flight { due, sent: now }),
             None => state.pool.set_idle(id),
         }
         due
-    }
-
-    /// In a closed loop a request is due when a slot is free.
-    fn next_of_closed(&self, state: &mut State, ends: &[u64], now: u64) -> Option<Due> {
-        let waiting = state.pool.next_waiting();
-        if waiting.is_some() {
-            return waiting;
-        }
-        let step = ends.iter().position(|end| now < *end)?;
-        let index = state.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
-        state.closed_sent += 1;
-        let due = Due { index, intended: now, step, entry: 0 };
-        // It counts from when it could have been sent, which is no lateness of this thread's.
-        state.recorder.planned(&due, due.intended);
-        Some(due)
     }
 
     /// Opens all connections of a closed loop.
@@ -267,11 +256,11 @@ impl Worker {
             state.pool.land(id);
             let handed = state.pool.connection(id).is_none_or(Seat::cancel);
             let sent = handed.then_some(flight.sent);
-            state.recorder.done(&flight.due, sent, now, Ending::Error(ErrorKind::Timeout));
+            state.lost(&flight.due, sent, now, ErrorKind::Timeout);
         }
         while let Some(due) = state.pool.first_waiting().copied().filter(over) {
             state.pool.next_waiting();
-            state.recorder.done(&due, None, now, Ending::Error(ErrorKind::Timeout));
+            state.lost(&due, None, now, ErrorKind::Timeout);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::cli::{RunArgs, Transport};
 use crate::failure::{Failure, Outcome};
 use crate::transport::address::Address;
 use http::Uri;
+use http::uri::Scheme;
 use reports::record::Wire;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ pub(crate) struct Settings {
     /// reqwest; `None`: hyper.
     pub(super) agent: Option<agent::Options>,
     /// The scheme and the authority of the URL.
-    pub(super) base: String,
+    pub(super) base: Uri,
     /// Its host.
     pub(super) host: String,
 }
@@ -77,7 +78,9 @@ impl Settings {
             requests_per_connection: args.requests_per_connection(),
             sources: args.source_ips.clone(),
             agent,
-            base: format!("{}://{authority}", if safe { "https" } else { "http" }),
+            base: format!("{}://{authority}/", if safe { "https" } else { "http" })
+                .parse()
+                .map_err(|e| Failure::usage(format!("`{authority}` is no host: {e}")))?,
             host: host.to_owned(),
         }))
     }
@@ -93,7 +96,7 @@ impl Settings {
     }
 
     fn is_safe(&self) -> bool {
-        self.base.starts_with("https")
+        self.base.scheme() == Some(&Scheme::HTTPS)
     }
 }
 

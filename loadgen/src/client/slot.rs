@@ -4,9 +4,11 @@
 use super::fault::{Ended, Fault};
 use super::link::Link;
 use super::{Worker, agent, http1, http2};
-use crate::job::Source;
-use crate::recorder::{Due, Ending};
+use crate::recorder::Due;
+use crate::request::Form;
+use crate::transport::capture::Capture;
 use crate::transport::pool::{Flight, Id};
+use reports::outcome::ErrorKind;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -89,11 +91,12 @@ impl Line {
 impl Worker {
     /// The task of a slot, from the opening of its connection to its end.
     pub(super) async fn serve(self: Rc<Self>, id: Id, link: Rc<Link>, mut line: Line) {
+        let mut kept = self.state.borrow().work.reads_answers().then(Capture::default);
         while let Some(due) = self.turn(id, &link, &mut line).await {
-            let ended = self.exchange(id, &link, &mut line, due).await;
+            let ended = self.exchange(id, &link, &mut line, due, &mut kept).await;
             let given_up = ended.is_none();
             let goes_on = match ended {
-                Some(ended) => self.ended(id, &link, link.blame(ended)),
+                Some(ended) => self.ended(id, &link, link.blame(ended), kept.as_ref()),
                 None => true,
             };
             if !goes_on || link.retired.get() || (given_up && !line.survives_cancelling()) {
@@ -137,20 +140,36 @@ impl Worker {
     }
 
     /// Hands the request to the library; gives how it ended, or nothing when it was given up.
-    async fn exchange(&self, id: Id, link: &Link, line: &mut Line, due: Due) -> Option<Ended> {
+    async fn exchange(
+        &self,
+        id: Id,
+        link: &Link,
+        line: &mut Line,
+        due: Due,
+        kept: &mut Option<Capture>,
+    ) -> Option<Ended> {
         if link.use_up() {
             self.retire(link);
         }
-        let requests = &self.job.requests;
+        let form = if let Line::Many(_) = line { Form::Stream } else { Form::Path };
+        let request = {
+            let work = &self.state.borrow().work;
+            kept.iter_mut().for_each(|kept| kept.begin(work.wants(&due)));
+            work.request(&due, form, &self.settings.base)
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(e) => return Some(Ended::Fault(Fault::new(ErrorKind::Protocol, &e))),
+        };
         let sent = self.clock.ns();
         if let Some(flight) = self.state.borrow_mut().pool.flight_mut(id) {
             flight.sent = sent;
         }
         match line {
-            Line::One(line) => self.watch(id, due, sent, line.ask(requests, due.index)).await,
-            Line::Agent(line) => self.watch(id, due, sent, line.ask(requests, due.index)).await,
+            Line::One(line) => self.watch(id, due, sent, line.ask(request, kept)).await,
+            Line::Agent(line) => self.watch(id, due, sent, line.ask(request, kept)).await,
             Line::Many(line) => {
-                let ended = self.watch(id, due, sent, line.ask(requests, due.index)).await;
+                let ended = self.watch(id, due, sent, line.ask(request, kept)).await;
                 // Nothing came on any stream in all this time: the connection may be dead without saying so.
                 if ended.is_none() && link.heard.get() < sent {
                     self.retire(link);
@@ -197,14 +216,17 @@ impl Worker {
     }
 
     /// Records how the request of a slot ended; gives whether the connection can be used again.
-    fn ended(self: &Rc<Self>, id: Id, link: &Link, ended: Ended) -> bool {
+    fn ended(self: &Rc<Self>, id: Id, link: &Link, ended: Ended, kept: Option<&Capture>) -> bool {
         let now = self.now();
         link.heard.set(now);
         match ended {
             Ended::Answer(status) => {
                 link.answered.set(true);
-                let expected = self.job.expected.get(usize::from(status)).copied().unwrap_or(false);
-                self.done(id, now, if expected { Ending::Ok(status) } else { Ending::Status(status) });
+                let state = &mut *self.state.borrow_mut();
+                if let Some(Flight { due, sent }) = state.pool.land(id) {
+                    let ending = state.work.answered(&due, status, kept, (sent, now), &mut state.recorder);
+                    state.recorder.done(&due, Some(sent), now, ending);
+                }
                 true
             }
             Ended::Unsent(_) if link.answered.get() => {
@@ -229,14 +251,10 @@ impl Worker {
     }
 
     fn failed(&self, id: Id, now: u64, fault: Fault) {
-        self.state.borrow_mut().recorder.tally_mut().explain(fault.kind, || fault.why);
-        self.done(id, now, Ending::Error(fault.kind));
-    }
-
-    fn done(&self, id: Id, now: u64, ending: Ending) {
         let state = &mut *self.state.borrow_mut();
+        state.recorder.tally_mut().explain(fault.kind, || fault.why);
         if let Some(Flight { due, sent }) = state.pool.land(id) {
-            state.recorder.done(&due, Some(sent), now, ending);
+            state.lost(&due, Some(sent), now, fault.kind);
         }
     }
 
@@ -250,9 +268,6 @@ impl Worker {
                 state.pool.wait_first(flight.due);
             }
         }
-        match self.job.source {
-            Source::Open(_) => self.dispatch(now),
-            Source::Closed(_) => self.open_all_until_end(now),
-        }
+        if self.job.source.is_open() { self.dispatch(now) } else { self.open_all_until_end(now) }
     }
 }

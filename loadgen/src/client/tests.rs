@@ -9,6 +9,7 @@ use crate::recorder::Tally;
 use crate::request::Requests;
 use crate::run::{Aim, reach};
 use crate::transport::resolve;
+use crate::work::What;
 use clap::Parser;
 use proptest::prelude::*;
 use reports::outcome::{Counts, Errors};
@@ -36,7 +37,7 @@ fn aim(plan: &Plan) -> Aim {
     let address = on_tokio(resolve::resolve(proxy.as_ref().unwrap_or(&url), &plan.route)).unwrap();
     let path = url.path_and_query().unwrap().as_str().to_owned();
     Aim {
-        requests: Arc::new(Requests::encode(&plan.template, &url, [path.as_str()], 1).unwrap()),
+        load: What::Requests(Arc::new(Requests::encode(&plan.template, &url, [path.as_str()], 1).unwrap())),
         url,
         kind: TargetKind::Given,
         what: String::new(),

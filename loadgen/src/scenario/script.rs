@@ -5,7 +5,7 @@
 use super::random::{self, Draw};
 use super::step::Step;
 use super::template::{Text, Variable};
-use super::{Scenario, SessionArrivals};
+use super::{Entry, Scenario, SessionArrivals};
 use crate::request::{self, USER_AGENT};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -75,6 +75,11 @@ impl Script {
     ) -> Self {
         let wires = scenario.steps.iter().map(|step| Wire::new(&scenario, step, host, headers)).collect();
         Self { scenario, seed, wires }
+    }
+
+    /// The requests of all interactions, in the order in which they are numbered.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.scenario.entries()
     }
 
     /// What has to be kept of the answer to this request.

@@ -9,7 +9,6 @@ use super::jar::Jar;
 use super::script::{Script, Wants, Whose};
 use bytes::Bytes;
 use http::Request;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// See the module.
@@ -18,7 +17,8 @@ pub(crate) struct Sessions {
     script: Arc<Script>,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    tally: Tally,
+    /// How many sessions did not begin for want of data, and of which.
+    exhausted: (u64, Option<Exhausted>),
     scratch: Vec<u8>,
 }
 
@@ -73,21 +73,6 @@ pub(crate) struct Failed {
     pub(crate) why: Why,
 }
 
-/// What became of the sessions of one thread, or of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Sessions that sent, or were to send, their first request.
-    pub(crate) begun: u64,
-    /// Those whose last answer was fine.
-    pub(crate) completed: u64,
-    /// Those that ended before: a check, or a request without an answer.
-    pub(crate) failed: u64,
-    /// Those that did not begin for want of data.
-    pub(crate) exhausted: u64,
-    /// How often each check and extract failed, and why.
-    pub(crate) failures: BTreeMap<Failed, u64>,
-}
-
 /// A user with a session under way, or room for one.
 #[derive(Debug, Default)]
 struct Slot {
@@ -106,7 +91,7 @@ const KEEP: usize = 4096;
 impl Sessions {
     /// No sessions yet.
     pub(crate) fn new(script: Arc<Script>) -> Self {
-        Self { script, slots: Vec::new(), free: Vec::new(), tally: Tally::default(), scratch: Vec::new() }
+        Self { script, slots: Vec::new(), free: Vec::new(), exhausted: (0, None), scratch: Vec::new() }
     }
 
     /// The session of the arrival with this index begins, its first request being due at `intended`.
@@ -118,14 +103,13 @@ impl Sessions {
     /// When there is no data left for it. It is counted, and nothing is to be sent.
     pub(crate) fn begin(&mut self, index: u64, intended: u64) -> Result<Next, Exhausted> {
         if let Err(exhausted) = self.script.check_rows(index) {
-            self.tally.exhausted += 1;
+            self.exhausted = (self.exhausted.0 + 1, Some(exhausted));
             return Err(exhausted);
         }
         let session = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32
         });
-        self.tally.begun += 1;
         let slot = &mut self.slots[session as usize];
         slot.enter(&self.script, index, 0);
         Ok(slot.due(session, intended))
@@ -168,7 +152,7 @@ impl Sessions {
     /// In a closed loop, a user's next session is due at `done` + think time: it is a new arrival, that arrives when the
     /// user is there, and there is nothing yet that it could be late for.
     pub(crate) fn answered(&mut self, session: u32, answered: &Answered<'_>, at: Instants) -> Turn {
-        let Self { script, slots, tally, .. } = self;
+        let Self { script, slots, .. } = self;
         let Some(slot) = slots.get_mut(session as usize).filter(|slot| slot.live) else {
             return Turn { failed: None, next: None };
         };
@@ -177,7 +161,6 @@ impl Sessions {
             set.for_each(|(_, cookie)| slot.jar.set(cookie));
         }
         if let Err(failed) = slot.judge(script, answered) {
-            *tally.failures.entry(failed).or_default() += 1;
             return Turn { failed: Some(failed), next: self.failed(session, at.done) };
         }
         let thought = at.intended + at.done.saturating_sub(at.sent) + slot.think(script);
@@ -187,7 +170,6 @@ impl Sessions {
         } else if script.stays(slot.index, slot.visit) {
             slot.enter(script, slot.index, slot.visit + 1);
         } else {
-            tally.completed += 1;
             return Turn { failed: None, next: self.leave(session, at.done) };
         }
         Turn { failed: None, next: Some(slot.due(session, thought)) }
@@ -199,18 +181,13 @@ impl Sessions {
         if !self.slots.get(session as usize).is_some_and(|slot| slot.live) {
             return None;
         }
-        self.tally.failed += 1;
         self.leave(session, now)
     }
 
-    /// How many sessions are running.
-    pub(crate) fn running(&self) -> usize {
-        self.slots.len() - self.free.len()
-    }
-
-    /// What has become of those so far.
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    /// How many sessions did not begin, and why.
+    pub(crate) fn not_begun(&self) -> Option<(u64, String)> {
+        let (times, exhausted) = self.exhausted;
+        exhausted.map(|exhausted| (times, self.script.explain(exhausted)))
     }
 
     /// The session is over: the user begins another one in a closed loop, and else is gone.
@@ -280,19 +257,6 @@ impl Slot {
         for value in &mut self.values {
             value.clear();
             value.shrink_to(KEEP);
-        }
-    }
-}
-
-impl Tally {
-    /// Takes in what another thread has to say.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.begun += other.begun;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.exhausted += other.exhausted;
-        for (failed, times) in &other.failures {
-            *self.failures.entry(*failed).or_default() += times;
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::scenario::answer::Answered;
 use crate::scenario::script::Wants;
+use http::HeaderMap;
 
 /// Where a reader puts what it reads.
 pub(crate) trait Sink {
@@ -37,6 +38,19 @@ impl Capture {
         self.head.clear();
         self.body.clear();
         self.size = 0;
+    }
+
+    /// Keeps a head that a client library has read.
+    pub(crate) fn parsed(&mut self, fields: &HeaderMap) {
+        let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+        for (name, value) in fields {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        self.head(&head);
     }
 
     /// What was kept, of an answer with this status.

@@ -252,7 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn due(index: u64) -> Due {
-        Due { index, intended: index, step: 0, entry: 0 }
+        Due::plain(index, index, 0)
     }
 
     fn open(pool: &mut Pool<()>) -> Id {

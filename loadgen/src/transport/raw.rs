@@ -2,6 +2,7 @@
 //! takes them and the rest later; given bytes that came, its reader says when an answer is whole. Nothing is allocated,
 //! locked or sent through a channel per request. It does not decide what is sent when, and reads no clock.
 
+use crate::transport::capture::Capture;
 use crate::transport::http1::Reader;
 use crate::transport::socket::{Received, Socket};
 use std::io;
@@ -15,6 +16,8 @@ pub(crate) struct Connection {
     pub(crate) serial: u32,
     /// What has come of the current answer.
     pub(crate) reader: Reader,
+    /// What is kept of it, where anybody wants to look into answers.
+    pub(crate) capture: Option<Box<Capture>>,
     /// Requests that were begun on it.
     pub(crate) requests: u64,
     /// What the kernel did not take of the current request at once, and how much of that it has taken since.
@@ -25,7 +28,15 @@ pub(crate) struct Connection {
 impl Connection {
     /// One that no request was sent on.
     pub(crate) fn new(socket: Socket, serial: u32) -> Self {
-        Self { socket, serial, reader: Reader::default(), requests: 0, rest: Vec::new(), taken: 0 }
+        Self {
+            socket,
+            serial,
+            reader: Reader::default(),
+            capture: None,
+            requests: 0,
+            rest: Vec::new(),
+            taken: 0,
+        }
     }
 
     /// Begins to write `request`, and gives how many bytes were written.

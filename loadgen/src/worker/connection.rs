@@ -3,7 +3,6 @@
 
 use super::opening::{Opened, Openings};
 use super::{LATE_READ_BYTES, READS_IN_A_ROW, RECONNECT_NS, Worker};
-use crate::recorder::Ending;
 use crate::transport::poll::Ready;
 use crate::transport::pool::{Flight, Id};
 use crate::transport::raw::Connection;
@@ -114,7 +113,7 @@ impl Worker {
         let open = self.job.source.is_open();
         let due = if open { self.pool.next_waiting() } else { self.next_of_closed(begun) };
         if let Some(due) = due {
-            self.recorder.done(&due, None, now, Ending::Error(kind));
+            self.lost(&due, None, now, kind);
         }
         if !open {
             self.reopen_at = self.reopen_at.min(now + RECONNECT_NS);
@@ -172,16 +171,21 @@ impl Worker {
             return self.closed(id, ErrorKind::Protocol, now);
         };
         let bytes = &self.buffer[..received.bytes];
-        let (answer, used) =
-            match connection.reader.feed(bytes, self.job.requests.are_head(), &mut self.last_head, &mut ()) {
-                Ok(None) => {
-                    // It may be a long one: a socket that fills up would make the target wait.
-                    self.may_read_late = false;
-                    return;
-                }
-                Ok(Some(whole)) => whole,
-                Err(_) => return self.closed(id, ErrorKind::Protocol, now),
-            };
+        let bodiless = self.work.wants(&flight.due).bodiless;
+        let Connection { reader, capture, .. } = connection;
+        let fed = match capture {
+            None => reader.feed(bytes, bodiless, &mut self.last_head, &mut ()),
+            Some(kept) => reader.feed(bytes, bodiless, &mut self.last_head, kept.as_mut()),
+        };
+        let (answer, used) = match fed {
+            Ok(None) => {
+                // It may be a long one: a socket that fills up would make the target wait.
+                self.may_read_late = false;
+                return;
+            }
+            Ok(Some(whole)) => whole,
+            Err(_) => return self.closed(id, ErrorKind::Protocol, now),
+        };
         let served = connection.requests >= self.job.requests_per_connection;
         let reusable = answer.reusable && used == bytes.len() && !connection.is_writing() && !served;
         let done = self.done_at(&received, &flight, now);
@@ -208,17 +212,16 @@ impl Worker {
 
     /// The request under way on the connection has its whole answer.
     fn answered(&mut self, id: Id, status: u16, now: u64) {
-        if let Some(Flight { due, sent }) = self.pool.land(id) {
-            let expected = self.job.expected.get(usize::from(status)).copied().unwrap_or(false);
-            let ending = if expected { Ending::Ok(status) } else { Ending::Status(status) };
-            self.recorder.done(&due, Some(sent), now, ending);
-        }
+        let Some(Flight { due, sent }) = self.pool.land(id) else { return };
+        let kept = self.pool.connection(id).and_then(|connection| connection.capture.as_deref());
+        let ending = self.work.answered(&due, status, kept, (sent, now), &mut self.recorder);
+        self.recorder.done(&due, Some(sent), now, ending);
     }
 
     /// The connection has ended, and with it the request under way on it, if there is one.
     fn closed(&mut self, id: Id, kind: ErrorKind, now: u64) {
         if let Some(Flight { due, sent }) = self.pool.land(id) {
-            self.recorder.done(&due, Some(sent), now, Ending::Error(kind));
+            self.lost(&due, Some(sent), now, kind);
         }
         self.remove(id);
         // In an open loop, those that are needed are opened in the loop's next turn.

@@ -10,18 +10,17 @@ mod connection;
 mod opening;
 
 use crate::interval::Interval;
-use crate::job::{Common, Job, Source};
+use crate::job::{Common, Job};
 use crate::pace::{self, Clock, Lead};
 use crate::recorder::{Due, Ending, Recorder, Tally};
-use crate::schedule::Schedule;
 use crate::transport::http1::LastHead;
 use crate::transport::poll::{Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::transport::raw::Connection;
+use crate::work::Work;
 use opening::Openings;
 use reports::outcome::ErrorKind;
 use std::io;
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -64,8 +63,7 @@ struct Worker {
     clock: Clock,
     common: Arc<Common>,
     past: UnboundedSender<Interval>,
-    /// What is still to come of an open loop's schedule.
-    schedule: Option<Peekable<Schedule>>,
+    work: Work,
     pool: Pool<Connection>,
     openings: Openings,
     poll: Poll,
@@ -73,8 +71,6 @@ struct Worker {
     buffer: Box<[u8]>,
     last_head: LastHead,
     serial: u32,
-    /// How many requests a closed loop has sent.
-    closed_sent: u64,
     /// When a closed loop tries again to open what it has lost.
     reopen_at: u64,
     /// How many connections have part of a request still to write.
@@ -94,25 +90,20 @@ struct Worker {
 impl Worker {
     fn new(
         job: Job,
-        recorder: Recorder,
+        mut recorder: Recorder,
         clock: Clock,
         common: Arc<Common>,
         past: UnboundedSender<Interval>,
     ) -> io::Result<Self> {
-        let schedule = match &job.source {
-            Source::Open(schedule) => Some(schedule.clone().peekable()),
-            Source::Closed(_) => None,
-        };
         Ok(Self {
             pool: Pool::new(job.connections, job.backlog),
             openings: Openings::new(job.address.clone(), job.sources.clone(), job.share.0),
             poll: Poll::new()?,
+            work: Work::of(&job, &mut recorder),
             recorder,
-            schedule,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             last_head: LastHead::default(),
             serial: 0,
-            closed_sent: 0,
             reopen_at: u64::MAX,
             writing: 0,
             again: Vec::new(),
@@ -138,7 +129,7 @@ impl Worker {
                 self.read_unread()?;
             }
             self.fire(now);
-            let next = self.next_arrival();
+            let next = self.work.next();
             if self.unread_since.is_some_and(|since| next > since + LATE_READ_NS) || !self.pool.has_idle() {
                 self.read_unread()?;
             }
@@ -163,12 +154,13 @@ impl Worker {
         let last = self.recorder.roll(self.pool.gauges());
         // The receiver outlives the threads; if it is gone, so is whoever wanted to know.
         let _ = self.past.send(last);
+        self.recorder.tally_mut().not_begun = self.work.not_begun();
         self.recorder.finish()
     }
 
     /// When something has to be done next if no socket becomes ready before; `None` when nothing has to be any more.
     fn deadline(&mut self, now: u64) -> Option<u64> {
-        let next = self.next_arrival();
+        let next = self.work.next();
         let over = now >= self.job.end_ns && next == u64::MAX;
         if (over && self.pool.is_quiet()) || self.common.stop.load(Ordering::Relaxed) {
             return None;
@@ -245,21 +237,14 @@ impl Worker {
         Ok(found)
     }
 
-    /// The next intended instant of the schedule.
-    fn next_arrival(&mut self) -> u64 {
-        self.schedule.as_mut().and_then(Peekable::peek).map_or(u64::MAX, |arrival| arrival.offset_ns)
-    }
-
     /// Sends what is due.
     fn fire(&mut self, now: u64) {
-        while self.next_arrival() <= now {
-            let Some(arrival) = self.schedule.as_mut().and_then(Iterator::next) else { return };
-            let due = Due { index: arrival.index, intended: arrival.offset_ns, step: arrival.step, entry: 0 };
-            self.recorder.planned(&due, now);
+        while let Some(due) = self.work.take_due(now, &mut self.recorder) {
             if self.pool.wait(due) {
                 self.dispatch();
             } else {
                 self.recorder.dropped(&due);
+                self.work.failed(&due, now, &mut self.recorder);
                 self.recorder.tally_mut().saturated |= self.pool.saturated();
             }
         }
@@ -275,7 +260,10 @@ impl Worker {
     /// Writes one request on a free connection.
     fn send(&mut self, id: Id, due: Due) {
         let Some(connection) = self.pool.connection(id) else { return self.pool.wait_first(due) };
-        let request = self.job.requests.pick(due.index);
+        if self.work.reads_answers() {
+            connection.capture.get_or_insert_default().begin(self.work.wants(&due));
+        }
+        let request = self.work.encode(&due);
         let sent = self.clock.ns();
         match connection.start(request) {
             Ok(written) => {
@@ -305,40 +293,34 @@ impl Worker {
         }
     }
 
-    /// In a closed loop a request is due when a connection is free.
+    /// The next request of a closed loop.
     fn next_of_closed(&mut self, now: u64) -> Option<Due> {
-        let waiting = self.pool.next_waiting();
-        if waiting.is_some() {
-            return waiting;
-        }
-        let Source::Closed(ends) = &self.job.source else { return None };
-        let step = ends.iter().position(|end| now < *end)?;
-        let index = self.closed_sent * self.job.share.1 as u64 + self.job.share.0 as u64;
-        self.closed_sent += 1;
-        let due = Due { index, intended: now, step, entry: 0 };
-        // It counts from when it could have been sent, which is no lateness of this thread's.
-        self.recorder.planned(&due, due.intended);
-        Some(due)
+        self.pool.next_waiting().or_else(|| self.work.next_of_closed(now, &mut self.recorder))
     }
 
     /// Ends the requests whose time is over, sent or waiting.
     fn expire(&mut self, now: u64) {
         let limit = self.job.timeout_ns;
         let over = |intended: u64| intended.saturating_add(limit) <= now;
-        let timeout = Ending::Error(ErrorKind::Timeout);
         while let Some((id, flight)) = self.pool.first_flight().map(|(id, flight)| (id, *flight)) {
             if !over(flight.due.intended) {
                 break;
             }
             self.pool.land(id);
-            self.recorder.done(&flight.due, Some(flight.sent), now, timeout);
+            self.lost(&flight.due, Some(flight.sent), now, ErrorKind::Timeout);
             self.remove(id);
         }
         while let Some(due) = self.pool.first_waiting().copied().filter(|due| over(due.intended)) {
             self.pool.next_waiting();
-            self.recorder.done(&due, None, now, timeout);
+            self.lost(&due, None, now, ErrorKind::Timeout);
         }
         self.give_up_opening(now);
+    }
+
+    /// A request ended without an answer.
+    fn lost(&mut self, due: &Due, sent: Option<u64>, now: u64, kind: ErrorKind) {
+        self.recorder.done(due, sent, now, Ending::Error(kind));
+        self.work.failed(due, now, &mut self.recorder);
     }
 
     /// The time. Whatever is recorded at it goes into its own interval: those that are past have been handed over.

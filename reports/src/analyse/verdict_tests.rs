@@ -34,7 +34,15 @@ const CASES: [Case; 29] = [
     ("woke in time", |_, found| found.wakeup_lag_p99_ms = 1.0, None),
     ("stalled", |_, found| found.stalled_share = 0.011, Some("kept from running for 1.1 % of the time")),
     ("hardly stalled", |_, found| found.stalled_share = 0.01, None),
-    ("starved", |_, found| found.starved_share = 0.06, Some("waited for its CPU for 6 % of the time")),
+    (
+        "starved",
+        |run, found| {
+            run.generator.receive_clock = "process".into();
+            found.starved_share = 0.06;
+        },
+        Some("waited for its CPU for 6 % of the time"),
+    ),
+    ("starved, but timed by the kernel", |_, found| found.starved_share = 0.06, None),
     ("hardly starved", |_, found| found.starved_share = 0.05, None),
     (
         "its own lateness decided a threshold",

@@ -1,7 +1,7 @@
 //! What became of each kind of request of a scenario, and of its sessions.
 
 use super::Distribution;
-use crate::outcome::{Counts, Errors};
+use crate::outcome::Errors;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
