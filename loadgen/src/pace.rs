@@ -60,7 +60,7 @@ impl Clock {
     }
 
     /// What the wall clock shows when this one shows zero, in nanoseconds since 1970: it turns the kernel's timestamps into
-    /// times of the run. It only changes when somebody sets the wall clock.
+    /// times of the run. It only changes when somebody sets the wall clock. To be asked once this clock runs.
     pub(crate) fn zero_on_the_wall(&self) -> u64 {
         let reading = || {
             let before = self.ns();

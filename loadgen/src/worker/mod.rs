@@ -107,7 +107,7 @@ impl Worker {
             reopen_at: u64::MAX,
             writing: 0,
             again: Vec::new(),
-            wall_zero: clock.zero_on_the_wall(),
+            wall_zero: 0,
             may_read_late: false,
             lead: Lead::default(),
             unread_since: None,
@@ -122,6 +122,7 @@ impl Worker {
     fn work(&mut self) -> io::Result<()> {
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
         self.clock.sleep_until(0);
+        self.wall_zero = self.clock.zero_on_the_wall();
         self.open_all();
         loop {
             let now = self.now();
