@@ -230,9 +230,8 @@ mod tests {
     }
 
     async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
-        let client =
-            reqwest::Client::builder().tls_backend_preconfigured(crate::client::tls::none().unwrap());
-        let call = client.build().unwrap().get(format!("http://{address}{path}"));
+        let client = crate::observe::reader(std::time::Duration::from_secs(5)).unwrap();
+        let call = client.get(format!("http://{address}{path}"));
         let answer = call.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }

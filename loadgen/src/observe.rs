@@ -2,6 +2,7 @@
 //! the CPU that its processes used. The reference target has no other channel: any system with exporters is read alike.
 
 use crate::client::tls;
+use crate::failure::{Failure, Outcome};
 use crate::pace;
 use crate::plan::Observe;
 use reqwest::redirect::Policy;
@@ -86,12 +87,19 @@ impl Observer {
     }
 }
 
+/// A client that reads what is at a http:// URL, and nothing else: no proxy, no redirects, and within `limit`.
+///
+/// # Errors
+/// The host's fault: there is no client.
+pub(crate) fn reader(limit: Duration) -> Outcome<reqwest::Client> {
+    let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(limit);
+    let client = client.tls_backend_preconfigured(tls::none()?).build();
+    client.map_err(|e| Failure::host(format!("there is no HTTP client: {e}")))
+}
+
 impl Shared {
     async fn sample(self: Rc<Self>) {
-        // No proxy, no redirects: an endpoint is read where it is.
-        let Ok(tls) = tls::none() else { return };
-        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(LIMIT);
-        let Ok(client) = client.tls_backend_preconfigured(tls).build() else { return };
+        let Ok(client) = reader(LIMIT) else { return };
         loop {
             let last = self.ending.get();
             let count = self.samples.borrow().len();

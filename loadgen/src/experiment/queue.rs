@@ -2,10 +2,9 @@
 //! saw, and takes it down again.
 
 use crate::failure::{Failure, Outcome};
-use crate::pace;
 use crate::schedule::SplitMix;
 use crate::target::{self, Process};
-use reqwest::redirect::Policy;
+use crate::{observe, pace};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -118,15 +117,10 @@ impl Queue {
     /// The target's fault: it does not say.
     pub(crate) async fn seen(&self) -> Outcome<Seen> {
         let url = format!("http://{}/stats", self.address);
-        let ask = async {
-            let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build()?;
-            client.get(&url).send().await?.error_for_status()?.text().await
-        };
+        let client = observe::reader(LIMIT)?;
+        let ask = async { client.get(&url).send().await?.error_for_status()?.text().await };
         let refused = |why: String| Failure::target(format!("the queue does not say what it saw: {why}"));
-        let text = match pace::within(LIMIT, ask).await {
-            Some(answer) => answer.map_err(|e| refused(e.to_string()))?,
-            None => return Err(refused(format!("no answer within {LIMIT:?}"))),
-        };
+        let text = ask.await.map_err(|e: reqwest::Error| refused(e.to_string()))?;
         serde_json::from_str(&text).map_err(|e| refused(e.to_string()))
     }
 
