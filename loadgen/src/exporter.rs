@@ -230,7 +230,7 @@ mod tests {
     }
 
     async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
-        let client = crate::observe::reader(std::time::Duration::from_secs(5)).unwrap();
+        let client = crate::observe::reader(Duration::from_secs(5)).unwrap();
         let call = client.get(format!("http://{address}{path}"));
         let answer = call.send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())

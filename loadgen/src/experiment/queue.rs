@@ -2,9 +2,9 @@
 //! saw, and takes it down again.
 
 use crate::failure::{Failure, Outcome};
+use crate::observe;
 use crate::schedule::SplitMix;
 use crate::target::{self, Process};
-use crate::{observe, pace};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
