@@ -7,25 +7,24 @@
 //! alone and reads afterwards what came meanwhile: the kernel has noted when that was, and a wake-up is what costs most.
 
 mod connection;
+pub(crate) mod job;
 mod opening;
 
 use crate::interval::Interval;
 use crate::pace::{self, Clock, Lead};
 use crate::recorder::{Due, Ending, Recorder, Tally};
-use crate::request::Requests;
 use crate::schedule::Schedule;
-use crate::transport::address::Address;
 use crate::transport::http1::LastHead;
 use crate::transport::poll::{Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::transport::raw::Connection;
+use job::{Common, Job, Source};
 use opening::Openings;
 use reports::outcome::ErrorKind;
 use std::io;
 use std::iter::Peekable;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -42,53 +41,6 @@ const RECONNECT_NS: u64 = 100_000_000;
 const LATE_READ_NS: u64 = 1_000_000;
 /// Answers that may lie there are smaller than this, a fraction of what a socket holds: nothing waits for room.
 const LATE_READ_BYTES: usize = 16 * 1024;
-
-/// What a thread is to do.
-#[derive(Debug)]
-pub(crate) struct Job {
-    /// The share's number, and how many shares there are.
-    pub(crate) share: (usize, usize),
-    /// When requests are sent.
-    pub(crate) source: Source,
-    /// When the run ends if nothing is under way any more, whether requests are due until then or not.
-    pub(crate) end_ns: u64,
-    /// What is sent.
-    pub(crate) requests: Arc<Requests>,
-    /// Where it is sent.
-    pub(crate) address: Address,
-    /// At most so many connections.
-    pub(crate) connections: usize,
-    /// At most so many requests wait for a connection.
-    pub(crate) backlog: usize,
-    /// From the intended instant.
-    pub(crate) timeout_ns: u64,
-    /// Which status codes are expected, by code.
-    pub(crate) expected: Arc<[bool; 1000]>,
-    /// Addresses that connections come from, in turn; none: as the kernel chooses.
-    pub(crate) sources: Vec<IpAddr>,
-    /// A connection is closed after so many requests.
-    pub(crate) requests_per_connection: u64,
-}
-
-/// When a thread sends.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// At the instants of a schedule: an open loop.
-    Open(Schedule),
-    /// As fast as the connections go, until these ends of the plan's steps: a closed loop.
-    Closed(Vec<u64>),
-}
-
-/// What all threads of a run share; none of it is touched per request.
-#[derive(Debug, Default)]
-pub(crate) struct Common {
-    /// Set when the run is to stop early.
-    pub(crate) stop: AtomicBool,
-    /// Connections open now.
-    pub(crate) open: AtomicU64,
-    /// The most that ever were.
-    pub(crate) most_open: AtomicU64,
-}
 
 /// Runs one job to its end, on a thread of its own.
 ///
@@ -399,11 +351,5 @@ impl Worker {
             self.wall_zero = self.clock.zero_on_the_wall();
         }
         now
-    }
-}
-
-impl Source {
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Open(_))
     }
 }
