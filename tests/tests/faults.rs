@@ -1,9 +1,14 @@
 //! Runs against a server that misbehaves: nothing is lost, every fault has its name, and every run ends.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and being away takes its time"
+)]
 
 use e2e::rogue::{ALL, Deed, Outcome, Rogue, Script};
-use e2e::{conserved, loadgen};
+use e2e::{Running, conserved, loadgen, until};
 use serde_json::Value;
+use std::time::Duration;
 
 fn run(options: &str, rogue: &Rogue) -> Value {
     loadgen(&format!("{options} --no-report -q --json - {}", rogue.aim())).json()
@@ -58,5 +63,40 @@ fn only(deed: Deed) {
 fn every_fault_is_counted_under_its_own_kind() {
     for some in ALL.chunks(8) {
         std::thread::scope(|all| some.iter().for_each(|deed| drop(all.spawn(|| only(*deed)))));
+    }
+}
+
+#[test]
+fn a_closed_loop_goes_on_after_requests_that_have_timed_out() {
+    let rogue = Rogue::tcp(Script::Always(Deed::Silence));
+    let run = run("-c 3 -d 1s -t 100ms", &rogue);
+    adds_up(&run);
+    assert_eq!(errors(&run), [("timeout", n(&run["planned"]))], "{run}");
+    assert!(n(&run["planned"]) > 3 * 3, "each connection is worth one request a timeout: {run}");
+    assert!(run["connections_max"] == 3, "{run}");
+}
+
+#[test]
+fn a_target_that_goes_away_and_comes_back_is_found_again() {
+    for (options, mut rogue) in [
+        ("--rps 200 -d 2s", Rogue::tcp(Script::Always(Deed::Length))),
+        ("--rps 200 -d 2s", Rogue::unix(Script::Always(Deed::Length))),
+        ("-c 4 -d 2s", Rogue::tcp(Script::Always(Deed::Length))),
+        ("-c 4 -d 2s", Rogue::unix(Script::Always(Deed::Length))),
+    ] {
+        let line = format!("{options} -t 1s --no-report -q --json - {}", rogue.aim());
+        let run = Running::loadgen(&line);
+        until("the load has begun", || rogue.requests() > 20);
+        rogue.go_away();
+        std::thread::sleep(Duration::from_millis(300));
+        rogue.come_back();
+        let before = rogue.requests();
+        until("it is found again", || rogue.requests() > before + 20);
+        let run = run.wait().json();
+        adds_up(&run);
+        assert!(n(&run["errors"]["connect"]) > 0 && n(&run["ok"]) > 40, "{line}: {run}");
+        assert!(errors(&run).iter().all(|(kind, _)| ["connect", "reset"].contains(kind)), "{line}: {run}");
+        // What a closed loop has lost comes back after a pause; until then nothing hammers.
+        assert!(n(&run["errors"]["connect"]) <= 200, "{line}: {run}");
     }
 }

@@ -20,25 +20,22 @@ impl Worker {
             self.recorder.tally_mut().saturated = true;
         }
         if now >= self.reopen_at {
-            self.reopen_at = u64::MAX;
-            self.open_all();
+            (self.held, self.reopen_at) = (0, u64::MAX);
         }
-        while self.job.source.is_open() && self.pool.begin_connect() {
+        while self.may_open(now) {
             let opened = self.openings.begin(&self.poll, now);
             self.opened(opened);
         }
     }
 
-    /// Opens all connections of a closed loop, as long as there is something to send on them.
-    pub(super) fn open_all(&mut self) {
-        let now = self.clock.ns();
-        let wanted = self.pool.first_waiting().is_some() || now < self.job.end_ns;
-        // One that fails at once is not tried again at once.
-        while !self.job.source.is_open() && wanted && now < self.reopen_at && self.pool.begin_spare_connect()
-        {
-            let opened = self.openings.begin(&self.poll, now);
-            self.opened(opened);
+    /// Whether one more connection is to be opened now; if so, it counts as being opened. A closed loop wants all that it may
+    /// have, for as long as there is something to send, but for those that could not be opened a moment ago.
+    fn may_open(&mut self, now: u64) -> bool {
+        if self.job.source.is_open() {
+            return self.pool.begin_connect();
         }
+        let wanted = self.pool.first_waiting().is_some() || now < self.job.end_ns;
+        wanted && self.pool.lacking() > self.held && self.pool.begin_spare_connect()
     }
 
     /// A socket is ready.
@@ -117,6 +114,7 @@ impl Worker {
             self.recorder.done(&due, None, now, Ending::Error(kind));
         }
         if !open {
+            self.held += 1;
             self.reopen_at = self.reopen_at.min(now + RECONNECT_NS);
         }
     }
@@ -221,11 +219,9 @@ impl Worker {
             self.recorder.done(&due, Some(sent), now, Ending::Error(kind));
         }
         self.remove(id);
-        // In an open loop, those that are needed are opened in the loop's next turn.
-        self.open_all();
     }
 
-    /// Closes a connection.
+    /// Closes a connection. Another one is opened in the loop's next turn, if it is needed.
     pub(super) fn remove(&mut self, id: Id) {
         if let Some((connection, _)) = self.pool.remove(id) {
             self.writing -= usize::from(connection.is_writing());

@@ -76,7 +76,8 @@ struct Worker {
     serial: u32,
     /// How many requests a closed loop has sent.
     closed_sent: u64,
-    /// When a closed loop tries again to open what it has lost.
+    /// How many connections of a closed loop could not be opened, and when that is tried again.
+    held: usize,
     reopen_at: u64,
     /// How many connections have part of a request still to write.
     writing: usize,
@@ -114,6 +115,7 @@ impl Worker {
             last_head: LastHead::default(),
             serial: 0,
             closed_sent: 0,
+            held: 0,
             reopen_at: u64::MAX,
             writing: 0,
             again: Vec::new(),
@@ -132,7 +134,6 @@ impl Worker {
     fn work(&mut self) -> io::Result<()> {
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
         self.clock.sleep_until(0);
-        self.open_all();
         loop {
             let now = self.now();
             if !self.pool.has_idle() {
