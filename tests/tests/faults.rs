@@ -100,3 +100,13 @@ fn a_target_that_goes_away_and_comes_back_is_found_again() {
         assert!(n(&run["errors"]["connect"]) <= 200, "{line}: {run}");
     }
 }
+
+#[test]
+fn an_end_that_comes_with_an_answer_costs_no_further_request() {
+    let rogue = Rogue::tcp(Script::Always(Deed::Unannounced));
+    let run = run("-c 4 -d 1s", &rogue);
+    adds_up(&run);
+    // The kernel queues the bytes of a segment before its end, and may be asked just between the two.
+    assert!(n(&run["errors"]["reset"]) * 100 <= n(&run["ok"]) && n(&run["ok"]) > 0, "{run}");
+    assert!(n(&run["ok"]) <= rogue.did(|deed| deed.outcome() == Outcome::Ok), "{run}");
+}

@@ -150,7 +150,7 @@ impl Worker {
                 Ok(None) => return,
                 Ok(Some(Received { bytes: 0, .. })) => return self.ended(id, now),
                 Ok(Some(received)) => {
-                    self.received(id, received, now);
+                    self.received(id, received, ready.ends, now);
                     if received.bytes < self.buffer.len() && !ready.ends {
                         return;
                     }
@@ -161,8 +161,8 @@ impl Worker {
         self.again.push(ready);
     }
 
-    /// Bytes have come.
-    fn received(&mut self, id: Id, received: Received, now: u64) {
+    /// Bytes have come; `ends`: and after them the end of the connection, so that no other request can be sent on it.
+    fn received(&mut self, id: Id, received: Received, ends: bool, now: u64) {
         self.recorder.moved(0, received.bytes);
         let flight = self.pool.flight(id).copied();
         let (Some(connection), Some(flight)) = (self.pool.connection(id), flight) else {
@@ -181,7 +181,8 @@ impl Worker {
                 Err(_) => return self.closed(id, ErrorKind::Protocol, now),
             };
         let served = connection.requests >= self.job.requests_per_connection;
-        let reusable = answer.reusable && used == bytes.len() && !connection.is_writing() && !served;
+        let whole = used == bytes.len() && !connection.is_writing();
+        let reusable = answer.reusable && whole && !served && !ends;
         let done = self.done_at(&received, &flight, now);
         self.answered(id, answer.status, done);
         if reusable { self.ready(id, now) } else { self.closed(id, ErrorKind::Reset, now) }
