@@ -110,3 +110,22 @@ fn an_end_that_comes_with_an_answer_costs_no_further_request() {
     assert!(n(&run["errors"]["reset"]) * 100 <= n(&run["ok"]) && n(&run["ok"]) > 0, "{run}");
     assert!(n(&run["ok"]) <= rogue.did(|deed| deed.outcome() == Outcome::Ok), "{run}");
 }
+
+/// A file of five megabytes.
+fn large(dir: &tempfile::TempDir) -> String {
+    let body = dir.path().join("body");
+    std::fs::write(&body, vec![b'x'; 5_000_000]).unwrap();
+    body.display().to_string()
+}
+
+#[test]
+fn an_answer_that_comes_before_the_body_has_gone_counts() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let body = large(&dir);
+    let script = Script::Always(Deed::TooLarge);
+    for rogue in [Rogue::tcp(script), Rogue::unix(script)] {
+        let run = run(&format!("-X POST --body-file {body} --rps 50 -d 1s -t 5s"), &rogue);
+        adds_up(&run);
+        assert_eq!(errors(&run), [("status", 50)], "{run}");
+    }
+}

@@ -47,7 +47,13 @@ impl Worker {
         let id = (ready.key & 0xffff_ffff) as Id;
         let known = self.pool.connection(id).is_some_and(|c| u64::from(c.serial) == ready.key >> 32);
         // It may have been closed since the kernel said so.
-        if known && self.write(id) && ready.readable {
+        if !known {
+            return;
+        }
+        if !self.write(id) {
+            // The answer may lie there all the same: some refuse a body before they have read it.
+            self.read(id, Ready { readable: true, ends: true, ..ready }, now);
+        } else if ready.readable {
             self.read(id, ready, now);
         }
     }
@@ -119,22 +125,14 @@ impl Worker {
         }
     }
 
-    /// Goes on writing; `false` when the connection has ended by it.
+    /// Goes on writing; `false` when nothing can be written any more.
     fn write(&mut self, id: Id) -> bool {
         let Some(connection) = self.pool.connection(id).filter(|c| c.is_writing()) else { return true };
-        match connection.write() {
-            Ok(written) => {
-                let done = !connection.is_writing();
-                self.recorder.moved(written, 0);
-                self.writing -= usize::from(done);
-                true
-            }
-            Err(_) => {
-                let now = self.now();
-                self.closed(id, ErrorKind::Reset, now);
-                false
-            }
-        }
+        let Ok(written) = connection.write() else { return false };
+        let done = !connection.is_writing();
+        self.recorder.moved(written, 0);
+        self.writing -= usize::from(done);
+        true
     }
 
     /// Reads the connection empty. A read that does not fill the buffer has done that, but for the end. A long answer has to
