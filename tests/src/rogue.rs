@@ -159,15 +159,15 @@ fn accept(shared: &Arc<Shared>, listener: &Listener) {
 impl Shared {
     /// Serves one connection to its end. Whoever drops the stream closes it.
     fn serve(&self, stream: &Stream) {
-        while stream.request() {
+        while let Some(body) = stream.request() {
             let deed = self.script.deed(self.requests.fetch_add(1, Ordering::SeqCst));
             if deed == Deed::Hold {
                 let free = self.gate.0.lock().unwrap();
                 drop(self.gate.1.wait_while(free, |free| !*free).unwrap());
             }
             // Before the client can know of it. A write fails only when the client has gone.
-            self.did[deed as usize].fetch_add(1, Ordering::SeqCst);
-            if !deed.perform(stream).unwrap_or(false) {
+            self.did[deed.number()].fetch_add(1, Ordering::SeqCst);
+            if !deed.perform(stream, body).unwrap_or(false) {
                 return;
             }
         }

@@ -10,6 +10,9 @@ use e2e::{Running, conserved, loadgen, until};
 use serde_json::Value;
 use std::time::Duration;
 
+/// What a run may take that keeps nothing of what it sends and receives, and has a few connections.
+const LITTLE: u64 = 40_000_000;
+
 fn run(options: &str, rogue: &Rogue) -> Value {
     loadgen(&format!("{options} --no-report -q --json - {}", rogue.aim())).json()
 }
@@ -128,4 +131,24 @@ fn an_answer_that_comes_before_the_body_has_gone_counts() {
         adds_up(&run);
         assert_eq!(errors(&run), [("status", 50)], "{run}");
     }
+}
+
+#[test]
+fn a_large_body_is_kept_once_and_arrives_whole() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let post = format!("-X POST --body-file {} -d 1s", large(&dir));
+    let script = Script::Always(Deed::Upload);
+    for reader in [Rogue::tcp(script), Rogue::unix(script)] {
+        let run = run(&format!("{post} --rps 10 -t 20s"), &reader);
+        adds_up(&run);
+        assert_eq!((n(&run["ok"]), errors(&run)), (10, vec![]), "{run}");
+        assert!(n(&run["bytes"]["sent"]) > 10 * 5_000_000, "{run}");
+    }
+    let deaf = Rogue::tcp(Script::Always(Deed::Hold));
+    let run = run(&format!("{post} --rps 100 -t 300ms"), &deaf);
+    adds_up(&run);
+    assert_eq!(errors(&run), [("timeout", 100)], "{run}");
+    assert!(n(&run["connections_max"]) > 20, "{run}");
+    // The body, and what any run has.
+    assert!(n(&run["generator"]["max_rss_bytes"]) < 5_000_000 + LITTLE, "{run}");
 }

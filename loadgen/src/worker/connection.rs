@@ -127,8 +127,10 @@ impl Worker {
 
     /// Goes on writing; `false` when nothing can be written any more.
     fn write(&mut self, id: Id) -> bool {
-        let Some(connection) = self.pool.connection(id).filter(|c| c.is_writing()) else { return true };
-        let Ok(written) = connection.write() else { return false };
+        let index = self.pool.flight(id).map(|flight| flight.due.index);
+        let connection = self.pool.connection(id).filter(|connection| connection.is_writing());
+        let (Some(connection), Some(index)) = (connection, index) else { return true };
+        let Ok(written) = connection.write(self.job.requests.pick(index)) else { return false };
         let done = !connection.is_writing();
         self.recorder.moved(written, 0);
         self.writing -= usize::from(done);

@@ -33,6 +33,8 @@ pub enum Deed {
     Idle,
     /// Answers when it is let go.
     Hold,
+    /// Reads the body, slowly, and answers when it was whole.
+    Upload,
     /// 503.
     Busy,
     /// Refuses a body before reading it, and closes.
@@ -99,8 +101,8 @@ impl Outcome {
     }
 }
 
-/// All of them, in their own order.
-pub const ALL: [Deed; 31] = [
+/// All of them.
+pub const ALL: [Deed; 32] = [
     Deed::Length,
     Deed::Chunked,
     Deed::UntilClose,
@@ -114,6 +116,7 @@ pub const ALL: [Deed; 31] = [
     Deed::Drip,
     Deed::Idle,
     Deed::Hold,
+    Deed::Upload,
     Deed::Busy,
     Deed::TooLarge,
     Deed::Reset,
@@ -143,7 +146,7 @@ impl Deed {
         use Deed::*;
         match self {
             Length | Chunked | UntilClose | NoContent | NotModified | Interim | Pieces | Goodbye
-            | Unannounced | Excess | Drip | Idle | Hold => Outcome::Ok,
+            | Unannounced | Excess | Drip | Idle | Hold | Upload => Outcome::Ok,
             Busy | TooLarge => Outcome::Status,
             Reset | Nothing | HalfHead | HalfBody | HalfChunk => Outcome::Reset,
             Garbage | EndlessHead | BadSize | HugeSize | LongChunk | TwoLengths => Outcome::Protocol,
@@ -156,8 +159,14 @@ impl Deed {
         matches!(self, Self::Unannounced | Self::Idle)
     }
 
-    /// Does it; whether the connection goes on. Only a client that has gone makes it fail.
-    pub(super) fn perform(self, stream: &Stream) -> io::Result<bool> {
+    /// Its place among all of them.
+    pub(super) fn number(self) -> usize {
+        ALL.iter().position(|deed| *deed == self).unwrap()
+    }
+
+    /// Does it to a request whose body has this length; whether the connection goes on. Only a client that has gone makes it
+    /// fail.
+    pub(super) fn perform(self, stream: &Stream, body: usize) -> io::Result<bool> {
         if let Some((text, goes_on)) = self.text() {
             stream.write(text.as_bytes())?;
             return Ok(goes_on);
@@ -186,6 +195,20 @@ impl Deed {
             Self::Idle => {
                 stream.write(GOOD.as_bytes())?;
                 stream.patience(Some(Duration::from_millis(5)))?;
+                return Ok(true);
+            }
+            Self::Upload => {
+                let (mut left, mut buffer) = (body, vec![0; 64 * 1024]);
+                while left > 0 {
+                    let n = stream.read(&mut buffer)?;
+                    // Each byte of a body that is sent here is this one.
+                    if n == 0 || n > left || buffer[..n].iter().any(|byte| *byte != b'x') {
+                        return Ok(false);
+                    }
+                    left -= n;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                stream.write(GOOD.as_bytes())?;
                 return Ok(true);
             }
             Self::Silence | Self::Short => {

@@ -79,17 +79,18 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Reads the head of a request; `false` when there is none any more. A body is left where it is.
-    pub(super) fn request(&self) -> bool {
-        let mut tail = [0; 4];
-        while tail != *b"\r\n\r\n" {
+    /// Reads the head of a request, and gives the length of its body, which is left where it is; `None` when there is no
+    /// request any more.
+    pub(super) fn request(&self) -> Option<usize> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            if !matches!(self.read(&mut byte), Ok(1)) {
-                return false;
-            }
-            tail = [tail[1], tail[2], tail[3], byte[0]];
+            self.read(&mut byte).ok().filter(|n| *n > 0)?;
+            head.extend(byte);
         }
-        true
+        let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        Some(length.map_or(0, |length| length.parse().unwrap()))
     }
 
     /// Reads some bytes.
