@@ -6,7 +6,8 @@
 )]
 
 use e2e::rogue::{ALL, Deed, Outcome, Rogue, Script};
-use e2e::{Running, conserved, loadgen, until};
+use e2e::{Running, conserved, loadgen, signal, until};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -151,4 +152,22 @@ fn a_large_body_is_kept_once_and_arrives_whole() {
     assert!(n(&run["connections_max"]) > 20, "{run}");
     // The body, and what any run has.
     assert!(n(&run["generator"]["max_rss_bytes"]) < 5_000_000 + LITTLE, "{run}");
+}
+
+#[test]
+fn what_came_in_time_is_ok_however_late_it_is_read() {
+    let rogue = Rogue::tcp(Script::Always(Deed::Hold));
+    let line = format!("--rps 600 -d 1s -t 2s -c 500 --no-report -q --json - {}", rogue.aim());
+    let run = Running::loadgen(&line);
+    until("more requests are under way than are looked at together", || rogue.requests() > 350);
+    signal(run.pid(), Signal::STOP);
+    let held = rogue.requests();
+    rogue.let_go();
+    until("all are answered", || rogue.did(|deed| deed == Deed::Hold) >= held);
+    std::thread::sleep(Duration::from_millis(2_200));
+    signal(run.pid(), Signal::CONT);
+    let run = run.wait().json();
+    adds_up(&run);
+    assert!(n(&run["ok"]) >= held, "{held} were answered in time: {run}");
+    assert!(run["ok_response_ms"]["max"].as_f64() < Some(2_002.0), "{run}");
 }

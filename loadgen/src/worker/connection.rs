@@ -183,13 +183,15 @@ impl Worker {
         let served = connection.requests >= self.job.requests_per_connection;
         let whole = used == bytes.len() && !connection.is_writing();
         let reusable = answer.reusable && whole && !served && !ends;
-        let done = self.done_at(&received, &flight, now);
+        let done = self.done_at(&received, &flight);
         self.answered(id, answer.status, done);
         if reusable { self.ready(id, now) } else { self.closed(id, ErrorKind::Reset, now) }
     }
 
     /// When the last bytes of an answer reached this host: by the kernel's word, unless that cannot be.
-    fn done_at(&mut self, received: &Received, flight: &Flight, now: u64) -> u64 {
+    fn done_at(&mut self, received: &Received, flight: &Flight) -> u64 {
+        // Later than the read, so that no stamp is thrown away for having come while others were attended to.
+        let now = self.clock.ns();
         let stamp = received.at_wall_ns.map(|wall| wall.saturating_sub(self.wall_zero));
         let stamp = stamp.filter(|at| (flight.sent..=now).contains(at));
         self.may_read_late = stamp.is_some() && received.bytes < LATE_READ_BYTES;
@@ -205,12 +207,17 @@ impl Worker {
         self.closed(id, ErrorKind::Reset, now);
     }
 
-    /// The request under way on the connection has its whole answer.
-    fn answered(&mut self, id: Id, status: u16, now: u64) {
+    /// The request under way on the connection has its whole answer, which came at `done`: too late, perhaps, although this
+    /// thread comes to it before it has looked for requests whose time is over.
+    fn answered(&mut self, id: Id, status: u16, done: u64) {
         if let Some(Flight { due, sent }) = self.pool.land(id) {
             let expected = self.job.expected.get(usize::from(status)).copied().unwrap_or(false);
-            let ending = if expected { Ending::Ok(status) } else { Ending::Status(status) };
-            self.recorder.done(&due, Some(sent), now, ending);
+            let ending = match done.saturating_sub(due.intended) {
+                late if late > self.job.timeout_ns => Ending::Error(ErrorKind::Timeout),
+                _ if expected => Ending::Ok(status),
+                _ => Ending::Status(status),
+            };
+            self.recorder.done(&due, Some(sent), done, ending);
         }
     }
 

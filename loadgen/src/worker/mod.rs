@@ -15,7 +15,7 @@ use crate::pace::{self, Clock, Lead};
 use crate::recorder::{Due, Ending, Recorder, Tally};
 use crate::schedule::Schedule;
 use crate::transport::http1::LastHead;
-use crate::transport::poll::{Poll, Ready};
+use crate::transport::poll::{BATCH, Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::transport::raw::Connection;
 use job::{Common, Job, Source};
@@ -144,7 +144,7 @@ impl Worker {
             if self.unread_since.is_some_and(|since| next > since + LATE_READ_NS) || !self.pool.has_idle() {
                 self.read_unread()?;
             }
-            self.expire(now);
+            self.expire(now)?;
             self.open(now);
             let Some(deadline) = self.deadline(now) else { return Ok(()) };
             self.wait(deadline)?;
@@ -222,6 +222,19 @@ impl Worker {
     fn read_unread(&mut self) -> io::Result<()> {
         if self.unread_since.take().is_some() {
             self.attend(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has come on any connection.
+    fn read_all(&mut self) -> io::Result<()> {
+        self.unread_since = None;
+        // The kernel names those that are ready in turn, and each connection once.
+        let most = self.pool.gauges().connections as usize / BATCH + 1;
+        for _ in 0..most {
+            if self.attend(Duration::ZERO)? < BATCH {
+                break;
+            }
         }
         Ok(())
     }
@@ -323,10 +336,14 @@ impl Worker {
         Some(due)
     }
 
-    /// Ends the requests whose time is over, sent or waiting.
-    fn expire(&mut self, now: u64) {
+    /// Ends the requests whose time is over, sent or waiting. What the target has answered by then is read first: it is not
+    /// late because this thread was.
+    fn expire(&mut self, now: u64) -> io::Result<()> {
         let limit = self.job.timeout_ns;
         let over = |intended: u64| intended.saturating_add(limit) <= now;
+        if self.pool.first_flight().is_some_and(|(_, flight)| over(flight.due.intended)) {
+            self.read_all()?;
+        }
         let timeout = Ending::Error(ErrorKind::Timeout);
         while let Some((id, flight)) = self.pool.first_flight().map(|(id, flight)| (id, *flight)) {
             if !over(flight.due.intended) {
@@ -341,6 +358,7 @@ impl Worker {
             self.recorder.done(&due, None, now, timeout);
         }
         self.give_up_opening(now);
+        Ok(())
     }
 
     /// The time. Whatever is recorded at it goes into its own interval: those that are past have been handed over.
