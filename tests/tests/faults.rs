@@ -171,3 +171,25 @@ fn what_came_in_time_is_ok_however_late_it_is_read() {
     assert!(n(&run["ok"]) >= held, "{held} were answered in time: {run}");
     assert!(run["ok_response_ms"]["max"].as_f64() < Some(2_002.0), "{run}");
 }
+
+/// The state of a process, as proc_pid_stat(5) has it.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_back_to_sleep() {
+    let rogue = Rogue::tcp(Script::Always(Deed::Silence));
+    let run = Running::loadgen(&format!("-c 1 -d 2s -t 1s --no-report -q --json - {}", rogue.aim()));
+    until("it waits for an answer", || rogue.requests() > 0);
+    for _ in 0..60 {
+        signal(run.pid(), Signal::STOP);
+        until("it is stopped", || state(run.pid()) == Some('T'));
+        signal(run.pid(), Signal::CONT);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let run = run.wait().json();
+    // Each time it is continued its wait is cut short. One that waited for the rest without sleeping would use all of a CPU.
+    assert!(run["generator"]["cpu_s"].as_f64() < Some(0.5), "{run}");
+}

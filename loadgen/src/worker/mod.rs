@@ -148,7 +148,6 @@ impl Worker {
             self.open(now);
             let Some(deadline) = self.deadline(now) else { return Ok(()) };
             self.wait(deadline)?;
-            self.recorder.woken(deadline, self.clock.ns());
         }
     }
 
@@ -191,6 +190,7 @@ impl Worker {
         let left = deadline.saturating_sub(now);
         let since = self.unread_since.unwrap_or(now);
         let late = self.may_read_late
+            && self.job.source.is_open()
             && left > 0
             && deadline <= since + LATE_READ_NS
             && self.writing == 0
@@ -206,22 +206,31 @@ impl Worker {
         }
         self.unread_since = None;
         let limit = if self.again.is_empty() { early.saturating_sub(now) } else { 0 };
-        if self.attend(Duration::from_nanos(limit))? == 0 && limit > 0 {
+        let found = self.poll.wait(Duration::from_nanos(limit))?;
+        if found == 0 && limit > 0 {
             self.wake(early, deadline);
+        } else {
+            self.recorder.woken(deadline, self.clock.ns());
         }
+        self.attend_to_all(found);
         Ok(())
     }
 
-    /// The thread had meant to wake at `early`, for what is due at `deadline`.
+    /// The thread had meant to wake at `early`, for what is due at `deadline`. A signal wakes it before that, and then it is not
+    /// to wait without sleeping.
     fn wake(&mut self, early: u64, deadline: u64) {
-        self.lead.learn(self.clock.ns().saturating_sub(early));
-        self.clock.wait_out(deadline);
+        let now = self.clock.ns();
+        if now >= early {
+            self.lead.learn(now - early);
+            self.clock.wait_out(deadline);
+        }
+        self.recorder.woken(deadline, now);
     }
 
     /// Reads what has come meanwhile, if anything was left unread.
     fn read_unread(&mut self) -> io::Result<()> {
         if self.unread_since.take().is_some() {
-            self.attend(Duration::ZERO)?;
+            self.attend()?;
         }
         Ok(())
     }
@@ -232,18 +241,24 @@ impl Worker {
         // The kernel names those that are ready in turn, and each connection once.
         let most = self.pool.gauges().connections as usize / BATCH + 1;
         for _ in 0..most {
-            if self.attend(Duration::ZERO)? < BATCH {
+            if self.attend()? < BATCH {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Waits for sockets that are ready and attends to them, but for requests that come due meanwhile first. Gives how many
-    /// there were.
-    fn attend(&mut self, limit: Duration) -> io::Result<usize> {
+    /// Attends to the sockets that are ready, and gives how many there were.
+    fn attend(&mut self) -> io::Result<usize> {
+        let found = self.poll.wait(Duration::ZERO)?;
+        self.attend_to_all(found);
+        Ok(found)
+    }
+
+    /// Attends to the sockets of which the last wait has found so many, and to those that were not read empty, but for
+    /// requests that come due meanwhile first.
+    fn attend_to_all(&mut self, found: usize) {
         let before = self.again.len();
-        let found = self.poll.wait(limit)?;
         for n in 0..found {
             let now = self.now();
             self.fire(now);
@@ -257,7 +272,6 @@ impl Worker {
             self.attend_to(self.again[n], now);
         }
         self.again.drain(..before);
-        Ok(found)
     }
 
     /// The next intended instant of the schedule.
