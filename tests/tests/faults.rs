@@ -193,3 +193,81 @@ fn a_run_that_was_stopped_goes_back_to_sleep() {
     // Each time it is continued its wait is cut short. One that waited for the rest without sleeping would use all of a CPU.
     assert!(run["generator"]["cpu_s"].as_f64() < Some(0.5), "{run}");
 }
+
+/// A run under random faults, of a kind that the seed chooses: open or closed, one thread or two, a port or a unix socket,
+/// even or Poisson, and a target that goes away in the middle.
+fn random(seed: u64) {
+    const LENGTH_S: u64 = 1;
+    let has = |bit: u32| seed >> bit & 1 == 1;
+    let script = Script::Random(seed, &ALL);
+    let mut rogue = if has(0) { Rogue::unix(script) } else { Rogue::tcp(script) };
+    rogue.let_go();
+    let (open, rate) = (!has(1), 150 + 50 * (seed % 5));
+    let load = if open { format!("--rps {rate}") } else { String::from("-c 8") };
+    let threads = if has(2) { 2 } else { 1 };
+    let line = format!(
+        "{load} -d {LENGTH_S}s --timeout 300ms --threads {threads} --seed {seed} --no-report -q --json - {}",
+        rogue.aim()
+    );
+    let run = Running::loadgen(&line);
+    if has(3) {
+        until("the load has begun", || rogue.requests() > 20);
+        rogue.go_away();
+        std::thread::sleep(Duration::from_millis(100));
+        rogue.come_back();
+    }
+    let run = run.wait().json();
+    adds_up(&run);
+    if open {
+        assert_eq!(n(&run["planned"]), rate * LENGTH_S, "{line}: {run}");
+    }
+    let (ok, unfinished) = (n(&run["ok"]), n(&run["unfinished"]));
+    let error = |kind: &str| n(&run["errors"][kind]);
+    let did = |outcome: Outcome| rogue.did(|deed| deed.outcome() == outcome);
+    // Nothing is made up: no answer, and no fault that the server did not commit.
+    assert!(ok > 0 && ok <= did(Outcome::Ok), "{line}: {run}");
+    assert!(error("status") <= did(Outcome::Status), "{line}: {run}");
+    assert!(error("protocol") <= did(Outcome::Protocol), "{line}: {run}");
+    let ends = did(Outcome::Reset) + rogue.did(Deed::closes_kept);
+    // Those that were open when it went away, or came to it while it was.
+    let lost = if has(3) { rogue.connections() } else { 0 };
+    assert!(error("reset") <= ends + lost, "{line}: {run}");
+    assert!(has(3) || error("connect") == 0, "{line}: {run}");
+    assert_eq!(error("tls") + error("dns") + error("check") + unfinished, 0, "{line}: {run}");
+    // Nothing is lost: what it did has come to an outcome, if not that one, then because its time was over or it went away.
+    let late = error("timeout") + lost;
+    for (outcome, count) in
+        [(Outcome::Ok, ok), (Outcome::Status, error("status")), (Outcome::Protocol, error("protocol"))]
+    {
+        assert!(count + late >= did(outcome), "{outcome:?} of {line}: {run}");
+    }
+    assert!(run["ok_response_ms"]["max"].as_f64() <= Some(301.0), "{line}: {run}");
+}
+
+#[test]
+fn under_random_faults_nothing_is_lost_and_nothing_is_made_up() {
+    for four in (0..16).collect::<Vec<u64>>().chunks(4) {
+        std::thread::scope(|all| four.iter().for_each(|seed| drop(all.spawn(|| random(*seed)))));
+    }
+}
+
+#[test]
+fn an_answer_without_an_end_takes_time_and_no_memory() {
+    for (deed, kind) in [
+        (Deed::Flood, "timeout"),
+        (Deed::EndlessChunks, "timeout"),
+        (Deed::EndlessInterim, "timeout"),
+        (Deed::EndlessHead, "protocol"),
+    ] {
+        for load in ["--rps 40 --threads 2", "-c 10"] {
+            let rogue = Rogue::tcp(Script::Always(deed));
+            let run = run(&format!("{load} -d 1s -t 400ms"), &rogue);
+            adds_up(&run);
+            assert_eq!(errors(&run), [(kind, n(&run["planned"]))], "{deed:?} {load}: {run}");
+            let rss = n(&run["generator"]["max_rss_bytes"]);
+            assert!(rss < LITTLE, "{deed:?} {load}: {rss}");
+            // More than the kernel alone would have taken.
+            assert!(n(&run["bytes"]["received"]) > 1_000_000, "{deed:?} {load}: {run}");
+        }
+    }
+}
