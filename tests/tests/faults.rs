@@ -7,8 +7,14 @@
 
 use e2e::rogue::{ALL, Deed, Outcome, Rogue, Script};
 use e2e::{Running, conserved, loadgen, signal, until};
+use rustix::net::addr::SocketAddrArg;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
+};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// What a run may take that keeps nothing of what it sends and receives, and has a few connections.
@@ -270,4 +276,38 @@ fn an_answer_without_an_end_takes_time_and_no_memory() {
             assert!(n(&run["bytes"]["received"]) > 1_000_000, "{deed:?} {load}: {run}");
         }
     }
+}
+
+/// A listener whose queue has room for one connection, which the look at whether the target is there takes.
+fn narrow(family: AddressFamily, address: &impl SocketAddrArg) -> OwnedFd {
+    let listener = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    bind(&listener, address).unwrap();
+    listen(&listener, 0).unwrap();
+    listener
+}
+
+#[test]
+fn a_target_that_accepts_no_more_is_waited_for_or_refuses() {
+    let ends = |load: &str, aim: &str, kind: &str| {
+        let run = loadgen(&format!("{load} -d 1s -t 300ms --no-report -q --json - {aim}")).json();
+        adds_up(&run);
+        assert_eq!(errors(&run), [(kind, n(&run["planned"]))], "{load}: {run}");
+        assert!(n(&run["planned"]) >= 10 && n(&run["planned"]) <= 100, "{load}: {run}");
+    };
+    std::thread::scope(|all| {
+        for load in ["--rps 50", "-c 5"] {
+            all.spawn(move || {
+                let listener = narrow(AddressFamily::INET, &SocketAddr::from(([127, 0, 0, 1], 0)));
+                let address = SocketAddr::try_from(getsockname(&listener).unwrap()).unwrap();
+                ends(load, &format!("http://{address}/"), "timeout");
+            });
+            // The kernel keeps nobody waiting for a unix socket: connections are refused, and the run goes on.
+            all.spawn(move || {
+                let dir = tempfile::TempDir::new().unwrap();
+                let path = dir.path().join("s");
+                let _listener = narrow(AddressFamily::UNIX, &SocketAddrUnix::new(&path).unwrap());
+                ends(load, &format!("--unix-socket {} http://rogue.test/", path.display()), "connect");
+            });
+        }
+    });
 }
