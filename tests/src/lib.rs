@@ -186,8 +186,13 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether a process runs (a zombie does not).
 pub fn runs(pid: u32) -> bool {
+    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The state of a process, as proc_pid_stat(5) has it, while there is one.
+pub fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The processes whose command line has `part` in it.

@@ -6,7 +6,7 @@
 )]
 
 use e2e::rogue::{ALL, Deed, Outcome, Rogue, Script};
-use e2e::{Running, conserved, loadgen, signal, until};
+use e2e::{Running, conserved, loadgen, signal, state, until};
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
@@ -176,12 +176,6 @@ fn what_came_in_time_is_ok_however_late_it_is_read() {
     adds_up(&run);
     assert!(n(&run["ok"]) >= held, "{held} were answered in time: {run}");
     assert!(run["ok_response_ms"]["max"].as_f64() < Some(2_002.0), "{run}");
-}
-
-/// The state of a process, as proc_pid_stat(5) has it.
-fn state(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 #[test]
