@@ -133,7 +133,7 @@ impl Reader {
         let seen = self.carry.len();
         let room = (MAX_HEAD + 1 - seen).min(bytes.len());
         self.carry.extend_from_slice(&bytes[..room]);
-        if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)) {
+        if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)).filter(|end| *end <= MAX_HEAD) {
             let carry = std::mem::take(&mut self.carry);
             let (used, head) = Head::parse(&carry[..end])?.ok_or(Malformed)?;
             let whole = self.begin(&head, to_head);
@@ -332,5 +332,7 @@ fn content_length(value: &[u8]) -> Result<u64, Malformed> {
     })
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;
