@@ -3,12 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process has to poll a clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod rogue;
+
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -90,9 +93,15 @@ impl Running {
         self.dir.path()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, which has to come.
     pub fn wait(self) -> Ended {
-        let out = self.child.wait_with_output().unwrap();
+        let (pid, (done, ended)) = (self.pid(), mpsc::channel());
+        std::thread::spawn(move || done.send(self.child.wait_with_output()));
+        let out = ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            signal(pid, Signal::KILL);
+            panic!("process {pid} does not end");
+        });
+        let out = out.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let code = out.status.code().unwrap_or(-1);
         Ended { code, out: text(out.stdout), err: text(out.stderr), dir: self.dir }
@@ -177,8 +186,13 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether a process runs (a zombie does not).
 pub fn runs(pid: u32) -> bool {
+    state(pid).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}
+
+/// The state of a process, as proc_pid_stat(5) has it, while there is one.
+pub fn state(pid: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The processes whose command line has `part` in it.

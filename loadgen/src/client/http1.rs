@@ -3,7 +3,8 @@
 
 use super::fault::{Ended, Fault};
 use super::socket::Stream;
-use crate::transport::capture::{Capture, Sink};
+use crate::transport::capture::Capture;
+use crate::transport::http1::Sink;
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;

@@ -4,7 +4,8 @@
 
 use super::fault::{Ended, Fault};
 use super::socket::Stream;
-use crate::transport::capture::{Capture, Sink};
+use crate::transport::capture::Capture;
+use crate::transport::http1::Sink;
 use bytes::Bytes;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Ping, Reason, RecvStream};

@@ -3,21 +3,8 @@
 
 use crate::scenario::answer::Answered;
 use crate::scenario::script::Wants;
+use crate::transport::http1::Sink;
 use http::HeaderMap;
-
-/// Where a reader puts what it reads.
-pub(crate) trait Sink {
-    /// A whole head, interim ones included: the last one is the answer's.
-    fn head(&mut self, bytes: &[u8]);
-    /// A piece of the body.
-    fn body(&mut self, bytes: &[u8]);
-}
-
-/// Keeps nothing.
-impl Sink for () {
-    fn head(&mut self, _: &[u8]) {}
-    fn body(&mut self, _: &[u8]) {}
-}
 
 /// Keeps what is wanted.
 #[derive(Debug, Default)]

@@ -2,7 +2,6 @@
 //! its status and whether the connection may carry another. It holds at most one incomplete head, never a body, and
 //! touches no socket.
 
-use crate::transport::capture::Sink;
 use httparse::Status;
 use std::mem::MaybeUninit;
 
@@ -24,6 +23,20 @@ pub(crate) struct Answer {
 /// What came is not HTTP, or more than is bearable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
+
+/// Where a reader puts what it reads.
+pub(crate) trait Sink {
+    /// A whole head, interim ones included: the last one is the answer's.
+    fn head(&mut self, bytes: &[u8]);
+    /// A piece of the body.
+    fn body(&mut self, bytes: &[u8]);
+}
+
+/// Keeps nothing.
+impl Sink for () {
+    fn head(&mut self, _: &[u8]) {}
+    fn body(&mut self, _: &[u8]) {}
+}
 
 /// The head that was read last, of any connection: a server mostly answers with the one it answered with before, and bytes that
 /// are equal mean the same.
@@ -147,7 +160,7 @@ impl Reader {
         let seen = self.carry.len();
         let room = (MAX_HEAD + 1 - seen).min(bytes.len());
         self.carry.extend_from_slice(&bytes[..room]);
-        if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)) {
+        if let Some(end) = head_end(&self.carry, seen.saturating_sub(3)).filter(|end| *end <= MAX_HEAD) {
             let carry = std::mem::take(&mut self.carry);
             let (used, head) = Head::parse(&carry[..end])?.ok_or(Malformed)?;
             sink.head(&carry[..used]);
@@ -348,5 +361,7 @@ fn content_length(value: &[u8]) -> Result<u64, Malformed> {
     })
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// So many ready sockets are taken from the kernel at once.
-const BATCH: usize = 128;
+pub(crate) const BATCH: usize = 128;
 
 /// See the module.
 pub(crate) struct Poll {

@@ -139,6 +139,11 @@ impl<C> Pool<C> {
         room
     }
 
+    /// How many connections more might be opened.
+    pub(crate) fn lacking(&self) -> usize {
+        self.max_open.saturating_sub(self.open + self.connecting)
+    }
+
     /// Whether requests wait although no further connection is allowed.
     pub(crate) fn saturated(&self) -> bool {
         self.backlog.len() > self.connecting && self.open + self.connecting >= self.max_open

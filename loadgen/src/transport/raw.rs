@@ -20,23 +20,15 @@ pub(crate) struct Connection {
     pub(crate) capture: Option<Box<Capture>>,
     /// Requests that were begun on it.
     pub(crate) requests: u64,
-    /// What the kernel did not take of the current request at once, and how much of that it has taken since.
-    rest: Vec<u8>,
-    taken: usize,
+    /// How much of the current request the kernel has taken, where that is not all of it. The request itself is not kept here:
+    /// a large one would be kept as often as there are connections.
+    taken: Option<usize>,
 }
 
 impl Connection {
     /// One that no request was sent on.
     pub(crate) fn new(socket: Socket, serial: u32) -> Self {
-        Self {
-            socket,
-            serial,
-            reader: Reader::default(),
-            capture: None,
-            requests: 0,
-            rest: Vec::new(),
-            taken: 0,
-        }
+        Self { socket, serial, reader: Reader::default(), capture: None, requests: 0, taken: None }
     }
 
     /// Begins to write `request`, and gives how many bytes were written.
@@ -46,28 +38,23 @@ impl Connection {
     pub(crate) fn start(&mut self, request: &[u8]) -> io::Result<usize> {
         let sent = self.socket.send(request)?;
         self.requests += 1;
-        if sent < request.len() {
-            self.rest.extend_from_slice(&request[sent..]);
-        }
+        self.taken = Some(sent).filter(|sent| *sent < request.len());
         Ok(sent)
     }
 
     /// Whether part of the current request is still to be written.
     pub(crate) fn is_writing(&self) -> bool {
-        !self.rest.is_empty()
+        self.taken.is_some()
     }
 
-    /// Goes on writing, and gives how many bytes were written.
+    /// Goes on writing `request`, which is the one that was begun, and gives how many bytes were written.
     ///
     /// # Errors
     /// When the connection is dead.
-    pub(crate) fn write(&mut self) -> io::Result<usize> {
-        let sent = self.socket.send(&self.rest[self.taken..])?;
-        self.taken += sent;
-        if self.taken == self.rest.len() {
-            // The memory of a large request is not kept for each connection.
-            (self.rest, self.taken) = (Vec::new(), 0);
-        }
+    pub(crate) fn write(&mut self, request: &[u8]) -> io::Result<usize> {
+        let Some(rest) = self.taken.and_then(|taken| request.get(taken..)) else { return Ok(0) };
+        let sent = self.socket.send(rest)?;
+        self.taken = self.taken.map(|taken| taken + sent).filter(|taken| *taken < request.len());
         Ok(sent)
     }
 

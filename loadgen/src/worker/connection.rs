@@ -19,25 +19,22 @@ impl Worker {
             self.recorder.tally_mut().saturated = true;
         }
         if now >= self.reopen_at {
-            self.reopen_at = u64::MAX;
-            self.open_all();
+            (self.held, self.reopen_at) = (0, u64::MAX);
         }
-        while self.job.source.is_open() && self.pool.begin_connect() {
+        while self.may_open(now) {
             let opened = self.openings.begin(&self.poll, now);
             self.opened(opened);
         }
     }
 
-    /// Opens all connections of a closed loop, as long as there is something to send on them.
-    pub(super) fn open_all(&mut self) {
-        let now = self.clock.ns();
-        let wanted = self.pool.first_waiting().is_some() || now < self.job.end_ns;
-        // One that fails at once is not tried again at once.
-        while !self.job.source.is_open() && wanted && now < self.reopen_at && self.pool.begin_spare_connect()
-        {
-            let opened = self.openings.begin(&self.poll, now);
-            self.opened(opened);
+    /// Whether one more connection is to be opened now; if so, it counts as being opened. A closed loop wants all that it may
+    /// have, for as long as there is something to send, but for those that could not be opened a moment ago.
+    fn may_open(&mut self, now: u64) -> bool {
+        if self.job.source.is_open() {
+            return self.pool.begin_connect();
         }
+        let wanted = self.pool.first_waiting().is_some() || now < self.job.end_ns;
+        wanted && self.pool.lacking() > self.held && self.pool.begin_spare_connect()
     }
 
     /// A socket is ready.
@@ -49,7 +46,13 @@ impl Worker {
         let id = (ready.key & 0xffff_ffff) as Id;
         let known = self.pool.connection(id).is_some_and(|c| u64::from(c.serial) == ready.key >> 32);
         // It may have been closed since the kernel said so.
-        if known && self.write(id) && ready.readable {
+        if !known {
+            return;
+        }
+        if !self.write(id) {
+            // The answer may lie there all the same: some refuse a body before they have read it.
+            self.read(id, Ready { readable: true, ends: true, ..ready }, now);
+        } else if ready.readable {
             self.read(id, ready, now);
         }
     }
@@ -116,26 +119,21 @@ impl Worker {
             self.lost(&due, None, now, kind);
         }
         if !open {
+            self.held += 1;
             self.reopen_at = self.reopen_at.min(now + RECONNECT_NS);
         }
     }
 
-    /// Goes on writing; `false` when the connection has ended by it.
+    /// Goes on writing; `false` when nothing can be written any more.
     fn write(&mut self, id: Id) -> bool {
-        let Some(connection) = self.pool.connection(id).filter(|c| c.is_writing()) else { return true };
-        match connection.write() {
-            Ok(written) => {
-                let done = !connection.is_writing();
-                self.recorder.moved(written, 0);
-                self.writing -= usize::from(done);
-                true
-            }
-            Err(_) => {
-                let now = self.now();
-                self.closed(id, ErrorKind::Reset, now);
-                false
-            }
-        }
+        let due = self.pool.flight(id).map(|flight| flight.due);
+        let connection = self.pool.connection(id).filter(|connection| connection.is_writing());
+        let (Some(connection), Some(due)) = (connection, due) else { return true };
+        let Ok(written) = connection.write(self.work.encode(&due)) else { return false };
+        let done = !connection.is_writing();
+        self.recorder.moved(written, 0);
+        self.writing -= usize::from(done);
+        true
     }
 
     /// Reads the connection empty. A read that does not fill the buffer has done that, but for the end. A long answer has to
@@ -151,7 +149,7 @@ impl Worker {
                 Ok(None) => return,
                 Ok(Some(Received { bytes: 0, .. })) => return self.ended(id, now),
                 Ok(Some(received)) => {
-                    self.received(id, received, now);
+                    self.received(id, received, ready.ends, now);
                     if received.bytes < self.buffer.len() && !ready.ends {
                         return;
                     }
@@ -162,8 +160,8 @@ impl Worker {
         self.again.push(ready);
     }
 
-    /// Bytes have come.
-    fn received(&mut self, id: Id, received: Received, now: u64) {
+    /// Bytes have come; `ends`: and after them the end of the connection, so that no other request can be sent on it.
+    fn received(&mut self, id: Id, received: Received, ends: bool, now: u64) {
         self.recorder.moved(0, received.bytes);
         let flight = self.pool.flight(id).copied();
         let (Some(connection), Some(flight)) = (self.pool.connection(id), flight) else {
@@ -187,14 +185,17 @@ impl Worker {
             Err(_) => return self.closed(id, ErrorKind::Protocol, now),
         };
         let served = connection.requests >= self.job.requests_per_connection;
-        let reusable = answer.reusable && used == bytes.len() && !connection.is_writing() && !served;
-        let done = self.done_at(&received, &flight, now);
+        let whole = used == bytes.len() && !connection.is_writing();
+        let reusable = answer.reusable && whole && !served && !ends;
+        let done = self.done_at(&received, &flight);
         self.answered(id, answer.status, done);
         if reusable { self.ready(id, now) } else { self.closed(id, ErrorKind::Reset, now) }
     }
 
     /// When the last bytes of an answer reached this host: by the kernel's word, unless that cannot be.
-    fn done_at(&mut self, received: &Received, flight: &Flight, now: u64) -> u64 {
+    fn done_at(&mut self, received: &Received, flight: &Flight) -> u64 {
+        // Later than the read, so that no stamp is thrown away for having come while others were attended to.
+        let now = self.clock.ns();
         let stamp = received.at_wall_ns.map(|wall| wall.saturating_sub(self.wall_zero));
         let stamp = stamp.filter(|at| (flight.sent..=now).contains(at));
         self.may_read_late = stamp.is_some() && received.bytes < LATE_READ_BYTES;
@@ -210,12 +211,16 @@ impl Worker {
         self.closed(id, ErrorKind::Reset, now);
     }
 
-    /// The request under way on the connection has its whole answer.
-    fn answered(&mut self, id: Id, status: u16, now: u64) {
+    /// The request under way on the connection has its whole answer, which came at `done`: too late, perhaps, although this
+    /// thread comes to it before it has looked for requests whose time is over.
+    fn answered(&mut self, id: Id, status: u16, done: u64) {
         let Some(Flight { due, sent }) = self.pool.land(id) else { return };
+        if done.saturating_sub(due.intended) > self.job.timeout_ns {
+            return self.lost(&due, Some(sent), done, ErrorKind::Timeout);
+        }
         let kept = self.pool.connection(id).and_then(|connection| connection.capture.as_deref());
-        let ending = self.work.answered(&due, status, kept, (sent, now), &mut self.recorder);
-        self.recorder.done(&due, Some(sent), now, ending);
+        let ending = self.work.answered(&due, status, kept, (sent, done), &mut self.recorder);
+        self.recorder.done(&due, Some(sent), done, ending);
     }
 
     /// The connection has ended, and with it the request under way on it, if there is one.
@@ -224,11 +229,9 @@ impl Worker {
             self.lost(&due, Some(sent), now, kind);
         }
         self.remove(id);
-        // In an open loop, those that are needed are opened in the loop's next turn.
-        self.open_all();
     }
 
-    /// Closes a connection.
+    /// Closes a connection. Another one is opened in the loop's next turn, if it is needed.
     pub(super) fn remove(&mut self, id: Id) {
         if let Some((connection, _)) = self.pool.remove(id) {
             self.writing -= usize::from(connection.is_writing());

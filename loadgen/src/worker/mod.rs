@@ -14,7 +14,7 @@ use crate::job::{Common, Job};
 use crate::pace::{self, Clock, Lead};
 use crate::recorder::{Due, Ending, Recorder, Tally};
 use crate::transport::http1::LastHead;
-use crate::transport::poll::{Poll, Ready};
+use crate::transport::poll::{BATCH, Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::transport::raw::Connection;
 use crate::work::Work;
@@ -71,7 +71,8 @@ struct Worker {
     buffer: Box<[u8]>,
     last_head: LastHead,
     serial: u32,
-    /// When a closed loop tries again to open what it has lost.
+    /// How many connections of a closed loop could not be opened, and when that is tried again.
+    held: usize,
     reopen_at: u64,
     /// How many connections have part of a request still to write.
     writing: usize,
@@ -104,6 +105,7 @@ impl Worker {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             last_head: LastHead::default(),
             serial: 0,
+            held: 0,
             reopen_at: u64::MAX,
             writing: 0,
             again: Vec::new(),
@@ -123,7 +125,6 @@ impl Worker {
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
         self.clock.sleep_until(0);
         self.wall_zero = self.clock.zero_on_the_wall();
-        self.open_all();
         loop {
             let now = self.now();
             if !self.pool.has_idle() {
@@ -134,11 +135,10 @@ impl Worker {
             if self.unread_since.is_some_and(|since| next > since + LATE_READ_NS) || !self.pool.has_idle() {
                 self.read_unread()?;
             }
-            self.expire(now);
+            self.expire(now)?;
             self.open(now);
             let Some(deadline) = self.deadline(now) else { return Ok(()) };
             self.wait(deadline)?;
-            self.recorder.woken(deadline, self.clock.ns());
         }
     }
 
@@ -182,6 +182,7 @@ impl Worker {
         let left = deadline.saturating_sub(now);
         let since = self.unread_since.unwrap_or(now);
         let late = self.may_read_late
+            && self.job.source.is_open()
             && left > 0
             && deadline <= since + LATE_READ_NS
             && self.writing == 0
@@ -197,31 +198,59 @@ impl Worker {
         }
         self.unread_since = None;
         let limit = if self.again.is_empty() { early.saturating_sub(now) } else { 0 };
-        if self.attend(Duration::from_nanos(limit))? == 0 && limit > 0 {
+        let found = self.poll.wait(Duration::from_nanos(limit))?;
+        if found == 0 && limit > 0 {
             self.wake(early, deadline);
+        } else {
+            self.recorder.woken(deadline, self.clock.ns());
         }
+        self.attend_to_all(found);
         Ok(())
     }
 
-    /// The thread had meant to wake at `early`, for what is due at `deadline`.
+    /// The thread had meant to wake at `early`, for what is due at `deadline`. A signal wakes it before that, and then it is not
+    /// to wait without sleeping.
     fn wake(&mut self, early: u64, deadline: u64) {
-        self.lead.learn(self.clock.ns().saturating_sub(early));
-        self.clock.wait_out(deadline);
+        let now = self.clock.ns();
+        if now >= early {
+            self.lead.learn(now - early);
+            self.clock.wait_out(deadline);
+        }
+        self.recorder.woken(deadline, now);
     }
 
     /// Reads what has come meanwhile, if anything was left unread.
     fn read_unread(&mut self) -> io::Result<()> {
         if self.unread_since.take().is_some() {
-            self.attend(Duration::ZERO)?;
+            self.attend()?;
         }
         Ok(())
     }
 
-    /// Waits for sockets that are ready and attends to them, but for requests that come due meanwhile first. Gives how many
-    /// there were.
-    fn attend(&mut self, limit: Duration) -> io::Result<usize> {
+    /// Reads what has come on any connection.
+    fn read_all(&mut self) -> io::Result<()> {
+        self.unread_since = None;
+        // The kernel names those that are ready in turn, and each connection once.
+        let most = self.pool.gauges().connections as usize / BATCH + 1;
+        for _ in 0..most {
+            if self.attend()? < BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Attends to the sockets that are ready, and gives how many there were.
+    fn attend(&mut self) -> io::Result<usize> {
+        let found = self.poll.wait(Duration::ZERO)?;
+        self.attend_to_all(found);
+        Ok(found)
+    }
+
+    /// Attends to the sockets of which the last wait has found so many, and to those that were not read empty, but for
+    /// requests that come due meanwhile first.
+    fn attend_to_all(&mut self, found: usize) {
         let before = self.again.len();
-        let found = self.poll.wait(limit)?;
         for n in 0..found {
             let now = self.now();
             self.fire(now);
@@ -235,7 +264,6 @@ impl Worker {
             self.attend_to(self.again[n], now);
         }
         self.again.drain(..before);
-        Ok(found)
     }
 
     /// Sends what is due.
@@ -299,10 +327,14 @@ impl Worker {
         self.pool.next_waiting().or_else(|| self.work.next_of_closed(now, &mut self.recorder))
     }
 
-    /// Ends the requests whose time is over, sent or waiting.
-    fn expire(&mut self, now: u64) {
+    /// Ends the requests whose time is over, sent or waiting. What the target has answered by then is read first: it is not
+    /// late because this thread was.
+    fn expire(&mut self, now: u64) -> io::Result<()> {
         let limit = self.job.timeout_ns;
         let over = |intended: u64| intended.saturating_add(limit) <= now;
+        if self.pool.first_flight().is_some_and(|(_, flight)| over(flight.due.intended)) {
+            self.read_all()?;
+        }
         while let Some((id, flight)) = self.pool.first_flight().map(|(id, flight)| (id, *flight)) {
             if !over(flight.due.intended) {
                 break;
@@ -316,6 +348,7 @@ impl Worker {
             self.lost(&due, None, now, ErrorKind::Timeout);
         }
         self.give_up_opening(now);
+        Ok(())
     }
 
     /// A request ended without an answer.

@@ -5,19 +5,11 @@ use proptest::prelude::*;
 
 /// Reads `text` in pieces of at most `piece` bytes: the answers, and how the end of the connection was taken.
 fn read(text: &[u8], piece: usize, to_head: bool) -> Result<Vec<Answer>, Malformed> {
-    let mut reader = Reader::default();
-    let mut answers = Vec::new();
-    for piece in text.chunks(piece) {
-        let mut at = 0;
-        while let Some((answer, used)) =
-            reader.feed(&piece[at..], to_head, &mut LastHead::default(), &mut ())?
-        {
-            answers.push(answer);
-            at += used;
-        }
-    }
-    answers.extend(reader.end());
-    Ok(answers)
+    let taken = laws::read(text, &[piece], to_head, &mut LastHead::default(), |reader| {
+        assert!(reader.carry.capacity() <= 2 * (MAX_HEAD + 1));
+    });
+    let end = taken.end?;
+    Ok(taken.answers.into_iter().map(|(answer, _)| answer).chain(end).collect())
 }
 
 const fn answer(status: u16, reusable: bool) -> Answer {
@@ -122,21 +114,79 @@ fn an_endless_head_is_given_up_and_its_memory_is_bounded() {
     assert_eq!(result, Err(Malformed));
 }
 
-proptest! {
-    #[test]
-    fn garbage_is_read_without_a_panic_and_the_same_however_it_is_cut(
-        tail in proptest::collection::vec(any::<u8>(), 0..200), chunked: bool, piece in 1usize..50,
-    ) {
-        let coding = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 20" };
-        let mut text = format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n").into_bytes();
-        text.extend(&tail);
-        // A head is refused at once when it comes whole, and at its end when it comes in pieces.
-        if let (Ok(pieces), Ok(bytes)) = (read(&text, piece, false), read(&text, 1, false)) {
-            prop_assert_eq!(pieces, bytes);
+#[test]
+fn the_longest_head_is_as_long_however_it_is_cut() {
+    for (length, want) in [(MAX_HEAD, Ok(vec![answer(204, true)])), (MAX_HEAD + 1, Err(Malformed))] {
+        let (start, end) = ("HTTP/1.1 204 No\r\nX: ", "\r\n\r\n");
+        let text = format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()));
+        for piece in [1, 4096, length - 1, length] {
+            assert_eq!(read(text.as_bytes(), piece, false), want, "{length} in pieces of {piece}");
         }
-        let _ = read(&tail, piece, false);
     }
+}
 
+/// What answers are made of, well and badly.
+const PARTS: [&str; 24] = [
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.0 200 OK\r\n",
+    "HTTP/1.1 204 No Content\r\n",
+    "HTTP/1.1 304 Not Modified\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 101 Switching\r\n\r\n",
+    "HTTP/1.1 999\n",
+    "Content-Length: 5\r\n",
+    "content-length: 5, 5\r\n",
+    "Content-Length: 0\n",
+    "Content-Length: 18446744073709551616\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: gzip, chunked\r\n",
+    "Transfer-Encoding: gzip\r\n",
+    "Connection: close\r\n",
+    "Connection: keep-alive\r\n",
+    "\r\n",
+    "\n",
+    "hello",
+    "5\r\nhello\r\n",
+    "5;a=b\r\nhello\r\n",
+    "0\r\n\r\n",
+    "0\r\nA: b\r\n\r\n",
+    "ffffffffffffffff\r\n",
+];
+
+/// Parts one after the other, and then a few bytes changed, taken out, put in or repeated.
+fn answers() -> impl Strategy<Value = Vec<u8>> {
+    let parts = proptest::collection::vec(0..PARTS.len(), 0..24);
+    let changes = proptest::collection::vec((0u8..4, any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    (parts, changes).prop_map(|(parts, changes)| {
+        let mut bytes: Vec<u8> = parts.into_iter().flat_map(|part| PARTS[part].bytes()).collect();
+        for (change, place, byte) in changes {
+            let at = place.index(bytes.len() + 1);
+            match change {
+                0 => bytes.insert(at, byte),
+                1 => bytes.truncate(at),
+                2 if at < bytes.len() => bytes[at] = byte,
+                3 => bytes.extend_from_within(at..),
+                _ => {}
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn any_bytes_are_read_the_same_however_they_are_cut_and_whatever_was_read_before(
+        bytes in prop_oneof![4 => answers(), 1 => proptest::collection::vec(any::<u8>(), 0..200)],
+        cuts in proptest::collection::vec(1usize..40, 1..6), to_head: bool,
+    ) {
+        laws::hold(&bytes, &cuts, to_head);
+        let _ = read(&bytes, cuts[0], to_head);
+    }
+}
+
+proptest! {
     #[test]
     fn chunks_of_any_size_make_one_answer(
         chunks in proptest::collection::vec(1usize..5000, 0..8), trailer: bool, piece in 1usize..3000,
