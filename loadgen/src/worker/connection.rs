@@ -187,20 +187,19 @@ impl Worker {
         let served = connection.requests >= self.job.requests_per_connection;
         let whole = used == bytes.len() && !connection.is_writing();
         let reusable = answer.reusable && whole && !served && !ends;
-        let done = self.done_at(&received, &flight);
+        let done = self.done_at(&received, &flight, now);
         self.answered(id, answer.status, done);
         if reusable { self.ready(id, now) } else { self.closed(id, ErrorKind::Reset, now) }
     }
 
     /// When the last bytes of an answer reached this host: by the kernel's word, unless that cannot be.
-    fn done_at(&mut self, received: &Received, flight: &Flight) -> u64 {
-        // Later than the read, so that no stamp is thrown away for having come while others were attended to.
-        let now = self.clock.ns();
+    fn done_at(&mut self, received: &Received, flight: &Flight, now: u64) -> u64 {
         let stamp = received.at_wall_ns.map(|wall| wall.saturating_sub(self.wall_zero));
-        let stamp = stamp.filter(|at| (flight.sent..=now).contains(at));
+        // It may have come since the thread last looked at the clock.
+        let stamp = stamp.filter(|at| flight.sent <= *at && (*at <= now || *at <= self.clock.ns()));
         self.may_read_late = stamp.is_some() && received.bytes < LATE_READ_BYTES;
         self.recorder.stamped(stamp.is_some());
-        stamp.unwrap_or(now)
+        stamp.unwrap_or_else(|| self.clock.ns())
     }
 
     /// The connection was closed by the server, which is how some answers end.
