@@ -31,24 +31,42 @@ pub(crate) struct Failure {
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
+    /// What is quoted of a file may have line breaks in it; the message stays on one line.
+    fn new(exit: Exit, message: String) -> Self {
+        let lines = message.trim_end().split(['\n', '\r']).map(str::trim_end);
+        Self { exit, message: lines.collect::<Vec<_>>().join("\\n") }
+    }
+
     /// Wrong use.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self::new(Exit::Usage, message.into())
     }
 
     /// The target's fault.
     pub(crate) fn target(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Target, message: message.into() }
+        Self::new(Exit::Target, message.into())
     }
 
     /// The generator's or the host's fault.
     pub(crate) fn host(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Invalid, message: message.into() }
+        Self::new(Exit::Invalid, message.into())
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_whatever_it_quotes() {
+        for (message, want) in [("`a` is none", "`a` is none"), ("`a\nb` is\n", "`a\\nb` is"), ("", "")] {
+            assert_eq!(Failure::usage(message).to_string(), want);
+        }
     }
 }

@@ -86,29 +86,33 @@ fn a_closed_loop_goes_on_after_requests_that_have_timed_out() {
     assert!(run["connections_max"] == 3, "{run}");
 }
 
+/// A run whose target goes away in the middle.
+fn left_alone(options: &str, mut rogue: Rogue) {
+    let line = format!("{options} -d 2s -t 1s --no-report -q --json - {}", rogue.aim());
+    let run = Running::loadgen(&line);
+    until("the load has begun", || rogue.requests() > 20);
+    rogue.go_away();
+    std::thread::sleep(Duration::from_millis(300));
+    rogue.come_back();
+    let before = rogue.requests();
+    until("it is found again", || rogue.requests() > before + 20);
+    let run = run.wait().json();
+    adds_up(&run);
+    assert!(n(&run["errors"]["connect"]) > 0 && n(&run["ok"]) > 40, "{line}: {run}");
+    assert!(errors(&run).iter().all(|(kind, _)| ["connect", "reset"].contains(kind)), "{line}: {run}");
+    // What a closed loop has lost comes back after a pause; until then nothing hammers.
+    assert!(n(&run["errors"]["connect"]) <= 200, "{line}: {run}");
+}
+
 #[test]
 fn a_target_that_goes_away_and_comes_back_is_found_again() {
-    for (options, mut rogue) in [
-        ("--rps 200 -d 2s", Rogue::tcp(Script::Always(Deed::Length))),
-        ("--rps 200 -d 2s", Rogue::unix(Script::Always(Deed::Length))),
-        ("-c 4 -d 2s", Rogue::tcp(Script::Always(Deed::Length))),
-        ("-c 4 -d 2s", Rogue::unix(Script::Always(Deed::Length))),
-    ] {
-        let line = format!("{options} -t 1s --no-report -q --json - {}", rogue.aim());
-        let run = Running::loadgen(&line);
-        until("the load has begun", || rogue.requests() > 20);
-        rogue.go_away();
-        std::thread::sleep(Duration::from_millis(300));
-        rogue.come_back();
-        let before = rogue.requests();
-        until("it is found again", || rogue.requests() > before + 20);
-        let run = run.wait().json();
-        adds_up(&run);
-        assert!(n(&run["errors"]["connect"]) > 0 && n(&run["ok"]) > 40, "{line}: {run}");
-        assert!(errors(&run).iter().all(|(kind, _)| ["connect", "reset"].contains(kind)), "{line}: {run}");
-        // What a closed loop has lost comes back after a pause; until then nothing hammers.
-        assert!(n(&run["errors"]["connect"]) <= 200, "{line}: {run}");
-    }
+    let script = Script::Always(Deed::Length);
+    std::thread::scope(|all| {
+        for options in ["--rps 200", "-c 4"] {
+            all.spawn(|| left_alone(options, Rogue::tcp(script)));
+            all.spawn(|| left_alone(options, Rogue::unix(script)));
+        }
+    });
 }
 
 #[test]
@@ -251,6 +255,18 @@ fn under_random_faults_nothing_is_lost_and_nothing_is_made_up() {
     }
 }
 
+/// A server that never comes to an end with any answer.
+fn endless(deed: Deed, kind: &str, load: &str) {
+    let rogue = Rogue::tcp(Script::Always(deed));
+    let run = run(&format!("{load} -d 1s -t 400ms"), &rogue);
+    adds_up(&run);
+    assert_eq!(errors(&run), [(kind, n(&run["planned"]))], "{deed:?} {load}: {run}");
+    let rss = n(&run["generator"]["max_rss_bytes"]);
+    assert!(rss < LITTLE, "{deed:?} {load}: {rss}");
+    // More than the kernel alone would have taken.
+    assert!(n(&run["bytes"]["received"]) > 1_000_000, "{deed:?} {load}: {run}");
+}
+
 #[test]
 fn an_answer_without_an_end_takes_time_and_no_memory() {
     for (deed, kind) in [
@@ -259,16 +275,10 @@ fn an_answer_without_an_end_takes_time_and_no_memory() {
         (Deed::EndlessInterim, "timeout"),
         (Deed::EndlessHead, "protocol"),
     ] {
-        for load in ["--rps 40 --threads 2", "-c 10"] {
-            let rogue = Rogue::tcp(Script::Always(deed));
-            let run = run(&format!("{load} -d 1s -t 400ms"), &rogue);
-            adds_up(&run);
-            assert_eq!(errors(&run), [(kind, n(&run["planned"]))], "{deed:?} {load}: {run}");
-            let rss = n(&run["generator"]["max_rss_bytes"]);
-            assert!(rss < LITTLE, "{deed:?} {load}: {rss}");
-            // More than the kernel alone would have taken.
-            assert!(n(&run["bytes"]["received"]) > 1_000_000, "{deed:?} {load}: {run}");
-        }
+        std::thread::scope(|all| {
+            all.spawn(|| endless(deed, kind, "--rps 40 --threads 2"));
+            all.spawn(|| endless(deed, kind, "-c 10"));
+        });
     }
 }
 

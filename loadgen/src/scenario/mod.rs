@@ -128,4 +128,6 @@ impl Scenario {
 }
 
 #[cfg(test)]
+mod any_tests;
+#[cfg(test)]
 mod tests;

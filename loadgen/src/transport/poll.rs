@@ -83,3 +83,6 @@ impl Poll {
         Some(Ready { key: data.u64(), readable: ends || flags.contains(EventFlags::IN), ends })
     }
 }
+
+#[cfg(test)]
+mod tests;

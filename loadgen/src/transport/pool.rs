@@ -31,8 +31,8 @@ pub(crate) struct Pool<C> {
     free: Vec<Id>,
     /// Connections without a request; the one used last is used next, so that no more are kept busy than needed.
     idle: Vec<Id>,
-    /// The requests under way are a list in the order in which they were sent. They are taken in the order of their
-    /// intended instants, so the first of the list is the first to time out.
+    /// The requests under way are a list in the order of their intended instants, which is that of their sending but for one
+    /// that had to be sent again: so the first of the list is the first to time out.
     first: Id,
     last: Id,
     in_flight: usize,
@@ -91,14 +91,23 @@ impl<C> Pool<C> {
         let to_open = self.max_open.saturating_sub(self.open);
         let room = !self.idle.is_empty() || self.backlog.len() < self.max_backlog + to_open;
         if room {
-            self.backlog.push_back(due);
+            self.wait_in_turn(due);
         }
         room
     }
 
-    /// Puts a request back that could not be sent: it keeps its turn.
+    /// Puts a request back that could not be sent: it keeps its turn, before those that came due later.
     pub(crate) fn wait_first(&mut self, due: Due) {
-        self.backlog.push_front(due);
+        let turn = self.backlog.partition_point(|waiting| waiting.intended < due.intended);
+        self.backlog.insert(turn, due);
+    }
+
+    /// A request of a session may be due before others that wait already: then it goes before them.
+    fn wait_in_turn(&mut self, due: Due) {
+        match self.backlog.back() {
+            Some(last) if last.intended > due.intended => self.wait_first(due),
+            _ => self.backlog.push_back(due),
+        }
     }
 
     /// The request whose turn it is.
@@ -185,14 +194,21 @@ impl<C> Pool<C> {
 
     /// A request is now under way on the connection.
     pub(crate) fn take_off(&mut self, id: Id, flight: Flight) {
-        self.slots[id].flight = Some(flight);
-        self.slots[id].before = self.last;
-        self.slots[id].after = NONE;
-        match self.last {
-            NONE => self.first = id,
-            last => self.slots[last].after = id,
+        let (mut before, mut after) = (self.last, NONE);
+        while self.flight(before).is_some_and(|other| other.due.intended > flight.due.intended) {
+            (before, after) = (self.slots[before].before, before);
         }
-        self.last = id;
+        self.slots[id].flight = Some(flight);
+        self.slots[id].before = before;
+        self.slots[id].after = after;
+        match before {
+            NONE => self.first = id,
+            before => self.slots[before].after = id,
+        }
+        match after {
+            NONE => self.last = id,
+            after => self.slots[after].before = id,
+        }
         self.in_flight += 1;
     }
 
@@ -223,7 +239,7 @@ impl<C> Pool<C> {
         self.slots.get_mut(id)?.flight.as_mut()
     }
 
-    /// The connection whose request was sent first, and that request.
+    /// The connection whose request will time out first, and that request.
     pub(crate) fn first_flight(&self) -> Option<(Id, &Flight)> {
         let id = self.first;
         self.slots.get(id)?.flight.as_ref().map(|flight| (id, flight))
@@ -311,6 +327,15 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_sent_keeps_its_turn() {
+        let mut pool = Pool::<()>::new(9, 9);
+        pool.wait(due(5));
+        [4, 2, 3].into_iter().for_each(|n| pool.wait_first(due(n)));
+        let order: Vec<u64> = std::iter::from_fn(|| pool.next_waiting()).map(|due| due.index).collect();
+        assert_eq!(order, [2, 3, 4, 5]);
+    }
+
+    #[test]
     fn the_connection_used_last_is_used_next() {
         let mut pool = Pool::new(9, 9);
         let (a, b) = (open(&mut pool), open(&mut pool));
@@ -323,9 +348,9 @@ mod tests {
     proptest! {
         /// Against a plain list as the oracle, whatever happens in whatever order.
         #[test]
-        fn flights_stay_in_the_order_of_sending(ops in proptest::collection::vec((0u8..4, 0usize..8), 1..200)) {
+        fn flights_are_in_the_order_of_their_intended_instants(ops in proptest::collection::vec((0u8..4, 0usize..8), 1..200)) {
             let mut pool = Pool::new(8, 1000);
-            let (mut flying, mut idle) = (Vec::<(Id, u64)>::new(), Vec::<Id>::new());
+            let (mut flying, mut idle) = (Vec::<(Id, u64, u64)>::new(), Vec::<Id>::new());
             for (n, (op, pick)) in ops.into_iter().enumerate() {
                 match op {
                     0 if flying.len() + idle.len() < 8 => {
@@ -334,14 +359,17 @@ mod tests {
                         idle.push(id);
                     }
                     1 if !idle.is_empty() => {
-                        pool.wait(due(n as u64));
+                        // Some were due a little before others that have been sent already.
+                        let intended = (n as u64).saturating_sub(pick as u64 / 2);
+                        pool.wait(due(intended));
                         let (id, due) = pool.match_up().unwrap();
                         pool.take_off(id, Flight { due, sent: n as u64 });
                         idle.retain(|i| *i != id);
-                        flying.push((id, n as u64));
+                        let place = flying.iter().rposition(|f| f.2 <= intended).map_or(0, |n| n + 1);
+                        flying.insert(place, (id, n as u64, intended));
                     }
                     2 if !flying.is_empty() => {
-                        let (id, sent) = flying.remove(pick % flying.len());
+                        let (id, sent, _) = flying.remove(pick % flying.len());
                         prop_assert_eq!(pool.land(id).map(|f| f.sent), Some(sent));
                         pool.set_idle(id);
                         idle.push(id);
@@ -356,7 +384,7 @@ mod tests {
                     }
                     _ => {}
                 }
-                prop_assert_eq!(pool.first_flight().map(|(id, f)| (id, f.sent)), flying.first().copied());
+                prop_assert_eq!(pool.first_flight().map(|(id, f)| (id, f.sent)), flying.first().map(|f| (f.0, f.1)));
                 let gauges = pool.gauges();
                 prop_assert_eq!(gauges.in_flight as usize, flying.len());
                 prop_assert_eq!(gauges.connections as usize, flying.len() + idle.len());

@@ -112,7 +112,8 @@ impl Socket {
                 });
                 Ok(Some(Received { bytes: message.bytes, at_wall_ns }))
             }
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(None),
+            Err(nix::errno::Errno::EAGAIN) => Ok(None),
+            Err(nix::errno::Errno::EINTR) => self.receive(buffer),
             Err(e) => Err(e.into()),
         }
     }
@@ -127,3 +128,6 @@ impl AsFd for Socket {
         self.fd.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,7 +99,9 @@ impl Worker {
 
     /// Gives up the connections that have been opening for as long as a request may take.
     pub(super) fn give_up_opening(&mut self, now: u64) {
-        while let Some(begun) = self.openings.first().filter(|begun| begun + self.job.timeout_ns <= now) {
+        while let Some(begun) =
+            self.openings.first().filter(|begun| begun.saturating_add(self.job.timeout_ns) <= now)
+        {
             self.openings.give_up_first();
             self.pool.connect_failed();
             // In an open loop the requests that wait end at their own deadlines.

@@ -121,7 +121,8 @@ impl Openings {
             let to = all[(turn + n) % all.len()];
             let mut sources = self.sources.iter().filter(|source| source.is_ipv4() == to.is_ipv4());
             let count = sources.clone().count().max(1);
-            match Socket::tcp(to, sources.nth(turn % count).copied()) {
+            // All addresses from the first source, then all from the next: so every one is reached from every source.
+            match Socket::tcp(to, sources.nth(turn / all.len() % count).copied()) {
                 Ok(socket) => return Ok((socket, n)),
                 Err(e) => refused = (n, e),
             }
@@ -158,3 +159,6 @@ impl Openings {
 fn key(slot: usize, serial: u32) -> u64 {
     OPENING | u64::from(serial) << 32 | slot as u64
 }
+
+#[cfg(test)]
+mod tests;
