@@ -278,3 +278,7 @@ impl Ending {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
