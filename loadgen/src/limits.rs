@@ -1,9 +1,10 @@
-//! What the kernel lets this process have: CPUs and file descriptors; and what the host takes away from it.
+//! What the kernel lets this process have: CPUs, file descriptors and addresses; and what the host takes away from it.
 
 use crate::failure::{Failure, Outcome};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 /// A list of CPUs, as an option has it.
@@ -54,6 +55,17 @@ pub(crate) fn pin(cpus: &[usize]) -> Outcome {
         set.set(cpu);
     }
     sched_setaffinity(None, &set).map_err(|e| Failure::usage(format!("cannot use CPUs {cpus:?}: {e}")))
+}
+
+/// Makes sure that connections can come from these addresses.
+///
+/// # Errors
+/// Wrong use: one of them is not this machine's.
+pub(crate) fn check_own_addresses(addresses: &[IpAddr]) -> Outcome {
+    let foreign = addresses.iter().find_map(|ip| Some((ip, UdpSocket::bind((*ip, 0)).err()?)));
+    foreign.map_or(Ok(()), |(ip, e)| {
+        Err(Failure::usage(format!("--source-ip {ip}: not an address of this machine: {e}")))
+    })
 }
 
 /// Raises the limit of open file descriptors to the hard one, and gives what it then is. Makes room for `room` of
@@ -145,6 +157,13 @@ mod tests {
         for text in ["", "x", "2-1", "1,,2", "-1", "99999"] {
             assert!(parse_cpus(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn addresses_of_others_are_refused() {
+        assert!(check_own_addresses(&["127.0.0.7".parse().unwrap()]).is_ok());
+        let refused = check_own_addresses(&["192.0.2.1".parse().unwrap()]).unwrap_err();
+        assert!(refused.message.contains("192.0.2.1"), "{refused:?}");
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl Plan {
         if args.no_keepalive && !template.headers.iter().any(|(name, _)| name == CONNECTION) {
             template.headers.push((CONNECTION, HeaderValue::from_static("close")));
         }
+        limits::check_own_addresses(&args.source_ips)?;
         let allowed = limits::allowed_cpus();
         if let Some(Cpus(cpus)) = &args.cpus
             && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
