@@ -59,7 +59,7 @@ fn a_scenario_is_a_table_of_its_interactions() {
 interaction                     planned   share     failed        p50        p99
 an interaction with a na..       37,500    75 %          0    0.60 ms    1.22 ms
 cart pay                         12,500    25 %          0    0.60 ms    1.22 ms
-checks      of cart pay: size 1,200, status is 200 3
+checks      of cart pay: size (1,200 times), status is 200 (3 times)
 sessions    12,500 begun, 12,500 completed, 0 failed
 ";
     assert!(text.contains(table), "{text}");

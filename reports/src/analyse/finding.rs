@@ -4,6 +4,9 @@
 use crate::number::{NONE, count, counted, exact_rate, ms, percent, rate, seconds};
 use crate::record::{Distribution, Loop, Run};
 
+/// A target that answers fewer than this share of what is offered within the measured part does not keep up.
+const KEPT_UP: f64 = 0.97;
+
 /// For example: `5,000 requests/s offered, all answered: p50 0.93 ms, p99 3.1 ms`.
 pub fn finding(run: &Run) -> String {
     if run.planned == 0 {
@@ -17,7 +20,7 @@ pub fn finding(run: &Run) -> String {
         return format!("{offered}, no request had ended when the run was cut short");
     }
     if failed == 0 {
-        return format!("{offered}, all answered: {}", times(&run.response_ms));
+        return format!("{offered}, {}: {}", answered(run), times(&run.response_ms));
     }
     let cause = cause(run);
     if run.ok == 0 {
@@ -30,10 +33,20 @@ pub fn finding(run: &Run) -> String {
     format!("{offered}, {share} failed: {cause}; the others {}", times(&run.ok_response_ms))
 }
 
+/// All were: but at what rate, where the target did not keep up and the last answers came after the measured part?
+fn answered(run: &Run) -> String {
+    let behind = run.load_loop == Loop::Open && run.rps.ok < run.rps.planned * KEPT_UP;
+    if behind { format!("answered at only {}/s", rate(run.rps.ok)) } else { "all answered".to_owned() }
+}
+
 fn offered(run: &Run) -> String {
     if run.load_loop == Loop::Closed {
+        let streams = match run.wire.streams_per_connection {
+            0 | 1 => String::new(),
+            n => format!(" of {n} streams"),
+        };
         return format!(
-            "{} over {}",
+            "{} over {}{streams}",
             per_second(rate(run.rps.ok)),
             counted(run.connections_max, "connection")
         );
@@ -60,7 +73,16 @@ fn cause(run: &Run) -> String {
     kinds.extend(run.errors.named().map(|(kind, n)| (in_words(kind), n)));
     let failed: u64 = kinds.iter().map(|(_, n)| n).sum();
     let Some((words, most)) = kinds.into_iter().max_by_key(|(_, n)| *n) else { return NONE.to_owned() };
+    let words = match status_of_all(run) {
+        Some(code) if words == in_words("status") => format!("had status {code}"),
+        _ => words.to_owned(),
+    };
     if most == failed { format!("they {words}") } else { format!("most {words}") }
+}
+
+/// The status of all answers, where there was but one.
+fn status_of_all(run: &Run) -> Option<u16> {
+    run.status.keys().next().copied().filter(|_| run.status.len() == 1)
 }
 
 fn in_words(kind: &str) -> &'static str {
@@ -103,10 +125,19 @@ mod tests {
         says(&fixture::tiny().run, &["3 requests/s offered, all answered: slowest "]);
         says(&fixture::single().run, &["1 request/s offered, all answered: slowest "]);
         assert_eq!(finding(&fixture::empty().run), "No request was due");
+        let mut behind = fixture::healthy().run;
+        behind.rps.ok = 4_000.0;
+        says(&behind, &["5,000 requests/s offered, answered at only 4,000/s: p50 "]);
+        let mut missing = fixture::all_failed().run;
+        (missing.errors, missing.status) = (Default::default(), [(404, 10_000)].into());
+        missing.errors.status = 10_000;
+        says(&missing, &["all 10,000 failed: they had status 404"]);
         let mut ramp = fixture::healthy().run;
         (ramp.steps[0].from_rps, ramp.steps[0].to_rps) = (1000.0, 9000.0);
         says(&ramp, &["1,000 to 9,000 requests/s offered"]);
         ramp.load_loop = Loop::Closed;
         says(&ramp, &["5,000 requests/s over "]);
+        ramp.wire.streams_per_connection = 32;
+        says(&ramp, &["connections of 32 streams"]);
     }
 }

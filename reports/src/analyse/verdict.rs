@@ -38,6 +38,11 @@ pub const STEAL_SHARE_MOST: f64 = 0.05;
 /// has waited for a timer of TCP's, 200 ms or longer, which is what p99.9 then shows.
 pub const RETRANSMITTED_SHARE_MOST: f64 = 0.001;
 
+/// A connection whose first segment was lost waits this long for the second, in milliseconds (RFC 6298).
+const LOST_SYN_MS: f64 = 1_000.0;
+/// A segment that was lost is sent again after this long at least, in milliseconds (TCP_RTO_MIN).
+const RETRANSMITTED_MS: f64 = 200.0;
+
 /// What TCP counted on this host during a run, for everything in its network namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Network {
@@ -102,8 +107,9 @@ pub fn verdict(run: &Run, findings: &HostFindings) -> Verdict {
     notes.extend(waited_for_the_target(run, findings));
     notes.extend(own_share_of_p99(run, findings));
     notes.extend(not_as_planned(run, findings));
-    notes.extend(overflowed(findings));
-    notes.extend(retransmitted(findings));
+    notes.extend(overflowed(run, findings));
+    notes.extend(retransmitted(run, findings));
+    notes.extend(fewer_than_asked(run));
     if run.ok == 0 && run.planned > 0 {
         notes.push("nothing was answered correctly".to_owned());
     }
@@ -333,11 +339,12 @@ fn not_as_planned(run: &Run, findings: &HostFindings) -> Option<String> {
 }
 
 /// A full queue is the target's doing, and what comes of it is measured as response time; a reader has to know where a
-/// second comes from. The counters are those of this host, and say nothing of a target elsewhere.
-fn overflowed(findings: &HostFindings) -> Option<String> {
+/// second comes from. The counters are those of this host, and say nothing of a target elsewhere; nor of this run, where
+/// none of its requests took that long.
+fn overflowed(run: &Run, findings: &HostFindings) -> Option<String> {
     let Network { listen_overflows, listen_drops, .. } = findings.network;
     let lost = listen_overflows.max(listen_drops);
-    (lost > 0 && findings.local_target).then(|| {
+    (lost > 0 && findings.local_target && took_ms(run, LOST_SYN_MS)).then(|| {
         let times = counted(lost, "time");
         let why = if listen_overflows > 0 { "its queue was full" } else { "dropped by the kernel" };
         format!(
@@ -346,10 +353,29 @@ fn overflowed(findings: &HostFindings) -> Option<String> {
     })
 }
 
-fn retransmitted(findings: &HostFindings) -> Option<String> {
+/// Whether a request took this long, or failed.
+fn took_ms(run: &Run, ms: f64) -> bool {
+    run.errors.total() > 0 || run.response_ms.max.is_some_and(|max| max >= ms)
+}
+
+/// In a scenario a rate can only be offered as long as sessions go on.
+fn fewer_than_asked(run: &Run) -> Option<String> {
+    let steps = run.steps.iter().filter(|step| step.counted);
+    let asked: f64 = steps.map(|step| (step.from_rps + step.to_rps) / 2.0 * step.duration_s).sum();
+    let fewer = !run.interactions.is_empty() && !run.partial && (run.planned as f64) < asked * 0.97;
+    (fewer && run.load_loop == Loop::Open).then(|| {
+        format!(
+            "{} requests were asked for and {} came due: sessions ended early, or were not over at the end",
+            count(asked as u64),
+            count(run.planned)
+        )
+    })
+}
+
+fn retransmitted(run: &Run, findings: &HostFindings) -> Option<String> {
     let Network { segments, retransmitted, lost_retransmits, .. } = findings.network;
     let share = retransmitted as f64 / segments.max(1) as f64;
-    (share > RETRANSMITTED_SHARE_MOST).then(|| {
+    (share > RETRANSMITTED_SHARE_MOST && took_ms(run, RETRANSMITTED_MS)).then(|| {
         let again = if lost_retransmits > 0 {
             format!(", {} of them lost once more", count(lost_retransmits))
         } else {

@@ -179,7 +179,7 @@ fn each_note_at_its_border() {
         passed: false,
         gaps: 1_000,
     };
-    let cases: [Note; 8] = [
+    let cases: [Note; 9] = [
         (|_, found| found.network.listen_overflows = 1, None),
         (
             |_, found| {
@@ -204,11 +204,21 @@ fn each_note_at_its_border() {
             },
             Some("sent 10 % of its segments again, 2 of them lost once more"),
         ),
+        (
+            |run, found| {
+                run.response_ms.max = Some(199.0);
+                found.local_target = true;
+                (found.network.listen_drops, found.network.segments, found.network.retransmitted) =
+                    (9, 100, 10);
+            },
+            None,
+        ),
         (|run, _| run.arrival_stream.iter_mut().for_each(|stream| stream.passed = true), None),
         (|_, found| found.connect_limited = true, Some("go out evenly, as connections were busy: ")),
     ];
     for (n, (change, part)) in cases.into_iter().enumerate() {
         let (mut run, mut found) = (sound(), HostFindings::default());
+        run.response_ms.max = Some(1_000.0);
         run.arrival_stream = (n > 5).then(|| stream("cv", 0.31, None));
         change(&mut run, &mut found);
         let verdict = verdict(&run, &found);
