@@ -219,7 +219,7 @@ fn each_note_at_its_border() {
     for (n, (change, part)) in cases.into_iter().enumerate() {
         let (mut run, mut found) = (sound(), HostFindings::default());
         run.response_ms.max = Some(1_000.0);
-        run.arrival_stream = (n > 5).then(|| stream("cv", 0.31, None));
+        run.arrival_stream = (n > 6).then(|| stream("cv", 0.31, None));
         change(&mut run, &mut found);
         let verdict = verdict(&run, &found);
         assert!(verdict.valid, "{n}: a note is no reason");
