@@ -262,7 +262,10 @@ impl Recorder {
     pub(crate) fn taken_back(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent -= 1;
         self.current.sent = self.current.sent.saturating_sub(u64::from(self.timed(due.step)));
-        self.tally.sent_in_time -= u64::from(self.counted[due.step] && at < self.window.end);
+        if self.counted[due.step] {
+            self.tally.sent_in_time -= u64::from(at < self.window.end);
+            self.tally.entries.count(due, |counts| counts.sent -= 1);
+        }
     }
 
     /// It was given up because too many were waiting.

@@ -65,6 +65,20 @@ fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
 }
 
 #[test]
+fn what_is_taken_back_was_sent_in_no_ledger() {
+    let mut recorder = recorder(vec![true], 0, 200);
+    let due = due(10 * MS, 0);
+    recorder.planned(&due, 10 * MS);
+    recorder.sent(&due, 11 * MS);
+    recorder.taken_back(&due, 11 * MS);
+    recorder.sent(&due, 12 * MS);
+    recorder.done(&due, Some(12 * MS), 13 * MS, Ending::Ok(200));
+    assert_eq!(recorder.roll(Gauges::default()).sent, 1);
+    let tally = recorder.finish();
+    assert_eq!((tally.steps[0].sent, tally.sent_in_time, tally.entries.all()[1].counts.sent), (1, 1, 1));
+}
+
+#[test]
 fn a_thread_that_did_not_run_is_stalled_but_only_in_the_measured_part() {
     let mut recorder = recorder(vec![true], 100, 200);
     recorder.woken(110 * MS, 110 * MS + STALL_NS);
