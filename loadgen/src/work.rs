@@ -57,6 +57,8 @@ struct Later {
     index: u64,
     session: u32,
     entry: u16,
+    /// When it came to be known, which is after its instant where its predecessor had waited for a connection.
+    known: u64,
 }
 
 impl Work {
@@ -82,7 +84,7 @@ impl Work {
         if let Source::Users(users) = job.source {
             for user in (n as u64..users).step_by(of) {
                 if let Some(due) = work.begin(Arrival { index: user, offset_ns: 0, step: 0 }, recorder) {
-                    work.put_off(due);
+                    work.put_off(due, 0);
                 }
             }
         }
@@ -97,17 +99,17 @@ impl Work {
 
     /// The next request that is due by `now`, if there is one; it is planned by that.
     pub(crate) fn take_due(&mut self, now: u64, recorder: &mut Recorder) -> Option<Due> {
-        let due = match self.come_due(now) {
-            Some(due) => due,
+        let (due, known) = match self.come_due(now) {
+            Some(later) => later,
             None => loop {
                 let arrival = self.schedule.as_mut()?.next_if(|arrival| arrival.offset_ns <= now)?;
                 // A session for which there is no data sends nothing.
                 if let Some(due) = self.begin(arrival, recorder) {
-                    break due;
+                    break (due, arrival.offset_ns);
                 }
             },
         };
-        recorder.planned(&due, now);
+        recorder.planned(&due, known, now);
         Some(due)
     }
 
@@ -117,7 +119,7 @@ impl Work {
         let due = Due::plain(self.closed_sent * self.share.1 + self.share.0, now, step);
         self.closed_sent += 1;
         // It counts from when it could have been sent, which is no lateness of this thread's.
-        recorder.planned(&due, now);
+        recorder.planned(&due, now, now);
         Some(due)
     }
 
@@ -148,13 +150,13 @@ impl Work {
         self.later.peek().map_or(u64::MAX, |Reverse((at, _))| if *at < last { *at } else { u64::MAX })
     }
 
-    /// The first of the later requests, when it is due by now.
-    fn come_due(&mut self, now: u64) -> Option<Due> {
+    /// The first of the later requests, when it is due by now, and since when it is known.
+    fn come_due(&mut self, now: u64) -> Option<(Due, u64)> {
         if self.next_later() > now {
             return None;
         }
-        let Reverse((intended, Later { index, session, entry })) = self.later.pop()?;
-        Some(Due { index, intended, step: self.step(intended), entry, session })
+        let Reverse((intended, Later { index, session, entry, known })) = self.later.pop()?;
+        Some((Due { index, intended, step: self.step(intended), entry, session }, known))
     }
 
     /// The request as HTTP/1.1: the same bytes as often as it is asked.
@@ -220,7 +222,7 @@ impl Work {
         if let Some(failed) = turn.failed {
             recorder.check_failed(due, failed);
         }
-        self.follow(due, turn.next, turn.failed.is_none(), recorder);
+        self.follow(due, turn.next, (done, turn.failed.is_none()), recorder);
         if turn.failed.is_some() { Ending::Check(status) } else { Ending::Ok(status) }
     }
 
@@ -232,11 +234,18 @@ impl Work {
                 intended: next.intended.max(now + PAUSE_NS),
                 ..next
             });
-            self.follow(due, next, false, recorder);
+            self.follow(due, next, (now, false), recorder);
         }
     }
 
-    fn follow(&mut self, due: &Due, next: Option<Next>, fine: bool, recorder: &mut Recorder) {
+    /// The request ended at `done`, fine or not; `next` follows from it.
+    fn follow(
+        &mut self,
+        due: &Due,
+        next: Option<Next>,
+        (done, fine): (u64, bool),
+        recorder: &mut Recorder,
+    ) {
         let goes_on = next.is_some_and(|next| next.index == due.index);
         if !goes_on {
             recorder.session_ended(due.step, fine);
@@ -246,12 +255,12 @@ impl Work {
         if !goes_on {
             recorder.session_begun(step);
         }
-        self.put_off(self::due(next, step));
+        self.put_off(self::due(next, step), done);
     }
 
-    fn put_off(&mut self, due: Due) {
+    fn put_off(&mut self, due: Due, known: u64) {
         let Due { index, intended, session, entry, .. } = due;
-        self.later.push(Reverse((intended, Later { index, session, entry })));
+        self.later.push(Reverse((intended, Later { index, session, entry, known })));
     }
 
     /// The step of the plan that an instant lies in.
@@ -276,5 +285,64 @@ impl Ending {
             Self::Check(_) => Some(ErrorKind::Check),
             Self::Error(kind) => Some(kind),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interval::{Spares, Window};
+    use crate::scenario::Scenario;
+    use crate::schedule::{Arrivals, Step};
+    use crate::transport::address::Address;
+    use crate::units::Rate;
+    use std::time::Duration;
+
+    const MS: u64 = 1_000_000;
+
+    fn job(scenario: &str) -> Job {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s.toml");
+        std::fs::write(&file, scenario).unwrap();
+        let script = Script::new(Arc::new(Scenario::load(&file).unwrap()), "shop.test", &[], 1);
+        let rate = Rate { micro: 1_000_000 };
+        let step = Step { length: Duration::from_secs(2), from: rate, to: rate, counted: true };
+        Job {
+            share: (0, 1),
+            source: Source::Open(Schedule::new(&[step], Arrivals::Even, 1, 0, 1)),
+            ends: vec![2_000 * MS],
+            end_ns: 2_000 * MS,
+            what: What::Script(Arc::new(script)),
+            address: Address::Unix("/nowhere".into()),
+            connections: 1,
+            backlog: 1,
+            timeout_ns: 10_000 * MS,
+            expected: Arc::new([true; 1000]),
+            sources: Vec::new(),
+            requests_per_connection: u64::MAX,
+            client: None,
+        }
+    }
+
+    #[test]
+    fn a_step_that_the_target_has_made_late_is_no_lateness_of_the_threads_and_none_is_due_after_the_plan() {
+        let steps = "[[interaction]]\nname = 'a'\n[[interaction.step]]\nname = 'b'\npath = '/'\n\
+                     [[interaction.step]]\nname = 'c'\npath = '/'\n";
+        let window = Window { origin: 0, end: 2_000 * MS, length: 200 * MS };
+        let mut recorder = Recorder::new(vec![true], 2, window, Spares::default());
+        let mut work = Work::of(&job(steps), &mut recorder);
+        let first = work.take_due(0, &mut recorder).unwrap();
+        // It waited for a connection for 400 ms: its successor was due 400 ms before anybody could know of it.
+        work.answered(&first, 200, None, (400 * MS, 500 * MS), &mut recorder);
+        assert_eq!(work.next(), 100 * MS);
+        let second = work.take_due(503 * MS, &mut recorder).unwrap();
+        assert_eq!((second.index, second.entry, second.intended), (0, 1, 100 * MS));
+        let third = work.take_due(1_001 * MS, &mut recorder).unwrap();
+        assert_eq!((third.index, third.intended), (1, 1_000 * MS));
+        work.answered(&third, 200, None, (1_001 * MS, 2_001 * MS), &mut recorder);
+        assert_eq!((work.next(), work.take_due(3_000 * MS, &mut recorder).is_none()), (u64::MAX, true));
+        let tally = recorder.finish();
+        assert_eq!(tally.lateness.count(), 3);
+        assert!(tally.lateness.max().abs_diff(3 * MS) < MS / 100, "{}", tally.lateness.max());
     }
 }
