@@ -133,7 +133,7 @@ pub(crate) struct Tally {
     pub(crate) ok_in_time: u64,
     /// Counted requests that were sent before the measured part was over.
     pub(crate) sent_in_time: u64,
-    /// Counted requests that timed out, or were unfinished, while they waited for a connection.
+    /// Counted requests that failed, or were unfinished, before they were sent.
     pub(crate) never_sent: u64,
     /// Answers whose end the kernel has put a time on.
     pub(crate) stamped: u64,
@@ -297,9 +297,7 @@ impl Recorder {
             Ending::Error(kind) => {
                 step.errors.add(kind);
                 self.tally.silent_since.get_or_insert(now);
-                if sent.is_none() && kind == ErrorKind::Timeout {
-                    self.tally.never_sent += u64::from(self.counted[due.step]);
-                }
+                self.tally.never_sent += u64::from(sent.is_none() && self.counted[due.step]);
                 (false, None)
             }
         };
