@@ -152,14 +152,7 @@ impl Plan {
         if args.no_keepalive && !template.headers.iter().any(|(name, _)| name == CONNECTION) {
             template.headers.push((CONNECTION, HeaderValue::from_static("close")));
         }
-        let allowed = limits::allowed_cpus();
-        if let Some(Cpus(cpus)) = &args.cpus
-            && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
-        {
-            return Err(Failure::usage(format!(
-                "--cpus: this process may not use CPU {cpu}, only {allowed:?}"
-            )));
-        }
+        args.cpus.as_ref().map_or(Ok(()), |Cpus(cpus)| limits::check_cpus(cpus))?;
         let plan = Self {
             url,
             steps,
