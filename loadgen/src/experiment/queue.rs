@@ -3,8 +3,8 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::observe;
-use crate::schedule::SplitMix;
 use crate::target::{self, Process};
+use reports::random::SplitMix;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
