@@ -47,54 +47,6 @@ pub(crate) enum Ending {
     Error(ErrorKind),
 }
 
-impl Tally {
-    /// Takes in what another thread has to say.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        if self.steps.is_empty() {
-            self.steps = vec![Counts::default(); other.steps.len()];
-        }
-        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| *mine += theirs);
-        self.entries.merge(&other.entries);
-        self.gaps.merge(&other.gaps);
-        self.sessions.begun += other.sessions.begun;
-        self.sessions.completed += other.sessions.completed;
-        self.sessions.failed += other.sessions.failed;
-        if let Some((times, why)) = &other.not_begun {
-            let before = self.not_begun.take().map_or(0, |(times, _)| times);
-            self.not_begun = Some((before + times, why.clone()));
-        }
-        self.lateness.add(&other.lateness);
-        self.bytes.sent += other.bytes.sent;
-        self.bytes.received += other.bytes.received;
-        self.stalled = self.stalled.max(other.stalled);
-        self.starved = self.starved.max(other.starved);
-        self.cpu = self.cpu.max(other.cpu);
-        self.saturated |= other.saturated;
-        self.out_of_descriptors |= other.out_of_descriptors;
-        self.out_of_ports |= other.out_of_ports;
-        self.last_answer = self.last_answer.max(other.last_answer);
-        self.silent_since = [self.silent_since, other.silent_since].into_iter().flatten().min();
-        self.ok_in_time += other.ok_in_time;
-        self.sent_in_time += other.sent_in_time;
-        self.never_sent += other.never_sent;
-        self.stamped += other.stamped;
-        self.unstamped += other.unstamped;
-        other.first_errors.iter().for_each(|(kind, why)| self.explain(*kind, || why.clone()));
-    }
-
-    /// Whose clock said when answers came: all but those that came before the kernel had begun to put times on them.
-    pub(crate) fn receive_clock(&self) -> &'static str {
-        if self.stamped > 0 && self.unstamped * 100 <= self.stamped { "kernel" } else { "process" }
-    }
-
-    /// Keeps the reason of the first error of a kind.
-    pub(crate) fn explain(&mut self, kind: ErrorKind, why: impl FnOnce() -> String) {
-        if !self.first_errors.iter().any(|(known, _)| *known == kind) {
-            self.first_errors.push((kind, why()));
-        }
-    }
-}
-
 /// What one thread, or all of them, have to say at the end of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -141,6 +93,54 @@ pub(crate) struct Tally {
     pub(crate) unstamped: u64,
     /// In words, the first error of each kind, where the transport knows more than the kind.
     pub(crate) first_errors: Vec<(ErrorKind, String)>,
+}
+
+impl Tally {
+    /// Takes in what another thread has to say.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if self.steps.is_empty() {
+            self.steps = vec![Counts::default(); other.steps.len()];
+        }
+        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| *mine += theirs);
+        self.entries.merge(&other.entries);
+        self.gaps.merge(&other.gaps);
+        self.sessions.begun += other.sessions.begun;
+        self.sessions.completed += other.sessions.completed;
+        self.sessions.failed += other.sessions.failed;
+        if let Some((times, why)) = &other.not_begun {
+            let before = self.not_begun.take().map_or(0, |(times, _)| times);
+            self.not_begun = Some((before + times, why.clone()));
+        }
+        self.lateness.add(&other.lateness);
+        self.bytes.sent += other.bytes.sent;
+        self.bytes.received += other.bytes.received;
+        self.stalled = self.stalled.max(other.stalled);
+        self.starved = self.starved.max(other.starved);
+        self.cpu = self.cpu.max(other.cpu);
+        self.saturated |= other.saturated;
+        self.out_of_descriptors |= other.out_of_descriptors;
+        self.out_of_ports |= other.out_of_ports;
+        self.last_answer = self.last_answer.max(other.last_answer);
+        self.silent_since = [self.silent_since, other.silent_since].into_iter().flatten().min();
+        self.ok_in_time += other.ok_in_time;
+        self.sent_in_time += other.sent_in_time;
+        self.never_sent += other.never_sent;
+        self.stamped += other.stamped;
+        self.unstamped += other.unstamped;
+        other.first_errors.iter().for_each(|(kind, why)| self.explain(*kind, || why.clone()));
+    }
+
+    /// Whose clock said when answers came: all but those that came before the kernel had begun to put times on them.
+    pub(crate) fn receive_clock(&self) -> &'static str {
+        if self.stamped > 0 && self.unstamped * 100 <= self.stamped { "kernel" } else { "process" }
+    }
+
+    /// Keeps the reason of the first error of a kind.
+    pub(crate) fn explain(&mut self, kind: ErrorKind, why: impl FnOnce() -> String) {
+        if !self.first_errors.iter().any(|(known, _)| *known == kind) {
+            self.first_errors.push((kind, why()));
+        }
+    }
 }
 
 /// See the module.

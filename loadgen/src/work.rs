@@ -239,13 +239,7 @@ impl Work {
     }
 
     /// The request ended at `done`, fine or not; `next` follows from it.
-    fn follow(
-        &mut self,
-        due: &Due,
-        next: Option<Next>,
-        (done, fine): (u64, bool),
-        recorder: &mut Recorder,
-    ) {
+    fn follow(&mut self, due: &Due, next: Option<Next>, (done, fine): (u64, bool), recorder: &mut Recorder) {
         let goes_on = next.is_some_and(|next| next.index == due.index);
         if !goes_on {
             recorder.session_ended(due.step, fine);
