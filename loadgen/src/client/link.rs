@@ -212,6 +212,7 @@ impl Worker {
                     state.recorder.tally_mut().explain(kind, || fault.why);
                 }
                 state.lost(&due, None, now, kind);
+                self.hurry(state);
             }
         }
         if self.job.source.is_open() {

@@ -232,6 +232,7 @@ impl Worker {
                             state.work.answered(&due, status, kept, (sent, now), &mut state.recorder);
                         state.recorder.done(&due, Some(sent), now, ending);
                     }
+                    self.hurry(state);
                 }
                 true
             }
@@ -259,6 +260,7 @@ impl Worker {
         state.recorder.tally_mut().explain(fault.kind, || fault.why);
         if let Some(Flight { due, sent }) = state.pool.land(id) {
             state.lost(&due, was_sent.then_some(sent), now, fault.kind);
+            self.hurry(state);
         }
         // Another stream of the connection, or another call of the client, may still do.
         self.settings.shares_connections()
