@@ -36,6 +36,20 @@ pub(crate) fn allowed_cpus() -> Vec<usize> {
     (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()
 }
 
+/// Whether this process may use all of `cpus`, as `--cpus` has them.
+///
+/// # Errors
+/// Wrong use: it may not.
+pub(crate) fn check_cpus(cpus: &[usize]) -> Outcome {
+    let allowed = allowed_cpus();
+    match cpus.iter().find(|cpu| !allowed.contains(cpu)) {
+        None => Ok(()),
+        Some(cpu) => {
+            Err(Failure::usage(format!("--cpus: this process may not use CPU {cpu}, only {allowed:?}")))
+        }
+    }
+}
+
 /// The generator's CPUs beside a target on the same machine: the last quarter of the allowed ones, at least one. The
 /// target gets the others; with one CPU in all, both get it.
 pub(crate) fn share_with_target(allowed: &[usize]) -> (Vec<usize>, Vec<usize>) {

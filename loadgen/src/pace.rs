@@ -157,7 +157,8 @@ impl Timer {
         Ok(Self { fd })
     }
 
-    /// Waits until `deadline`; when it has passed, only lets the runtime's other tasks have their turn.
+    /// Waits until `deadline`; when it has passed, only lets the runtime's other tasks have their turn. After a wait that was
+    /// given up, the next one may end early, once.
     ///
     /// # Errors
     /// When the kernel refuses the timer, which it does not do for a valid descriptor.

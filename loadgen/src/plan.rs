@@ -153,14 +153,7 @@ impl Plan {
             template.headers.push((CONNECTION, HeaderValue::from_static("close")));
         }
         limits::check_own_addresses(&args.source_ips)?;
-        let allowed = limits::allowed_cpus();
-        if let Some(Cpus(cpus)) = &args.cpus
-            && let Some(cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu))
-        {
-            return Err(Failure::usage(format!(
-                "--cpus: this process may not use CPU {cpu}, only {allowed:?}"
-            )));
-        }
+        args.cpus.as_ref().map_or(Ok(()), |Cpus(cpus)| limits::check_cpus(cpus))?;
         let plan = Self {
             url,
             steps,

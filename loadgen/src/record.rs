@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, Network, verdict};
-use reports::outcome::Counts;
+use reports::outcome::{Counts, ErrorKind};
 use reports::record::{
     Dns, Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
 };
@@ -66,22 +66,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     let counted = plan.steps.iter().zip(&tally.steps).filter(|(step, _)| step.counted);
     counted.for_each(|(_, step)| counts += step);
     let per_second = |n: u64| if duration_s > 0.0 { n as f64 / duration_s } else { 0.0 };
-    let findings = HostFindings {
-        out_of_descriptors: tally.out_of_descriptors,
-        out_of_ports: tally.out_of_ports,
-        steal_share: facts.steal_share,
-        wakeup_lag_p99_ms: if tally.lateness.is_empty() {
-            0.0
-        } else {
-            tally.lateness.quantile(0.99) as f64 / 1e6
-        },
-        connect_limited: tally.saturated,
-        never_sent: tally.never_sent,
-        starved_share: if duration_s > 0.0 { tally.starved as f64 / 1e9 / duration_s } else { 0.0 },
-        network: facts.network,
-        local_target: aim.is_local(),
-        stalled_share: if duration_s > 0.0 { tally.stalled as f64 / 1e9 / duration_s } else { 0.0 },
-    };
+    let findings = findings(aim, &facts, &tally, duration_s);
     let cpu_s = facts.process_cpu.as_secs_f64();
     let mut run = Run {
         schema: RUN_SCHEMA.to_owned(),
@@ -154,6 +139,38 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
+    add_notes(&mut run, &tally.first_errors, tally.not_begun.as_ref(), facts.log_error.as_deref());
+    run
+}
+
+/// What the generator found out about itself and its host.
+fn findings(aim: &Aim, facts: &Facts, tally: &Tally, duration_s: f64) -> HostFindings {
+    let share = |ns: u64| if duration_s > 0.0 { ns as f64 / 1e9 / duration_s } else { 0.0 };
+    HostFindings {
+        out_of_descriptors: tally.out_of_descriptors,
+        out_of_ports: tally.out_of_ports,
+        steal_share: facts.steal_share,
+        wakeup_lag_p99_ms: if tally.lateness.is_empty() {
+            0.0
+        } else {
+            tally.lateness.quantile(0.99) as f64 / 1e6
+        },
+        connect_limited: tally.saturated,
+        never_sent: tally.never_sent,
+        starved_share: share(tally.starved),
+        network: facts.network,
+        local_target: aim.is_local(),
+        stalled_share: share(tally.stalled),
+    }
+}
+
+/// What a reader has to know beside the verdict; a log that is incomplete makes the run invalid.
+fn add_notes(
+    run: &mut Run,
+    first_errors: &[(ErrorKind, String)],
+    not_begun: Option<&(u64, String)>,
+    log_error: Option<&str>,
+) {
     let silent = run.observed.iter().filter(|(_, tier)| tier.is_empty()).map(|(name, _)| name.as_str());
     let silent: Vec<&str> = silent.collect();
     if !silent.is_empty() {
@@ -164,17 +181,16 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     if run.wire.transport == "reqwest" {
         run.verdict.reasons.push("bytes are not known: reqwest does not count them".to_owned());
     }
-    for (kind, why) in &tally.first_errors {
+    for (kind, why) in first_errors {
         run.verdict.reasons.push(format!("the first error of kind {}: {why}", kind.name()));
     }
-    if let Some((sessions, why)) = &tally.not_begun {
+    if let Some((sessions, why)) = not_begun {
         run.verdict.reasons.push(format!("{sessions} sessions were not begun: {why}"));
     }
-    if let Some(error) = facts.log_error {
+    if let Some(error) = log_error {
         run.verdict.valid = false;
         run.verdict.reasons.insert(0, format!("the interval log could not be written: {error}"));
     }
-    run
 }
 
 /// A time since 1970 as a point in time.

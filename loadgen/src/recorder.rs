@@ -47,6 +47,54 @@ pub(crate) enum Ending {
     Error(ErrorKind),
 }
 
+/// What one thread, or all of them, have to say at the end of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// The ledger of each step of the plan.
+    pub(crate) steps: Vec<Counts>,
+    /// What became of each kind of counted request.
+    pub(crate) entries: Entries,
+    /// The gaps between the counted requests that were sent.
+    pub(crate) gaps: Gaps,
+    /// What became of the sessions.
+    pub(crate) sessions: Sessions,
+    /// How many sessions could not be begun, and why.
+    pub(crate) not_begun: Option<(u64, String)>,
+    /// How late the thread itself came to each counted request, whether a connection was free or not.
+    pub(crate) lateness: Histogram,
+    /// Bytes of counted requests and of all answers after the warm-up.
+    pub(crate) bytes: Bytes,
+    /// How long the thread did not run although it had meant to, in the measured part; of several, the longest.
+    pub(crate) stalled: u64,
+    /// How long the thread was ready to run while something else had its CPU, in the measured part; of several, the
+    /// longest.
+    pub(crate) starved: u64,
+    /// CPU time of the busiest thread in the measured part.
+    pub(crate) cpu: Duration,
+    /// Whether a request had to wait although as many connections were open as allowed.
+    pub(crate) saturated: bool,
+    /// Whether a connection failed for want of file descriptors.
+    pub(crate) out_of_descriptors: bool,
+    /// Whether a connection failed for want of local ports.
+    pub(crate) out_of_ports: bool,
+    /// When the last whole answer came.
+    pub(crate) last_answer: Option<u64>,
+    /// When the first failure after a thread's last answer came.
+    pub(crate) silent_since: Option<u64>,
+    /// Correct answers of counted requests that came before the measured part was over.
+    pub(crate) ok_in_time: u64,
+    /// Counted requests that were sent before the measured part was over.
+    pub(crate) sent_in_time: u64,
+    /// Counted requests that failed, or were unfinished, before they were sent.
+    pub(crate) never_sent: u64,
+    /// Answers whose end the kernel has put a time on.
+    pub(crate) stamped: u64,
+    /// Answers timed when they were read.
+    pub(crate) unstamped: u64,
+    /// In words, the first error of each kind, where the transport knows more than the kind.
+    pub(crate) first_errors: Vec<(ErrorKind, String)>,
+}
+
 impl Tally {
     /// Takes in what another thread has to say.
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -93,54 +141,6 @@ impl Tally {
             self.first_errors.push((kind, why()));
         }
     }
-}
-
-/// What one thread, or all of them, have to say at the end of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// The ledger of each step of the plan.
-    pub(crate) steps: Vec<Counts>,
-    /// What became of each kind of counted request.
-    pub(crate) entries: Entries,
-    /// The gaps between the counted requests that were sent.
-    pub(crate) gaps: Gaps,
-    /// What became of the sessions.
-    pub(crate) sessions: Sessions,
-    /// How many sessions could not be begun, and why.
-    pub(crate) not_begun: Option<(u64, String)>,
-    /// How late the thread itself came to each counted arrival, whether a connection was free or not.
-    pub(crate) lateness: Histogram,
-    /// Bytes of counted requests and of all answers after the warm-up.
-    pub(crate) bytes: Bytes,
-    /// How long the thread did not run although it had meant to, in the measured part; of several, the longest.
-    pub(crate) stalled: u64,
-    /// How long the thread was ready to run while something else had its CPU, in the measured part; of several, the
-    /// longest.
-    pub(crate) starved: u64,
-    /// CPU time of the busiest thread in the measured part.
-    pub(crate) cpu: Duration,
-    /// Whether a request had to wait although as many connections were open as allowed.
-    pub(crate) saturated: bool,
-    /// Whether a connection failed for want of file descriptors.
-    pub(crate) out_of_descriptors: bool,
-    /// Whether a connection failed for want of local ports.
-    pub(crate) out_of_ports: bool,
-    /// When the last whole answer came.
-    pub(crate) last_answer: Option<u64>,
-    /// When the first failure after a thread's last answer came.
-    pub(crate) silent_since: Option<u64>,
-    /// Correct answers of counted requests that came before the measured part was over.
-    pub(crate) ok_in_time: u64,
-    /// Counted requests that were sent before the measured part was over.
-    pub(crate) sent_in_time: u64,
-    /// Counted requests that timed out, or were unfinished, while they waited for a connection.
-    pub(crate) never_sent: u64,
-    /// Answers whose end the kernel has put a time on.
-    pub(crate) stamped: u64,
-    /// Answers timed when they were read.
-    pub(crate) unstamped: u64,
-    /// In words, the first error of each kind, where the transport knows more than the kind.
-    pub(crate) first_errors: Vec<(ErrorKind, String)>,
 }
 
 /// See the module.
@@ -228,8 +228,8 @@ impl Recorder {
         }
     }
 
-    /// A request came due, and the thread came to it at `now`.
-    pub(crate) fn planned(&mut self, due: &Due, now: u64) {
+    /// A request came due, and the thread came to it at `now`. Before `known` it could not: until then nobody knew of it.
+    pub(crate) fn planned(&mut self, due: &Due, known: u64, now: u64) {
         self.tally.steps[due.step].planned += 1;
         if due.intended >= self.current_end.saturating_sub(self.window.length) {
             self.current.planned += 1;
@@ -239,7 +239,7 @@ impl Recorder {
             *self.current.planned_before.entry(number).or_default() += 1;
         }
         if self.counted[due.step] {
-            self.tally.lateness.record(now.saturating_sub(due.intended));
+            self.tally.lateness.record(now.saturating_sub(due.intended.max(known)));
             self.tally.entries.count(due, |counts| counts.planned += 1);
         }
     }
@@ -262,7 +262,10 @@ impl Recorder {
     pub(crate) fn taken_back(&mut self, due: &Due, at: u64) {
         self.tally.steps[due.step].sent -= 1;
         self.current.sent = self.current.sent.saturating_sub(u64::from(self.timed(due.step)));
-        self.tally.sent_in_time -= u64::from(self.counted[due.step] && at < self.window.end);
+        if self.counted[due.step] {
+            self.tally.sent_in_time -= u64::from(at < self.window.end);
+            self.tally.entries.count(due, |counts| counts.sent -= 1);
+        }
     }
 
     /// It was given up because too many were waiting.
@@ -294,9 +297,7 @@ impl Recorder {
             Ending::Error(kind) => {
                 step.errors.add(kind);
                 self.tally.silent_since.get_or_insert(now);
-                if sent.is_none() && kind == ErrorKind::Timeout {
-                    self.tally.never_sent += u64::from(self.counted[due.step]);
-                }
+                self.tally.never_sent += u64::from(sent.is_none() && self.counted[due.step]);
                 (false, None)
             }
         };

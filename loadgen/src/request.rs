@@ -2,13 +2,13 @@
 //! thread then picks one by the index of its arrival. It never touches a socket.
 
 use crate::failure::{Failure, Outcome};
-use crate::schedule::SplitMix;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
+use reports::random::SplitMix;
 
 /// Who asks, unless the user says otherwise.
 pub(crate) const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
@@ -111,7 +111,7 @@ impl Requests {
         match self.ends.len() {
             0 | 1 => 0,
             n => {
-                let random = SplitMix::new(self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next();
+                let random = SplitMix::new(self.seed ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).bits();
                 // Multiply and shift (Lemire, 2019): without the bias and the cost of a remainder.
                 ((u128::from(random) * n as u128) >> 64) as usize
             }

@@ -7,6 +7,7 @@
 //! (time change: Çinlar, "Introduction to Stochastic Processes", 1975, section 4.7).
 
 use crate::units::Rate;
+use reports::random::SplitMix;
 use std::time::Duration;
 
 /// Λ is counted in units of 2⁻³² arrivals.
@@ -168,7 +169,7 @@ fn mul_div(a: u128, b: u128, c: u128) -> u128 {
 impl Position {
     fn poisson(seed: u64) -> Self {
         let mut random = SplitMix::new(seed);
-        Self::Poisson { at: random.gap(), random }
+        Self::Poisson { at: gap(&mut random), random }
     }
 
     fn get(&self) -> u128 {
@@ -180,44 +181,14 @@ impl Position {
     fn advance(&mut self, arrivals: u64) {
         match self {
             Self::Even(at) => *at += u128::from(arrivals) * ONE,
-            Self::Poisson { at, random } => (0..arrivals).for_each(|_| *at += random.gap()),
+            Self::Poisson { at, random } => (0..arrivals).for_each(|_| *at += gap(random)),
         }
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): seeded, small, and good
-/// enough to pass BigCrush.
-#[derive(Clone, Debug)]
-pub(crate) struct SplitMix {
-    state: u64,
-}
-
-impl SplitMix {
-    /// The sequence of `seed`.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
-    }
-
-    /// The next 64 random bits.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// An exponential variate with mean 1, by inversion.
-    pub(crate) fn exponential(&mut self) -> f64 {
-        // 53 bits in (0, 1]: the logarithm is finite.
-        let uniform = ((self.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-        -uniform.ln()
-    }
-
-    /// The same in units of Λ.
-    fn gap(&mut self) -> u128 {
-        (self.exponential() * ONE as f64) as u128
-    }
+/// A gap of mean 1 in units of Λ.
+fn gap(random: &mut SplitMix) -> u128 {
+    (random.exponential() * ONE as f64) as u128
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@
 //! it is no arrival of the schedule and passes unseen.
 
 use crate::recorder::Due;
-use crate::schedule::{Arrivals, SplitMix, Step};
+use crate::schedule::{Arrivals, Step};
 use reports::analyse::stream::{self, GAPS_TESTED, Gap, Spread};
+use reports::random::SplitMix;
 use reports::record::ArrivalStream;
 
 /// The plan's arrivals, as far as they have to be known to test a stream.
@@ -120,7 +121,7 @@ impl Stream {
         self.gaps.drawn_from += 1;
         if self.gaps.sample.len() < GAPS_TESTED {
             self.gaps.sample.push(gap);
-        } else if let Some(place) = usize::try_from(self.random.next() % self.gaps.drawn_from)
+        } else if let Some(place) = usize::try_from(self.random.bits() % self.gaps.drawn_from)
             .ok()
             .and_then(|at| self.gaps.sample.get_mut(at))
         {

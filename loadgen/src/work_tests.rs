@@ -103,3 +103,18 @@ fn a_closed_loop_is_due_when_asked_until_the_plan_has_ended() {
     let due = |at| work.next_of_closed(at, &mut recorder).map(|due| (due.index, due.intended, due.step));
     assert_eq!([0, 600 * MS, 1000 * MS].map(due), [Some((0, 0, 0)), Some((1, 600 * MS, 1)), None]);
 }
+
+#[test]
+fn a_step_that_the_target_has_made_late_is_no_lateness_of_the_thread_s() {
+    let (mut work, mut recorder) = work(what(&TWO_STEPS.replace("think = '30ms'\n", "")), ten_a_second());
+    // The fifth arrival, in the part that counts.
+    while work.take_due(499 * MS, &mut recorder).is_some() {}
+    let first = work.take_due(500 * MS, &mut recorder).unwrap();
+    // It waited for a connection for 300 ms: its successor was due 300 ms before anybody could know of it.
+    work.answered(&first, 200, None, (800 * MS, 820 * MS), &mut recorder);
+    assert_eq!(work.next(), 520 * MS);
+    let second = work.take_due(821 * MS, &mut recorder).unwrap();
+    assert_eq!((second.entry, second.intended), (1, 520 * MS));
+    let lateness = &recorder.tally_mut().lateness;
+    assert!(lateness.count() == 2 && lateness.max().abs_diff(MS) < MS / 100, "{}", lateness.max());
+}

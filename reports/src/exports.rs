@@ -2,6 +2,7 @@
 //! time as HdrHistogram's percentile text (`.hgrm`), which its plotters take. From a record to text and files; every number
 //! in them is in the record, or follows from the log.
 
+use crate::analyse::interval::NS_PER_MS;
 use crate::histogram::Histogram;
 use crate::record::{Bin, Timeline};
 use crate::store::Record;
@@ -18,8 +19,6 @@ pub const SERVICE_FILE: &str = "service.hgrm";
 
 /// Ticks per half distance to 100 %, as the public tools have it.
 const TICKS: u32 = 5;
-/// The histograms' nanoseconds per millisecond.
-const NS_PER_MS: f64 = 1e6;
 
 /// Writes the files of `record` into `dir`, which is made where it is missing, and gives their paths.
 ///

@@ -360,7 +360,8 @@ impl Scene {
         run.steady = Some(steady::steady(&run));
         let cv = |gaps| ArrivalStream { test: "cv".into(), value: 0.1, p_value: None, passed: true, gaps };
         run.arrival_stream = (run.sent > 50).then(|| cv(run.sent - 1));
-        let findings = verdict::HostFindings { connect_limited: stage.limited, ..Default::default() };
+        let (connect_limited, never_sent) = (stage.limited, run.errors.connect);
+        let findings = verdict::HostFindings { connect_limited, never_sent, ..Default::default() };
         run.verdict = verdict::verdict(&run, &findings);
         Record { run, totals, intervals }
     }

@@ -15,6 +15,7 @@ pub mod log;
 pub mod number;
 pub mod outcome;
 pub mod pictures;
+pub mod random;
 pub mod record;
 pub mod store;
 pub mod terminal;

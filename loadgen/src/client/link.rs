@@ -108,10 +108,10 @@ impl Link {
     /// What TLS had to say is the reason, whatever the library above made of it.
     pub(super) fn blame(&self, ended: Ended) -> Ended {
         let Some(why) = self.fault.borrow().clone() else { return ended };
+        let fault = Fault { kind: ErrorKind::Tls, why, errno: None };
         match ended {
-            Ended::Fault(_) | Ended::Unsent(_) => {
-                Ended::Fault(Fault { kind: ErrorKind::Tls, why, errno: None })
-            }
+            Ended::Fault(_) => Ended::Fault(fault),
+            Ended::Unsent(_) => Ended::Unsent(fault),
             Ended::Answer(_) => ended,
         }
     }
@@ -212,6 +212,7 @@ impl Worker {
                     state.recorder.tally_mut().explain(kind, || fault.why);
                 }
                 state.lost(&due, None, now, kind);
+                self.hurry(state);
             }
         }
         if self.job.source.is_open() {

@@ -37,6 +37,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How long the pacer sleeps at most: how soon a thread notices that the run is to stop.
@@ -80,6 +81,9 @@ struct Worker {
     traffic: Rc<Traffic>,
     gauge: Gauge,
     turn: Cell<usize>,
+    /// Until when the pacer sleeps, and what wakes it when an answer has made a request due before.
+    asleep_until: Cell<u64>,
+    sooner: Notify,
 }
 
 struct State {
@@ -114,6 +118,8 @@ impl Worker {
         let pool = Pool::of_streams(job.connections, settings.streams, job.backlog);
         Self {
             turn: Cell::new(job.share.0),
+            asleep_until: Cell::new(u64::MAX),
+            sooner: Notify::new(),
             state: RefCell::new(State { work: Work::of(&job, &mut recorder), pool, recorder }),
             gauge: Gauge::new(common),
             traffic: Rc::default(),
@@ -145,8 +151,19 @@ impl Worker {
                 return Ok(());
             }
             let deadline = self.deadline(now, next);
-            timer.sleep_until(self.clock.instant(deadline)).await?;
+            self.asleep_until.set(deadline);
+            tokio::select! {
+                slept = timer.sleep_until(self.clock.instant(deadline)) => slept?,
+                () = self.sooner.notified() => {}
+            }
             self.state.borrow_mut().recorder.woken(deadline, self.clock.ns());
+        }
+    }
+
+    /// A request has ended, and what follows from it may be due before the pacer means to wake.
+    fn hurry(&self, state: &mut State) {
+        if state.work.next() < self.asleep_until.get() {
+            self.sooner.notify_one();
         }
     }
 

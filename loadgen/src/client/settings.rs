@@ -8,6 +8,7 @@ use super::tls::{self, Tls};
 use super::{fault::Fault, http2};
 use crate::cli::{RunArgs, Transport};
 use crate::failure::{Failure, Outcome};
+use crate::plan::ConnectTo;
 use crate::transport::address::Address;
 use http::Uri;
 use http::uri::Scheme;
@@ -60,7 +61,7 @@ impl Settings {
             }
             Some(transport) => transport,
         };
-        check(args, transport, safe, url.is_none())?;
+        check(args, transport, safe, url)?;
         if transport == Transport::Raw {
             return Ok(None);
         }
@@ -117,10 +118,10 @@ fn safety(args: &RunArgs, host: &str, agent: bool) -> Outcome<Tls> {
 }
 
 /// An option that would do nothing is a mistake.
-fn check(args: &RunArgs, transport: Transport, safe: bool, reference: bool) -> Outcome {
+fn check(args: &RunArgs, transport: Transport, safe: bool, url: Option<&Uri>) -> Outcome {
     let agent = transport == Transport::Reqwest;
     let about_tls = args.insecure || args.cacert.is_some() || args.cert.is_some();
-    let why = if reference && (args.http2 || agent) {
+    let why = if url.is_none() && (args.http2 || agent) {
         "--http2 and --transport reqwest need a URL"
     } else if !agent && (args.proxy.is_some() || args.max_redirects.is_some()) {
         "--proxy and --max-redirects need --transport reqwest: the other transports do neither"
@@ -133,10 +134,19 @@ fn check(args: &RunArgs, transport: Transport, safe: bool, reference: bool) -> O
          --no-keepalive can"
     } else if agent && args.proxy.is_some() && args.unix_socket.is_some() {
         "--unix-socket and --proxy are two ways: give one"
+    } else if agent && url.is_some_and(|url| args.connect_to.iter().any(|to| is_beyond_reqwest(to, url))) {
+        "--connect-to can give a name another address with --transport reqwest, but neither an address another one, nor \
+         another port than the URL's"
     } else {
         return Ok(());
     };
     Err(Failure::usage(why))
+}
+
+/// reqwest asks nobody for an address that is one, and goes to the port that the URL names whatever it is told.
+fn is_beyond_reqwest(to: &ConnectTo, url: &Uri) -> bool {
+    to.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+        || url.port().is_some() && to.address.port() != to.port
 }
 
 /// Opens a connection as the run will; gives what was agreed on, or why it cannot be had.

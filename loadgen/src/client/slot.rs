@@ -224,8 +224,15 @@ impl Worker {
                 link.answered.set(true);
                 let state = &mut *self.state.borrow_mut();
                 if let Some(Flight { due, sent }) = state.pool.land(id) {
-                    let ending = state.work.answered(&due, status, kept, (sent, now), &mut state.recorder);
-                    state.recorder.done(&due, Some(sent), now, ending);
+                    // The pacer may not have come to it yet.
+                    if now.saturating_sub(due.intended) > self.job.timeout_ns {
+                        state.lost(&due, Some(sent), now, ErrorKind::Timeout);
+                    } else {
+                        let ending =
+                            state.work.answered(&due, status, kept, (sent, now), &mut state.recorder);
+                        state.recorder.done(&due, Some(sent), now, ending);
+                    }
+                    self.hurry(state);
                 }
                 true
             }
@@ -234,11 +241,8 @@ impl Worker {
                 self.retire(link);
                 false
             }
-            Ended::Unsent(fault) | Ended::Fault(fault) => {
-                self.failed(id, now, fault);
-                // Another stream of the connection, or another call of the client, may still do.
-                self.settings.shares_connections()
-            }
+            Ended::Unsent(fault) => self.failed(id, now, fault, false),
+            Ended::Fault(fault) => self.failed(id, now, fault, true),
         }
     }
 
@@ -250,12 +254,16 @@ impl Worker {
         }
     }
 
-    fn failed(&self, id: Id, now: u64, fault: Fault) {
+    /// The slot's request has failed; gives whether the connection can be used again.
+    fn failed(&self, id: Id, now: u64, fault: Fault, was_sent: bool) -> bool {
         let state = &mut *self.state.borrow_mut();
         state.recorder.tally_mut().explain(fault.kind, || fault.why);
         if let Some(Flight { due, sent }) = state.pool.land(id) {
-            state.lost(&due, Some(sent), now, fault.kind);
+            state.lost(&due, was_sent.then_some(sent), now, fault.kind);
+            self.hurry(state);
         }
+        // Another stream of the connection, or another call of the client, may still do.
+        self.settings.shares_connections()
     }
 
     /// The slot is gone. A request that it was given and never took up keeps its turn.

@@ -234,8 +234,8 @@ fn a_server_that_goes_away_or_refuses_unseen_loses_nothing() {
 #[test]
 fn a_server_that_refuses_everything_is_not_asked_for_ever() {
     let server = Server::start(Speaks::Http2(|_| Stream::Refuse));
-    let (counts, _) = run(&format!("{FEW} --http2 http://{}/", server.address));
-    assert_eq!(counts.errors.reset, 20, "{counts:?}");
+    let (counts, tally) = run(&format!("{FEW} --http2 http://{}/", server.address));
+    assert_eq!((counts.errors.reset, counts.sent, tally.never_sent), (20, 0, 20), "{counts:?}");
 }
 
 #[test]

@@ -84,14 +84,9 @@ pub(crate) fn run(args: CalibrateArgs, begun: Instant) -> Outcome<Exit> {
 
 /// The generator's CPUs and the targets'.
 fn share(asked: Option<&Cpus>) -> Outcome<(Vec<usize>, Vec<usize>)> {
-    let allowed = limits::allowed_cpus();
-    let Some(Cpus(cpus)) = asked else { return Ok(limits::share_with_target(&allowed)) };
-    match cpus.iter().find(|cpu| !allowed.contains(cpu)) {
-        Some(cpu) => {
-            Err(Failure::usage(format!("--cpus: this process may not use CPU {cpu}, only {allowed:?}")))
-        }
-        None => Ok((cpus.clone(), load::others(cpus))),
-    }
+    let Some(Cpus(cpus)) = asked else { return Ok(limits::share_with_target(&limits::allowed_cpus())) };
+    limits::check_cpus(cpus)?;
+    Ok((cpus.clone(), load::others(cpus)))
 }
 
 async fn calibrate(

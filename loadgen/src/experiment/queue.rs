@@ -3,8 +3,8 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::observe;
-use crate::schedule::SplitMix;
 use crate::target::{self, Process};
+use reports::random::SplitMix;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -62,9 +62,9 @@ struct Announced {
 
 impl Shape {
     /// The services that the queue gives to its requests in the order of their arrival, in milliseconds: from the same
-    /// seed by the same generator.
+    /// numbers, which are not those that a schedule draws from this seed.
     pub(crate) fn services(self) -> impl Iterator<Item = f64> {
-        let mut random = SplitMix::new(self.seed);
+        let mut random = SplitMix::new(!self.seed);
         let mean = f64::from(self.service_ms);
         std::iter::repeat_with(move || if self.exponential { mean * random.exponential() } else { mean })
     }

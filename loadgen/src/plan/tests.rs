@@ -125,6 +125,20 @@ fn a_scenario_goes_with_a_host_and_without_a_request() {
 }
 
 #[test]
+fn what_reqwest_cannot_do_is_refused() {
+    for (options, refused) in [
+        ("http://h/ --connect-to h:80:127.0.0.1:81", false),
+        ("http://h:80/ --connect-to h:80:127.0.0.1:80", false),
+        ("http://h:80/ --connect-to h:80:127.0.0.1:81", true),
+        ("http://127.0.0.1/ --connect-to 127.0.0.1:80:127.0.0.2:80", true),
+    ] {
+        let plan = plan(&format!("{options} --transport reqwest --insecure"));
+        let why = plan.err().map(|e| e.message).unwrap_or_default();
+        assert_eq!(why.contains("--connect-to"), refused, "{options}: {why}");
+    }
+}
+
+#[test]
 fn sessions_begin_as_the_rate_lets_them() {
     let dir = tempfile::tempdir().unwrap();
     let closed = SessionArrivals::Closed { users: 2000 };

@@ -3,6 +3,7 @@
 
 use super::random::{self, Draw, draw};
 use crate::failure::{Failure, Outcome};
+use reports::random::SplitMix;
 use std::io::Write;
 use std::path::Path;
 
@@ -164,8 +165,8 @@ impl Generator {
 }
 
 fn fill(key: u64, letters: &[u8], length: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut random = crate::schedule::SplitMix::new(key);
-    let letter = |_| letters[random::below(random.next(), letters.len() as u64) as usize];
+    let mut random = SplitMix::new(key);
+    let letter = |_| letters[random::below(random.bits(), letters.len() as u64) as usize];
     out.extend((0..length).map(letter));
     Ok(())
 }

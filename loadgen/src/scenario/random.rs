@@ -1,7 +1,7 @@
 //! Chance without state. Given the seed and what a number is drawn for, it gives the number: the same for any number of
 //! threads, in whatever order sessions go on, and again when a request is encoded a second time.
 
-use crate::schedule::SplitMix;
+use reports::random::SplitMix;
 
 /// What a number is drawn for, so that no two draws of a session depend on each other.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub(super) enum Draw {
 /// 64 random bits for `what`; `parts` say whose they are. Each part goes through SplitMix64's finalizer, which is a
 /// bijection that mixes well, so that neighbouring sessions share nothing.
 pub(super) fn draw(seed: u64, what: Draw, parts: &[u64]) -> u64 {
-    let mix = |mixed: u64, part: &u64| SplitMix::new(mixed ^ part).next();
+    let mix = |mixed: u64, part: &u64| SplitMix::new(mixed ^ part).bits();
     parts.iter().fold(mix(mix(0, &seed), &(what as u64)), mix)
 }
 

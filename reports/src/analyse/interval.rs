@@ -13,6 +13,7 @@ const ALPHA: f64 = 0.05;
 const EXACT_UP_TO: u64 = 20_000;
 /// The standard normal's 97.5th percentile.
 const Z: f64 = 1.959_963_984_540_054;
+/// The histograms' nanoseconds in a millisecond.
 pub(crate) const NS_PER_MS: f64 = 1e6;
 
 /// `histogram` (nanoseconds) as a distribution in milliseconds. A percentile `q` is `None` below [`needed`]`(q)`

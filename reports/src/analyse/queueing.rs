@@ -6,7 +6,7 @@ mod perfect;
 
 pub use perfect::responses;
 
-use perfect::SplitMix;
+use crate::random::SplitMix;
 
 /// What remains beyond the longest queue that is looked at.
 const TAIL: f64 = 1e-13;

@@ -71,7 +71,7 @@ pub struct HostFindings {
     pub wakeup_lag_p99_ms: f64,
     /// At some time every allowed connection was busy.
     pub connect_limited: bool,
-    /// Requests that timed out, or were unfinished, while they waited for a connection.
+    /// Requests that failed, or were unfinished, before they were sent: refused, or still waiting for a connection.
     pub never_sent: u64,
     /// The share of the measured part in which a sending thread did not run although it had meant to, 0 to 1.
     pub stalled_share: f64,
@@ -244,15 +244,12 @@ fn late(run: &Run, findings: &HostFindings) -> Option<String> {
     Some(format!("requests were sent late though connections were free: p99 {}, over {limit_text}", ms(lag)))
 }
 
-/// Requests that were not sent, without those of which the target is the cause: connections that it refused or left
-/// open in the air, waits for one that outlasted the timeout or the run, and, where all connections were busy, what was
-/// dropped.
+/// Requests that were not sent, without those of which the target is the cause: connections and streams that it refused or
+/// left open in the air, waits for one that outlasted the timeout or the run, and, where all connections were busy, what
+/// was dropped.
 fn unsent(run: &Run, findings: &HostFindings) -> Option<String> {
-    let errors = &run.errors;
-    let mut excused = errors.connect + errors.tls + errors.dns + findings.never_sent;
-    if findings.connect_limited {
-        excused += run.dropped;
-    }
+    let dropped = if findings.connect_limited { run.dropped } else { 0 };
+    let excused = findings.never_sent + dropped;
     let missing = run.planned.saturating_sub(run.sent).saturating_sub(excused);
     let most = run.planned as f64 * (1.0 - SENT_SHARE_LEAST);
     (missing as f64 > most).then(|| {

@@ -108,8 +108,8 @@ const CASES: [Case; 30] = [
     ),
     (
         "refused by the target",
-        |run, _| {
-            run.errors.connect = run.ok;
+        |run, found| {
+            (run.errors.connect, found.never_sent) = (run.ok, run.ok);
             (run.ok, run.sent) = (0, 0);
         },
         None,
