@@ -99,15 +99,16 @@ impl Work {
 
     /// The next request that is due by `now`, if there is one; it is planned by that.
     pub(crate) fn take_due(&mut self, now: u64, recorder: &mut Recorder) -> Option<Due> {
-        let (due, known) = match self.come_due(now) {
-            Some(later) => later,
-            None => loop {
-                let arrival = self.schedule.as_mut()?.next_if(|arrival| arrival.offset_ns <= now)?;
-                // A session for which there is no data sends nothing.
-                if let Some(due) = self.begin(arrival, recorder) {
-                    break (due, arrival.offset_ns);
-                }
-            },
+        let (due, known) = loop {
+            let later = self.next_later();
+            let first = |arrival: &Arrival| arrival.offset_ns <= now && arrival.offset_ns < later;
+            let Some(arrival) = self.schedule.as_mut().and_then(|schedule| schedule.next_if(first)) else {
+                break self.come_due(now)?;
+            };
+            // A session for which there is no data sends nothing.
+            if let Some(due) = self.begin(arrival, recorder) {
+                break (due, arrival.offset_ns);
+            }
         };
         recorder.planned(&due, known, now);
         Some(due)

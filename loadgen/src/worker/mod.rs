@@ -123,7 +123,9 @@ impl Worker {
     /// Sends what is due, ends what has timed out, reads what has come, and waits for the next of these.
     fn work(&mut self) -> io::Result<()> {
         // Before its zero the clock stands still, and whatever happened then would be timed as nothing.
-        self.clock.sleep_until(0);
+        while self.clock.ns() == 0 {
+            self.clock.sleep_until(0);
+        }
         self.wall_zero = self.clock.zero_on_the_wall();
         loop {
             let now = self.now();
@@ -181,7 +183,9 @@ impl Worker {
         let now = self.clock.ns();
         let left = deadline.saturating_sub(now);
         let since = self.unread_since.unwrap_or(now);
+        // What an answer leads to must not wait for it to be read.
         let late = self.may_read_late
+            && !self.work.reads_answers()
             && self.job.source.is_open()
             && left > 0
             && deadline <= since + LATE_READ_NS

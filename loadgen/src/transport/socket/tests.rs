@@ -57,9 +57,12 @@ fn the_kernel_says_when_bytes_came_on_both_families() {
         if let Some(stamp) = received.at_wall_ns {
             assert!((before..=came).contains(&stamp), "{at}: {before} {stamp} {came}");
         }
-        other.write_all(b"again").unwrap();
-        settle(&socket);
-        assert!(next(&socket, &mut buffer).unwrap().at_wall_ns.is_some(), "{at}");
+        let stamped = (0..1_000).any(|_| {
+            other.write_all(b"again").unwrap();
+            settle(&socket);
+            next(&socket, &mut buffer).unwrap().at_wall_ns.is_some()
+        });
+        assert!(stamped, "{at}");
         drop(other);
         assert_eq!(next(&socket, &mut buffer).unwrap().bytes, 0, "{at}");
     }
