@@ -108,7 +108,7 @@ pub(crate) struct Tally {
     pub(crate) sessions: Sessions,
     /// How many sessions could not be begun, and why.
     pub(crate) not_begun: Option<(u64, String)>,
-    /// How late the thread itself came to each counted arrival, whether a connection was free or not.
+    /// How late the thread itself came to each counted request, whether a connection was free or not.
     pub(crate) lateness: Histogram,
     /// Bytes of counted requests and of all answers after the warm-up.
     pub(crate) bytes: Bytes,
@@ -228,8 +228,8 @@ impl Recorder {
         }
     }
 
-    /// A request came due, and the thread came to it at `now`.
-    pub(crate) fn planned(&mut self, due: &Due, now: u64) {
+    /// A request came due, and the thread came to it so many nanoseconds late.
+    pub(crate) fn planned(&mut self, due: &Due, late: u64) {
         self.tally.steps[due.step].planned += 1;
         if due.intended >= self.current_end.saturating_sub(self.window.length) {
             self.current.planned += 1;
@@ -239,7 +239,7 @@ impl Recorder {
             *self.current.planned_before.entry(number).or_default() += 1;
         }
         if self.counted[due.step] {
-            self.tally.lateness.record(now.saturating_sub(due.intended));
+            self.tally.lateness.record(late);
             self.tally.entries.count(due, |counts| counts.planned += 1);
         }
     }

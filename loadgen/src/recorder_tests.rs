@@ -26,13 +26,13 @@ fn intervals_are_numbered_from_the_measured_part() {
 #[test]
 fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
     let mut recorder = recorder(vec![false, true], 200, 400);
-    recorder.planned(&due(100 * MS, 0), 100 * MS);
+    recorder.planned(&due(100 * MS, 0), 0);
     recorder.sent(&due(100 * MS, 0), 101 * MS);
     let warm = recorder.roll(Gauges::default());
     assert_eq!((warm.number, warm.planned, warm.sent, warm.times.send_lag.count()), (-1, 1, 1, 1));
     // A late answer of the warm-up is in the ledger, but not among the times of the measured part.
     recorder.done(&due(100 * MS, 0), Some(101 * MS), 210 * MS, Ending::Ok(200));
-    recorder.planned(&due(220 * MS, 1), 221 * MS);
+    recorder.planned(&due(220 * MS, 1), MS);
     recorder.sent(&due(220 * MS, 1), 230 * MS);
     recorder.done(&due(220 * MS, 1), Some(230 * MS), 250 * MS, Ending::Status(503));
     let first = recorder.roll(Gauges { in_flight: 2, ..Gauges::default() });
@@ -47,8 +47,8 @@ fn a_request_is_counted_where_it_happens_and_timed_from_its_intended_instant() {
     );
     assert!(first.times.ok_response.is_empty());
     // The thread comes to two requests late, in the next interval: they belong to the one that they were due in.
-    recorder.planned(&due(390 * MS, 1), 410 * MS);
-    recorder.planned(&due(190 * MS, 0), 410 * MS);
+    recorder.planned(&due(390 * MS, 1), 20 * MS);
+    recorder.planned(&due(190 * MS, 0), 220 * MS);
     let second = recorder.roll(Gauges::default());
     assert_eq!((second.planned, second.planned_before), (0, [(0, 1), (-1, 1)].into()));
     recorder.unfinished(&due(390 * MS, 1), false);

@@ -57,6 +57,8 @@ struct Later {
     index: u64,
     session: u32,
     entry: u16,
+    /// Since when anybody could know of it.
+    known: u64,
 }
 
 impl Work {
@@ -82,7 +84,7 @@ impl Work {
         if let Source::Users(users) = job.source {
             for user in (n as u64..users).step_by(of) {
                 if let Some(due) = work.begin(Arrival { index: user, offset_ns: 0, step: 0 }, recorder) {
-                    work.put_off(due);
+                    work.put_off(due, 0);
                 }
             }
         }
@@ -97,17 +99,19 @@ impl Work {
 
     /// The next request that is due by `now`, if there is one; it is planned by that.
     pub(crate) fn take_due(&mut self, now: u64, recorder: &mut Recorder) -> Option<Due> {
-        let due = match self.come_due(now) {
-            Some(due) => due,
+        let (due, known) = match self.come_due(now) {
+            Some(later) => later,
             None => loop {
                 let arrival = self.schedule.as_mut()?.next_if(|arrival| arrival.offset_ns <= now)?;
                 // A session for which there is no data sends nothing.
                 if let Some(due) = self.begin(arrival, recorder) {
-                    break due;
+                    break (due, 0);
                 }
             },
         };
-        recorder.planned(&due, now);
+        // Where the session has waited for a connection, its next request is expected before the answer that it follows
+        // from has come; until then no thread could have come to it.
+        recorder.planned(&due, now.saturating_sub(due.intended.max(known)));
         Some(due)
     }
 
@@ -117,7 +121,7 @@ impl Work {
         let due = Due::plain(self.closed_sent * self.share.1 + self.share.0, now, step);
         self.closed_sent += 1;
         // It counts from when it could have been sent, which is no lateness of this thread's.
-        recorder.planned(&due, now);
+        recorder.planned(&due, 0);
         Some(due)
     }
 
@@ -148,13 +152,13 @@ impl Work {
         self.later.peek().map_or(u64::MAX, |Reverse((at, _))| if *at < last { *at } else { u64::MAX })
     }
 
-    /// The first of the later requests, when it is due by now.
-    fn come_due(&mut self, now: u64) -> Option<Due> {
+    /// The first of the later requests, when it is due by now, and since when it is known.
+    fn come_due(&mut self, now: u64) -> Option<(Due, u64)> {
         if self.next_later() > now {
             return None;
         }
-        let Reverse((intended, Later { index, session, entry })) = self.later.pop()?;
-        Some(Due { index, intended, step: self.step(intended), entry, session })
+        let Reverse((intended, Later { index, session, entry, known })) = self.later.pop()?;
+        Some((Due { index, intended, step: self.step(intended), entry, session }, known))
     }
 
     /// The request as HTTP/1.1: the same bytes as often as it is asked.
@@ -220,7 +224,7 @@ impl Work {
         if let Some(failed) = turn.failed {
             recorder.check_failed(due, failed);
         }
-        self.follow(due, turn.next, turn.failed.is_none(), recorder);
+        self.follow(due, turn.next, turn.failed.is_none(), done, recorder);
         if turn.failed.is_some() { Ending::Check(status) } else { Ending::Ok(status) }
     }
 
@@ -232,11 +236,11 @@ impl Work {
                 intended: next.intended.max(now + PAUSE_NS),
                 ..next
             });
-            self.follow(due, next, false, recorder);
+            self.follow(due, next, false, now, recorder);
         }
     }
 
-    fn follow(&mut self, due: &Due, next: Option<Next>, fine: bool, recorder: &mut Recorder) {
+    fn follow(&mut self, due: &Due, next: Option<Next>, fine: bool, now: u64, recorder: &mut Recorder) {
         let goes_on = next.is_some_and(|next| next.index == due.index);
         if !goes_on {
             recorder.session_ended(due.step, fine);
@@ -246,12 +250,12 @@ impl Work {
         if !goes_on {
             recorder.session_begun(step);
         }
-        self.put_off(self::due(next, step));
+        self.put_off(self::due(next, step), now);
     }
 
-    fn put_off(&mut self, due: Due) {
+    fn put_off(&mut self, due: Due, known: u64) {
         let Due { index, intended, session, entry, .. } = due;
-        self.later.push(Reverse((intended, Later { index, session, entry })));
+        self.later.push(Reverse((intended, Later { index, session, entry, known })));
     }
 
     /// The step of the plan that an instant lies in.
@@ -278,3 +282,7 @@ impl Ending {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
