@@ -194,7 +194,7 @@ impl Worker {
             if !state.pool.wait(due) {
                 state.recorder.dropped(&due);
                 state.work.failed(&due, now, &mut state.recorder);
-                state.recorder.tally_mut().saturated |= state.pool.saturated();
+                state.recorder.tally_mut().saturated |= state.pool.lacking() == 0;
                 return;
             }
         }

@@ -8,7 +8,9 @@ use super::tls::{self, Tls};
 use super::{fault::Fault, http2};
 use crate::cli::{RunArgs, Transport};
 use crate::failure::{Failure, Outcome};
+use crate::pace;
 use crate::transport::address::Address;
+use crate::transport::reach::LIMIT;
 use http::Uri;
 use http::uri::Scheme;
 use reports::record::Wire;
@@ -139,8 +141,16 @@ fn check(args: &RunArgs, transport: Transport, safe: bool, reference: bool) -> O
     Err(Failure::usage(why))
 }
 
-/// Opens a connection as the run will; gives what was agreed on, or why it cannot be had.
+/// Opens a connection as the run will; gives what was agreed on, or why it cannot be had. A target that takes the connection
+/// and then says nothing is not waited for.
 pub(crate) async fn reach(settings: &Settings, address: &Address) -> Result<Wire, String> {
+    let agreed = pace::within(LIMIT, agree(settings, address)).await;
+    agreed.unwrap_or_else(|| {
+        Err(format!("it was not ready for a request within {LIMIT:?}: it may speak neither TLS nor HTTP/2"))
+    })
+}
+
+async fn agree(settings: &Settings, address: &Address) -> Result<Wire, String> {
     // What a proxy will make of it, the first call shows.
     let tls = settings.tls.as_ref().filter(|_| settings.is_safe() && settings.proxy().is_none());
     let stream = socket::open(address, &settings.sources, tls, 0, Rc::new(Traffic::default())).await;

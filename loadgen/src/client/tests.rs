@@ -1,6 +1,7 @@
 //! Whole runs of the client transports against servers of known behaviour, from the command line's words to the tally.
 
 mod server;
+mod silent;
 
 use crate::cli::Cli;
 use crate::crew::Crew;
