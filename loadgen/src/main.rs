@@ -27,6 +27,7 @@ mod schedule;
 mod show;
 mod signals;
 mod stream;
+mod tally;
 mod target;
 mod transport;
 mod units;

@@ -5,10 +5,10 @@ use crate::aggregate::Whole;
 use crate::entries::Entry;
 use crate::limits;
 use crate::plan::Plan;
-use crate::recorder::Tally;
 use crate::run::Aim;
 use crate::scenario;
 use crate::schedule::Arrivals;
+use crate::tally::Tally;
 use crate::work::What;
 use jiff::Timestamp;
 use reports::analyse::interval::distribution;
@@ -156,6 +156,7 @@ fn findings(aim: &Aim, facts: &Facts, tally: &Tally, duration_s: f64) -> HostFin
             tally.lateness.quantile(0.99) as f64 / 1e6
         },
         connect_limited: tally.saturated,
+        slow_connects: tally.slow_connects * 100 > tally.steps.iter().map(|step| step.planned).sum(),
         never_sent: tally.never_sent,
         starved_share: share(tally.starved),
         network: facts.network,

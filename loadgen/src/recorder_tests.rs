@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::scenario::answer::Why;
+use reports::histogram::Histogram;
 
 const MS: u64 = 1_000_000;
 const FAILED: Failed = Failed { entry: 1, place: 3, why: Why::Differs };

@@ -12,7 +12,6 @@ use crate::schedule::{Arrival, Schedule};
 use crate::transport::capture::Capture;
 use bytes::Bytes;
 use http::{Request, Uri};
-use reports::outcome::ErrorKind;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::iter::Peekable;
@@ -269,18 +268,6 @@ const PAUSE_NS: u64 = 100_000_000;
 
 fn due(next: Next, step: usize) -> Due {
     Due { index: next.index, intended: next.intended, step, entry: next.entry, session: next.session }
-}
-
-impl Ending {
-    /// The kind of error that it is, if it is one.
-    pub(crate) fn error(self) -> Option<ErrorKind> {
-        match self {
-            Self::Ok(_) => None,
-            Self::Status(_) => Some(ErrorKind::Status),
-            Self::Check(_) => Some(ErrorKind::Check),
-            Self::Error(kind) => Some(kind),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -143,7 +143,11 @@ impl Worker {
         let begun = self.clock.ns();
         let limit = Duration::from_nanos(self.job.timeout_ns);
         match pace::within(limit, open(&self, turn)).await {
-            Some(Ok((opened, fault))) => self.opened(opened, fault),
+            Some(Ok((opened, fault))) => {
+                let took = self.clock.ns() - begun;
+                self.state.borrow_mut().recorder.tally_mut().opened(took);
+                self.opened(opened, fault);
+            }
             Some(Err(fault)) => self.connect_failed(begun, Some(fault)).await,
             None => self.connect_failed(begun, None).await,
         }

@@ -25,7 +25,8 @@ pub(crate) use settings::{Settings, reach};
 use crate::interval::{Gauges, Interval};
 use crate::job::{Common, Job};
 use crate::pace::{Clock, Timer};
-use crate::recorder::{Due, Ending, Recorder, Tally};
+use crate::recorder::{Due, Ending, Recorder};
+use crate::tally::Tally;
 use crate::transport::pool::{Flight, Id, Pool};
 use crate::work::Work;
 use link::Gauge;
@@ -211,7 +212,7 @@ impl Worker {
             if !state.pool.wait(due) {
                 state.recorder.dropped(&due);
                 state.work.failed(&due, now, &mut state.recorder);
-                state.recorder.tally_mut().saturated |= state.pool.saturated();
+                state.recorder.tally_mut().saturated |= state.pool.lacking() == 0;
                 return;
             }
         }

@@ -8,8 +8,10 @@ use super::tls::{self, Tls};
 use super::{fault::Fault, http2};
 use crate::cli::{RunArgs, Transport};
 use crate::failure::{Failure, Outcome};
+use crate::pace;
 use crate::plan::ConnectTo;
 use crate::transport::address::Address;
+use crate::transport::reach::LIMIT;
 use http::Uri;
 use http::uri::Scheme;
 use reports::record::Wire;
@@ -149,8 +151,16 @@ fn is_beyond_reqwest(to: &ConnectTo, url: &Uri) -> bool {
         || url.port().is_some() && to.address.port() != to.port
 }
 
-/// Opens a connection as the run will; gives what was agreed on, or why it cannot be had.
+/// Opens a connection as the run will; gives what was agreed on, or why it cannot be had. A target that takes the connection
+/// and then says nothing is not waited for.
 pub(crate) async fn reach(settings: &Settings, address: &Address) -> Result<Wire, String> {
+    let agreed = pace::within(LIMIT, agree(settings, address)).await;
+    agreed.unwrap_or_else(|| {
+        Err(format!("it was not ready for a request within {LIMIT:?}: it may speak neither TLS nor HTTP/2"))
+    })
+}
+
+async fn agree(settings: &Settings, address: &Address) -> Result<Wire, String> {
     // What a proxy will make of it, the first call shows.
     let tls = settings.tls.as_ref().filter(|_| settings.is_safe() && settings.proxy().is_none());
     let stream = socket::open(address, &settings.sources, tls, 0, Rc::new(Traffic::default())).await;

@@ -1,13 +1,14 @@
 //! Whole runs of the client transports against servers of known behaviour, from the command line's words to the tally.
 
 mod server;
+mod silent;
 
 use crate::cli::Cli;
 use crate::crew::Crew;
 use crate::plan::Plan;
-use crate::recorder::Tally;
 use crate::request::Requests;
 use crate::run::{Aim, reach};
+use crate::tally::Tally;
 use crate::transport::resolve;
 use crate::work::What;
 use clap::Parser;

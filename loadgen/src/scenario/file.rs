@@ -83,10 +83,13 @@ fn interactions(list: Value<'_>, shared: &Shared<'_>, scenario: &mut Scenario) -
         weights.push(weight);
     }
     let sum: f64 = weights.iter().sum();
-    if !(sum > 0.0 && sum.is_finite()) {
+    let requests: f64 = scenario.entries.iter().map(|entry| entry.share).sum();
+    if !(sum.is_finite() && requests.is_finite()) {
+        return Err(list.wrong("the weights of all interactions add up to more than a number can hold"));
+    }
+    if sum <= 0.0 {
         return Err(list.wrong("the weights of all interactions add up to nothing: one has to be above zero"));
     }
-    let requests: f64 = scenario.entries.iter().map(|entry| entry.share).sum();
     scenario.entries.iter_mut().for_each(|entry| entry.share /= requests);
     let mut up_to = 0.0;
     for (interaction, weight) in scenario.interactions.iter_mut().zip(&weights) {

@@ -27,7 +27,7 @@ pub(super) enum Filter {
     Plain,
     /// Into a request's target: what would end the target is percent-encoded.
     Target,
-    /// As the whole beginning of a target: the same, and a URL loses its scheme and host.
+    /// As the whole beginning of a target: the same, and a URL loses its scheme, host and fragment.
     Place,
     /// Into a header field: control characters become spaces.
     Field,
@@ -209,6 +209,10 @@ impl Filter {
         if self == Self::Place {
             let cut = authority_end(&out[start..]);
             out.drain(start..start + cut);
+            // A fragment is for whoever follows the URL, and is never sent (RFC 9110, section 4.2.5).
+            if let Some(fragment) = out[start..].iter().position(|byte| *byte == b'#') {
+                out.truncate(start + fragment);
+            }
             if out.get(start) != Some(&b'/') {
                 out.insert(start, b'/');
             }
@@ -304,6 +308,9 @@ mod tests {
             ("{{id}}", Filter::Target, "https://h", ">/"),
             ("{{id}}", Filter::Target, "cart", ">/cart"),
             ("{{id}}/x", Filter::Target, "/cart", ">/cart/x"),
+            ("{{id}}", Filter::Target, "http://h/cart?id=5#top", ">/cart?id=5"),
+            ("{{id}}?n=1", Filter::Target, "#top", ">/?n=1"),
+            ("/p/{{id}}", Filter::Target, "a#b", ">/p/a%23b"),
             ("v={{id}}", Filter::Field, "a\r\nEvil: b", ">v=a  Evil: b"),
             ("{{id}}", Filter::Json, "say \"a\\b\"\n", r#">say \"a\\b\"\u000a"#),
             (r#"{"a":"{{id|json}}"}"#, Filter::Plain, "\"", r#">{"a":"\""}"#),

@@ -152,6 +152,10 @@ fn wrong_use_is_named_with_file_line_and_reason() {
         ("[sessions]\nuser = 3", "s.toml:2: unknown key `user`; did you mean `users`?"),
         // weights and names
         (&plain("weight = 0"), "s.toml:1: the weights of all interactions add up to nothing"),
+        (
+            "[[interaction]]\nname = 'a'\nweight = 1e308\npath = '/'\n\n[[interaction]]\nname = 'b'\nweight = 1e308\npath = '/'",
+            "s.toml:1: the weights of all interactions add up to more than a number can hold",
+        ),
         (&plain("weight = -1"), "s.toml:4: a weight is not below zero"),
         (&plain("weight = nan"), "s.toml:4: this is of type float, and has to be a number"),
         (&plain("weight = '3'"), "s.toml:4: this is of type string, and has to be a number"),

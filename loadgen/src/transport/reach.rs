@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
-/// How long a target may take to accept a connection.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long a target may take to accept a connection, and to agree on TLS and HTTP/2.
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// Opens a connection, to any of several addresses, and closes it again.
 ///

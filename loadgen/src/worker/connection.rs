@@ -61,12 +61,12 @@ impl Worker {
     fn opened(&mut self, opened: Option<Opened>) {
         match opened {
             None => {}
-            Some(Opened::Yes(socket)) => self.connected(socket),
+            Some(Opened::Yes(socket, begun)) => self.connected(socket, begun),
             Some(Opened::No(begun, e)) => self.connect_failed(begun, &e),
         }
     }
 
-    fn connected(&mut self, socket: Socket) {
+    fn connected(&mut self, socket: Socket, begun: u64) {
         self.serial = (self.serial + 1) & 0x7fff_ffff;
         let serial = self.serial;
         let id = self.pool.connected(Connection::new(socket, serial));
@@ -76,6 +76,7 @@ impl Worker {
         let open = self.common.open.fetch_add(1, Ordering::Relaxed) + 1;
         self.common.most_open.fetch_max(open, Ordering::Relaxed);
         let now = self.now();
+        self.recorder.tally_mut().opened(now.saturating_sub(begun));
         match watched {
             Ok(()) => self.ready(id, now),
             Err(_) => {

@@ -12,7 +12,8 @@ mod opening;
 use crate::interval::Interval;
 use crate::job::{Common, Job};
 use crate::pace::{self, Clock, Lead};
-use crate::recorder::{Due, Ending, Recorder, Tally};
+use crate::recorder::{Due, Ending, Recorder};
+use crate::tally::Tally;
 use crate::transport::http1::LastHead;
 use crate::transport::poll::{BATCH, Poll, Ready};
 use crate::transport::pool::{Flight, Id, Pool};
@@ -252,19 +253,23 @@ impl Worker {
     }
 
     /// Attends to the sockets of which the last wait has found so many, and to those that were not read empty, but for
-    /// requests that come due meanwhile first.
+    /// requests that come due meanwhile first, where a connection is free: else the one that they need may be among these.
     fn attend_to_all(&mut self, found: usize) {
         let before = self.again.len();
         for n in 0..found {
             let now = self.now();
-            self.fire(now);
+            if self.pool.has_idle() {
+                self.fire(now);
+            }
             if let Some(ready) = self.poll.ready(n) {
                 self.attend_to(ready, now);
             }
         }
         for n in 0..before {
             let now = self.now();
-            self.fire(now);
+            if self.pool.has_idle() {
+                self.fire(now);
+            }
             self.attend_to(self.again[n], now);
         }
         self.again.drain(..before);
@@ -278,7 +283,7 @@ impl Worker {
             } else {
                 self.recorder.dropped(&due);
                 self.work.failed(&due, now, &mut self.recorder);
-                self.recorder.tally_mut().saturated |= self.pool.saturated();
+                self.recorder.tally_mut().saturated |= self.pool.lacking() == 0;
             }
         }
     }

@@ -39,8 +39,8 @@ struct Opening {
 /// What became of a connection that was being opened.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// It is one.
-    Yes(Socket),
+    /// It is one, and was begun at this time.
+    Yes(Socket, u64),
     /// It is not, and was begun at this time.
     No(u64, io::Error),
 }
@@ -63,7 +63,7 @@ impl Openings {
         self.turn += 1;
         match self.connect(turn, 0) {
             Err((_, e)) => Some(Opened::No(now, e)),
-            Ok((socket, _)) if matches!(self.address, Address::Unix(_)) => Some(Opened::Yes(socket)),
+            Ok((socket, _)) if matches!(self.address, Address::Unix(_)) => Some(Opened::Yes(socket, now)),
             Ok((socket, tried)) => self.keep(Opening { socket, serial: 0, begun: now, turn, tried }, poll),
         }
     }
@@ -71,7 +71,9 @@ impl Openings {
     /// The socket under `key` is ready; gives what became of the connection, if that is known now.
     pub(crate) fn ready(&mut self, key: u64, poll: &Poll) -> Option<Opened> {
         let opening = self.take(key)?;
-        let Err(why) = opening.socket.connected() else { return Some(Opened::Yes(opening.socket)) };
+        let Err(why) = opening.socket.connected() else {
+            return Some(Opened::Yes(opening.socket, opening.begun));
+        };
         let (begun, turn) = (opening.begun, opening.turn);
         if opening.tried + 1 >= self.addresses() {
             return Some(Opened::No(begun, why));

@@ -71,6 +71,8 @@ pub struct HostFindings {
     pub wakeup_lag_p99_ms: f64,
     /// At some time every allowed connection was busy.
     pub connect_limited: bool,
+    /// More than one request in a hundred had a connection that took over a millisecond to open, which is the target's doing.
+    pub slow_connects: bool,
     /// Requests that failed, or were unfinished, before they were sent: refused, or still waiting for a connection.
     pub never_sent: u64,
     /// The share of the measured part in which a sending thread did not run although it had meant to, 0 to 1.
@@ -81,6 +83,13 @@ pub struct HostFindings {
     pub local_target: bool,
     /// The share of the measured part in which a sending thread was ready to run while something else had its CPU, 0 to 1.
     pub starved_share: f64,
+}
+
+impl HostFindings {
+    /// Whether requests had to wait for connections by the target's doing.
+    fn waits_for_connections(&self) -> bool {
+        self.connect_limited || self.slow_connects
+    }
 }
 
 /// Judges `run` in the light of `findings`. What speaks against it comes first in the reasons, then the notes.
@@ -139,7 +148,7 @@ fn nothing_planned(run: &Run) -> Option<String> {
 /// Where the 99th percentile is mostly the generator's own lateness, however small, a reader has to know.
 fn own_share_of_p99(run: &Run, findings: &HostFindings) -> Option<String> {
     let (lag, response) = (run.send_lag_ms.p99?, run.response_ms.p99?);
-    let own = lag > response / 2.0 && run.load_loop == Loop::Open && !findings.connect_limited;
+    let own = lag > response / 2.0 && run.load_loop == Loop::Open && !findings.waits_for_connections();
     own.then(|| {
         format!("most of p99 is the generator's own lateness: send lag {} of {}", ms(lag), ms(response))
     })
@@ -191,7 +200,7 @@ fn starved(run: &Run, findings: &HostFindings) -> Option<String> {
 /// A threshold on a percentile that does not hold, where the generator's own lateness at that percentile is more than its
 /// share of the objective: then nobody knows whose failure it is.
 fn own_lateness_decided(run: &Run, findings: &HostFindings) -> Option<String> {
-    if run.load_loop == Loop::Closed || findings.connect_limited {
+    if run.load_loop == Loop::Closed || findings.waits_for_connections() {
         return None;
     }
     let lag = &run.send_lag_ms;
@@ -240,7 +249,7 @@ fn late(run: &Run, findings: &HostFindings) -> Option<String> {
             "the generator woke late: p99 {lag} after the intended instant, over {limit_text}"
         ));
     }
-    let lag = run.send_lag_ms.p99.filter(|lag| *lag > limit && !findings.connect_limited)?;
+    let lag = run.send_lag_ms.p99.filter(|lag| *lag > limit && !findings.waits_for_connections())?;
     Some(format!("requests were sent late though connections were free: p99 {}, over {limit_text}", ms(lag)))
 }
 
@@ -301,10 +310,11 @@ fn missing_percentiles(times: &Distribution) -> Vec<(&'static str, f64)> {
 }
 
 fn waited_for_the_target(run: &Run, findings: &HostFindings) -> Option<String> {
-    if run.load_loop == Loop::Closed || !findings.connect_limited {
+    if run.load_loop == Loop::Closed || !findings.waits_for_connections() {
         return None;
     }
     let busy = match run.connections_max {
+        _ if !findings.connect_limited => "connections took long to open".to_owned(),
         1 => "the one connection was busy at times".to_owned(),
         n => format!("all {} connections were busy at times", count(n)),
     };

@@ -20,7 +20,7 @@ fn asked(rule: &str, run: &Run) -> ThresholdResult {
 /// Changes to a run, what was found, and a part of the reason against it; `None` where it stays valid.
 type Case = (&'static str, fn(&mut Run, &mut HostFindings), Option<&'static str>);
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     ("sound", |_, _| {}, None),
     ("nothing", |run, _| *run = fixture::empty().run, Some("no request was due")),
     ("ledger", |run, _| run.ok -= 1, Some("does not add up")),
@@ -30,6 +30,11 @@ const CASES: [Case; 30] = [
     ("ports", |_, found| found.out_of_ports = true, Some("local ports")),
     ("steal", |_, found| found.steal_share = 0.06, Some("took 6 % of the CPU time")),
     ("little steal", |_, found| found.steal_share = 0.05, None),
+    (
+        "sent late, since connections took long to open",
+        |run, found| (run.send_lag_ms.p99, found.slow_connects) = (Some(22.0), true),
+        None,
+    ),
     ("woke late", |_, found| found.wakeup_lag_p99_ms = 1.1, Some("woke late: p99 1.1 ms")),
     ("woke in time", |_, found| found.wakeup_lag_p99_ms = 1.0, None),
     ("stalled", |_, found| found.stalled_share = 0.011, Some("kept from running for 1.1 % of the time")),
