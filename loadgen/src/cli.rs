@@ -154,7 +154,7 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Connection")]
     pub(crate) insecure: bool,
     /// Name server that resolves the URL's host
-    #[arg(long, value_name = "IP:PORT", help_heading = "Connection")]
+    #[arg(long, value_name = "IP:PORT", value_parser = plan::address, help_heading = "Connection")]
     pub(crate) resolver: Option<SocketAddr>,
     /// Connect to ADDR:PORT for HOST:PORT
     #[arg(long, value_name = "HOST:PORT:ADDR:PORT", value_parser = plan::connect_to, help_heading = "Connection")]
@@ -186,7 +186,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", help_heading = "Result")]
     pub(crate) junit: Option<PathBuf>,
     /// Serve the run's metrics while it goes on, at http://ADDR/metrics, such as 127.0.0.1:9090; port 0: any
-    #[arg(long, value_name = "ADDR", help_heading = "Result")]
+    #[arg(long, value_name = "ADDR", value_parser = plan::address, help_heading = "Result")]
     pub(crate) prometheus: Option<SocketAddr>,
     /// Draw no pictures, and keep no record unless --out says where
     #[arg(long, help_heading = "Result")]
@@ -280,6 +280,8 @@ mod tests {
             ("--source-ip x", "x"),
             ("--threads 5000", "at most 256"),
             ("--expect-status 99", "status"),
+            ("--prometheus 9090", "such as 127.0.0.1:9090"),
+            ("--resolver localhost", "with its port"),
         ] {
             let arguments = std::iter::once("loadgen").chain(line.split(' '));
             let error = one_line(&Cli::try_parse_from(arguments).unwrap_err());

@@ -352,6 +352,11 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     count(text).and_then(|n| if n <= 256 { Ok(n) } else { Err(format!("`{text}`: at most 256 threads")) })
 }
 
+/// Reads an address with its port.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}`: write an address with its port, such as 127.0.0.1:9090"))
+}
+
 /// Reads `--connect-to`.
 pub(crate) fn connect_to(text: &str) -> Result<ConnectTo, String> {
     let wrong = || format!("`{text}`: write HOST:PORT:ADDR:PORT, such as www.foobar.com:80:127.0.0.1:8080");

@@ -14,7 +14,9 @@ use tokio_rustls::rustls::client::{Resumption, WantsClientCert};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore};
+use tokio_rustls::rustls::{
+    AlertDescription, ClientConfig, ConfigBuilder, Error, InvalidMessage, RootCertStore,
+};
 
 /// Sessions that are remembered, to be resumed by later connections.
 const SESSIONS: usize = 256;
@@ -79,9 +81,27 @@ pub(crate) fn none() -> Outcome<ClientConfig> {
 pub(super) fn reason(error: &io::Error) -> Option<String> {
     let within = error.get_ref()?;
     match within.downcast_ref::<Error>() {
-        Some(e) => Some(e.to_string().replace('\n', " ")),
+        Some(e) => Some(in_words(e)),
         // Libraries wrap an error of the kernel's kind in another of it.
         None => reason(within.downcast_ref::<io::Error>()?),
+    }
+}
+
+/// The errors of a clumsy user, in words of ours; the others in rustls's own.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            format!("it does not speak TLS (is it http://?): {error}")
+        }
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
+            format!(
+                "it offers none of the protocols that were asked for (HTTP/2 with --http2, else HTTP/1.1): {error}"
+            )
+        }
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            format!("it wants a certificate of the client's (--cert and --key): {error}")
+        }
+        _ => error.to_string().replace('\n', " "),
     }
 }
 
@@ -106,12 +126,20 @@ fn identified(
     identity: Option<(&Path, &Path)>,
 ) -> Outcome<ClientConfig> {
     let Some((cert, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let wrong = |file: &Path, why: &dyn std::fmt::Display| {
-        Failure::usage(format!("cannot use the client's key {}: {why}", file.display()))
+    let wrong = |why: String| {
+        let (cert, key) = (cert.display(), key.display());
+        Failure::usage(format!("cannot use --cert {cert} with --key {key}: {why}"))
     };
     let chain = certificates(cert)?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, &e))?;
-    builder.with_client_auth_cert(chain, key).map_err(|e| wrong(cert, &e))
+    let read = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(format!("no key can be read: {e}")))?;
+    builder.with_client_auth_cert(chain, read).map_err(|e| {
+        wrong(match &e {
+            Error::InconsistentKeys(_) => String::from("the key is not the certificate's"),
+            // The only thing that is looked at in it so far is its form.
+            Error::InvalidCertificate(_) => format!("the certificate is not one of version 3 (X.509): {e}"),
+            e => e.to_string(),
+        })
+    })
 }
 
 fn certificates(file: &Path) -> Outcome<Vec<CertificateDer<'static>>> {
