@@ -170,13 +170,20 @@ impl Bench<'_> {
             not_ours: target.threads.clone(),
             ..self.site("nothing, answered at once")
         };
-        self.output.say("calibrating: a closed loop against a target that does nothing");
+        self.say("a closed loop against a target that does nothing");
         self.closed(&site).await?;
         self.floor(&site).await?;
-        self.output.say("calibrating: the highest rate that can be offered and believed");
+        self.say("the highest rate that can be offered and believed");
         self.ceiling(&site).await?;
-        self.output.say("calibrating: send lag at rates up to it");
+        self.say("send lag at rates up to it");
         self.lags(&site).await
+    }
+
+    /// What comes next, unless it was asked to end.
+    fn say(&self, next: &str) {
+        if !self.found.partial {
+            self.output.say(&format!("calibrating: {next}"));
+        }
     }
 
     async fn closed(&mut self, site: &Site) -> Outcome {

@@ -21,7 +21,11 @@ pub fn summary(calibration: &Calibration) -> String {
 }
 
 fn verdict(calibration: &Calibration) -> String {
-    let word = if calibration.verdict.valid { "VALID" } else { "INVALID" };
+    let word = match calibration.verdict.valid {
+        true if calibration.partial => "PARTIAL",
+        true => "VALID",
+        false => "INVALID",
+    };
     let took = format!("{word}  the generator on this machine, in {}", seconds(calibration.duration_s));
     let mut out = format!("{took}\n");
     for reason in &calibration.verdict.reasons {

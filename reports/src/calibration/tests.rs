@@ -96,6 +96,7 @@ fn a_machine_is_judged_by_the_lowest_rate() {
     short.partial = true;
     short.judge();
     assert!(short.verdict.reasons[0].contains("cut short"), "{:?}", short.verdict);
+    assert!(summary(&short).starts_with("PARTIAL"));
 }
 
 #[test]

@@ -27,11 +27,11 @@ const UTILISATION: f64 = 0.5;
 impl Bench<'_> {
     /// The arrival stream, and percentiles.
     pub(super) async fn against_queues(&mut self) -> Outcome {
-        self.output.say("calibrating: the evenness of the stream, as a queue sees it");
+        self.say("the evenness of the stream, as a queue sees it");
         for arrivals in [Arrivals::Even, Arrivals::Poisson] {
             self.gaps(arrivals).await?;
         }
-        self.output.say("calibrating: percentiles against queues whose truth is known");
+        self.say("percentiles against queues whose truth is known");
         for (workers, service_ms, exponential) in SHAPES {
             let seed = self.found.seed;
             self.percentiles(Shape { workers, service_ms, exponential, seed }).await?;
