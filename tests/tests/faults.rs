@@ -88,7 +88,7 @@ fn a_closed_loop_goes_on_after_requests_that_have_timed_out() {
 
 /// A run whose target goes away in the middle.
 fn left_alone(options: &str, mut rogue: Rogue) {
-    let line = format!("{options} -d 2s -t 1s --no-report -q --json - {}", rogue.aim());
+    let line = format!("{options} -d 2s -t 10s --no-report -q --json - {}", rogue.aim());
     let run = Running::loadgen(&line);
     until("the load has begun", || rogue.requests() > 20);
     rogue.go_away();
