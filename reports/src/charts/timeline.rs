@@ -14,6 +14,8 @@ const MOST_COLUMNS: usize = 600;
 const HEADROOM: f64 = 1.05;
 /// From this share of the run on, the time after the last request was due is shown.
 const LEAST_DRAIN: f64 = 0.02;
+/// And of one in which hardly anything happened.
+const SHORT_DRAIN: f64 = 0.1;
 /// Fewer than this are no line.
 const LEAST_COLUMNS: usize = 10;
 /// With fewer requests in a column, on average, its rate jumps.
@@ -98,15 +100,19 @@ impl Column {
 }
 
 /// How many intervals to show: those in which requests were due, and after them those in which something happened,
-/// unless that is too short to be seen and nothing failed in it.
+/// unless nothing failed in it and it is too short to be seen, or short and a few of all requests: a line that falls to
+/// nothing at its end would look as if the target had.
 fn worth_showing(run: &Run) -> usize {
     let (bins, interval_s) = (&run.timeline.bins, run.timeline.interval_s);
     let due = ((run.duration_s / interval_s - 1e-6).ceil().max(0.0) as usize).min(bins.len());
     let happened = |bin: &Bin| bin.planned + bin.sent + bin.ok + bin.errors + bin.dropped > 0;
     let drained = bins.iter().rposition(happened).map_or(0, |last| last + 1).max(due);
-    let short = (drained - due) as f64 * interval_s < LEAST_DRAIN * run.duration_s;
-    let failed = bins[due..drained].iter().any(|bin| bin.errors + bin.dropped > 0);
-    if short && !failed { due } else { drained }
+    let tail = &bins[due..drained];
+    let length = tail.len() as f64 * interval_s / run.duration_s;
+    let few = tail.iter().map(|bin| bin.ok).sum::<u64>() * 100 < run.planned;
+    let failed = tail.iter().any(|bin| bin.errors + bin.dropped > 0);
+    let unworthy = length < LEAST_DRAIN || few && length < SHORT_DRAIN;
+    if unworthy && !failed { due } else { drained }
 }
 
 /// How many intervals make a column: so many that the columns can be told apart, and that a low rate is a rate and not

@@ -57,6 +57,13 @@ fn what_comes_after_the_last_request_is_set_apart() {
     assert_eq!(offered.points.last().unwrap().0, 10.0);
     let unworthy = super::chart(&fixture::healthy());
     assert_eq!((unworthy.bands.len(), unworthy.x.to), (0, 10.0), "a tenth of a second of ten is not");
+    let mut late = fixture::healthy();
+    let interval_s = late.run.timeline.interval_s;
+    let bins = &mut late.run.timeline.bins;
+    bins.truncate((10.0 / interval_s).round() as usize);
+    bins.extend([0, 0, 1].map(|ok| crate::record::Bin { ok, ..Default::default() }));
+    let late = super::chart(&late);
+    assert_eq!((late.bands.len(), late.x.to), (0, 10.0), "nor is one late answer of fifty thousand");
 }
 
 #[test]
