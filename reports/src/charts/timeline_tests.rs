@@ -61,7 +61,7 @@ fn what_comes_after_the_last_request_is_set_apart() {
     let interval_s = late.run.timeline.interval_s;
     let bins = &mut late.run.timeline.bins;
     bins.truncate((10.0 / interval_s).round() as usize);
-    bins.extend([0, 0, 1].map(|ok| crate::record::Bin { ok, ..Default::default() }));
+    bins.extend([0, 0, 1].map(|ok| Bin { ok, ..Default::default() }));
     let late = super::chart(&late);
     assert_eq!((late.bands.len(), late.x.to), (0, 10.0), "nor is one late answer of fifty thousand");
 }
