@@ -5,6 +5,7 @@
 
 pub mod analyse;
 pub mod calibration;
+pub mod ceiling;
 pub mod chart;
 pub mod charts;
 pub mod draw;

@@ -119,7 +119,7 @@ impl Default for Wire {
 }
 
 /// What a run was aimed at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// The URL; of several, the one that they have in common.
     pub url: String,
@@ -132,12 +132,13 @@ pub struct Target {
 }
 
 /// See [`Target::kind`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetKind {
     /// `target-stack up`, started for this run.
     Reference,
     /// A URL of the user's.
+    #[default]
     Given,
 }
 
