@@ -63,9 +63,9 @@ pub(crate) enum Transport {
 /// The options of one load.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// What to load; without it, the reference target
-    #[arg(value_name = "URL")]
-    pub(crate) url: Option<String>,
+    /// What is sent, how and where to
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
 
     /// Offered rate in requests per second, fractions allowed; without it, a closed loop
     #[arg(long, value_name = "N", value_parser = units::rate, allow_hyphen_values = true, help_heading = "Load")]
@@ -76,12 +76,46 @@ pub(crate) struct RunArgs {
     /// Sent before it, not counted
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::duration, help_heading = "Load")]
     pub(crate) warmup: Duration,
-    /// Gaps between the intended instants
-    #[arg(long, value_enum, default_value_t = Arrivals::Even, help_heading = "Load")]
-    pub(crate) arrivals: Arrivals,
     /// Steps and ramps instead of a rate and a duration, such as 10s:1000,20s:1000-5000
     #[arg(long, value_name = "LIST", value_parser = plan::stages, conflicts_with_all = ["rps", "duration"], help_heading = "Load")]
     pub(crate) stages: Option<plan::Stages>,
+
+    /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
+    #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]
+    pub(crate) thresholds: Vec<Threshold>,
+    /// Where the record and the pictures go [default: reports/runs/<utc>-run]
+    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the summary as JSON (- for standard output)
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the thresholds and the verdict as JUnit XML
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Serve the run's metrics while it goes on, at http://ADDR/metrics, such as 127.0.0.1:9090; port 0: any
+    #[arg(long, value_name = "ADDR", value_parser = plan::address, help_heading = "Result")]
+    pub(crate) prometheus: Option<SocketAddr>,
+    /// Draw no pictures, and keep no record unless --out says where
+    #[arg(long, help_heading = "Result")]
+    pub(crate) no_report: bool,
+    /// Print nothing but errors
+    #[arg(short, long, help_heading = "Result")]
+    pub(crate) quiet: bool,
+    /// Show no live progress (it is only shown on a terminal)
+    #[arg(long, help_heading = "Result")]
+    pub(crate) no_progress: bool,
+}
+
+/// What is sent, how and where to, whatever the rate.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// What to load; without it, the reference target
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Gaps between the intended instants
+    #[arg(long, value_enum, default_value_t = Arrivals::Even, help_heading = "Load")]
+    pub(crate) arrivals: Arrivals,
     /// Everything random comes from it
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
     pub(crate) seed: u64,
@@ -170,33 +204,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus, help_heading = "Generator")]
     pub(crate) cpus: Option<Cpus>,
 
-    /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
-    #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]
-    pub(crate) thresholds: Vec<Threshold>,
     /// Prometheus endpoint to sample during the run; repeatable [default: the reference target's]
     #[arg(long, value_name = "NAME=URL", value_parser = plan::observe, help_heading = "Result")]
     pub(crate) observe: Vec<plan::Observe>,
-    /// Where the record and the pictures go [default: reports/runs/<utc>-run]
-    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the summary as JSON (- for standard output)
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write the thresholds and the verdict as JUnit XML
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) junit: Option<PathBuf>,
-    /// Serve the run's metrics while it goes on, at http://ADDR/metrics, such as 127.0.0.1:9090; port 0: any
-    #[arg(long, value_name = "ADDR", value_parser = plan::address, help_heading = "Result")]
-    pub(crate) prometheus: Option<SocketAddr>,
-    /// Draw no pictures, and keep no record unless --out says where
-    #[arg(long, help_heading = "Result")]
-    pub(crate) no_report: bool,
-    /// Print nothing but errors
-    #[arg(short, long, help_heading = "Result")]
-    pub(crate) quiet: bool,
-    /// Show no live progress (it is only shown on a terminal)
-    #[arg(long, help_heading = "Result")]
-    pub(crate) no_progress: bool,
 }
 
 /// The options of a calibration.
@@ -222,7 +232,7 @@ pub(crate) struct CalibrateArgs {
     pub(crate) quiet: bool,
 }
 
-impl RunArgs {
+impl LoadArgs {
     /// Requests after which a connection is closed.
     pub(crate) fn requests_per_connection(&self) -> Option<u64> {
         if self.no_keepalive { Some(1) } else { self.max_requests_per_connection }

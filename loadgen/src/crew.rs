@@ -24,6 +24,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 /// The first intended instant is this long after all threads are ready.
 pub(crate) const LEAD: Duration = Duration::from_millis(5);
 
+/// Within this a sending thread has looked whether it is to do something else: its longest sleep, and some.
+const NOTICE_NS: u64 = 125_000_000;
+
 /// See the module.
 pub(crate) struct Crew {
     threads: Vec<JoinHandle<io::Result<Tally>>>,
@@ -88,6 +91,14 @@ impl Crew {
     /// Ends the run early: the threads notice within a tenth of a second.
     pub(crate) fn stop(&self) {
         self.common.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the load early, but for the answers to what was sent: gives when nothing is due any more, which is as soon as all
+    /// threads can know.
+    pub(crate) fn cut(&self) -> u64 {
+        let at = self.clock.ns() + NOTICE_NS;
+        self.common.cut(at);
+        at
     }
 
     /// The most connections that were open at once.

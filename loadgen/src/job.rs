@@ -6,7 +6,7 @@ use crate::transport::address::Address;
 use crate::work::What;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a thread is to do.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub(crate) enum Source {
 pub(crate) struct Common {
     /// Set when the run is to stop early.
     pub(crate) stop: AtomicBool,
+    /// When the load is to end before its plan does, in nanoseconds after the start; 0: as planned.
+    cut: AtomicU64,
     /// Connections open now.
     pub(crate) open: AtomicU64,
     /// The most that ever were.
@@ -65,5 +67,18 @@ impl Source {
     /// Whether requests have instants of their own, whatever connections there are.
     pub(crate) fn is_open(&self) -> bool {
         !matches!(self, Self::Closed)
+    }
+}
+
+impl Common {
+    /// Nothing is due any more from this instant on, which all threads have to come to know before.
+    pub(crate) fn cut(&self, at_ns: u64) {
+        self.cut.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// From when on nothing is due any more, where that is before `end_ns`.
+    pub(crate) fn cut_before(&self, end_ns: u64) -> Option<u64> {
+        let at_ns = self.cut.load(Ordering::Relaxed);
+        (at_ns > 0 && at_ns < end_ns).then_some(at_ns)
     }
 }

@@ -147,6 +147,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
     };
     let manner = Manner {
         log: None,
+        referee: None,
         visible: false,
         exporter: None,
         wire: Wire::default(),

@@ -5,7 +5,7 @@
 use crate::cli::RunArgs;
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
-use crate::run::Manner;
+use crate::run::{LogFile, Manner};
 use crate::{pace, record, show};
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
@@ -140,21 +140,20 @@ impl Output {
     ///
     /// # Errors
     /// The host's fault: the log cannot be written any more.
-    pub(crate) fn begin(&self, command: Vec<String>, wire: Wire) -> Outcome<Manner> {
+    pub(crate) fn begin(&self, command: Vec<String>, wire: Wire) -> Outcome<Manner<'static>> {
         let log = match &self.dir {
             None => None,
             Some(dir) => {
                 // Half of an old record beside half of a new one would be neither; there may be none.
                 let _ = fs::remove_file(dir.join(RUN_FILE));
                 let path = dir.join(LOG_FILE);
-                Some(
-                    File::create(&path)
-                        .map_err(|e| Failure::host(format!("cannot write {}: {e}", path.display())))?,
-                )
+                let file = File::create(&path)
+                    .map_err(|e| Failure::host(format!("cannot write {}: {e}", path.display())))?;
+                Some(LogFile { file, begun: None })
             }
         };
         let exporter = self.export().map_err(|e| Failure::host(format!("cannot serve metrics: {e}")))?;
-        Ok(Manner { log, wire, visible: self.progress, exporter, command, begun: self.begun })
+        Ok(Manner { log, referee: None, wire, visible: self.progress, exporter, command, begun: self.begun })
     }
 
     /// Serves the metrics, if they are asked for, and says where.

@@ -1,7 +1,7 @@
 //! What the user asked for, whole and valid. Given the command line, it gives a plan of which every part has been
 //! checked, or one line that says what is wrong; all errors of use end here. It opens no connection.
 
-use crate::cli::RunArgs;
+use crate::cli::{LoadArgs, RunArgs};
 use crate::client::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A run, ready to be carried out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// What to load; `None`: the reference target.
     pub(crate) url: Option<Uri>,
@@ -108,18 +108,28 @@ pub(crate) struct Observe {
 }
 
 impl Plan {
-    /// Checks what the options mean together.
+    /// Checks what the options of one load mean together.
     ///
     /// # Errors
     /// Wrong use, in one line.
     pub(crate) fn new(args: RunArgs) -> Outcome<Self> {
+        let steps = steps(&args);
+        Ok(Self { thresholds: args.thresholds, ..Self::of(args.load, steps)? })
+    }
+
+    /// The same load at a constant rate for so long, which begins at once; without a rate, in a closed loop.
+    pub(crate) fn at(load: &LoadArgs, rate: Option<Rate>, length: Duration) -> Outcome<Self> {
+        let rate = rate.unwrap_or(Rate { micro: 0 });
+        Self::of(load.clone(), vec![Step { length, from: rate, to: rate, counted: true }])
+    }
+
+    fn of(args: LoadArgs, steps: Vec<Step>) -> Outcome<Self> {
         let url = args.url.as_deref().map(url).transpose()?;
         if url.is_none()
             && (args.unix_socket.is_some() || !args.connect_to.is_empty() || args.resolver.is_some())
         {
             return Err(Failure::usage("--resolver, --connect-to and --unix-socket need a URL"));
         }
-        let steps = steps(&args);
         let peak = steps.iter().map(|step| step.from.max(step.to).rps()).fold(0.0, f64::max);
         let open = peak > 0.0;
         if args.headers.iter().filter(|(name, _)| name == http::header::HOST).count() > 1 {
@@ -176,7 +186,7 @@ impl Plan {
             client,
             threads: args.threads,
             cpus: args.cpus.map(|cpus| cpus.0),
-            thresholds: args.thresholds,
+            thresholds: Vec::new(),
             observe: args.observe,
         };
         plan.check_descriptors()?;

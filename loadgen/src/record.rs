@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) startup: Duration,
     /// When the run was cut short, in nanoseconds after its start.
     pub(crate) partial_ns: Option<u64>,
+    /// When the load was ended by design before its plan was, in nanoseconds after its start.
+    pub(crate) cut_ns: Option<u64>,
     /// CPU time of the whole process over the measured part.
     pub(crate) process_cpu: Duration,
     /// The share of the generator's CPUs that the hypervisor took.
@@ -58,7 +60,7 @@ pub(crate) struct Facts {
 pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whole) -> Run {
     let Whole { totals, blocks, timeline } = whole;
     let warmup_s = plan.warmup().as_secs_f64();
-    let duration_s = match facts.partial_ns {
+    let duration_s = match facts.partial_ns.or(facts.cut_ns) {
         Some(ns) => (ns as f64 / 1e9 - warmup_s).clamp(0.0, plan.measured().as_secs_f64()),
         None => plan.measured().as_secs_f64(),
     };

@@ -115,6 +115,11 @@ impl Recorder {
         self.current_end
     }
 
+    /// The measured part ends sooner than was planned.
+    pub(crate) fn cut(&mut self, at_ns: u64) {
+        self.window.end = self.window.end.min(at_ns);
+    }
+
     /// The current interval is past: gives it, and begins the next.
     pub(crate) fn roll(&mut self, gauges: Gauges) -> Interval {
         let next =

@@ -6,7 +6,7 @@ use crate::client;
 use crate::crew::{Crew, LEAD};
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
-use crate::interval::Interval;
+use crate::interval::{Interval, Window};
 use crate::limits::{self, HostTicks};
 use crate::network::Counters;
 use crate::observe::Observer;
@@ -66,11 +66,28 @@ pub(crate) fn is_local(address: &Address) -> bool {
     }
 }
 
-/// How a run is to be shown and kept.
+/// Who watches a load and says when it has been long enough.
+pub(crate) trait Referee {
+    /// One interval has passed, of all threads. Whether the load is to end: nothing more comes due then, but what is under way is
+    /// waited for.
+    fn see(&mut self, interval: &Interval) -> bool;
+}
+
+/// A file for the interval log.
 #[derive(Debug)]
-pub(crate) struct Manner {
+pub(crate) struct LogFile {
+    /// Written from its end on.
+    pub(crate) file: File,
+    /// When the log that is in it begins, since 1970; `None`: there is none yet, and it begins with the measured part.
+    pub(crate) begun: Option<Duration>,
+}
+
+/// How a run is to be shown and kept.
+pub(crate) struct Manner<'a> {
     /// Where the interval log goes.
-    pub(crate) log: Option<File>,
+    pub(crate) log: Option<LogFile>,
+    /// May end it early.
+    pub(crate) referee: Option<&'a mut dyn Referee>,
     /// How requests go out.
     pub(crate) wire: Wire,
     /// Whether somebody watches.
@@ -101,18 +118,24 @@ pub(crate) async fn reach(plan: &Plan, aim: &Aim) -> Outcome<Wire> {
 ///
 /// # Errors
 /// The host's fault: threads that cannot be started.
-pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, manner: Manner) -> Outcome<Run> {
+pub(crate) async fn carry_out(
+    plan: &Plan,
+    aim: &Aim,
+    signals: &mut Signals,
+    manner: Manner<'_>,
+) -> Outcome<Run> {
     let window = plan.window();
     let observer = Observer::start(aim.observe.clone());
     let mut crew = Crew::start(plan, aim)?;
     let started_at = pace::wall_clock() + LEAD + plan.warmup();
-    let log = manner.log.map(|file| IntervalLog::create(file, started_at.as_secs_f64()));
     let mut watch = Watch {
         meter: Meter::new(aim, observer),
         aggregate: Aggregate::new(aim.threads, window.length_s()),
         progress: Progress::new(manner.visible, window),
         exporter: manner.exporter,
-        log: Log { open: log, length_s: window.length_s(), error: None },
+        log: Log::open(manner.log, started_at, window),
+        referee: manner.referee,
+        cut_ns: None,
         partial_ns: None,
     };
     tokio::select! {
@@ -125,11 +148,13 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
         Some(since) if reach::refuses(&aim.address).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
     };
+    let window = Window { end: watch.cut_ns.unwrap_or(window.end), ..window };
     let whole = watch.aggregate.finish(window.intervals());
     let facts = Facts {
         started_at,
         startup: crew.clock.instant(0).saturating_duration_since(manner.begun),
         partial_ns: watch.partial_ns,
+        cut_ns: watch.cut_ns,
         process_cpu: watch.meter.process_cpu,
         steal_share: watch.meter.steal_share,
         network: watch.meter.network,
@@ -146,20 +171,23 @@ pub(crate) async fn carry_out(plan: &Plan, aim: &Aim, signals: &mut Signals, man
 }
 
 /// What is done with a run's intervals while it goes on.
-struct Watch<'a> {
+struct Watch<'a, 'm> {
     meter: Meter<'a>,
     aggregate: Aggregate,
     progress: Progress,
     exporter: Option<Exporter>,
     log: Log,
+    referee: Option<&'m mut dyn Referee>,
+    /// When the referee had seen enough.
+    cut_ns: Option<u64>,
     /// When it was cut short.
     partial_ns: Option<u64>,
 }
 
-impl Watch<'_> {
+impl Watch<'_, '_> {
     async fn until_all_have_ended(&mut self, crew: &mut Crew, plan: &Plan, signals: &mut Signals) {
         let window = plan.window();
-        let (origin, end) = (crew.clock.instant(window.origin), crew.clock.instant(window.end));
+        let (origin, mut end) = (crew.clock.instant(window.origin), crew.clock.instant(window.end));
         loop {
             tokio::select! {
                 interval = crew.past.recv() => {
@@ -168,6 +196,11 @@ impl Watch<'_> {
                         self.log.keep(&interval);
                         self.progress.show(&interval);
                         self.exporter.iter().for_each(|exporter| exporter.show(&interval));
+                        if self.is_enough(&interval) {
+                            let cut = crew.cut().min(window.end);
+                            self.cut_ns = Some(cut);
+                            end = crew.clock.instant(cut);
+                        }
                         crew.spares.give(interval.times);
                     }
                 }
@@ -183,6 +216,14 @@ impl Watch<'_> {
             self.meter.end();
         }
         self.aggregate.rest().iter().for_each(|interval| self.log.keep(interval));
+    }
+}
+
+impl Watch<'_, '_> {
+    /// Whether the referee has seen enough of the load.
+    fn is_enough(&mut self, interval: &Interval) -> bool {
+        let in_time = self.cut_ns.is_none() && self.partial_ns.is_none() && interval.number >= 0;
+        in_time && self.referee.as_mut().is_some_and(|referee| referee.see(interval))
     }
 }
 
@@ -243,11 +284,24 @@ impl<'a> Meter<'a> {
 /// The interval log. The first failure ends it, not the run.
 struct Log {
     open: Option<io::Result<IntervalLog<File>>>,
+    /// When the measured part begins, in seconds after the log does.
+    offset_s: f64,
     length_s: f64,
     error: Option<io::Error>,
 }
 
 impl Log {
+    /// The log of a measured part that begins at `started_at`, since 1970.
+    fn open(file: Option<LogFile>, started_at: Duration, window: Window) -> Self {
+        let begun = file.as_ref().and_then(|file| file.begun);
+        let offset_s = begun.map_or(0.0, |begun| started_at.saturating_sub(begun).as_secs_f64());
+        let open = file.map(|LogFile { file, begun }| match begun {
+            None => IntervalLog::create(file, started_at.as_secs_f64()),
+            Some(_) => Ok(IntervalLog::resume(file)),
+        });
+        Self { open, offset_s, length_s: window.length_s(), error: None }
+    }
+
     /// Writes a measured interval.
     fn keep(&mut self, interval: &Interval) {
         if interval.number < 0 {
@@ -257,7 +311,7 @@ impl Log {
             None => return,
             Some(Err(e)) => Err(e),
             Some(Ok(mut open)) => {
-                let start_s = interval.number as f64 * self.length_s;
+                let start_s = self.offset_s + interval.number as f64 * self.length_s;
                 open.append(start_s, self.length_s, &interval.times).map(|()| open)
             }
         };

@@ -41,6 +41,8 @@ pub(crate) struct Work {
     later: BinaryHeap<Reverse<(u64, Later)>>,
     /// When the steps of the plan end; what would be due after the last of them, is not.
     ends: Vec<u64>,
+    /// The schedule is followed up to here.
+    cut_ns: u64,
     scratch: Vec<u8>,
 }
 
@@ -78,6 +80,7 @@ impl Work {
             expected: Arc::clone(&job.expected),
             later: BinaryHeap::new(),
             ends: job.ends.clone(),
+            cut_ns: u64::MAX,
             scratch: Vec::new(),
         };
         if let Source::Users(users) = job.source {
@@ -90,9 +93,16 @@ impl Work {
         work
     }
 
+    /// Nothing is due any more from `at_ns` on.
+    pub(crate) fn cut(&mut self, at_ns: u64) {
+        self.ends.iter_mut().for_each(|end| *end = at_ns.min(*end));
+        self.cut_ns = at_ns;
+    }
+
     /// When the next request is due that is not due yet; `u64::MAX` when none is.
     pub(crate) fn next(&mut self) -> u64 {
         let arrival = self.schedule.as_mut().and_then(Peekable::peek).map_or(u64::MAX, |a| a.offset_ns);
+        let arrival = if arrival < self.cut_ns { arrival } else { u64::MAX };
         arrival.min(self.next_later())
     }
 
@@ -100,7 +110,8 @@ impl Work {
     pub(crate) fn take_due(&mut self, now: u64, recorder: &mut Recorder) -> Option<Due> {
         let (due, known) = loop {
             let later = self.next_later();
-            let first = |arrival: &Arrival| arrival.offset_ns <= now && arrival.offset_ns < later;
+            let before = later.min(self.cut_ns);
+            let first = |arrival: &Arrival| arrival.offset_ns <= now && arrival.offset_ns < before;
             let Some(arrival) = self.schedule.as_mut().and_then(|schedule| schedule.next_if(first)) else {
                 break self.come_due(now)?;
             };

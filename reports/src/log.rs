@@ -29,6 +29,11 @@ impl<W: Write> IntervalLog<W> {
         Ok(Self { out })
     }
 
+    /// Goes on with a log that was begun in `out`.
+    pub fn resume(out: W) -> Self {
+        Self { out }
+    }
+
     /// Appends a line for each distribution of an interval that is not empty. The interval begins `start_s` seconds
     /// after the log's start and is `length_s` long; both are kept to the millisecond.
     ///

@@ -71,6 +71,11 @@ impl Gauge {
         self.common.stop.load(Ordering::Relaxed)
     }
 
+    /// From when on nothing is due any more: see [`Common::cut_before`].
+    pub(super) fn cut_before(&self, end_ns: u64) -> Option<u64> {
+        self.common.cut_before(end_ns)
+    }
+
     fn one_more(&self) -> Open {
         self.open.update(|n| n + 1);
         let open = self.common.open.fetch_add(1, Ordering::Relaxed) + 1;

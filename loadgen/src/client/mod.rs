@@ -84,6 +84,8 @@ struct Worker {
     turn: Cell<usize>,
     /// Until when the pacer sleeps, and what wakes it when an answer has made a request due before.
     asleep_until: Cell<u64>,
+    /// When the load ends.
+    end_ns: Cell<u64>,
     sooner: Notify,
 }
 
@@ -120,6 +122,7 @@ impl Worker {
         Self {
             turn: Cell::new(job.share.0),
             asleep_until: Cell::new(u64::MAX),
+            end_ns: Cell::new(job.end_ns),
             sooner: Notify::new(),
             state: RefCell::new(State { work: Work::of(&job, &mut recorder), pool, recorder }),
             gauge: Gauge::new(common),
@@ -146,8 +149,9 @@ impl Worker {
                 self.fire(due, now);
             }
             self.expire(now);
+            self.cut();
             let next = self.state.borrow_mut().work.next();
-            let ended = now >= self.job.end_ns && next == u64::MAX;
+            let ended = now >= self.end_ns.get() && next == u64::MAX;
             if (ended && self.state.borrow().pool.is_quiet()) || self.gauge.is_to_stop() {
                 return Ok(());
             }
@@ -158,6 +162,16 @@ impl Worker {
                 () = self.sooner.notified() => {}
             }
             self.state.borrow_mut().recorder.woken(deadline, self.clock.ns());
+        }
+    }
+
+    /// Notices that the load ends sooner than was planned.
+    fn cut(&self) {
+        if let Some(at) = self.gauge.cut_before(self.end_ns.get()) {
+            self.end_ns.set(at);
+            let state = &mut *self.state.borrow_mut();
+            state.work.cut(at);
+            state.recorder.cut(at);
         }
     }
 
@@ -176,7 +190,7 @@ impl Worker {
         let first = first.into_iter().chain(state.pool.first_waiting().map(|due| due.intended)).min();
         let timeout = first.unwrap_or(now).saturating_add(self.job.timeout_ns);
         let tick = (now + TICK_NS).min(state.recorder.interval_end());
-        let end = if now < self.job.end_ns { self.job.end_ns } else { u64::MAX };
+        let end = if now < self.end_ns.get() { self.end_ns.get() } else { u64::MAX };
         next.min(end).min(timeout).min(tick)
     }
 

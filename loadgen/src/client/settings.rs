@@ -6,7 +6,7 @@ use super::fault::in_words;
 use super::socket::{self, Stream, Traffic};
 use super::tls::{self, Tls};
 use super::{fault::Fault, http2};
-use crate::cli::{RunArgs, Transport};
+use crate::cli::{LoadArgs, Transport};
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use crate::plan::ConnectTo;
@@ -51,7 +51,7 @@ impl Settings {
     ///
     /// # Errors
     /// Wrong use, in one line.
-    pub(crate) fn of(args: &RunArgs, url: Option<&Uri>) -> Outcome<Option<Self>> {
+    pub(crate) fn of(args: &LoadArgs, url: Option<&Uri>) -> Outcome<Option<Self>> {
         let safe = url.is_some_and(|url| url.scheme_str() == Some("https"));
         let transport = match args.transport {
             None if safe || args.http2 => Transport::Hyper,
@@ -103,7 +103,7 @@ impl Settings {
     }
 }
 
-fn safety(args: &RunArgs, host: &str, agent: bool) -> Outcome<Tls> {
+fn safety(args: &LoadArgs, host: &str, agent: bool) -> Outcome<Tls> {
     let protocols: &[&[u8]] = match (args.http2, agent) {
         (true, _) => &[HTTP2],
         // What is measured is what was asked for.
@@ -120,7 +120,7 @@ fn safety(args: &RunArgs, host: &str, agent: bool) -> Outcome<Tls> {
 }
 
 /// An option that would do nothing is a mistake.
-fn check(args: &RunArgs, transport: Transport, safe: bool, url: Option<&Uri>) -> Outcome {
+fn check(args: &LoadArgs, transport: Transport, safe: bool, url: Option<&Uri>) -> Outcome {
     let agent = transport == Transport::Reqwest;
     let about_tls = args.insecure || args.cacert.is_some() || args.cert.is_some();
     let why = if url.is_none() && (args.http2 || agent) {

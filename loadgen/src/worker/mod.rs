@@ -164,6 +164,11 @@ impl Worker {
 
     /// When something has to be done next if no socket becomes ready before; `None` when nothing has to be any more.
     fn deadline(&mut self, now: u64) -> Option<u64> {
+        if let Some(at) = self.common.cut_before(self.job.end_ns) {
+            self.job.end_ns = at;
+            self.work.cut(at);
+            self.recorder.cut(at);
+        }
         let next = self.work.next();
         let over = now >= self.job.end_ns && next == u64::MAX;
         if (over && self.pool.is_quiet()) || self.common.stop.load(Ordering::Relaxed) {

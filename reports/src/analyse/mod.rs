@@ -2,9 +2,11 @@
 //! functions over [`crate::record`] and [`crate::histogram`]; none reads a clock or a file.
 
 pub mod blocks;
+pub mod capacity;
 pub mod finding;
 pub mod interval;
 pub mod ledger;
+pub mod objective;
 pub mod queueing;
 pub mod steady;
 pub mod stream;

@@ -160,8 +160,12 @@ impl Threshold {
     /// limit.
     pub fn at_most_ms(&self) -> Option<f64> {
         let of_time = !matches!(self.metric, Metric::Errors | Metric::Rps);
-        let upper = matches!(self.operator, Operator::Below | Operator::AtMost);
-        (of_time && upper).then_some(self.limit * self.unit)
+        self.at_most().filter(|_| of_time)
+    }
+
+    /// What may at most be, in the metric's base unit; `None` of a rule that sets a lower limit.
+    pub fn at_most(&self) -> Option<f64> {
+        matches!(self.operator, Operator::Below | Operator::AtMost).then_some(self.limit * self.unit)
     }
 
     /// Holds `run` against the rule. What was measured is given in the rule's own unit.

@@ -1,0 +1,223 @@
+//! The course of a search: which load comes next. A pure function of what is wanted, of the loads so far and of the time that is
+//! left, so that a search that was interrupted goes on from its record as if nothing had happened. First rates that grow until
+//! one fails; then rates between one that held and one that failed, until they are close; then a sweep in random order, for the
+//! picture and the laws; then loads around the ceiling again, which make its interval.
+
+use reports::analyse::capacity::{Patience, estimate, excess, rises};
+use reports::analyse::objective::Objective;
+use reports::ceiling::{Phase, Step};
+use reports::random::SplitMix;
+
+/// Rates grow by this until one fails, and fall by its square until one holds.
+const GROWTH: f64 = 1.5;
+/// A rate that was tried before: rates within this ratio of each other are the same.
+const SAME: f64 = 1.0005;
+/// The rates of the sweep relative to the ceiling. The ones that matter most are first, in case there is no time for all.
+const SWEEP: [f64; 6] = [0.2, 0.6, 1.5, 0.8, 1.2, 0.4];
+/// Windows of a load of the sweep.
+const SWEEP_WINDOWS: usize = 2;
+/// Starting a load, and having it drain.
+const PAUSE_S: f64 = 0.4;
+/// The first rate between the ends of the bracket, of what the target answers when it is offered too much.
+const KNEE: f64 = 0.97;
+/// A load that breaks the objective by this factor has not done so by chance.
+const CLEARLY: f64 = 3.0;
+/// At least and at most so many loads confirm.
+const CONFIRM: (usize, usize) = (3, 5);
+
+/// What a search is to find.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The objective.
+    pub(crate) objective: Objective,
+    /// The first rate, in requests per second.
+    pub(crate) first_rps: f64,
+    /// The lowest that is tried.
+    pub(crate) min_rps: f64,
+    /// The highest.
+    pub(crate) max_rps: f64,
+    /// How close the rates that enclose the ceiling have to be, as a share.
+    pub(crate) precision: f64,
+    /// The time for all of it, in seconds.
+    pub(crate) budget_s: f64,
+    /// Everything random comes from it.
+    pub(crate) seed: u64,
+}
+
+/// A load to offer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Load {
+    /// What for.
+    pub(crate) phase: Phase,
+    /// Requests per second.
+    pub(crate) rps: f64,
+    /// How many windows it may take.
+    pub(crate) patience: Patience,
+    /// The length of a window in seconds.
+    pub(crate) window_s: f64,
+}
+
+/// The highest rate that held and the lowest that did not, of the loads that were offered to find out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Bracket {
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl Wanted {
+    /// The load that comes next when `spent_s` seconds of the budget are; `None` when the search has ended.
+    pub(crate) fn next(&self, steps: &[Step], spent_s: f64) -> Option<Load> {
+        let left_s = self.budget_s - spent_s;
+        let of_later = |step: &Step| matches!(step.phase, Phase::Sweep | Phase::Confirm);
+        if !steps.iter().any(of_later)
+            && let Some(load) = self.seek(steps, left_s)
+        {
+            return Some(load);
+        }
+        let found = self.found(steps)?;
+        self.sweep(steps, found, left_s).or_else(|| self.confirm(steps, found, left_s))
+    }
+
+    /// The length of a window: 2 s where there is much time.
+    fn window_s(&self) -> f64 {
+        if self.budget_s >= 240.0 { 2.0 } else { 1.0 }
+    }
+
+    fn load(&self, phase: Phase, rps: f64, least: usize, most: usize) -> Load {
+        // A whole rate, or one of three digits after the point, can be asked for again.
+        let rps = if rps >= 100.0 { rps.round() } else { (rps * 1e3).round() / 1e3 };
+        Load { phase, rps, patience: Patience { least, most }, window_s: self.window_s() }
+    }
+
+    /// What the sweep and the confirming loads take at least.
+    fn reserve_s(&self) -> f64 {
+        let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s() + PAUSE_S);
+        (sweep + CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S)).min(self.budget_s / 2.0)
+    }
+
+    /// The next load of the bracket or of the search between its ends.
+    fn seek(&self, steps: &[Step], left_s: f64) -> Option<Load> {
+        let bracket = bracket(steps, &self.objective);
+        let (phase, rps) = match (bracket.low, bracket.high) {
+            (None, None) => (Phase::Bracket, self.first_rps),
+            (None, Some(high)) if high > self.min_rps * SAME => (Phase::Bracket, high / (GROWTH * GROWTH)),
+            (Some(low), None) if low * SAME < self.max_rps => (Phase::Bracket, low * GROWTH),
+            (Some(low), Some(high)) => (Phase::Search, self.between(steps, low, high)?),
+            _ => return None,
+        };
+        let rps = self.again(steps).unwrap_or(rps.clamp(self.min_rps, self.max_rps));
+        let (least, most) = if phase == Phase::Bracket { (2, 5) } else { (6, 11) };
+        let load = self.load(phase, rps, least, most);
+        let longest_s = most as f64 * load.window_s + PAUSE_S;
+        (steps.is_empty() || left_s - longest_s > self.reserve_s() || bracket.low.is_none() && left_s > longest_s)
+            .then_some(load)
+    }
+
+    /// A rate that failed while generator or host were at fault is tried once more.
+    fn again(&self, steps: &[Step]) -> Option<f64> {
+        let last = steps.last().filter(|step| !step.passed && !step.valid)?;
+        (times(steps, last.offered_rps) < 2).then_some(last.offered_rps)
+    }
+
+    /// A rate between one that held and one that failed; `None` when the ceiling is known as closely as was asked. First just
+    /// below what the target answers when it is offered too much, then where the curve through the loads passes what is allowed,
+    /// a little above and below it in turn; where there is no curve, half-way.
+    fn between(&self, steps: &[Step], low: f64, high: f64) -> Option<f64> {
+        let sought = steps.iter().filter(|step| step.phase == Phase::Search).count();
+        let saturated = steps.iter().filter(|step| !step.passed && step.offered_rps >= high / SAME);
+        let saturated = saturated.map(answered).fold(0.0, f64::max);
+        if sought == 0 && saturated * KNEE > low * SAME && saturated < high {
+            return Some(saturated * KNEE);
+        }
+        let known = estimate(steps, &self.objective);
+        let (Some(rps), Some([from, to])) = (known.rps, known.ci95) else { return Some((low * high).sqrt()) };
+        let half = (to / from).ln() / 2.0;
+        if half <= self.precision / 2.0 || known.fitted && sought >= 3 {
+            return None;
+        }
+        let side = if sought % 2 == 0 { -1.0 } else { 1.0 };
+        Some(if known.fitted { rps * (side * half.min(self.precision)).exp() } else { rps })
+    }
+
+    /// The rate that the sweep is relative to: half-way between the two that enclose the ceiling.
+    fn found(&self, steps: &[Step]) -> Option<f64> {
+        let sought = steps.iter().take_while(|step| matches!(step.phase, Phase::Bracket | Phase::Search));
+        let Bracket { low, high } = bracket(&sought.cloned().collect::<Vec<_>>(), &self.objective);
+        low.map(|low| high.map_or(low, |high| (low * high).sqrt()))
+    }
+
+    fn sweep(&self, steps: &[Step], found: f64, left_s: f64) -> Option<Load> {
+        let takes_s = SWEEP_WINDOWS as f64 * self.window_s() + 2.0 * PAUSE_S;
+        let done = steps.iter().filter(|step| step.phase == Phase::Sweep).count();
+        if steps.iter().any(|step| step.phase == Phase::Confirm) {
+            return None;
+        }
+        // How many there is time for was decided at the beginning of the sweep.
+        let confirm_s = CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S);
+        let whole_s = left_s + done as f64 * takes_s;
+        let most = (((whole_s - confirm_s) / takes_s) as usize).clamp(3, SWEEP.len());
+        let mut factors: Vec<f64> =
+            SWEEP[..most].iter().copied().filter(|factor| found * factor <= self.max_rps).collect();
+        shuffle(&mut factors, self.seed);
+        let next = factors.iter().map(|factor| self.load(Phase::Sweep, found * factor, SWEEP_WINDOWS, SWEEP_WINDOWS));
+        let next = next.into_iter().find(|load| {
+            !steps.iter().any(|step| step.phase == Phase::Sweep && same(step.offered_rps, load.rps))
+        });
+        next.filter(|_| left_s > takes_s)
+    }
+
+    /// Around the ceiling as it is known by now, above it and below it in turn.
+    fn confirm(&self, steps: &[Step], found: f64, left_s: f64) -> Option<Load> {
+        let done = steps.iter().filter(|step| step.phase == Phase::Confirm).count();
+        let known = estimate(steps, &self.objective);
+        let [from, to] = known.ci95?;
+        let rps = known.rps.unwrap_or(found);
+        let half = ((to / from).ln() / 2.0).clamp(self.precision / 4.0, self.precision);
+        let half = if known.fitted { half } else { half / 3.0 };
+        let rps = if done % 2 == 0 { rps * (-half).exp() } else { rps * half.exp() };
+        let load = self.load(Phase::Confirm, rps.clamp(self.min_rps, self.max_rps), 11, 11);
+        let fits = ((left_s - PAUSE_S) / load.window_s) as usize;
+        let most = load.patience.most.min(fits);
+        (most >= 5 && done < CONFIRM.1).then_some(Load { patience: Patience { most, ..load.patience }, ..load })
+    }
+}
+
+fn same(a: f64, b: f64) -> bool {
+    a < b * SAME && b < a * SAME
+}
+
+/// How often a rate was tried.
+fn times(steps: &[Step], rps: f64) -> usize {
+    steps.iter().filter(|step| same(step.offered_rps, rps)).count()
+}
+
+/// What a load was answered per second once the target had filled.
+fn answered(step: &Step) -> f64 {
+    let windows = step.windows.get(1..).filter(|windows| !windows.is_empty()).unwrap_or(&step.windows);
+    let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
+    windows.iter().map(|window| window.ok).sum::<u64>() as f64 / seconds.max(1e-9)
+}
+
+/// What the loads enclose. One that failed while generator or host were at fault counts when it did so twice; one that failed
+/// by a little may have done so by chance, and goes for one that held until a higher one fails.
+fn bracket(steps: &[Step], objective: &Objective) -> Bracket {
+    let clearly = |step: &&Step| {
+        step.windows.iter().all(|window| window.bad)
+            || excess(&step.windows, objective) > CLEARLY
+            || rises(&step.windows, step.offered_rps)
+    };
+    let failed = |step: &&Step| !step.passed && clearly(step) && (step.valid || times(steps, step.offered_rps) > 1);
+    let high = steps.iter().filter(failed).map(|step| step.offered_rps).reduce(f64::min);
+    let held = steps.iter().filter(|step| !failed(step)).map(|step| step.offered_rps);
+    let low = held.filter(|rps| high.is_none_or(|high| *rps < high)).reduce(f64::max);
+    Bracket { low, high }
+}
+
+/// Fisher and Yates.
+fn shuffle(values: &mut [f64], seed: u64) {
+    let mut random = SplitMix::new(seed ^ 0x5eed);
+    for n in (1..values.len()).rev() {
+        let other = (random.bits() % (n as u64 + 1)) as usize;
+        values.swap(n, other);
+    }
+}
