@@ -1,5 +1,7 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
+mod experiments;
+
 use crate::client::settings;
 use crate::limits::{self, Cpus};
 use crate::schedule::Arrivals;
@@ -7,6 +9,7 @@ use crate::units::{self, Rate};
 use crate::{plan, request};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+pub(crate) use experiments::{CalibrateArgs, CeilingArgs};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +41,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
+    /// Find the highest rate at which an objective holds, and what the limit is made of
+    Ceiling(Box<CeilingArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
     /// Print a completion script for SHELL
@@ -209,29 +214,6 @@ pub(crate) struct LoadArgs {
     pub(crate) observe: Vec<plan::Observe>,
 }
 
-/// The options of a calibration.
-#[derive(Debug, Args)]
-pub(crate) struct CalibrateArgs {
-    /// Time for all of it
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::positive_duration)]
-    pub(crate) budget: Duration,
-    /// CPUs that the generator is pinned to, such as 1,3 [default: those that a target on this machine would leave it]
-    #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus)]
-    pub(crate) cpus: Option<Cpus>,
-    /// Everything random comes from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Where the record goes [default: reports/runs/<utc>-calibrate]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the result as JSON (- for standard output)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
 impl LoadArgs {
     /// Requests after which a connection is closed.
     pub(crate) fn requests_per_connection(&self) -> Option<u64> {
@@ -292,6 +274,10 @@ mod tests {
             ("--expect-status 99", "status"),
             ("--prometheus 9090", "such as 127.0.0.1:9090"),
             ("--resolver localhost", "with its port"),
+            ("ceiling --slo mean<5ms", "percentiles"),
+            ("ceiling --precision 0%", "from 0.1% to 50%"),
+            ("ceiling --rps 5", "--rps"),
+            ("ceiling --workers 2 http://h/", "cannot be used with"),
         ] {
             let arguments = std::iter::once("loadgen").chain(line.split(' '));
             let error = one_line(&Cli::try_parse_from(arguments).unwrap_err());

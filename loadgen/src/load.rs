@@ -4,17 +4,15 @@
 use crate::cli::{self, Cli, RunArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
-use crate::plan::{Observe, Plan, Route};
-use crate::request::{self, Requests};
+use crate::plan::Plan;
+use crate::request::Requests;
 use crate::run::{self, Aim, Manner};
-use crate::scenario::script::Script;
 use crate::signals::Signals;
 use crate::target::Reference;
 use crate::transport::address::Address;
 use crate::transport::names::Names;
-use crate::transport::resolve;
 use crate::work::What;
-use crate::{limits, pace};
+use crate::{aim, limits, pace};
 use clap::Parser;
 use http::Uri;
 use reports::record::{Run, TargetKind, Wire};
@@ -61,16 +59,17 @@ fn exit(run: &Run) -> Exit {
 async fn load(plan: &Plan, output: &Output) -> Outcome<(Run, Option<String>)> {
     let mut signals = Signals::listen()?;
     if let Some(url) = &plan.url {
-        let aim = unless_asked(&mut signals, given(plan, url)).await?;
+        let aim = unless_asked(&mut signals, aim::given(plan, url)).await?;
         return Ok((carry_out(plan, &aim, output, &mut signals).await?, None));
     }
     let (cpus, target_cpus) = match &plan.cpus {
         None => limits::share_with_target(&limits::allowed_cpus()),
-        Some(cpus) => (cpus.clone(), others(cpus)),
+        Some(cpus) => (cpus.clone(), aim::others(cpus)),
     };
     output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
-    let mut target = Reference::start(&target_cpus)?;
-    let run = match unless_asked(&mut signals, reference(plan, &mut target, cpus)).await {
+    let mut target = Reference::start(&target_cpus, &[])?;
+    let aim = async { aim::reference(plan, &target.ready().await?, cpus).await };
+    let run = match unless_asked(&mut signals, aim).await {
         Ok(aim) => carry_out(plan, &aim, output, &mut signals).await,
         Err(failure) => Err(failure),
     };
@@ -80,7 +79,10 @@ async fn load(plan: &Plan, output: &Output) -> Outcome<(Run, Option<String>)> {
 }
 
 /// What `work` gives, unless the user thinks better of it.
-async fn unless_asked<T>(signals: &mut Signals, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+pub(crate) async fn unless_asked<T>(
+    signals: &mut Signals,
+    work: impl Future<Output = Outcome<T>>,
+) -> Outcome<T> {
     tokio::select! {
         result = work => result,
         () = signals.asked() => Err(Failure::host("stopped before the load had begun")),
@@ -140,7 +142,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         load: What::Requests(Arc::new(Requests::encode(&plan.template, &url, ["/"], plan.seed)?)),
         observe: Vec::new(),
         target_cpus: site.target_cpus.clone(),
-        threads: threads(&plan, &site.cpus),
+        threads: aim::threads(&plan, &site.cpus),
         not_ours: site.not_ours.clone(),
         cpus: site.cpus.clone(),
         url,
@@ -155,103 +157,4 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         begun: pace::now(),
     };
     run::carry_out(&plan, &aim, signals, manner).await
-}
-
-/// The CPUs that this process may use, without `cpus`; with none left over, all of them.
-pub(crate) fn others(cpus: &[usize]) -> Vec<usize> {
-    let allowed = limits::allowed_cpus();
-    let others: Vec<usize> = allowed.iter().copied().filter(|cpu| !cpus.contains(cpu)).collect();
-    if others.is_empty() { allowed } else { others }
-}
-
-/// One thread for each CPU, unless told otherwise, but never one without a connection.
-fn threads(plan: &Plan, cpus: &[usize]) -> usize {
-    plan.threads.unwrap_or(cpus.len()).min(plan.connections)
-}
-
-/// What is sent to the host of `url`: the scenario, or requests to `targets`.
-fn what<'a>(plan: &Plan, url: &Uri, targets: impl IntoIterator<Item = &'a str>) -> Outcome<What> {
-    Ok(match &plan.scenario {
-        None => What::Requests(Arc::new(Requests::encode(&plan.template, url, targets, plan.seed)?)),
-        Some(scenario) => {
-            let host = request::host(url)?;
-            let script = Script::new(Arc::clone(scenario), host, &plan.template.headers, plan.seed);
-            What::Script(Arc::new(script))
-        }
-    })
-}
-
-/// A scenario in words.
-fn in_words(plan: &Plan) -> Option<String> {
-    let entries = plan.scenario.as_ref()?.entries();
-    let kinds = match entries.len() {
-        1 => String::from("one kind of request"),
-        n => format!("{n} kinds of request"),
-    };
-    Some(match plan.users() {
-        Some(1) => format!("a scenario of {kinds}, 1 user"),
-        Some(users) => format!("a scenario of {kinds}, {users} users"),
-        None => format!("a scenario of {kinds}"),
-    })
-}
-
-async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
-    let proxy = plan.client.as_ref().and_then(|client| client.proxy());
-    let address = resolve::resolve(proxy.unwrap_or(url), &plan.route).await?;
-    let local = run::is_local(&address);
-    let allowed = limits::allowed_cpus();
-    // A target on this machine needs CPUs too; one elsewhere leaves all of them to the generator.
-    let cpus = match &plan.cpus {
-        Some(cpus) => cpus.clone(),
-        None if local => limits::share_with_target(&allowed).0,
-        None => allowed,
-    };
-    let target = url.path_and_query().map_or("/", |target| target.as_str());
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    Ok(Aim {
-        url: url.clone(),
-        kind: TargetKind::Given,
-        what: in_words(plan).unwrap_or_else(|| format!("{} {target}", plan.template.method)),
-        address,
-        load: what(plan, url, [target.as_str()])?,
-        observe: plan.observe.clone(),
-        target_cpus: Vec::new(),
-        threads: threads(plan, &cpus),
-        not_ours: Vec::new(),
-        cpus,
-    })
-}
-
-async fn reference(plan: &Plan, target: &mut Reference, cpus: Vec<usize>) -> Outcome<Aim> {
-    let descriptor = target.ready().await?;
-    let url: Uri = descriptor
-        .url
-        .parse()
-        .map_err(|_| Failure::target(format!("the descriptor's URL cannot be read: {}", descriptor.url)))?;
-    let address = match (descriptor.resolver, descriptor.proxy_address()) {
-        (Some(resolver), _) => {
-            let route = Route { resolver: Some(resolver), ..Default::default() };
-            resolve::resolve(&url, &route).await?
-        }
-        (None, Some(address)) => Address::Tcp(Names::fixed(vec![address])),
-        (None, None) => {
-            return Err(Failure::target("the descriptor names neither a resolver nor a proxy's address"));
-        }
-    };
-    let tiers = descriptor.tiers.iter().flat_map(|(name, tiers)| tiers.iter().map(move |tier| (name, tier)));
-    let endpoints =
-        tiers.filter_map(|(name, tier)| Some(Observe { name: name.clone(), url: tier.metrics.clone()? }));
-    let pages = descriptor.product_pages();
-    Ok(Aim {
-        kind: TargetKind::Reference,
-        what: in_words(plan).unwrap_or_else(|| Reference::WHAT.to_owned()),
-        address,
-        load: what(plan, &url, pages.iter().map(String::as_str))?,
-        observe: if plan.observe.is_empty() { endpoints.collect() } else { plan.observe.clone() },
-        target_cpus: descriptor.cpus.clone(),
-        threads: threads(plan, &cpus),
-        not_ours: Vec::new(),
-        cpus,
-        url,
-    })
 }

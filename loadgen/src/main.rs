@@ -1,6 +1,7 @@
 //! `loadgen`: an open-loop HTTP load generator that tells the truth.
 
 mod aggregate;
+mod aim;
 mod cli;
 mod client;
 mod crew;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     end(match cli.command {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
+        Some(Command::Ceiling(args)) => experiment::ceiling::run(*args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),

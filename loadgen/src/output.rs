@@ -7,15 +7,17 @@ use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::{LogFile, Manner};
 use crate::{pace, record, show};
+use reports::ceiling::Ceiling;
+use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
-use reports::{exports, pictures};
+use reports::{exports, pictures, store};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// See the module.
 #[derive(Debug)]
@@ -203,11 +205,57 @@ impl Output {
         kept.and(told).and(shown)
     }
 
+    /// The log of an experiment, which begins at `begun`, since 1970; or the one that is there, where it is resumed.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn log(&self, resumes: bool, begun: Duration) -> Outcome<Option<File>> {
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let path = dir.join(LOG_FILE);
+        let lost = |e: io::Error| Failure::host(format!("cannot write {}: {e}", path.display()));
+        let mut options = File::options();
+        if resumes {
+            return options.append(true).open(&path).map(Some).map_err(lost);
+        }
+        let file = options.create(true).write(true).truncate(true).open(&path).map_err(lost)?;
+        let log = file.try_clone().and_then(|file| IntervalLog::create(file, begun.as_secs_f64()));
+        log.map(|_| Some(file)).map_err(lost)
+    }
+
+    /// Writes what a ceiling search has found so far.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn keep_ceiling(&self, found: &Ceiling) -> Outcome {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        store::save_ceiling(dir, found)
+            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))
+    }
+
+    /// Writes what a ceiling search has found, draws it and shows it; `note` is what a dead target said.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn finish_ceiling(&self, found: &Ceiling, note: Option<&str>) -> Outcome {
+        let mut lines = Vec::new();
+        let kept = self.keep_ceiling(found);
+        if let Some(dir) = &self.dir {
+            lines.push(format!("record      {}", dir.join(self.file).display()));
+            if found.partial {
+                lines.push(format!("resume      loadgen ceiling --resume {}", dir.display()));
+            }
+        }
+        let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
+        let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        let shown = if self.quiet { Ok(()) } else { show::ceiling(found, note, &lines, beside_json) };
+        kept.and(told).and(shown)
+    }
+
     fn keep(&self, dir: &Path, run: &Run, lines: &mut Vec<String>) -> Outcome {
         let lost = |e: String| Failure::host(format!("the record in {} is incomplete: {e}", dir.display()));
-        reports::store::save(dir, run).map_err(|e| lost(e.to_string()))?;
+        store::save(dir, run).map_err(|e| lost(e.to_string()))?;
         lines.push(format!("record      {}", dir.join(RUN_FILE).display()));
-        let record = reports::store::load(dir).map_err(lost)?;
+        let record = store::load(dir).map_err(lost)?;
         exports::write(dir, &record).map_err(lost)?;
         if self.pictures {
             let pictures = pictures::write(dir, &record).map_err(lost)?;

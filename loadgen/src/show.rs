@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome};
 use clap::Command;
 use clap_complete::Shell;
+use reports::ceiling::Ceiling;
 use reports::record::Run;
 use reports::terminal::{printable, printable_json};
 use reports::{exports, junit, pictures, store, text};
@@ -35,6 +36,22 @@ pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_js
     }
     for line in lines {
         text += &format!("{}\n", printable(line));
+    }
+    write(&text, beside_json)
+}
+
+/// The summary of a ceiling search; `note` is what a dead target said.
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
+    let terminal =
+        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let variable = |name| std::env::var_os(name);
+    let mut text = text::ceiling(found, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
+    let lines = note.map(|note| format!("target      {note}")).into_iter().chain(lines.iter().cloned());
+    for line in lines {
+        text += &format!("{}\n", printable(&line));
     }
     write(&text, beside_json)
 }
@@ -122,6 +139,14 @@ fn page(text: &[u8]) -> Outcome<Exit> {
 /// # Errors
 /// Wrong use: there is no record, or it cannot be read or written to.
 pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
+    if dir.join(store::CEILING_FILE).is_file() {
+        let found = store::load_ceiling(dir).map_err(Failure::usage)?;
+        if let Some(file) = json_file {
+            json(&found, file)?;
+        }
+        ceiling(&found, None, &[], json_file.is_some_and(|file| file.as_os_str() == "-"))?;
+        return Ok(Exit::Passed);
+    }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;

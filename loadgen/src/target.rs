@@ -34,6 +34,9 @@ pub(crate) struct Descriptor {
     /// The CPUs that it is pinned to.
     #[serde(default)]
     pub(crate) cpus: Vec<usize>,
+    /// What of it stands in for something else, in words.
+    #[serde(default)]
+    pub(crate) emulated: Vec<String>,
     /// How many products the catalogue holds.
     #[serde(default = "one")]
     pub(crate) items: u32,
@@ -166,12 +169,15 @@ impl Reference {
     /// What is being loaded, in words.
     pub(crate) const WHAT: &str = "random products, one database read each";
 
-    /// Starts the stack on `cpus`.
+    /// Starts the stack on `cpus`, with further options of `target-stack up`.
     ///
     /// # Errors
     /// The target's fault: there is no such program.
-    pub(crate) fn start(cpus: &[usize]) -> Outcome<Self> {
-        let process = Process::start("the reference target", &["up", "--cpus", &list(cpus)])?;
+    pub(crate) fn start(cpus: &[usize], options: &[String]) -> Outcome<Self> {
+        let list = list(cpus);
+        let mut arguments = vec!["up", "--cpus", &list];
+        arguments.extend(options.iter().map(String::as_str));
+        let process = Process::start("the reference target", &arguments)?;
         Ok(Self { process })
     }
 

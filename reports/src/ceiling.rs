@@ -70,6 +70,12 @@ pub struct Ceiling {
     /// What one unit more at the suspect did, where that was asked for.
     #[serde(default)]
     pub cause: Option<Cause>,
+    /// The rate that the search began with.
+    #[serde(default)]
+    pub first_rps: Option<f64>,
+    /// The rate that a forecast is wanted for; `None`: twice the ceiling.
+    #[serde(default)]
+    pub wanted_rps: Option<f64>,
     /// The CPUs that the sending threads are pinned to.
     pub cpus: Vec<usize>,
     /// The machine, and the tool's version.

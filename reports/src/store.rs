@@ -2,15 +2,20 @@
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
 use crate::analyse::blocks::Blocks;
+use crate::analyse::conclude::conclude;
 use crate::analyse::interval::distribution;
 use crate::analyse::ledger;
+use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
 use crate::log;
-use crate::record::{Distribution, RUN_SCHEMA, Run};
+use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+/// The record of a ceiling search, as `loadgen.ceiling/1`.
+pub const CEILING_FILE: &str = "ceiling.json";
 /// The record, as `loadgen.run/1`.
 pub const RUN_FILE: &str = "run.json";
 /// The histograms per interval, as an HdrHistogram log.
@@ -32,20 +37,55 @@ pub struct Record {
 /// # Errors
 /// When the directory or the file cannot be written.
 pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
+    replace(dir, RUN_FILE, run)
+}
+
+/// Writes `found` into `dir` in the same way.
+///
+/// # Errors
+/// When the directory or the file cannot be written.
+pub fn save_ceiling(dir: &Path, found: &Ceiling) -> io::Result<()> {
+    replace(dir, CEILING_FILE, found)
+}
+
+fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let unfinished = dir.join(format!("{RUN_FILE}.part"));
-    let mut json = serde_json::to_vec_pretty(run)?;
+    let unfinished = dir.join(format!("{name}.part"));
+    let mut json = serde_json::to_vec_pretty(record)?;
     json.push(b'\n');
     let written = File::create(&unfinished).and_then(|mut file| {
         file.write_all(&json)?;
         file.sync_all()
     });
-    if let Err(e) = written.and_then(|()| fs::rename(&unfinished, dir.join(RUN_FILE))) {
+    if let Err(e) = written.and_then(|()| fs::rename(&unfinished, dir.join(name))) {
         // What is half written helps nobody, and may be what fills the disk.
         let _ = fs::remove_file(unfinished);
         return Err(e);
     }
     Ok(())
+}
+
+/// Reads the record of a ceiling search in `dir`, and concludes from its loads again: the numbers that are in it have to come
+/// out.
+///
+/// # Errors
+/// When the file is missing, is not what it should be, or its conclusions do not follow from its loads.
+pub fn load_ceiling(dir: &Path) -> Result<Ceiling, String> {
+    read_with(&dir.join(CEILING_FILE), |json| {
+        let found: Ceiling = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if found.schema != CEILING_SCHEMA {
+            return Err(format!("\"{}\" is not {CEILING_SCHEMA}", found.schema));
+        }
+        let mut again = found.clone();
+        conclude(&mut again)?;
+        // A search that was killed has not come to its conclusions.
+        if found.partial && found.verdict == Verdict::default() || again == found {
+            Ok(again)
+        } else {
+            Err("its conclusions do not follow from its loads: it was changed, or comes from another version"
+                .into())
+        }
+    })
 }
 
 /// Reads the record and the histograms in `dir`.

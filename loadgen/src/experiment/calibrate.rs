@@ -12,7 +12,7 @@ use crate::limits::{self, Cpus};
 use crate::load::{self, Site};
 use crate::output::Output;
 use crate::signals::Signals;
-use crate::{pace, record};
+use crate::{aim, pace, record};
 use reports::calibration::{self, Attempt, CALIBRATE_SCHEMA, Calibration, Ceiling, Closed, Floor, Lag};
 use reports::record::Run;
 use std::time::{Duration, Instant};
@@ -86,7 +86,7 @@ pub(crate) fn run(args: CalibrateArgs, begun: Instant) -> Outcome<Exit> {
 fn share(asked: Option<&Cpus>) -> Outcome<(Vec<usize>, Vec<usize>)> {
     let Some(Cpus(cpus)) = asked else { return Ok(limits::share_with_target(&limits::allowed_cpus())) };
     limits::check_cpus(cpus)?;
-    Ok((cpus.clone(), load::others(cpus)))
+    Ok((cpus.clone(), aim::others(cpus)))
 }
 
 async fn calibrate(

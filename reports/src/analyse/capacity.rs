@@ -6,4 +6,4 @@ mod estimate;
 mod load;
 
 pub use estimate::{Estimate, estimate};
-pub use load::{Patience, Settled, excess, is_bad, rises, settle, trend};
+pub use load::{Patience, Settled, excess, is_bad, rises, settle, trend, why};

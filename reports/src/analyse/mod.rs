@@ -3,6 +3,7 @@
 
 pub mod blocks;
 pub mod capacity;
+pub mod conclude;
 pub mod finding;
 pub mod interval;
 pub mod ledger;

@@ -66,6 +66,11 @@ impl Objective {
         self.rules.iter().map(|rule| rule.allowed)
     }
 
+    /// Rule by rule, the rule itself and the share of requests that may break it.
+    pub fn rules(&self) -> impl Iterator<Item = (&Threshold, f64)> {
+        self.rules.iter().map(|rule| (&rule.threshold, rule.allowed))
+    }
+
     /// Its limits of the response time by percentile: the rule, and milliseconds.
     pub fn limits_ms(&self) -> impl Iterator<Item = (&Threshold, f64)> {
         self.rules.iter().filter_map(|rule| Some((&rule.threshold, rule.limit_ns? as f64 / 1e6)))

@@ -109,7 +109,9 @@ impl Wanted {
         let (least, most) = if phase == Phase::Bracket { (2, 5) } else { (6, 11) };
         let load = self.load(phase, rps, least, most);
         let longest_s = most as f64 * load.window_s + PAUSE_S;
-        (steps.is_empty() || left_s - longest_s > self.reserve_s() || bracket.low.is_none() && left_s > longest_s)
+        (steps.is_empty()
+            || left_s - longest_s > self.reserve_s()
+            || bracket.low.is_none() && left_s > longest_s)
             .then_some(load)
     }
 
@@ -159,7 +161,9 @@ impl Wanted {
         let mut factors: Vec<f64> =
             SWEEP[..most].iter().copied().filter(|factor| found * factor <= self.max_rps).collect();
         shuffle(&mut factors, self.seed);
-        let next = factors.iter().map(|factor| self.load(Phase::Sweep, found * factor, SWEEP_WINDOWS, SWEEP_WINDOWS));
+        let next = factors
+            .iter()
+            .map(|factor| self.load(Phase::Sweep, found * factor, SWEEP_WINDOWS, SWEEP_WINDOWS));
         let next = next.into_iter().find(|load| {
             !steps.iter().any(|step| step.phase == Phase::Sweep && same(step.offered_rps, load.rps))
         });
@@ -178,7 +182,8 @@ impl Wanted {
         let load = self.load(Phase::Confirm, rps.clamp(self.min_rps, self.max_rps), 11, 11);
         let fits = ((left_s - PAUSE_S) / load.window_s) as usize;
         let most = load.patience.most.min(fits);
-        (most >= 5 && done < CONFIRM.1).then_some(Load { patience: Patience { most, ..load.patience }, ..load })
+        (most >= 5 && done < CONFIRM.1)
+            .then_some(Load { patience: Patience { most, ..load.patience }, ..load })
     }
 }
 
@@ -206,7 +211,8 @@ fn bracket(steps: &[Step], objective: &Objective) -> Bracket {
             || excess(&step.windows, objective) > CLEARLY
             || rises(&step.windows, step.offered_rps)
     };
-    let failed = |step: &&Step| !step.passed && clearly(step) && (step.valid || times(steps, step.offered_rps) > 1);
+    let failed =
+        |step: &&Step| !step.passed && clearly(step) && (step.valid || times(steps, step.offered_rps) > 1);
     let high = steps.iter().filter(failed).map(|step| step.offered_rps).reduce(f64::min);
     let held = steps.iter().filter(|step| !failed(step)).map(|step| step.offered_rps);
     let low = held.filter(|rps| high.is_none_or(|high| *rps < high)).reduce(f64::max);

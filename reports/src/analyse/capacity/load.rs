@@ -5,6 +5,7 @@
 
 use crate::analyse::objective::Objective;
 use crate::ceiling::Window;
+use crate::number::{percent, rate};
 
 /// The target falls behind where it answers this much less than is offered.
 const BEHIND: f64 = 0.01;
@@ -108,4 +109,29 @@ pub fn settle(windows: &[Window], offered_rps: f64, objective: &Objective, patie
     }
     let fine = bad == 0 && excess < CLEARLY_FINE && !rises;
     if windows.len() >= patience.least && fine { Settled::Passed } else { Settled::Open }
+}
+
+/// Why a load of `offered_rps` failed, in words; none where it held.
+pub fn why(windows: &[Window], offered_rps: f64, objective: &Objective) -> Vec<String> {
+    let mut why = Vec::new();
+    let windows_after = settled(windows);
+    let ended: u64 = windows_after.iter().map(|window| window.ended).sum();
+    for (n, (rule, allowed)) in objective.rules().enumerate() {
+        let broke: u64 = windows_after.iter().filter_map(|window| window.broke.get(n)).sum();
+        let share = broke as f64 / ended.max(1) as f64;
+        if share > allowed {
+            why.push(format!("{rule} is broken by {} of the requests", percent(share)));
+        }
+    }
+    let (planned, ok) = windows.iter().fold((0, 0), |(planned, ok), w| (planned + w.planned, ok + w.ok));
+    if rises(windows, offered_rps) || (ok as f64) < (1.0 - BEHIND) * planned as f64 - SLACK {
+        let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
+        let answered = ok as f64 / seconds.max(1e-9);
+        why.push(format!("only {}/s were answered, and the backlog grew", rate(answered)));
+    }
+    let bad = windows.iter().filter(|window| window.bad).count();
+    if why.is_empty() && 2 * bad > windows.len() {
+        why.push(format!("{bad} of {} windows were bad", windows.len()));
+    }
+    why
 }

@@ -1,11 +1,15 @@
 //! A run as a terminal shows it: first whether to believe it, then what was asked, what came of it, how long it took
 //! and what it cost. From a record to text of at most 80 columns; the caller prints it, and the paths after it.
 
+mod ceiling;
+
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
 use crate::number::{NONE, bytes, count, counted, exact_rate, ms_column, percent, rate, seconds, words};
 use crate::record::{Distribution, Loop, Run, Sessions, Steady, TargetKind};
 use crate::terminal::printable;
+
+pub use ceiling::ceiling;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.
@@ -342,5 +346,4 @@ pub(crate) fn wrapped(text: &str, first: usize, rest: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;

@@ -1,0 +1,189 @@
+//! A search under way: it offers one load after the other, as the course says, and keeps what came of each in the record and
+//! on disk, so that a search that is interrupted can be resumed. It concludes nothing.
+
+use super::course::{Load, Wanted};
+use super::windows::Windows;
+use crate::cli::LoadArgs;
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::pace;
+use crate::plan::Plan;
+use crate::run::{self, Aim, LogFile, Manner};
+use crate::signals::Signals;
+use crate::units::Rate;
+use jiff::Timestamp;
+use reports::analyse::capacity::{Settled, trend, why};
+use reports::ceiling::{Ceiling, Phase, Step, Window};
+use reports::number::{ms_column, rate};
+use reports::record::{Run, Wire};
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+/// How long the target is asked what it can do, before the first load.
+const PROBE: Duration = Duration::from_millis(1000);
+/// The most connections that it is asked over.
+const PROBE_CONNECTIONS: usize = 32;
+/// The first load, of what the target answered then.
+const FIRST: f64 = 0.7;
+/// The first load of a target that cannot be asked, in requests per second.
+const UNKNOWN_RPS: f64 = 50.0;
+/// The longest time that is spent on one load beside its windows: starting it, and noticing its end.
+const AROUND: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(super) struct Hunt<'a> {
+    pub(super) load: &'a LoadArgs,
+    pub(super) aim: &'a Aim,
+    pub(super) wire: Wire,
+    pub(super) output: &'a Output,
+    pub(super) signals: &'a mut Signals,
+    /// The record, as far as it goes.
+    pub(super) found: &'a mut Ceiling,
+    /// When the search began, on this clock and since 1970; before this process, of one that is resumed.
+    pub(super) begun: (Instant, Duration),
+    /// Seconds of the budget that were spent before that.
+    pub(super) spent_s: f64,
+    /// The interval log, open at its end.
+    pub(super) log: Option<File>,
+    /// What a target that stopped answering for good said or did.
+    pub(super) died: Option<String>,
+}
+
+impl Hunt<'_> {
+    /// Asks the target what it can do at most, by a short closed loop: a first rate to offer.
+    ///
+    /// # Errors
+    /// The host's fault: threads that cannot be started.
+    pub(super) async fn first_rps(&mut self) -> Outcome<f64> {
+        let mut load = self.load.clone();
+        load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
+        // Users who arrive at a rate cannot be had without one.
+        let Ok(plan) = Plan::at(&load, None, PROBE) else { return Ok(UNKNOWN_RPS) };
+        let run = self.offer(&plan, None).await?;
+        self.found.partial |= run.partial;
+        Ok(if run.rps.ok > 0.0 { FIRST * run.rps.ok } else { UNKNOWN_RPS })
+    }
+
+    /// Offers loads until the course has no more, the target dies, or the user thinks better of it.
+    ///
+    /// # Errors
+    /// The host's fault: threads that cannot be started, a record that cannot be written.
+    pub(super) async fn follow(&mut self, wanted: &Wanted) -> Outcome {
+        while !self.found.partial && self.died.is_none() {
+            let spent_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
+            let Some(load) = wanted.next(&self.found.steps, spent_s) else { return Ok(()) };
+            let (step, run) = self.step(wanted, load).await?;
+            if run.partial {
+                self.found.partial = true;
+                return Ok(());
+            }
+            self.say(&step);
+            self.found.steps.push(step);
+            if let Some(at) = run.died_at_s {
+                self.died = Some(format!(
+                    "the target stopped answering for good {at:.1} s into a load of {}/s",
+                    rate(load.rps)
+                ));
+            }
+            self.save(wanted)?;
+        }
+        Ok(())
+    }
+
+    /// What there is so far goes to the disk, marked as partial: a search that is killed can be resumed from it.
+    fn save(&mut self, wanted: &Wanted) -> Outcome {
+        let duration_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
+        let so_far =
+            Ceiling { partial: true, duration_s, first_rps: Some(wanted.first_rps), ..self.found.clone() };
+        self.output.keep_ceiling(&so_far)
+    }
+
+    /// One load, and what came of it.
+    async fn step(&mut self, wanted: &Wanted, load: Load) -> Outcome<(Step, Run)> {
+        let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
+        let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
+        let plan = Plan::at(self.load, Some(rate), length)?;
+        let mut windows = Windows::new(load, plan.window().length_s(), &wanted.objective);
+        let run = self.offer(&plan, Some(&mut windows)).await?;
+        let Windows { windows, settled, .. } = windows;
+        let begun = self.begun.1.as_secs_f64();
+        let started =
+            run.started_at.parse::<Timestamp>().map_or(begun, |at| at.as_millisecond() as f64 / 1e3);
+        let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
+        let sum = |of: fn(&Window) -> u64| windows.iter().map(of).sum::<u64>();
+        let times = &run.response_ms;
+        let passed = settled == Settled::Passed;
+        let mut reasons = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
+        if !run.verdict.valid {
+            reasons.extend(run.verdict.reasons.iter().cloned());
+        }
+        let step = Step {
+            phase: load.phase,
+            start_s: started - begun,
+            duration_s: run.duration_s,
+            offered_rps: load.rps,
+            ok_rps: if seconds > 0.0 { sum(|window| window.ok) as f64 / seconds } else { 0.0 },
+            p50_ms: times.p50,
+            p90_ms: times.p90,
+            p99_ms: times.p99,
+            p999_ms: times.p999,
+            mean_ms: times.mean,
+            planned: run.planned,
+            errors: run.errors.total() + run.dropped,
+            // Little's law: their rate times their time.
+            in_flight: load.rps * times.mean.unwrap_or(0.0) / 1e3,
+            passed,
+            valid: run.verdict.valid,
+            stationary: trend(&windows, load.rps) == 0 && keeps_up(&windows),
+            reasons,
+            windows,
+            observed: run.observed.clone(),
+            machine: std::collections::BTreeMap::new(),
+        };
+        Ok((step, run))
+    }
+
+    async fn offer<'r>(&mut self, plan: &Plan, referee: Option<&'r mut Windows<'_>>) -> Outcome<Run> {
+        let log = match (&referee, &self.log) {
+            (Some(_), Some(file)) => {
+                Some(file.try_clone().map_err(|e| Failure::host(format!("cannot keep the log: {e}")))?)
+            }
+            _ => None,
+        };
+        let manner = Manner {
+            log: log.map(|file| LogFile { file, begun: Some(self.begun.1) }),
+            referee: referee.map(|referee| referee as &mut dyn run::Referee),
+            wire: self.wire.clone(),
+            visible: false,
+            exporter: None,
+            command: Vec::new(),
+            begun: pace::now(),
+        };
+        run::carry_out(plan, self.aim, self.signals, manner).await
+    }
+
+    /// What came of a load, on a line.
+    fn say(&self, step: &Step) {
+        let phase = match step.phase {
+            Phase::Bracket => "bracket",
+            Phase::Search => "search",
+            Phase::Sweep => "sweep",
+            Phase::Confirm => "confirm",
+        };
+        let word = match (step.passed, step.valid) {
+            (_, false) => "INVALID",
+            (true, true) => "holds",
+            (false, true) => "fails",
+        };
+        let p99 = step.p99_ms.map_or_else(String::new, |ms| format!("p99 {}", ms_column(ms)));
+        let why = step.reasons.first().map_or_else(String::new, |why| format!(": {why}"));
+        self.output.say(&format!("{phase:<8} {:>9}/s  {word:<7}  {p99}{why}", rate(step.offered_rps)));
+    }
+}
+
+/// Whether nearly all that was offered was answered.
+fn keeps_up(windows: &[Window]) -> bool {
+    let (planned, ended) =
+        windows.iter().fold((0, 0), |(planned, ended), w| (planned + w.planned, ended + w.ended));
+    ended as f64 >= 0.97 * planned as f64 - 3.0
+}

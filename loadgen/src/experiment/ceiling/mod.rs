@@ -1,0 +1,258 @@
+//! `loadgen ceiling`: the highest rate at which an objective holds, and what the limit is made of. It sees whether the generator can
+//! be believed on this machine, has the search carried out against the user's target or the reference one, and has the record
+//! analysed. It measures nothing that an ordinary run does not.
+
+mod course;
+mod hunt;
+mod windows;
+
+use super::null_target::NullTarget;
+use crate::cli::{self, CeilingArgs, Cli, Command};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::load::{self, Site, unless_asked};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::run::{self, Aim};
+use crate::signals::Signals;
+use crate::target::Reference;
+use crate::units::Rate;
+use crate::{aim, limits, pace, record};
+use clap::Parser;
+use course::Wanted;
+use hunt::Hunt;
+use reports::analyse::conclude::conclude;
+use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
+use reports::record::Target;
+use reports::store::CEILING_FILE;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A search with less than this has no time for three loads and a sweep.
+const LEAST_BUDGET: Duration = Duration::from_secs(20);
+/// The lowest rate that is tried unless it is said.
+const LOWEST_RPS: f64 = 1.0;
+/// Lengths and rate of the generator's check of itself.
+const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
+const FLOOR: &str = "--duration 1s --rps 500";
+
+/// Searches; the program was started at `begun`.
+///
+/// # Errors
+/// In one line: wrong use, a target that cannot be reached, a host that does not let us.
+pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
+    let (args, before) = match args.resume {
+        None => (args, None),
+        Some(dir) => resumed(&dir)?,
+    };
+    check(&args)?;
+    let mut output = Output::of_experiment(
+        "ceiling",
+        CEILING_FILE,
+        args.out.clone(),
+        args.json.clone(),
+        args.quiet,
+        begun,
+    );
+    output.prepare()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
+    let resumes = before.is_some();
+    let work = search(&args, before, &output);
+    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
+        Ok((found, died)) => {
+            output.finish_ceiling(&found, died.as_deref())?;
+            Ok(exit(&found, died.is_some()))
+        }
+        Err(failure) => {
+            if !resumes {
+                output.unmake();
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// A dead target before an answer that is none, before an objective that holds at no rate.
+fn exit(found: &Ceiling, died: bool) -> Exit {
+    match found.bound {
+        _ if died => Exit::Target,
+        _ if !found.verdict.valid => Exit::Invalid,
+        Bound::Below => Exit::Failed,
+        Bound::Exact | Bound::AtLeast => Exit::Passed,
+    }
+}
+
+/// What an interrupted search was asked for, and its record. It goes on in the same directory.
+fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
+    let found = reports::store::load_ceiling(dir).map_err(Failure::usage)?;
+    if !found.partial {
+        return Err(Failure::usage(format!("--resume: the search in {} has ended", dir.display())));
+    }
+    let cli = Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e)))?;
+    let Some(Command::Ceiling(args)) = cli.command else {
+        return Err(Failure::usage(format!("--resume: {} has no search in it", dir.display())));
+    };
+    Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
+}
+
+/// Errors of use, before anything is made or started.
+fn check(args: &CeilingArgs) -> Outcome {
+    if args.budget < LEAST_BUDGET {
+        return Err(Failure::usage(format!("--budget: a search needs at least {LEAST_BUDGET:?}")));
+    }
+    if args.min_rps.zip(args.max_rps).is_some_and(|(min, max)| min >= max) {
+        return Err(Failure::usage("--min-rps has to be less than --max-rps"));
+    }
+    Plan::at(&args.load, Some(args.min_rps.unwrap_or(Rate { micro: 1_000_000 })), Duration::from_secs(1))
+        .map(|_| ())
+}
+
+async fn search(
+    args: &CeilingArgs,
+    before: Option<Ceiling>,
+    output: &Output,
+) -> Outcome<(Ceiling, Option<String>)> {
+    let mut signals = Signals::listen()?;
+    let plan = Plan::at(&args.load, args.min_rps.or(args.max_rps), Duration::from_secs(1))?;
+    if plan.url.is_some() {
+        let aim =
+            unless_asked(&mut signals, aim::given(&plan, plan.url.as_ref().unwrap_or(&http::Uri::default())))
+                .await?;
+        return at(args, &aim, Vec::new(), before, output, &mut signals).await;
+    }
+    let (cpus, target_cpus) = match &plan.cpus {
+        None => limits::share_with_target(&limits::allowed_cpus()),
+        Some(cpus) => (cpus.clone(), aim::others(cpus)),
+    };
+    output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
+    let mut target = Reference::start(&target_cpus, &args.sizes.arguments())?;
+    let ready = async {
+        let descriptor = target.ready().await?;
+        Ok((aim::reference(&plan, &descriptor, cpus).await?, descriptor.emulated))
+    };
+    let found = match unless_asked(&mut signals, ready).await {
+        Ok((aim, emulated)) => at(args, &aim, emulated, before, output, &mut signals).await,
+        Err(failure) => Err(failure),
+    };
+    let died = target.died().await;
+    target.stop().await;
+    found.map(|(found, silent)| (found, silent.map(|silent| died.unwrap_or(silent))))
+}
+
+/// The search at a target that is there.
+async fn at(
+    args: &CeilingArgs,
+    aim: &Aim,
+    emulated: Vec<String>,
+    before: Option<Ceiling>,
+    output: &Output,
+    signals: &mut Signals,
+) -> Outcome<(Ceiling, Option<String>)> {
+    let plan = Plan::at(&args.load, args.min_rps.or(args.max_rps), Duration::from_secs(1))?;
+    let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
+    let (begun, spent_s, resumes) = beginning(before.as_ref());
+    let mut found = before.unwrap_or_else(|| blank(args, aim, emulated, begun.1));
+    found.partial = false;
+    let log = output.log(resumes, begun.1)?;
+    if found.self_check.is_none() {
+        output.say("checking the generator against a target that does nothing");
+        found.self_check = self_check(aim, signals).await?;
+    }
+    limits::pin(&aim.cpus)?;
+    output.say(&format!("loading {}: {}, until {} fails", aim.url, aim.what, args.slo));
+    let first_rps = found.first_rps;
+    let mut hunt = Hunt {
+        load: &args.load,
+        aim,
+        wire,
+        output,
+        signals,
+        found: &mut found,
+        begun,
+        spent_s,
+        log,
+        died: None,
+    };
+    let min_rps = args.min_rps.map_or(LOWEST_RPS, |rate| rate.rps());
+    let able = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
+    let first_rps = match first_rps {
+        Some(rps) => rps,
+        None => hunt.first_rps().await?,
+    };
+    let max_rps = args.max_rps.map_or(able.max(2.0 * min_rps), |rate| rate.rps());
+    let wanted = Wanted {
+        objective: args.slo.clone(),
+        first_rps: first_rps.clamp(min_rps, max_rps),
+        min_rps,
+        max_rps,
+        precision: args.precision,
+        budget_s: args.budget.as_secs_f64(),
+        seed: args.load.seed,
+    };
+    hunt.follow(&wanted).await?;
+    let died = hunt.died;
+    found.duration_s = spent_s + (pace::now() - begun.0).as_secs_f64();
+    found.partial |= died.is_some();
+    conclude(&mut found).map_err(Failure::host)?;
+    Ok((found, died))
+}
+
+/// When a search begins, or began; how much of its budget is spent; and whether it is resumed.
+fn beginning(before: Option<&Ceiling>) -> ((Instant, Duration), f64, bool) {
+    let now = (pace::now(), pace::wall_clock());
+    let Some(before) = before else { return (now, 0.0, false) };
+    let began = before.started_at.parse::<jiff::Timestamp>().ok();
+    let began = began.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Duration::from_millis);
+    ((now.0, began.unwrap_or(now.1)), before.duration_s, true)
+}
+
+fn blank(args: &CeilingArgs, aim: &Aim, emulated: Vec<String>, started_at: Duration) -> Ceiling {
+    Ceiling {
+        schema: CEILING_SCHEMA.to_owned(),
+        seed: args.load.seed,
+        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
+        started_at: record::timestamp(started_at).to_string(),
+        target: Target {
+            url: aim.url.to_string(),
+            kind: aim.kind,
+            what: aim.what.clone(),
+            cpus: aim.target_cpus.clone(),
+        },
+        emulated,
+        arrivals: format!("{:?}", args.load.arrivals).to_lowercase(),
+        slo: args.slo.to_string(),
+        precision: args.precision,
+        budget_s: args.budget.as_secs_f64(),
+        wanted_rps: args.forecast.map(|rate| rate.rps()),
+        cpus: aim.cpus.clone(),
+        host: record::host(),
+        ..Ceiling::default()
+    }
+}
+
+/// What the generator can do, and how late it is, when the target costs nothing; `None` when it was asked to end.
+async fn self_check(aim: &Aim, signals: &mut Signals) -> Outcome<Option<SelfCheck>> {
+    let target_cpus =
+        if aim.target_cpus.is_empty() { aim::others(&aim.cpus) } else { aim.target_cpus.clone() };
+    let target = NullTarget::start(&target_cpus)?;
+    let site = Site {
+        addresses: target.addresses.clone(),
+        what: "nothing, answered at once",
+        target_cpus,
+        cpus: aim.cpus.clone(),
+        not_ours: target.threads.clone(),
+    };
+    let closed = load::once(CLOSED, &site, signals).await?;
+    let floor = load::once(FLOOR, &site, signals).await?;
+    if closed.partial || floor.partial {
+        return Ok(None);
+    }
+    Ok(Some(SelfCheck {
+        closed_rps: closed.rps.ok,
+        floor_p50_ms: floor.response_ms.p50,
+        floor_p99_ms: floor.response_ms.p99,
+        send_lag_p99_ms: floor.send_lag_ms.p99,
+    }))
+}

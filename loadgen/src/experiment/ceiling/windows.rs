@@ -1,0 +1,107 @@
+//! A load's referee: it makes windows of the intervals that pass, and ends the load as soon as they settle whether the objective
+//! holds.
+
+use super::course::Load;
+use crate::interval::Interval;
+use crate::run::Referee;
+use reports::analyse::capacity::{self, Settled};
+use reports::analyse::objective::Objective;
+use reports::ceiling::Window;
+use reports::histogram::Histogram;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Windows<'a> {
+    objective: &'a Objective,
+    load: Load,
+    /// The length of an interval in seconds.
+    interval_s: f64,
+    /// The windows that are complete.
+    pub(super) windows: Vec<Window>,
+    /// What they say.
+    pub(super) settled: Settled,
+    current: Window,
+    times: Histogram,
+    /// Intervals in the current window.
+    intervals: u32,
+    in_flight: i64,
+}
+
+impl<'a> Windows<'a> {
+    /// The windows of a load that has not begun, whose intervals are so long.
+    pub(super) fn new(load: Load, interval_s: f64, objective: &'a Objective) -> Self {
+        Self {
+            objective,
+            load,
+            interval_s,
+            windows: Vec::new(),
+            settled: Settled::Open,
+            current: Window::default(),
+            times: Histogram::default(),
+            intervals: 0,
+            in_flight: 0,
+        }
+    }
+
+    fn close(&mut self) {
+        let mut window = std::mem::take(&mut self.current);
+        let before = self.in_flight.max(0).unsigned_abs();
+        self.in_flight += window.planned.cast_signed() - window.ended.cast_signed();
+        window.length_s = f64::from(self.intervals) * self.interval_s;
+        window.in_flight = self.in_flight.max(0).unsigned_abs();
+        window.broke = self.objective.broke(&self.times, window.ended - window.ok);
+        let ms = |q: f64| (!self.times.is_empty()).then(|| self.times.quantile(q) as f64 / 1e6);
+        (window.p50_ms, window.p99_ms) = (ms(0.5), ms(0.99));
+        window.bad = capacity::is_bad(&window, before, self.load.rps, self.objective);
+        self.windows.push(window);
+        self.times.clear();
+        self.intervals = 0;
+        self.settled = capacity::settle(&self.windows, self.load.rps, self.objective, self.load.patience);
+    }
+}
+
+impl Referee for Windows<'_> {
+    fn see(&mut self, interval: &Interval) -> bool {
+        if self.settled != Settled::Open {
+            return false;
+        }
+        self.current.planned += interval.planned + interval.planned_before.values().sum::<u64>();
+        self.current.ok += interval.ok;
+        self.current.ended += interval.ok + interval.errors + interval.dropped;
+        self.times.add(&interval.times.response);
+        self.intervals += 1;
+        if f64::from(self.intervals) * self.interval_s >= self.load.window_s - 1e-6 {
+            self.close();
+        }
+        self.settled != Settled::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reports::analyse::capacity::Patience;
+    use reports::ceiling::Phase;
+
+    fn interval(planned: u64, ok: u64, ns: u64) -> Interval {
+        let mut interval = Interval { planned, ok, ..Interval::default() };
+        (0..ok).for_each(|_| interval.times.response.record(ns));
+        interval
+    }
+
+    #[test]
+    fn a_load_ends_when_its_windows_settle_it() {
+        let objective = Objective::parse("p99<50ms").unwrap();
+        let patience = Patience { least: 2, most: 5 };
+        let load = Load { phase: Phase::Bracket, rps: 1000.0, patience, window_s: 1.0 };
+        let mut fine = Windows::new(load, 0.2, &objective);
+        let ends: Vec<bool> = (0..10).map(|_| fine.see(&interval(200, 200, 1_000_000))).collect();
+        assert_eq!(ends.iter().position(|end| *end), Some(9));
+        assert_eq!((fine.settled, fine.windows.len()), (Settled::Passed, 2));
+        assert!(!fine.see(&interval(200, 0, 1)), "what comes later is not looked at");
+        let mut slow = Windows::new(load, 0.2, &objective);
+        let ended = (1..50).find(|_| slow.see(&interval(200, 150, 60_000_000)));
+        assert_eq!((ended, slow.settled), (Some(15), Settled::Failed));
+        assert_eq!(slow.windows.iter().map(|w| w.in_flight).collect::<Vec<_>>(), [250, 500, 750]);
+    }
+}
