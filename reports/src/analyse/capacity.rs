@@ -2,8 +2,10 @@
 //! ceases to hold, with an interval. Pure functions over [`crate::ceiling`]: a search is steered by them while it goes on, and
 //! its record gives the same numbers again.
 
+mod curve;
 mod estimate;
 mod load;
+mod saturation;
 
 pub use estimate::{Estimate, estimate};
-pub use load::{Patience, Settled, excess, is_bad, rises, settle, trend, why};
+pub use load::{Patience, Settled, answered, excess, is_bad, rises, settle, trend, why};

@@ -3,7 +3,7 @@
 //! one fails; then rates between one that held and one that failed, until they are close; then a sweep in random order, for the
 //! picture and the laws; then loads around the ceiling again, which make its interval.
 
-use reports::analyse::capacity::{Patience, estimate, excess, rises};
+use reports::analyse::capacity::{Patience, answered, estimate, excess, rises};
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Phase, Step};
 use reports::random::SplitMix;
@@ -127,7 +127,8 @@ impl Wanted {
     fn between(&self, steps: &[Step], low: f64, high: f64) -> Option<f64> {
         let sought = steps.iter().filter(|step| step.phase == Phase::Search).count();
         let saturated = steps.iter().filter(|step| !step.passed && step.offered_rps >= high / SAME);
-        let saturated = saturated.map(answered).fold(0.0, f64::max);
+        let saturated =
+            saturated.map(|step| answered(step.windows.get(1..).unwrap_or_default())).fold(0.0, f64::max);
         if sought == 0 && saturated * KNEE > low * SAME && saturated < high {
             return Some(saturated * KNEE);
         }
@@ -194,13 +195,6 @@ fn same(a: f64, b: f64) -> bool {
 /// How often a rate was tried.
 fn times(steps: &[Step], rps: f64) -> usize {
     steps.iter().filter(|step| same(step.offered_rps, rps)).count()
-}
-
-/// What a load was answered per second once the target had filled.
-fn answered(step: &Step) -> f64 {
-    let windows = step.windows.get(1..).filter(|windows| !windows.is_empty()).unwrap_or(&step.windows);
-    let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
-    windows.iter().map(|window| window.ok).sum::<u64>() as f64 / seconds.max(1e-9)
 }
 
 /// What the loads enclose. One that failed while generator or host were at fault counts when it did so twice; one that failed

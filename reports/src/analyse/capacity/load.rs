@@ -60,6 +60,12 @@ pub(super) fn settled(windows: &[Window]) -> &[Window] {
     }
 }
 
+/// Correct answers per second in these windows.
+pub fn answered(windows: &[Window]) -> f64 {
+    let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
+    windows.iter().map(|window| window.ok).sum::<u64>() as f64 / seconds.max(1e-9)
+}
+
 /// By how much the objective is broken over a whole load: see [`Objective::excess`].
 pub fn excess(windows: &[Window], objective: &Objective) -> f64 {
     let windows = settled(windows);

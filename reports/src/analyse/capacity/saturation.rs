@@ -1,0 +1,38 @@
+//! What a target answers when it is offered more than it can serve.
+
+use super::load::answered;
+use crate::ceiling::Step;
+
+/// A load that is answered less than this share of it saturates the target.
+const BEHIND: f64 = 0.97;
+/// Loads further above the one that held than this ratio may have made the target collapse.
+const FAR: f64 = 1.6;
+/// A target that answers less than this share of what it served before has collapsed.
+const COLLAPSED: f64 = 0.9;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saturation {
+    /// Correct answers per second.
+    pub(super) rps: f64,
+    /// The standard error of that, relative to it.
+    pub(super) error: f64,
+}
+
+/// By the windows of the loads that the target fell behind of, but for those far above `low`, which held; `None` where there are
+/// none, or the target collapsed.
+pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Saturation> {
+    let most = high.offered_rps.max(FAR * low.offered_rps);
+    let mut rates = Vec::new();
+    for step in valid.iter().filter(|step| !step.passed && step.offered_rps <= most) {
+        // The first window has what the target took in before it was full.
+        let windows = if step.windows.len() > 1 { &step.windows[1..] } else { &step.windows };
+        if answered(windows) < BEHIND * step.offered_rps {
+            rates.extend(windows.iter().map(|window| answered(std::slice::from_ref(window))));
+        }
+    }
+    let n = rates.len() as f64;
+    let mean = rates.iter().sum::<f64>() / n;
+    let variance = rates.iter().map(|rate| (rate / mean - 1.0).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (mean > low.offered_rps * COLLAPSED).then(|| Saturation { rps: mean, error: (variance / n).sqrt() })
+}
