@@ -5,6 +5,7 @@ mod db;
 mod descriptor;
 mod dns;
 mod failure;
+mod integral;
 mod limits;
 mod metrics;
 mod pace;

@@ -76,11 +76,13 @@ struct Gate {
 /// Holds a worker while the request is handled, and measures from its arrival.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let Shop { workers, telemetry, .. } = &*gate.shop;
-    let arrived = pace::now();
+    let mut visit = gate.requests.arrived(pace::now());
     let format = Format::of(request.headers());
     let mut response = match workers.enter().await {
         Ok(_worker) => {
-            telemetry.queue_wait.observe((pace::now() - arrived).as_secs_f64());
+            let begun = pace::now();
+            let _working = telemetry.working.hold(begun);
+            telemetry.queue_wait.observe((begun - visit.arrived).as_secs_f64());
             next.run(request).await
         }
         Err(full) => {
@@ -89,7 +91,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         }
     };
     response.headers_mut().insert(VERSION_HEADER, VERSION);
-    gate.requests.answered(response.status().as_u16(), pace::now() - arrived);
+    visit.code = response.status().as_u16();
     response
 }
 
@@ -210,6 +212,6 @@ async fn health(State(shop): Shared) -> impl IntoResponse {
 }
 
 async fn scrape(State(shop): Shared) -> impl IntoResponse {
-    let text = shop.telemetry.render(&shop.workers, shop.store.connections());
+    let text = shop.telemetry.render(&shop.workers, (shop.store.size(), shop.store.connections()));
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
