@@ -2,6 +2,7 @@
 //! additions and no lookup by name. It measures nothing itself: it is given durations.
 
 use super::workers::Workers;
+use crate::cgroup::Group;
 use crate::integral::Integral;
 use crate::{metrics, pace};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -143,8 +144,9 @@ fn buckets() -> Histogram {
 }
 
 impl Telemetry {
-    pub(crate) fn new(pid: u32) -> Self {
+    pub(crate) fn new(pid: u32, group: Option<Group>) -> Self {
         let mut registry = metrics::registry(pid);
+        group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
         let all = Family::<Answered, Counter>::default();
         let durations = Family::<Asked, Histogram>::new_with_constructor(buckets as fn() -> Histogram);
         registry.register("http_requests", "Requests answered", all.clone());
@@ -261,7 +263,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_counted_by_interaction_and_code() {
-        let telemetry = Telemetry::new(1);
+        let telemetry = Telemetry::new(1, None);
         let search = telemetry.of(Interaction::Search);
         for code in [200, 200, 503] {
             search.answered(code, Duration::from_millis(3));
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_visit_has_the_same_length_in_the_histogram_and_in_the_integral() {
-        let telemetry = Telemetry::new(1);
+        let telemetry = Telemetry::new(1, None);
         let home = telemetry.of(Interaction::Home);
         let earlier = pace::now();
         for code in [Some(200), None] {
