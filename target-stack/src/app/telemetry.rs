@@ -84,6 +84,7 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 pub(crate) struct Visit<'a> {
     requests: &'a Requests,
+    /// When it arrived.
     pub(crate) arrived: Instant,
     /// Of the answer, once there is one.
     pub(crate) code: u16,
@@ -143,36 +144,43 @@ fn buckets() -> Histogram {
     ])
 }
 
+/// The handles of all interactions, at their places.
+fn requests(registry: &mut Registry) -> [Requests; Interaction::ALL.len()] {
+    let all = Family::<Answered, Counter>::default();
+    let durations = Family::<Asked, Histogram>::new_with_constructor(buckets as fn() -> Histogram);
+    let in_flight = Integral::new(pace::now());
+    registry.register("http_requests", "Requests answered, or given up by their client: 499", all.clone());
+    registry.register(
+        "http_request_duration_seconds",
+        "From a request's arrival, with its wait for a worker, to its answer",
+        durations.clone(),
+    );
+    registry.register(
+        "http_requests_in_flight_seconds",
+        "Requests from their arrival to their answer, over time: those of http_request_duration_seconds",
+        in_flight.clone(),
+    );
+    Interaction::ALL.map(|(_, interaction)| Requests {
+        interaction,
+        in_flight: in_flight.clone(),
+        ok: all.get_or_create_owned(&Answered { interaction, code: 200 }),
+        all: all.clone(),
+        duration: durations.get_or_create_owned(&Asked { interaction }),
+    })
+}
+
 impl Telemetry {
     pub(crate) fn new(pid: u32, group: Option<Group>) -> Self {
         let mut registry = metrics::registry(pid);
         group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
-        let all = Family::<Answered, Counter>::default();
-        let durations = Family::<Asked, Histogram>::new_with_constructor(buckets as fn() -> Histogram);
-        registry.register("http_requests", "Requests answered", all.clone());
-        registry.register(
-            "http_request_duration_seconds",
-            "From a request's arrival, with its wait for a worker, to its answer",
-            durations.clone(),
-        );
+        let requests = requests(&mut registry);
         let mut integral = |name: &str, help: &str| {
             let integral = Integral::new(pace::now());
             registry.register(name, help, integral.clone());
             integral
         };
-        let in_flight = integral(
-            "http_requests_in_flight_seconds",
-            "Requests from their arrival to their answer, over time: those of http_request_duration_seconds",
-        );
         let working = integral("app_workers_busy_seconds", "Workers that are at work, over time");
         let pool_busy = integral("db_pool_busy_seconds", "Connections that requests hold, over time");
-        let requests = Interaction::ALL.map(|(_, interaction)| Requests {
-            interaction,
-            in_flight: in_flight.clone(),
-            ok: all.get_or_create_owned(&Answered { interaction, code: 200 }),
-            all: all.clone(),
-            duration: durations.get_or_create_owned(&Asked { interaction }),
-        });
         let mut gauge = |name: &str, help: &str| {
             let gauge: Gauge = Gauge::default();
             registry.register(name, help, gauge.clone());

@@ -84,6 +84,7 @@ impl Group {
         Self { dir }
     }
 
+    /// Where it is, for [`Group::at`].
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -89,6 +89,7 @@ impl Instance {
         if let Work::Serving(child) = &self.work { child.id() } else { None }
     }
 
+    /// The control group that the server is in.
     pub(super) fn group(&self) -> Option<&Group> {
         self.group.as_ref()
     }

@@ -40,6 +40,7 @@ pub(super) struct Sizes {
 /// is measured.
 #[derive(Debug)]
 pub(super) struct Limit {
+    /// What the tier is started in.
     pub(super) group: Group,
     quota: Quota,
 }
@@ -49,6 +50,7 @@ pub(super) struct Limit {
 pub(super) struct Settled {
     /// The limit of each app server; none where they have none.
     pub(super) apps: Vec<Limit>,
+    /// The limits of the other tiers.
     pub(super) proxy: Option<Limit>,
     pub(super) db: Option<Limit>,
     /// Connections that the database has to accept.
