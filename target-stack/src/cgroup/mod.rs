@@ -43,13 +43,10 @@ impl Groups {
         for Place { version, mount, own } in places {
             let made = match version {
                 Version::V1 => make_below(&own),
-                // Only the root may have both processes and limited groups, so that the group beside it is the
-                // next choice.
-                Version::V2 if !lists_cpu(&own.join("cgroup.controllers")) => continue,
-                Version::V2 => limited_below(&own).or_else(|e| match own.parent() {
-                    Some(parent) if own != mount => limited_below(parent),
-                    _ => Err(e),
-                }),
+                Version::V2 => match unified(&mount, &own) {
+                    Some(made) => made,
+                    None => continue,
+                },
             };
             match made {
                 Ok(dir) => return Ok(Self { dir }),
@@ -133,6 +130,27 @@ pub(crate) fn remove(dir: &Path) -> bool {
     }
     let _ = fs::remove_dir(dir);
     !dir.exists()
+}
+
+/// A new group of the unified hierarchy, as near to `own` as it goes, or `None` where the hierarchy has no such
+/// controller. Only the root may have both processes and limited groups in it, so that another one above `own` is the
+/// usual choice: the nearest that has limited groups already, and else the nearest that takes them.
+fn unified(mount: &Path, own: &Path) -> Option<Result<PathBuf, String>> {
+    let has_cpu = |base: &Path, file: &str| lists_cpu(&base.join(file));
+    let mut bases: Vec<&Path> = own
+        .ancestors()
+        .take_while(|base| base.starts_with(mount))
+        .filter(|base| has_cpu(base, "cgroup.controllers"))
+        .collect();
+    bases.sort_by_key(|base| !has_cpu(base, "cgroup.subtree_control"));
+    let mut refused = None;
+    for base in bases {
+        match limited_below(base) {
+            Ok(dir) => return Some(Ok(dir)),
+            Err(e) => refused = refused.or(Some(Err(e))),
+        }
+    }
+    refused
 }
 
 /// A new group in `base` whose own groups can be limited, by the unified interface.

@@ -67,19 +67,36 @@ fn the_unified_hierarchy_is_taken_where_it_has_the_controller() {
 }
 
 #[test]
-fn a_unified_group_with_processes_has_limited_groups_beside_it() {
+fn a_unified_group_is_as_near_as_limited_groups_can_be() {
     // Where the kernel says EBUSY, a directory says EISDIR: neither can be written.
-    let tree = tree(&[
-        ("p/u/cgroup.controllers", "cpu\n"),
-        ("p/u/cgroup.subtree_control/x", ""),
-        ("p/cgroup.subtree_control", "cpu\n"),
-    ]);
-    let groups = Groups::make_in(vec![place(Version::V2, &tree, "p/u")]).expect("a group");
-    assert_eq!(groups.dir().parent(), Some(&*tree.path().join("p")));
-    // At the top of what is mounted there is nothing beside it.
-    let top = Place { mount: tree.path().join("p/u"), ..place(Version::V2, &tree, "p/u") };
-    let refused = Groups::make_in(vec![top]).expect_err("no group");
-    assert!(refused.contains("cgroup.subtree_control"), "{refused}");
+    const BUSY: &str = "cgroup.subtree_control/x";
+    const FREE: &str = "cgroup.subtree_control";
+    let (cpu, none) = ("cpu io\n", "\n");
+    for (name, [top, middle, own], want) in [
+        ("where there are some", [(FREE, cpu), (FREE, cpu), (FREE, none)], Some("m")),
+        ("and not nearer", [(FREE, cpu), (FREE, none), (FREE, none)], Some("")),
+        ("where there could be some", [(FREE, none), (FREE, none), (FREE, none)], Some("m/u")),
+        ("above processes", [(FREE, none), (FREE, none), (BUSY, "")], Some("m")),
+        ("at the root", [(FREE, none), (BUSY, ""), (BUSY, "")], Some("")),
+        ("nowhere", [(BUSY, ""), (BUSY, ""), (BUSY, "")], None),
+    ] {
+        let tree = TempDir::new().expect("a directory");
+        for (dir, (control, text)) in [("", top), ("m", middle), ("m/u", own)] {
+            let dir = tree.path().join(dir);
+            let control = dir.join(control);
+            fs::create_dir_all(control.parent().expect("a parent")).expect("a directory");
+            fs::write(control, text).expect("a file");
+            fs::write(dir.join("cgroup.controllers"), "cpuset cpu\n").expect("a file");
+        }
+        let made = Groups::make_in(vec![place(Version::V2, &tree, "m/u")]);
+        match want {
+            Some(base) => {
+                let groups = made.unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert_eq!(groups.dir().parent(), Some(&*tree.path().join(base)), "{name}");
+            }
+            None => assert!(made.expect_err("no group").contains("m/u/cgroup.subtree_control"), "{name}"),
+        }
+    }
     assert!(Groups::make_in(vec![]).expect_err("no group").contains("nowhere"));
 }
 
