@@ -15,6 +15,9 @@ pub(crate) struct Tier {
     pub(crate) address: String,
     /// The URL of its Prometheus endpoint.
     pub(crate) metrics: String,
+    /// The CPUs that a quota lets it use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_limit: Option<f64>,
 }
 
 /// The stack descriptor, `target-stack.up/1`: all that a client needs to know of a running stack.
@@ -34,6 +37,9 @@ pub(crate) struct Stack {
     pub(crate) cpus: Vec<usize>,
     /// How many items the catalogue holds.
     pub(crate) items: u32,
+    /// What stands in for something else, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) emulated: Vec<String>,
 }
 
 /// Prints `value` as one line of JSON, the sign that its part is ready.

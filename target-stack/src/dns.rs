@@ -65,6 +65,7 @@ async fn serve(args: Args) -> Outcome {
         pid: std::process::id(),
         address: local(tcp.local_addr())?.to_string(),
         metrics: format!("http://{}/metrics", local(endpoint.local_addr())?),
+        cpu_limit: None,
     };
 
     let answers = Family::<Rcode, Counter>::default();

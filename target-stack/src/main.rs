@@ -1,23 +1,29 @@
 //! `target-stack`: a reference website to load. One binary, one subcommand a tier, and `up`, which runs them all.
 
 mod app;
+mod cgroup;
 mod db;
 mod descriptor;
 mod dns;
 mod failure;
+mod integral;
 mod limits;
 mod metrics;
 mod pace;
 mod proxy;
 mod queue;
+mod quota;
 mod signals;
 mod splitmix;
 mod supervise;
+mod units;
 mod up;
 
+use cgroup::Group;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use failure::{Failure, Outcome};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A reference website to load: DNS zone, Nginx-like proxy, app server, MySQL.
@@ -27,6 +33,9 @@ struct Cli {
     /// The pid of the process that this one must not outlive.
     #[arg(long, global = true, hide = true, value_name = "PID")]
     die_with: Option<u32>,
+    /// The control group that this process puts itself into; of `db`, its server.
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    group: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -97,14 +106,19 @@ fn run(cli: Cli) -> Outcome {
     if let Some(parent) = cli.die_with {
         limits::die_with_parent(rustix::process::Signal::TERM, parent)?;
     }
+    let group = cli.group.map(Group::at);
+    // While there is one thread, which takes all later ones with it.
+    if let Some(group) = group.as_ref().filter(|_| !matches!(cli.command, Command::Db(_))) {
+        group.enter()?;
+    }
     limits::raise_descriptors(DESCRIPTORS);
     match cli.command {
         Command::Up(args) => up::run(args),
         Command::Sweep(args) => up::sweep(args),
         Command::Dns(args) => dns::run(args),
-        Command::Proxy(args) => proxy::run(args),
-        Command::App(args) => app::run(args),
-        Command::Db(args) => db::run(args),
+        Command::Proxy(args) => proxy::run(args, group),
+        Command::App(args) => app::run(args, group),
+        Command::Db(args) => db::run(args, group),
         Command::Queue(args) => queue::run(args),
         Command::Leash(args) => db::leash::run(args),
     }

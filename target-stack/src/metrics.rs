@@ -1,5 +1,6 @@
 //! What every tier tells Prometheus: its own counters, and the CPU time of the process that does its work.
 
+use crate::pace;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -68,10 +69,14 @@ impl Collector for Process {
     }
 }
 
-/// User and system time in /proc/PID/schedstat's nanoseconds would miss exited threads; stat has all of them.
+/// By the process's own clock; by the ticks of proc_pid_stat(5), a hundred a second, where the kernel does not give it.
 fn cpu_seconds(pid: u32) -> Option<f64> {
+    pace::cpu_time(pid).map(|time| time.as_secs_f64()).or_else(|| cpu_ticks(pid))
+}
+
+fn cpu_ticks(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // proc_pid_stat(5): utime and stime are fields 14 and 15; the command, field 2, may hold spaces and brackets.
+    // utime and stime are fields 14 and 15; the command, field 2, may hold spaces and brackets.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
@@ -86,6 +91,15 @@ fn resident_bytes(pid: u32) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_and_the_ticks_of_a_process_agree() {
+        // Read in this order the clock is the later one; ticks are of a hundredth of a second, user and system each.
+        let own = std::process::id();
+        let (ticks, clock) = (cpu_ticks(own).expect("ticks"), cpu_seconds(own).expect("a clock"));
+        assert!(clock > 0.0 && ticks <= clock + 0.05, "{ticks} {clock}");
+        assert!(pace::cpu_time(u32::MAX).is_none() && cpu_ticks(u32::MAX).is_none());
+    }
 
     #[test]
     fn a_process_is_seen_with_its_cpu_time_and_memory() {

@@ -2,6 +2,8 @@
 //! reads a clock or sleeps, so that everything else can be tested with instants as arguments.
 #![expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
 
+use nix::time::ClockId;
+use nix::unistd::Pid;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -20,6 +22,12 @@ pub(crate) fn now() -> Instant {
 /// Wall-clock time since 1970, for log lines and for nothing that is measured.
 pub(crate) fn wall_clock() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// What all threads of a process have had of the CPUs, those that ended included, to the nanosecond.
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
+    clock.now().ok().map(Duration::from)
 }
 
 /// The wall clock beside the monotonic one, to read the kernel's timestamps by.

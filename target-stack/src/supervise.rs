@@ -2,11 +2,13 @@
 //! with which the tier says that it answers, notices when one dies, and ends all of them in order. It does not know
 //! what the tiers do.
 
+use crate::cgroup::Group;
 use crate::descriptor::Tier;
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,16 +47,23 @@ impl Processes {
         Ok(Self::default())
     }
 
-    /// Starts the tier `name` and waits until it says that it answers. Must be called on the main thread: a tier
+    /// Starts the tier `name`, in a control group if one is given, and waits until it says that it answers. Must be called on the main thread: a tier
     /// dies with the thread that started it.
     ///
     /// # Errors
     /// When it does not start or does not answer, with its own last words.
-    pub(crate) async fn start(&mut self, name: &'static str, arguments: &[String]) -> Outcome<Tier> {
+    pub(crate) async fn start(
+        &mut self,
+        name: &'static str,
+        group: Option<&Group>,
+        arguments: &[String],
+    ) -> Outcome<Tier> {
         let program =
             std::env::current_exe().map_err(|e| Failure::start(format!("cannot find this program: {e}")))?;
         let mut child = Command::new(program)
-            .args(["--die-with", &std::process::id().to_string(), name])
+            .args(["--die-with", &std::process::id().to_string()])
+            .args(group.iter().flat_map(|group| [OsStr::new("--group"), group.dir().as_os_str()]))
+            .arg(name)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -124,10 +133,10 @@ impl Processes {
 
     /// Ends all processes, the last started first, and what they may have left behind. Before the first one's turn,
     /// which outlives all others, `then` is called.
-    pub(crate) async fn end(mut self, then: Option<impl Fn()>) {
+    pub(crate) async fn end(mut self, then: impl Fn()) {
         while let Some(mut process) = self.all.pop() {
             if self.all.is_empty() {
-                then.iter().for_each(|then| then());
+                then();
             }
             signal(process.child.id(), Signal::TERM);
             if pace::within(END_LIMIT, process.child.wait()).await.is_none() {

@@ -4,8 +4,9 @@
 use e2e::{Running, Target, conserved, get, http, loadgen, processes_with, runs, signal, until};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::io::Write;
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn up() -> Target {
@@ -21,12 +22,45 @@ fn tier(stack: &Target, name: &str) -> (u32, String) {
     (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
 }
 
+/// The samples of a tier's endpoint: a line each, less comments.
+fn scraped(stack: &Target, name: &str) -> Vec<String> {
+    let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
+    let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    let text = get(address, "/metrics", "");
+    body(&text).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// The sum of a metric over its labels, or `None` where there is none of that name.
+fn value(samples: &[String], name: &str) -> Option<f64> {
+    let of_name = |line: &String| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with([' ', '{']).then(|| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+    };
+    samples.iter().filter_map(of_name).reduce(|a, b| a + b)
+}
+
+/// The control groups of the stack with this supervisor.
+fn groups_of(supervisor: u32) -> Vec<PathBuf> {
+    let mark = format!("target-stack-{supervisor}-");
+    let (mut found, mut looked_at) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(dir) = looked_at.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&mark) {
+                found.push(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                looked_at.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
 fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
 /// Waits until no process and no file of the stack is left.
-fn gone(pids: &[u32], dir: &std::path::Path) {
+fn gone(pids: &[u32], dir: &Path) {
     until("all processes are gone", || !pids.iter().any(|pid| runs(*pid)));
     until("the directory is gone", || !dir.exists());
     let name = dir.display().to_string();
@@ -74,6 +108,84 @@ fn a_killed_supervisor_takes_everything_with_it() {
     let (pids, dir) = (stack.pids(), dir(&stack));
     stack.end(Signal::KILL);
     gone(&pids, &dir);
+}
+
+#[test]
+fn a_server_of_a_size_is_limited_and_leaves_no_control_group() {
+    for with in [Signal::TERM, Signal::KILL] {
+        let stack = Target::start("up --scale small --server-cpu 0.05 --workers 4 --pool 3");
+        let app = &stack.said["tiers"]["app"][0];
+        let emulated = stack.said["emulated"][0].as_str().unwrap().to_owned();
+        if app["cpu_limit"].is_null() {
+            // Without the right to limit it, the test is of what stands in.
+            assert!(emulated.contains("1 workers in place of 4"), "{emulated}");
+            assert_eq!(value(&scraped(&stack, "app"), "app_workers"), Some(1.0));
+            let _ = writeln!(std::io::stderr(), "no quota is tested: {emulated}");
+            return;
+        }
+        assert_eq!(app["cpu_limit"], 0.05);
+        assert!(emulated.contains("0.05 CPUs, 1 ms of CPU time in each 20 ms"), "{emulated}");
+        let (pids, dir, supervisor) = (stack.pids(), dir(&stack), stack.pid());
+        assert_eq!(groups_of(supervisor).len(), 1);
+        let (_, proxy) = tier(&stack, "proxy");
+        until("the app server is throttled", || {
+            // Some hundred statements are several periods' share.
+            assert!(get(&proxy, "/queries?n=500", "").starts_with("HTTP/1.1 200 "));
+            let samples = scraped(&stack, "app");
+            // A thread that is throttled on its way out of the kernel may have lost no time by it.
+            let seen = ["periods", "throttled_periods", "throttled_seconds"]
+                .map(|name| value(&samples, &format!("container_cpu_cfs_{name}_total")).unwrap());
+            seen.iter().all(|seen| *seen > 0.0)
+        });
+        let samples = scraped(&stack, "app");
+        for (name, want) in [
+            ("container_spec_cpu_quota", 1_000.0),
+            ("container_spec_cpu_period", 20_000.0),
+            ("app_workers", 4.0),
+            ("db_pool_size", 3.0),
+        ] {
+            assert_eq!(value(&samples, name), Some(want), "{name}");
+        }
+        assert_eq!(value(&scraped(&stack, "proxy"), "container_spec_cpu_quota"), None, "it has no limit");
+        stack.end(with);
+        gone(&pids, &dir);
+        until("no control group is left", || groups_of(supervisor).is_empty());
+    }
+}
+
+#[test]
+fn what_a_tier_held_over_time_is_what_its_requests_took() {
+    let stack = Target::start("up --scale small --workers 2 --service 2ms");
+    let (_, proxy) = tier(&stack, "proxy");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    assert!(get(&proxy, "/products/7", "").starts_with("HTTP/1.1 200 "));
+                }
+            });
+        }
+    });
+    // The proxy's part of a request ends a moment after its last byte has come.
+    for (name, held, took) in [
+        ("app", "http_requests_in_flight_seconds_total", "http_request_duration_seconds"),
+        ("proxy", "proxy_requests_in_flight_seconds_total", "proxy_request_duration_seconds"),
+    ] {
+        until("Little's law holds", || {
+            let samples = scraped(&stack, name);
+            let value = |name: &str| value(&samples, name).unwrap();
+            let (count, sum) = (value(&format!("{took}_count")), value(&format!("{took}_sum")));
+            // The integral has the ends of each to the microsecond.
+            count == 100.0 && (value(held) - sum).abs() < 2e-4
+        });
+    }
+    let samples = scraped(&stack, "app");
+    let value = |name: &str| value(&samples, name).unwrap();
+    // A hundred requests, each with its worker for at least two milliseconds, and with a connection for part of that.
+    let (working, connected) = (value("app_workers_busy_seconds_total"), value("db_pool_busy_seconds_total"));
+    assert!(working >= 0.2 && working < value("http_requests_in_flight_seconds_total"), "{working}");
+    assert!(connected > 0.0 && connected < working - 0.199, "{connected} {working}");
+    assert!(stack.said["emulated"][0].as_str().unwrap().contains("holds its worker for 2ms longer"));
 }
 
 #[test]
@@ -138,10 +250,8 @@ fn the_shop_answers_through_the_proxy() {
         serde_json::from_str(body(&get(&proxy, "/products/7", "Accept: application/json\r\n"))).unwrap();
     assert_eq!(product["id"], 7, "{product}");
     for name in ["db", "app", "proxy", "dns"] {
-        let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
-        let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
-        let text = get(address, "/metrics", "");
-        assert!(text.contains("process_cpu_seconds_total "), "{name}: {text:.500}");
+        let seconds = value(&scraped(&stack, name), "process_cpu_seconds_total");
+        assert!(seconds.is_some_and(|seconds| seconds > 0.0), "{name}: {seconds:?}");
     }
 }
 
@@ -220,7 +330,7 @@ fn an_interrupted_main_job_takes_the_target_down() {
     until("its tiers are starting", || !processes_with(&format!("--die-with {supervisor} ")).is_empty());
     signal(run.pid(), Signal::INT);
     run.wait();
-    gone(&[supervisor], std::path::Path::new("/nonexistent"));
+    gone(&[supervisor], Path::new("/nonexistent"));
     until("no tier is left", || processes_with(&format!("--die-with {supervisor} ")).is_empty());
 }
 

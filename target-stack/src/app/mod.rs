@@ -3,6 +3,7 @@
 //! state between requests: any number of them can stand side by side.
 
 mod answer;
+mod burden;
 mod fault;
 mod input;
 mod pages;
@@ -11,10 +12,12 @@ mod store;
 mod telemetry;
 mod workers;
 
+use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::{pace, signals};
+use crate::{pace, signals, units};
 use axum::serve::ListenerExt;
+use burden::Burden;
 use mysql_async::Opts;
 use routes::Shop;
 use std::net::SocketAddr;
@@ -46,6 +49,12 @@ pub(crate) struct Args {
     /// Connections to the database, besides one for health checks [default: as many as workers]
     #[arg(long, value_name = "P", value_parser = at_least::<1>)]
     pool: Option<usize>,
+    /// How much longer each request holds its worker, such as 5ms: an application that has more to do
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    service: Option<Duration>,
+    /// How long each request holds a lock that all of them share and no counter shows, for tests
+    #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
+    fault_lock: Option<Duration>,
 }
 
 /// Reads a count that tokio's semaphores can hold.
@@ -57,23 +66,23 @@ fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("it must be a number from {LEAST} to {most}"))
 }
 
-/// Serves the shop until SIGINT or SIGTERM.
+/// Serves the shop until SIGINT or SIGTERM, limited by `group` if there is one.
 ///
 /// # Errors
 /// When the address or the database cannot be used.
-pub(crate) fn run(args: Args) -> Outcome {
+pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     // As many threads as this process has CPUs to run on, which is tokio's default.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::start(format!("cannot start the event loop: {e}")))?;
-    let outcome = runtime.block_on(serve(args));
+    let outcome = runtime.block_on(serve(args, group));
     // Requests that outlived the drain are not waited for.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(args: Args) -> Outcome {
+async fn serve(args: Args, group: Option<Group>) -> Outcome {
     let (end, mut ending) = watch::channel(());
     let asked = tokio::spawn(async move {
         let asked = signals::asked_to_end().await;
@@ -83,13 +92,15 @@ async fn serve(args: Args) -> Outcome {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|e| Failure::start(format!("cannot listen on {}: {e}", args.listen)))?;
-    let telemetry = Arc::new(Telemetry::new(std::process::id()));
+    let telemetry = Arc::new(Telemetry::new(std::process::id(), group));
     let opened = Store::open(&args.database, args.pool.unwrap_or(args.workers), Arc::clone(&telemetry));
     let store = tokio::select! {
         opened = opened => opened?,
         _ = ending.changed() => return Ok(()),
     };
-    let shop = Arc::new(Shop { store, workers: Workers::new(args.workers, args.queue), telemetry });
+    let workers = Workers::new(args.workers, args.queue);
+    let burden = Burden::new(args.service, args.fault_lock)?;
+    let shop = Arc::new(Shop { store, workers, burden, telemetry });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
     let mut ended = ending.clone();
     let listener = listener.tap_io(|stream| {
@@ -105,6 +116,7 @@ async fn serve(args: Args) -> Outcome {
         pid: std::process::id(),
         address: address.to_string(),
         metrics: format!("http://{address}/metrics"),
+        cpu_limit: None,
     })?;
     let asked = asked.await.map_err(|e| Failure::start(e.to_string()))?;
     asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;

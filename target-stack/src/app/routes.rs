@@ -3,6 +3,7 @@
 //! answer when nothing else does.
 
 use super::answer::Format;
+use super::burden::Burden;
 use super::fault::Fault;
 use super::input::SubjectQuery;
 use super::input::{Asked, BuyForm, CartForm, CartQuery, CountQuery, HomeQuery, Id, SearchQuery, Sent};
@@ -31,6 +32,7 @@ const CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600
 pub(crate) struct Shop {
     pub(crate) store: Store,
     pub(crate) workers: Workers,
+    pub(crate) burden: Burden,
     pub(crate) telemetry: Arc<Telemetry>,
 }
 
@@ -75,12 +77,15 @@ struct Gate {
 
 /// Holds a worker while the request is handled, and measures from its arrival.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let Shop { workers, telemetry, .. } = &*gate.shop;
-    let arrived = pace::now();
+    let Shop { workers, burden, telemetry, .. } = &*gate.shop;
+    let mut visit = gate.requests.arrived(pace::now());
     let format = Format::of(request.headers());
     let mut response = match workers.enter().await {
         Ok(_worker) => {
-            telemetry.queue_wait.observe((pace::now() - arrived).as_secs_f64());
+            let begun = pace::now();
+            let _working = telemetry.working.hold(begun);
+            telemetry.queue_wait.observe((begun - visit.arrived).as_secs_f64());
+            burden.carry().await;
             next.run(request).await
         }
         Err(full) => {
@@ -89,7 +94,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         }
     };
     response.headers_mut().insert(VERSION_HEADER, VERSION);
-    gate.requests.answered(response.status().as_u16(), pace::now() - arrived);
+    visit.code = response.status().as_u16();
     response
 }
 
@@ -210,6 +215,6 @@ async fn health(State(shop): Shared) -> impl IntoResponse {
 }
 
 async fn scrape(State(shop): Shared) -> impl IntoResponse {
-    let text = shop.telemetry.render(&shop.workers, shop.store.connections());
+    let text = shop.telemetry.render(&shop.workers, (shop.store.size(), shop.store.connections()));
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }

@@ -2,6 +2,8 @@
 //! additions and no lookup by name. It measures nothing itself: it is given durations.
 
 use super::workers::Workers;
+use crate::cgroup::Group;
+use crate::integral::Integral;
 use crate::{metrics, pace};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +14,7 @@ use prometheus_client::registry::Registry;
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a visitor does, as the `interaction` label names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,18 +65,47 @@ struct Asked {
     interaction: &'static str,
 }
 
+/// nginx's status of a request whose client went away before the answer.
+const CLIENT_CLOSED: u16 = 499;
+
 /// The handles of one interaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Requests {
     interaction: &'static str,
+    in_flight: Integral,
     all: Family<Answered, Counter>,
     /// The usual answer, 200, without a lookup.
     ok: Counter,
     duration: Histogram,
 }
 
+/// A request from its arrival to its answer. When this is dropped, however that comes, it is counted and measured: by
+/// the same two instants in the histogram and in the integral, so that Little's law holds between them.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    requests: &'a Requests,
+    /// When it arrived.
+    pub(crate) arrived: Instant,
+    /// Of the answer, once there is one.
+    pub(crate) code: u16,
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let now = pace::now();
+        self.requests.in_flight.leave(now);
+        self.requests.answered(self.code, now.saturating_duration_since(self.arrived));
+    }
+}
+
 impl Requests {
-    pub(crate) fn answered(&self, code: u16, took: Duration) {
+    /// A request that arrived just now.
+    pub(crate) fn arrived(&self, now: Instant) -> Visit<'_> {
+        self.in_flight.enter(now);
+        Visit { requests: self, arrived: now, code: CLIENT_CLOSED }
+    }
+
+    fn answered(&self, code: u16, took: Duration) {
         if code == 200 {
             self.ok.inc();
         } else {
@@ -93,12 +124,16 @@ pub(crate) struct Telemetry {
     pub(crate) queue_rejected: Counter,
     pub(crate) pool_wait: Histogram,
     pub(crate) query: Histogram,
+    /// Workers held, and connections to the database.
+    pub(crate) working: Integral,
+    pub(crate) pool_busy: Integral,
     database_errors: Counter,
     /// The second of the last complaint.
     complained: AtomicU64,
     workers: Gauge,
     busy: Gauge,
     waiting: Gauge,
+    pool: Gauge,
     connections: Gauge,
 }
 
@@ -109,23 +144,43 @@ fn buckets() -> Histogram {
     ])
 }
 
+/// The handles of all interactions, at their places.
+fn requests(registry: &mut Registry) -> [Requests; Interaction::ALL.len()] {
+    let all = Family::<Answered, Counter>::default();
+    let durations = Family::<Asked, Histogram>::new_with_constructor(buckets as fn() -> Histogram);
+    let in_flight = Integral::new(pace::now());
+    registry.register("http_requests", "Requests answered, or given up by their client: 499", all.clone());
+    registry.register(
+        "http_request_duration_seconds",
+        "From a request's arrival, with its wait for a worker, to its answer",
+        durations.clone(),
+    );
+    registry.register(
+        "http_requests_in_flight_seconds",
+        "Requests from their arrival to their answer, over time: those of http_request_duration_seconds",
+        in_flight.clone(),
+    );
+    Interaction::ALL.map(|(_, interaction)| Requests {
+        interaction,
+        in_flight: in_flight.clone(),
+        ok: all.get_or_create_owned(&Answered { interaction, code: 200 }),
+        all: all.clone(),
+        duration: durations.get_or_create_owned(&Asked { interaction }),
+    })
+}
+
 impl Telemetry {
-    pub(crate) fn new(pid: u32) -> Self {
+    pub(crate) fn new(pid: u32, group: Option<Group>) -> Self {
         let mut registry = metrics::registry(pid);
-        let all = Family::<Answered, Counter>::default();
-        let durations = Family::<Asked, Histogram>::new_with_constructor(buckets as fn() -> Histogram);
-        registry.register("http_requests", "Requests answered", all.clone());
-        registry.register(
-            "http_request_duration_seconds",
-            "From a request's arrival, with its wait for a worker, to its answer",
-            durations.clone(),
-        );
-        let requests = Interaction::ALL.map(|(_, interaction)| Requests {
-            interaction,
-            ok: all.get_or_create_owned(&Answered { interaction, code: 200 }),
-            all: all.clone(),
-            duration: durations.get_or_create_owned(&Asked { interaction }),
-        });
+        group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
+        let requests = requests(&mut registry);
+        let mut integral = |name: &str, help: &str| {
+            let integral = Integral::new(pace::now());
+            registry.register(name, help, integral.clone());
+            integral
+        };
+        let working = integral("app_workers_busy_seconds", "Workers that are at work, over time");
+        let pool_busy = integral("db_pool_busy_seconds", "Connections that requests hold, over time");
         let mut gauge = |name: &str, help: &str| {
             let gauge: Gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -134,6 +189,7 @@ impl Telemetry {
         let workers = gauge("app_workers", "Workers");
         let busy = gauge("app_workers_busy", "Workers that are at work");
         let waiting = gauge("app_queue_length", "Requests that wait for a worker");
+        let pool = gauge("db_pool_size", "Connections to the database that requests may hold");
         let connections = gauge("db_pool_connections", "Open connections to the database");
         let mut histogram = |name: &str, help: &str| {
             let histogram = buckets();
@@ -158,11 +214,14 @@ impl Telemetry {
             queue_rejected,
             pool_wait,
             query,
+            working,
+            pool_busy,
             database_errors,
             complained: AtomicU64::new(0),
             workers,
             busy,
             waiting,
+            pool,
             connections,
         }
     }
@@ -183,12 +242,13 @@ impl Telemetry {
         }
     }
 
-    /// All metrics as text, the gauges as they are now.
-    pub(crate) fn render(&self, workers: &Workers, connections: usize) -> String {
+    /// All metrics as text, the gauges as they are now: of a pool, its size and how many of it are open.
+    pub(crate) fn render(&self, workers: &Workers, (pool, connections): (usize, usize)) -> String {
         let readings = [
             (&self.workers, workers.size()),
             (&self.busy, workers.busy()),
             (&self.waiting, workers.waiting()),
+            (&self.pool, pool),
             (&self.connections, connections),
         ];
         for (gauge, value) in readings {
@@ -211,20 +271,42 @@ mod tests {
 
     #[test]
     fn an_answer_is_counted_by_interaction_and_code() {
-        let telemetry = Telemetry::new(1);
+        let telemetry = Telemetry::new(1, None);
         let search = telemetry.of(Interaction::Search);
         for code in [200, 200, 503] {
             search.answered(code, Duration::from_millis(3));
         }
-        let text = telemetry.render(&Workers::new(4, 8), 2);
+        let text = telemetry.render(&Workers::new(4, 8), (3, 2));
         for line in [
             "http_requests_total{interaction=\"search\",code=\"200\"} 2",
             "http_requests_total{interaction=\"search\",code=\"503\"} 1",
             "http_request_duration_seconds_count{interaction=\"search\"} 3",
             "app_workers 4",
+            "db_pool_size 3",
             "db_pool_connections 2",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn a_visit_has_the_same_length_in_the_histogram_and_in_the_integral() {
+        let telemetry = Telemetry::new(1, None);
+        let home = telemetry.of(Interaction::Home);
+        let earlier = pace::now();
+        for code in [Some(200), None] {
+            let mut visit = home.arrived(earlier);
+            code.into_iter().for_each(|code| visit.code = code);
+        }
+        let text = telemetry.render(&Workers::new(1, 1), (1, 1));
+        let value = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+            value.unwrap_or_else(|| panic!("{name} in {text}"))
+        };
+        assert_eq!(value("http_requests_total{interaction=\"home\",code=\"499\"}"), 1.0, "cut off");
+        assert_eq!(value("http_request_duration_seconds_count{interaction=\"home\"}"), 2.0);
+        let sum = value("http_request_duration_seconds_sum{interaction=\"home\"}");
+        // Each end is cut off to a microsecond in the integral.
+        assert!((value("http_requests_in_flight_seconds_total") - sum).abs() < 4e-6, "{text}");
     }
 }

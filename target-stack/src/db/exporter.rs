@@ -1,6 +1,7 @@
 //! What the database tells Prometheus, under the names of mysqld_exporter, so that its dashboards fit. Given the
 //! administrator's way in, it asks the server at every scrape; a server that does not answer gives `mysql_up 0`.
 
+use crate::cgroup::Group;
 use crate::{metrics, pace};
 use axum::Router;
 use axum::extract::State;
@@ -42,12 +43,17 @@ struct Exporter {
     status: [Gauge; STATUS.len()],
 }
 
-/// Serves `GET /metrics` of the server with this pid, until it is dropped.
+/// Serves `GET /metrics` of the server with this pid and in this group, until it is dropped.
 ///
 /// # Errors
 /// When the listener fails.
-pub(super) async fn serve(listener: TcpListener, administrator: Opts, pid: u32) -> std::io::Result<()> {
-    let exporter = Arc::new(Exporter::new(administrator, pid));
+pub(super) async fn serve(
+    listener: TcpListener,
+    administrator: Opts,
+    pid: u32,
+    group: Option<Group>,
+) -> std::io::Result<()> {
+    let exporter = Arc::new(Exporter::new(administrator, pid, group));
     axum::serve(listener, Router::new().route("/metrics", get(scrape)).with_state(exporter)).await
 }
 
@@ -58,8 +64,9 @@ async fn scrape(State(exporter): State<Arc<Exporter>>) -> impl IntoResponse {
 }
 
 impl Exporter {
-    fn new(administrator: Opts, pid: u32) -> Self {
+    fn new(administrator: Opts, pid: u32, group: Option<Group>) -> Self {
         let mut registry = metrics::registry(pid);
+        group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
         let up = Gauge::default();
         registry.register("mysql_up", "Whether the server answered this scrape", up.clone());
         let status = STATUS.map(|(name, help)| {

@@ -4,6 +4,7 @@
 
 use super::account::{self, Account};
 use super::software::{Flavour, Software};
+use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use mysql_async::prelude::Queryable;
@@ -40,6 +41,8 @@ pub(super) struct Instance {
     software: Software,
     sizes: Sizes,
     account: Option<Account>,
+    /// The control group that the server puts itself into.
+    group: Option<Group>,
     dir: PathBuf,
     /// Whether `dir` is ours, and so ours to remove.
     claimed: bool,
@@ -58,11 +61,11 @@ impl Instance {
     ///
     /// # Errors
     /// When `dir` cannot serve: its socket's path would be too long.
-    pub(super) fn new(software: Software, dir: &Path, sizes: Sizes) -> Outcome<Self> {
+    pub(super) fn new(software: Software, dir: &Path, sizes: Sizes, group: Option<Group>) -> Outcome<Self> {
         let dir =
             std::path::absolute(dir).map_err(|e| Failure::usage(format!("--dir {}: {e}", dir.display())))?;
-        let instance =
-            Self { software, sizes, account: account::to_lend()?, dir, claimed: false, work: Work::Nothing };
+        let (account, claimed, work) = (account::to_lend()?, false, Work::Nothing);
+        let instance = Self { software, sizes, account, group, dir, claimed, work };
         if instance.dir.to_str().is_none() {
             return Err(Failure::usage(format!("--dir {} is not UTF-8", instance.dir.display())));
         }
@@ -84,6 +87,11 @@ impl Instance {
     /// The server's pid, while it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         if let Work::Serving(child) = &self.work { child.id() } else { None }
+    }
+
+    /// The control group that the server is in.
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 
     /// How to connect as the server's administrator, who has no password: the directory is closed to others.
@@ -250,6 +258,9 @@ impl Instance {
         let log = self.log().map_err(|e| Failure::start(format!("cannot write the database's log: {e}")))?;
         // This binary, even when its file has been replaced since.
         let mut command = Command::new("/proc/self/exe");
+        if let Some(group) = &self.group {
+            command.arg("--group").arg(group.dir());
+        }
         command.arg("leash").arg("--parent").arg(std::process::id().to_string());
         if let Some(account) = self.account {
             command.arg("--account").arg(account.to_string());

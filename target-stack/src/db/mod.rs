@@ -11,6 +11,7 @@ mod seed;
 mod software;
 pub(crate) mod words;
 
+use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::signals;
@@ -67,11 +68,12 @@ impl Scale {
     }
 }
 
-/// Runs the database until SIGINT or SIGTERM.
+/// Runs the database until SIGINT or SIGTERM, its server in `group` if there is one: what this process does for it,
+/// such as asking it for its figures, is not the server's work.
 ///
 /// # Errors
 /// When it cannot be started, or dies by itself.
-pub(crate) fn run(args: Args) -> Outcome {
+pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     // One thread, the main one: a leash is bound to the thread that it was started from.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -79,7 +81,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         .map_err(|e| Failure::start(format!("cannot start the event loop: {e}")))?;
     let sizes =
         Sizes { max_connections: args.max_connections, buffer_pool_mib: args.scale.buffer_pool_mib() };
-    let mut instance = Instance::new(software::find()?, &args.dir, sizes)?;
+    let mut instance = Instance::new(software::find()?, &args.dir, sizes, group)?;
     runtime.block_on(async {
         let outcome = tokio::select! {
             // The signal handlers are in place before anything is there that they must clean up.
@@ -103,9 +105,10 @@ async fn serve(instance: &mut Instance, args: &Args) -> Failure {
         return failure;
     }
     let (administrator, pid) = (instance.administrator(), instance.pid().unwrap_or_default());
+    let group = instance.group().cloned();
     tokio::select! {
         failure = instance.died() => failure,
-        ended = exporter::serve(listener, administrator, pid) => {
+        ended = exporter::serve(listener, administrator, pid, group) => {
             Failure::start(format!("the metrics endpoint ended: {ended:?}"))
         }
     }
@@ -125,5 +128,6 @@ async fn ready(instance: &mut Instance, args: &Args, listener: &TcpListener) -> 
         pid: instance.pid().unwrap_or_default(),
         address: instance.socket().display().to_string(),
         metrics: format!("http://{metrics}/metrics"),
+        cpu_limit: None,
     })
 }

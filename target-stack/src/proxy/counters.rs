@@ -2,6 +2,8 @@
 //! it gives handles resolved beforehand, so that serving a request costs a few additions and no look-up.
 
 use super::config::Config;
+use crate::integral::Integral;
+use crate::pace;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) log_lines_dropped: Counter,
     /// Time from a request's head to the end of its answer.
     pub(crate) duration: Spans,
+    /// The same time of all requests, over time.
+    pub(crate) in_flight: Integral,
     /// Time from the first try at an upstream's server to the end of its answer.
     pub(crate) upstream_response: Spans,
     pub(crate) idle: Gauge,
@@ -97,6 +101,7 @@ impl Counters {
             requests: Counter::default(),
             log_lines_dropped: Counter::default(),
             duration: Spans::default(),
+            in_flight: Integral::new(pace::now()),
             upstream_response: Spans::default(),
             idle: links.get_or_create_owned(&State { state: "idle" }),
             busy: links.get_or_create_owned(&State { state: "busy" }),
@@ -120,6 +125,11 @@ impl Counters {
         registry.register("proxy_upstream_failures", "Failed tries by upstream and server", failures);
         registry.register("proxy_upstream_connections", "Upstream connections by state", links);
         registry.register("proxy_request_duration_seconds", "Head in to answer out", c.duration.clone());
+        registry.register(
+            "proxy_requests_in_flight_seconds",
+            "Requests between head in and answer out, over time: those of proxy_request_duration_seconds",
+            c.in_flight.clone(),
+        );
         registry.register(
             "proxy_upstream_response_seconds",
             "First try at an upstream to the end of its answer",

@@ -155,6 +155,7 @@ pub(crate) struct Tracked {
 impl Tracked {
     pub(crate) fn new(exchange: Exchange, worker: Rc<Worker>) -> Self {
         worker.counters.writing.inc();
+        worker.counters.in_flight.enter(exchange.started);
         Self { exchange: Box::new(exchange), worker }
     }
 

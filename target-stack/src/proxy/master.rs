@@ -6,6 +6,7 @@ use super::config::{Config, os_error};
 use super::counters::Counters;
 use super::error_log::ErrorLog;
 use super::worker::{self, Orders, Shared};
+use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
 use crate::{descriptor, metrics};
 use socket2::{Domain, Socket, Type};
@@ -15,13 +16,14 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-/// Serves what `config` says until a signal ends it, with Prometheus metrics at `endpoint`.
+/// Serves what `config` says until a signal ends it, with Prometheus metrics at `endpoint`, and those of the group that limits it.
 ///
 /// # Errors
 /// When a socket, a file or a thread cannot be had, or a worker dies.
-pub(crate) fn run(config: Config, endpoint: SocketAddr) -> Outcome {
+pub(crate) fn run(config: Config, endpoint: SocketAddr, group: Option<Group>) -> Outcome {
     let (addresses, sockets) = listen(&config)?;
     let mut registry = metrics::registry(std::process::id());
+    group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
     let counters = Arc::new(Counters::register(&config, &mut registry));
     let (log, writer) = access_log::start(&config.log_files, counters.log_lines_dropped.clone())?;
     let shared = Shared {
@@ -95,6 +97,7 @@ async fn supervise(
         pid: std::process::id(),
         address: address.map(|address| reachable(address).to_string()).unwrap_or_default(),
         metrics: format!("http://{}/metrics", reachable(at)),
+        cpu_limit: None,
     })?;
     let mut served = std::pin::pin!(metrics::serve(listener, Arc::new(registry)));
     let mut draining = false;

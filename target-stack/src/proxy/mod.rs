@@ -23,6 +23,7 @@ mod upload;
 mod variables;
 mod worker;
 
+use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
 use config::Config;
 use std::io::Write;
@@ -55,7 +56,7 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// Exit 1 for a configuration that is refused, exit 3 for what cannot be started.
-pub(crate) fn run(args: Args) -> Outcome {
+pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     if args.version || args.build {
         say(format_args!("target-stack version: {}", headers::SERVER_NAME));
         if args.build {
@@ -70,7 +71,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let file = prefix.join(&args.config);
     let config = Config::load(&file, &prefix);
     if !args.test {
-        return master::run(config?, args.metrics);
+        return master::run(config?, args.metrics, group);
     }
     let file = file.display();
     match config {

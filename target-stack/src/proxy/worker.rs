@@ -83,7 +83,9 @@ impl Worker {
     /// Counts and logs an exchange that has ended.
     pub(crate) fn finished(&self, exchange: &Exchange) {
         self.counters.answered(exchange.status);
-        self.counters.duration.observe(pace::now().saturating_duration_since(exchange.started));
+        let now = pace::now();
+        self.counters.in_flight.leave(now);
+        self.counters.duration.observe(now.saturating_duration_since(exchange.started));
         if let (Some(first), Some(last)) = (exchange.attempts.first(), exchange.attempts.last())
             && let Some(response) = last.response
         {

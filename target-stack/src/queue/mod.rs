@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::limits::Cpus;
 use crate::pace::{self, Timer};
 use crate::splitmix::SplitMix64;
-use crate::{limits, metrics, signals};
+use crate::{limits, metrics, signals, units};
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     workers: u32,
     /// Mean service time, such as 1ms, 250us or 2s
-    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = service)]
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = units::time)]
     service: Duration,
     /// Whether every service takes the mean, or exponential times around it
     #[arg(long, value_enum, default_value_t = ServiceTime::Fixed)]
@@ -62,20 +62,6 @@ pub(crate) struct Args {
 enum ServiceTime {
     Fixed,
     Exponential,
-}
-
-fn service(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no service time; write it with a unit, such as 1ms, 250us or 2s");
-    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(bad)?;
-    let (number, unit) = text.split_at(split);
-    let scale = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return Err(bad()),
-    };
-    let seconds = number.parse::<f64>().map_err(|_| bad())? * scale;
-    if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad()) }
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -97,7 +83,7 @@ async fn serve(listen: SocketAddr, station: Station) -> Outcome {
     let timer = Timer::new().map_err(|e| Failure::start(format!("cannot make a timer: {e}")))?;
     let departures = tokio::task::spawn_local(Rc::clone(&queue).depart(timer));
     let metrics = format!("http://{address}/metrics");
-    announce(&Tier { pid: std::process::id(), address, metrics })?;
+    announce(&Tier { pid: std::process::id(), address, metrics, cpu_limit: None })?;
     tokio::select! {
         () = accept(listener, queue) => {}
         failure = departures => return Err(Failure::start(format!("the timer failed: {failure:?}"))),
@@ -311,14 +297,5 @@ mod tests {
         let uniform = |random: u64| random as f64 / 2f64.powi(64);
         let alike = |t: &&f64| (f64::exp(-**t / 1e-3) - uniform(arrivals.next())).abs() < 1e-4;
         assert!(times.iter().filter(alike).count() < 20);
-    }
-
-    #[test]
-    fn service_times_have_units() {
-        assert_eq!(service("1ms"), Ok(Duration::from_millis(1)));
-        assert_eq!(service("2.5ms"), Ok(Duration::from_micros(2500)));
-        for text in ["", "1", "0ms", "-1ms", "1h", "x", "99999s"] {
-            assert!(service(text).is_err(), "{text}");
-        }
     }
 }

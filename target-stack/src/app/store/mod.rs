@@ -14,6 +14,7 @@ pub(crate) use orders::{Basket, Order, Purchase};
 use super::fault::Fault;
 use super::telemetry::Telemetry;
 use crate::failure::{Failure, Outcome};
+use crate::integral::Held;
 use crate::pace;
 use crate::splitmix::{STEP, below, mix};
 use mysql_async::prelude::{FromRow, Queryable};
@@ -40,6 +41,7 @@ pub(crate) struct Store {
     probe: Pool,
     telemetry: Arc<Telemetry>,
     random: AtomicU64,
+    size: usize,
     items: u32,
 }
 
@@ -54,6 +56,8 @@ struct Change {
 struct Session<'t, Q> {
     queryable: Q,
     telemetry: &'t Telemetry,
+    /// Of the connection; a transaction is part of its time.
+    _held: Option<Held<'t>>,
 }
 
 /// Reads `--database`: the path of a unix socket, where the app is user `shop` of database `shop`, or a URL.
@@ -94,6 +98,7 @@ impl Store {
             // Several app servers run side by side: their numbers must not repeat each other's. The standard
             // library's hash keys are the system's randomness.
             random: AtomicU64::new(RandomState::new().hash_one(std::process::id())),
+            size,
             items: 0,
         };
         let counted = pace::within(OPEN_LIMIT, store.first_look(size))
@@ -121,6 +126,11 @@ impl Store {
         matches!(pace::within(PROBE_LIMIT, ask).await, Some(Ok(())))
     }
 
+    /// Connections that requests may hold at once.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Open connections that requests share.
     pub(crate) fn connections(&self) -> usize {
         self.pool.metrics().connection_count.load(Ordering::Relaxed)
@@ -139,9 +149,13 @@ impl Store {
     async fn session(&self) -> Result<Session<'_, Conn>, Fault> {
         let asked = pace::now();
         let conn = pace::within(CONNECTION_LIMIT, self.pool.get_conn()).await;
-        self.telemetry.pool_wait.observe((pace::now() - asked).as_secs_f64());
+        let now = pace::now();
+        self.telemetry.pool_wait.observe((now - asked).as_secs_f64());
         match conn {
-            Some(Ok(queryable)) => Ok(Session { queryable, telemetry: &self.telemetry }),
+            Some(Ok(queryable)) => {
+                let held = self.telemetry.pool_busy.hold(now);
+                Ok(Session { queryable, telemetry: &self.telemetry, _held: Some(held) })
+            }
             Some(Err(error)) => Err(count(&self.telemetry, error)),
             None => Err(Fault::NoConnection),
         }
@@ -153,7 +167,7 @@ impl<'t> Session<'t, Conn> {
     async fn begin(&mut self) -> Result<Session<'t, Transaction<'_>>, Fault> {
         let telemetry = self.telemetry;
         let begun = self.queryable.start_transaction(TxOpts::default()).await;
-        begun.map(|queryable| Session { queryable, telemetry }).map_err(|e| count(telemetry, e))
+        begun.map(|queryable| Session { queryable, telemetry, _held: None }).map_err(|e| count(telemetry, e))
     }
 }
 

@@ -1,0 +1,39 @@
+//! Times as options have them: a number with a unit in, a duration out.
+
+use std::time::Duration;
+
+/// Reads a time above zero, an hour at most, such as `1ms`, `250us` or `2.5s`.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is no service time; write it with a unit, such as 1ms, 250us or 2s");
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(bad)?;
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err(bad()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| bad())? * scale;
+    if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad()) }
+}
+
+/// The same time as an option.
+pub(crate) fn option(time: Duration) -> String {
+    format!("{}us", time.as_nanos() as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, want) in [("1ms", 1_000), ("2.5ms", 2_500), ("250us", 250), ("3600s", 3_600_000_000)] {
+            assert_eq!(time(text), Ok(Duration::from_micros(want)), "{text}");
+            assert_eq!(time(&option(Duration::from_micros(want))), Ok(Duration::from_micros(want)));
+        }
+        for text in ["", "1", "ms", "0ms", "-1ms", "1m", "3601s", "1.2.3s", "nanms"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}
