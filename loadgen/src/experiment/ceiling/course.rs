@@ -221,3 +221,7 @@ fn shuffle(values: &mut [f64], seed: u64) {
         values.swap(n, other);
     }
 }
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod tests;

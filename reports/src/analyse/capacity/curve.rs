@@ -19,7 +19,7 @@ const RANGE: (f64, f64) = (2.0, 1e5);
 /// Bisections of them: more than a double has digits.
 const BISECTIONS: usize = 100;
 /// Loads are few and bursts come together: by this much the scatter that is seen falls short of what it is.
-const INFLATION: f64 = 2.0;
+const INFLATION: f64 = 2.2;
 /// The most that the logarithm of a share is taken to be seen too low: the mean of few rare bursts is more often below the truth
 /// than above it.
 const MOST_SHIFT: f64 = 0.5;

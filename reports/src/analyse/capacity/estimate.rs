@@ -43,7 +43,7 @@ pub(super) struct Point {
     pub(super) ended: f64,
     /// Those of them that broke the rule.
     pub(super) broke: f64,
-    /// Windows in which any did.
+    /// How often it was broken, windows on end counted once.
     pub(super) bursts: f64,
 }
 
@@ -116,6 +116,16 @@ fn point(step: &Step, rule: usize) -> Point {
         time_s: windows.iter().map(|window| window.length_s).sum(),
         ended: windows.iter().map(|window| window.ended).sum::<u64>() as f64,
         broke: broke.clone().sum::<u64>() as f64,
-        bursts: broke.filter(|broke| **broke > 0).count() as f64,
+        bursts: bursts(broke.copied()) as f64,
     }
+}
+
+/// How many times there is anything after nothing.
+fn bursts(counts: impl Iterator<Item = u64>) -> usize {
+    let (mut bursts, mut within) = (0, false);
+    for count in counts {
+        bursts += usize::from(count > 0 && !within);
+        within = count > 0;
+    }
+    bursts
 }
