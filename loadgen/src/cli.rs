@@ -173,7 +173,7 @@ pub(crate) struct RunArgs {
     /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
     #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]
     pub(crate) thresholds: Vec<Threshold>,
-    /// Prometheus endpoint to sample during the run; repeatable [default: the reference target's]
+    /// Prometheus endpoint to sample during the run, of which #LABEL=VALUE behind the URL selects samples; repeatable [default: the reference target's]
     #[arg(long, value_name = "NAME=URL", value_parser = plan::observe, help_heading = "Result")]
     pub(crate) observe: Vec<plan::Observe>,
     /// Where the record and the pictures go [default: reports/runs/<utc>-run]

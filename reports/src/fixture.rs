@@ -354,6 +354,8 @@ impl Scene {
             host: host(),
             dns: None,
             wire: Wire::default(),
+            machine: BTreeMap::new(),
+            telemetry: Telemetry::default(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();
