@@ -87,6 +87,9 @@ http_requests_total{code=\"500\",method=\"get\"} 4
 process_cpu_seconds_total 12.5
 ";
 
+/// An answer, the fragment that selects from it, and what is read then.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, f64)]);
+
 /// What is there, by name and whether it is a count of samples.
 fn read_all(text: &str, fragment: &str) -> Result<BTreeMap<String, f64>, String> {
     let table = Table::new(TIERS);
@@ -101,7 +104,7 @@ fn read_all(text: &str, fragment: &str) -> Result<BTreeMap<String, f64>, String>
 
 #[test]
 fn what_exporters_say_of_their_servers_is_read_and_what_of_themselves_is_not() {
-    let rows: [(&str, &str, &[(&str, f64)]); 8] = [
+    let rows: [Row<'_>; 8] = [
         (NODE, "", &[("node_cpu_seconds_total", 41.0), ("count of node_cpu_seconds_total", 2.0)]),
         (NODE, "#cpu=1", &[("node_cpu_seconds_total", 9.0), ("count of node_cpu_seconds_total", 1.0)]),
         (
