@@ -85,3 +85,57 @@ impl Course {
         sentences
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::TIERS;
+    use super::*;
+
+    /// What is said after these readings: answered, or missed because of something.
+    fn said(readings: &[(f64, Option<&str>)], within_s: f64) -> Vec<String> {
+        let mut course = Course::default();
+        for (at_s, missed) in readings {
+            match missed {
+                None => course.answered(*at_s, within_s),
+                Some(why) => course.missed(*at_s, why),
+            }
+        }
+        let table = Table::new(TIERS);
+        course.sentences("app", &table, &History::new(&table))
+    }
+
+    #[test]
+    fn gaps_are_told_with_their_times_and_the_first_reason() {
+        const REFUSED: Option<&str> = Some("refused");
+        for (readings, want) in [
+            (&[(0.0, None), (10.0, None)][..], &[][..]),
+            (
+                &[(0.0, None), (3.0, REFUSED), (4.0, Some("other")), (5.0, REFUSED)],
+                &["the metrics of app were missing from 3 s on: refused"],
+            ),
+            (
+                &[(0.0, None), (3.0, REFUSED), (5.0, None)],
+                &["the metrics of app were missing from 3 s to 5 s: refused"],
+            ),
+            (
+                &[(0.0, None), (3.0, REFUSED), (5.0, None), (6.0, REFUSED), (7.0, None), (8.0, REFUSED)],
+                &["the metrics of app were missing from 3 s to 5 s: refused, and 2 times more"],
+            ),
+            (
+                &[(0.0, REFUSED), (1.0, REFUSED)],
+                &["no CPU time could be read from the metrics of: app (refused)"],
+            ),
+            (&[], &["no CPU time could be read from the metrics of: app (it was not asked)"]),
+        ] {
+            assert_eq!(said(readings, 0.001), want, "{readings:?}");
+        }
+    }
+
+    #[test]
+    fn readings_that_took_long_say_how_far_rates_may_be_off() {
+        let slow = said(&[(0.0, None), (1.0, None), (2.0, None)], 0.2);
+        assert_eq!(slow, ["the metrics of app came slowly: their rates are known to within 20 %"]);
+        assert!(said(&[(0.0, None), (10.0, None)], 0.2).is_empty());
+        assert!(said(&[(0.0, None)], 0.7).is_empty(), "one reading has no rate");
+    }
+}
