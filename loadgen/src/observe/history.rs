@@ -9,8 +9,6 @@ use super::table::{Kind, Table};
 const MOST: usize = 600;
 /// A process that was started this much later is another one, in seconds; some exporters compute the time anew each time.
 const STARTED_LATER: f64 = 1.5;
-/// Two spans that differ by less are the same, in seconds.
-pub(super) const SAME: f64 = 1e-6;
 
 /// How far an input has come since the first sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,6 +17,8 @@ pub(super) struct Track {
     pub(super) amount: f64,
     /// The seconds over which the counter was seen to grow; how many values of the gauge there are.
     pub(super) seen: f64,
+    /// How often it was interrupted: a span in which that happened has no value.
+    pub(super) breaks: u32,
 }
 
 /// A sample that was kept.
@@ -43,12 +43,20 @@ pub(super) enum Flaw {
     Gone,
 }
 
+/// A value and its time: by the run's clock, or by the stamp that the endpoint gave it.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    time_s: f64,
+    stamped: bool,
+    value: f64,
+}
+
 /// The samples of one endpoint.
 #[derive(Debug)]
 pub(super) struct History {
     kinds: Vec<Kind>,
-    /// The last value of each input and when it was.
-    last: Vec<Option<(f64, f64)>>,
+    /// The last value of each input.
+    last: Vec<Option<Last>>,
     /// Whether it was there at the last sample.
     present: Vec<bool>,
     tracks: Vec<Track>,
@@ -79,10 +87,11 @@ impl History {
     /// Adds the sample number `tick`, taken at `at_s`. At an `edge` of the measured part the load is about to begin or has just
     /// ended: what a gauge says then says nothing of the load.
     pub(super) fn push(&mut self, tick: u32, at_s: f64, values: &Values, edge: bool) {
-        let restarted =
-            matches!((self.last[0], values[0]), (Some((_, before)), now) if now - before > STARTED_LATER);
-        for (n, &value) in values.iter().enumerate() {
-            self.follow(n, at_s, value, edge, restarted);
+        let restarted = self.last[0].is_some_and(|last| values.of[0] - last.value > STARTED_LATER);
+        for (n, (&value, &stamp)) in values.of.iter().zip(&values.stamps).enumerate() {
+            let stamped = stamp.is_finite();
+            let time_s = if stamped { stamp } else { at_s };
+            self.follow(n, at_s, Last { time_s, stamped, value }, edge, restarted);
         }
         let kept = Kept { tick, at_s, tracks: self.tracks.as_slice().into() };
         if !tick.is_multiple_of(self.stride) {
@@ -97,34 +106,43 @@ impl History {
         }
     }
 
-    fn follow(&mut self, n: usize, at_s: f64, value: f64, edge: bool, restarted: bool) {
+    fn follow(&mut self, n: usize, at_s: f64, now: Last, edge: bool, restarted: bool) {
+        let value = now.value;
+        let was_present = std::mem::replace(&mut self.present[n], value.is_finite());
+        let track = &mut self.tracks[n];
         if !value.is_finite() {
             if value.is_infinite() {
                 self.flaw(Flaw::NoNumber, n, at_s);
-            } else if self.present[n] {
+            } else if was_present {
                 self.flaw(Flaw::Gone, n, at_s);
             }
-            self.present[n] = false;
             return;
         }
-        self.present[n] = true;
-        let track = &mut self.tracks[n];
-        let before = self.last[n].replace((at_s, value));
         match self.kinds[n] {
-            Kind::Counter => match before {
-                Some((since, before)) if value >= before && !restarted => {
-                    track.amount += value - before;
-                    track.seen += at_s - since;
-                }
-                Some(_) => self.flaw(Flaw::Backwards, n, at_s),
-                None => {}
-            },
+            Kind::Counter => return self.count(n, at_s, now, restarted, was_present),
             Kind::Gauge if edge => {}
             Kind::Size if value <= 0.0 => {}
             Kind::Gauge | Kind::Size => {
                 track.amount += value;
                 track.seen += 1.0;
             }
+        }
+        self.last[n] = Some(now);
+    }
+
+    fn count(&mut self, n: usize, at_s: f64, now: Last, restarted: bool, was_present: bool) {
+        let track = &mut self.tracks[n];
+        let Some(last) = self.last[n].replace(now) else { return };
+        track.breaks += u32::from(!was_present);
+        if now.value < last.value || restarted || now.stamped != last.stamped {
+            track.breaks += 1;
+            self.flaw(Flaw::Backwards, n, at_s);
+        } else if now.time_s > last.time_s {
+            track.amount += now.value - last.value;
+            track.seen += now.time_s - last.time_s;
+        } else {
+            // The same reading once more, handed on again: nothing new is known.
+            self.last[n] = Some(last);
         }
     }
 

@@ -14,9 +14,9 @@ fn number(table: &Table, name: &str) -> usize {
 
 /// A sample of these inputs.
 fn values(table: &Table, inputs: &[(&str, f64)]) -> Values {
-    let mut values = vec![f64::NAN; table.inputs.len()];
+    let mut values = Values::none(table);
     for (name, value) in inputs {
-        values[number(table, name)] = *value;
+        values.of[number(table, name)] = *value;
     }
     values
 }
@@ -28,7 +28,7 @@ fn counted(samples: &[(f64, f64)]) -> (f64, f64, Vec<Flaw>) {
     for (tick, (at_s, value)) in (0..).zip(samples) {
         history.push(tick, *at_s, &values(&table, &[("process_cpu_seconds_total", *value)]), false);
     }
-    let Track { amount, seen } = history.whole()[number(&table, "process_cpu_seconds_total")];
+    let Track { amount, seen, .. } = history.whole()[number(&table, "process_cpu_seconds_total")];
     (amount, seen, history.flaws.iter().map(|(flaw, ..)| *flaw).collect())
 }
 
@@ -58,7 +58,7 @@ fn a_process_that_was_started_anew_is_another_one_even_where_its_counter_is_high
         history.push(tick, f64::from(tick), &values(&table, &inputs), false);
     }
     let n = number(&table, "process_cpu_seconds_total");
-    assert_eq!(history.whole()[n], Track { amount: 2.0, seen: 2.0 });
+    assert_eq!(history.whole()[n], Track { amount: 2.0, seen: 2.0, breaks: 1 });
     assert_eq!(history.flaws, [(Flaw::Backwards, n, 2.0, 1)]);
 }
 
@@ -71,8 +71,25 @@ fn a_gauge_is_what_it_was_under_load_and_a_size_is_never_none() {
         history.push(tick, f64::from(tick), &values(&table, &inputs), tick == 0 || tick == 3);
     }
     let of = |name| history.whole()[number(&table, name)];
-    assert_eq!(of("mysql_global_status_threads_running"), Track { amount: 20.0, seen: 2.0 });
-    assert_eq!(of("app_workers"), Track { amount: 12.0, seen: 3.0 });
+    assert_eq!(of("mysql_global_status_threads_running"), Track { amount: 20.0, seen: 2.0, breaks: 0 });
+    assert_eq!(of("app_workers"), Track { amount: 12.0, seen: 3.0, breaks: 0 });
+}
+
+#[test]
+fn a_counter_that_is_handed_on_with_its_time_is_of_that_time() {
+    let table = table();
+    let mut history = History::new(&table);
+    let n = number(&table, "container_cpu_usage_seconds_total");
+    // Read once in two seconds by whoever hands it on.
+    for (tick, (stamp, cpu)) in
+        (0..).zip([(99.5, 1.0), (99.5, 1.0), (101.5, 2.0), (101.5, 2.0), (103.5, 3.0)])
+    {
+        let mut values = values(&table, &[("container_cpu_usage_seconds_total", cpu)]);
+        values.stamps[n] = stamp;
+        history.push(tick, f64::from(tick), &values, false);
+    }
+    assert_eq!(history.whole()[n], Track { amount: 2.0, seen: 4.0, breaks: 0 });
+    assert!(history.flaws.is_empty());
 }
 
 proptest! {

@@ -8,9 +8,9 @@ use std::fs;
 
 /// As of now; `target` are the CPUs of the target, where they are known.
 pub(super) fn read(table: &Table, target: &[usize]) -> Values {
-    let mut values = vec![f64::NAN; table.inputs.len()];
+    let mut values = Values::none(table);
     let mut set = |name, value: Option<f64>| {
-        values[table.number(Input { name, keep: Keep::All })] = value.unwrap_or(f64::NAN);
+        values.of[table.number(Input { name, keep: Keep::All })] = value.unwrap_or(f64::NAN);
     };
     let (machine, of_target) = HostTicks::of_machine(target);
     set("all", machine.map(|ticks| ticks.all as f64));
@@ -49,9 +49,9 @@ mod tests {
     fn this_machine_says_something_and_nothing_of_a_target_without_cpus() {
         let table = Table::new(MACHINE);
         let values = read(&table, &[]);
-        let of = |name| values[table.number(Input { name, keep: Keep::All })];
+        let of = |name| values.of[table.number(Input { name, keep: Keep::All })];
         assert!(of("all") >= of("busy") && of("busy") > 0.0);
         assert!(of("target_all").is_nan());
-        assert!(!read(&table, &[0]).iter().all(|value| value.is_nan()));
+        assert!(!read(&table, &[0]).of.iter().all(|value| value.is_nan()));
     }
 }

@@ -218,20 +218,27 @@ impl Shared {
         let (told, kernel) = (self.told.borrow(), self.kernel.borrow());
         let histories: Vec<_> = told.iter().map(|told| (told.observe.name.as_str(), &told.history)).collect();
         let machine = [("machine", &*kernel)];
+        let tiers = series::means(&self.tiers, &histories);
         let notes = told.iter().flat_map(|told| {
             let Observe { name, url } = &told.observe;
             let alone = histories.iter().filter(|(other, _)| other == name).count() == 1;
             let whose = if alone { name.clone() } else { format!("{name} at {url}") };
-            told.course.sentences(&whose, &self.tiers, &told.history)
+            let mut sentences = told.course.sentences(&whose, &self.tiers, &told.history);
+            if sentences.is_empty() && tiers.get(name).is_none_or(BTreeMap::is_empty) {
+                sentences
+                    .push(format!("the metrics of {whose} are older than the measured part, all of them"));
+            }
+            sentences
         });
+        let notes = notes.collect();
         Observed {
-            tiers: series::means(&self.tiers, &histories),
+            tiers,
             machine: series::means(&self.machine, &machine).into_values().flatten().collect(),
             telemetry: Telemetry {
                 tiers: series::series(&self.tiers, &histories),
                 machine: series::series(&self.machine, &machine).into_values().flatten().collect(),
             },
-            notes: notes.collect(),
+            notes,
         }
     }
 }

@@ -6,9 +6,22 @@ use super::table::{EXPORTER, Keep, Table, UP, Whose};
 use super::text::{self, Sample};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A number for each input of a table: NaN where it is not there, infinite where it is there and is no number that a counter
-/// or a gauge of ours can have.
-pub(super) type Values = Vec<f64>;
+/// What is there of each input of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    /// The numbers: NaN where there is none, infinite where there is one that no counter or gauge of ours can have.
+    pub(super) of: Vec<f64>,
+    /// When they were so, in seconds since 1970, where the endpoint says that; NaN where it does not.
+    pub(super) stamps: Vec<f64>,
+}
+
+impl Values {
+    /// Nothing.
+    pub(super) fn none(table: &Table) -> Self {
+        let none = vec![f64::NAN; table.inputs.len()];
+        Self { of: none.clone(), stamps: none }
+    }
+}
 
 /// What stands for a number that none can be.
 const NO_NUMBER: f64 = f64::INFINITY;
@@ -20,7 +33,7 @@ const GROUPS: &str = "container_cpu_usage_seconds_total";
 /// # Errors
 /// Why there are none.
 pub(super) fn read(table: &Table, text: &[u8], only: &Selection) -> Result<Values, String> {
-    let mut values = vec![f64::NAN; table.inputs.len()];
+    let Values { of: mut values, mut stamps } = Values::none(table);
     let mut groups = Groups::default();
     let (mut exporter, mut down) = (false, [false; UP.len()]);
     let is_metrics = text::each(text, |sample| {
@@ -33,6 +46,8 @@ pub(super) fn read(table: &Table, text: &[u8], only: &Selection) -> Result<Value
             return;
         }
         for &n in numbers {
+            // `max` takes the other one for NaN.
+            stamps[n] = stamps[n].max(sample.stamp.unwrap_or(f64::NAN));
             match table.inputs[n].0.keep {
                 Keep::Outermost | Keep::Sole => groups.add(n, sample),
                 keep => add(&mut values[n], counted(keep, sample)),
@@ -53,7 +68,7 @@ pub(super) fn read(table: &Table, text: &[u8], only: &Selection) -> Result<Value
     if values.iter().skip(1).all(|value| value.is_nan()) {
         return Err("none of the metrics that are known are in the answer".to_owned());
     }
-    Ok(values)
+    Ok(Values { of: values, stamps })
 }
 
 /// What a sample adds to its input, if it is one of those that count.

@@ -99,7 +99,7 @@ fn read_all(text: &str, fragment: &str) -> Result<BTreeMap<String, f64>, String>
         Keep::Count(..) => format!("count of {}", input.name),
         _ => input.name.to_owned(),
     };
-    Ok(table.inputs.iter().map(name).zip(values).filter(|(_, value)| !value.is_nan()).collect())
+    Ok(table.inputs.iter().map(name).zip(values.of).filter(|(_, value)| !value.is_nan()).collect())
 }
 
 #[test]

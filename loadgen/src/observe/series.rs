@@ -1,10 +1,13 @@
 //! From what the endpoints said to what the record has: for each tier the means over the measured part, and the series. Pure
 //! arithmetic; an endpoint that does not say adds nothing, and a span of which one does not say has no value.
 
-use super::history::{History, Kept, SAME, Track};
+use super::history::{History, Kept, Track};
 use super::table::{Form, Table};
 use reports::record::Points;
 use std::collections::BTreeMap;
+
+/// Two inputs that were seen for times closer than this were seen for the same time, in seconds.
+const SAME: f64 = 1e-6;
 
 /// By tier and metric.
 pub(super) type ByTier<T> = BTreeMap<String, BTreeMap<String, T>>;
@@ -128,13 +131,10 @@ fn points(table: &Table, tellers: &[Teller<'_>]) -> Points {
 
 /// What `form` comes to between two samples; of a counter, only if it was seen all the time.
 fn over(table: &Table, form: Form, from: &Kept, to: &Kept) -> Option<Part> {
-    let counted = matches!(form, Form::Rate(..) | Form::Per(..));
-    let span = to.at_s - from.at_s;
     part(table, form, |n| {
         let (a, b) = (from.tracks[n], to.tracks[n]);
-        let seen = b.seen - a.seen;
-        let whole = !counted || (seen - span).abs() < SAME;
-        Track { amount: b.amount - a.amount, seen: if whole { seen } else { 0.0 } }
+        let seen = if a.breaks == b.breaks { b.seen - a.seen } else { 0.0 };
+        Track { amount: b.amount - a.amount, seen, breaks: 0 }
     })
 }
 

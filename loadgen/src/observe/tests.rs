@@ -106,6 +106,14 @@ fn what_endpoints_say_comes_with_its_series_and_what_they_do_not_with_a_reason()
 }
 
 #[test]
+fn what_is_handed_on_unchanged_says_nothing_and_that_is_said() {
+    let old = |_| Some((200, "container_cpu_usage_seconds_total{id=\"/a\"} 7 1714570832000\n".to_owned()));
+    let observed = observe(&[Fake::new("app", old)]);
+    assert!(observed.tiers["app"].is_empty(), "{observed:?}");
+    assert_eq!(observed.notes, ["the metrics of app are older than the measured part, all of them"]);
+}
+
+#[test]
 fn a_run_that_never_came_to_its_measured_part_observed_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fake = Fake::new("app", |_| process(1.0));

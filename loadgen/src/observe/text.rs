@@ -13,6 +13,8 @@ pub(super) struct Sample<'a> {
     labels: &'a str,
     /// The value as it is, NaN and the infinities included.
     pub(super) value: f64,
+    /// When it was so, in seconds since 1970, where the endpoint says so: an exporter may hand on what it read a while ago.
+    pub(super) stamp: Option<f64>,
 }
 
 impl<'a> Sample<'a> {
@@ -64,8 +66,15 @@ fn sample(line: &str) -> Option<Sample<'_>> {
     let rest = rest.split_once(" #").map_or(rest, |(before, _)| before);
     let mut words = rest.split_ascii_whitespace();
     let value = words.next()?.parse().ok()?;
-    let stamped = words.next().is_none_or(|stamp| stamp.parse::<f64>().is_ok());
-    (stamped && words.next().is_none()).then_some(Sample { name, labels, value })
+    let stamp = words.next().map(|stamp| stamp.parse().ok().filter(|stamp: &f64| stamp.is_finite()));
+    let whole = stamp != Some(None) && words.next().is_none();
+    whole.then(|| Sample { name, labels, value, stamp: stamp.flatten().map(in_seconds) })
+}
+
+/// The older format has milliseconds, OpenMetrics seconds; no time of either is a sensible one of the other.
+fn in_seconds(stamp: f64) -> f64 {
+    const SECONDS_MOST: f64 = 1e11;
+    if stamp.abs() > SECONDS_MOST { stamp / 1e3 } else { stamp }
 }
 
 /// A name at the beginning of `text`, and what follows it.
@@ -149,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn stamps_are_seconds() {
+        for (line, want) in [
+            ("x 1", None),
+            ("x 1 1714570832500", Some(1_714_570_832.5)),
+            ("x 1 1714570832.5", Some(1_714_570_832.5)),
+            ("x{a=\"b\"} 1 17 # {} 1", Some(17.0)),
+        ] {
+            each(line.as_bytes(), |sample| assert_eq!(sample.stamp, want, "{line}"));
+        }
+    }
+
+    #[test]
     fn what_is_no_sample_is_no_sample() {
         for line in [
             "x",
@@ -165,6 +186,7 @@ mod tests {
             "{\"x\"} 1",
             "x 1 2 3",
             "x 1 later",
+            "x 1 NaN",
             "x-y 1",
             "<html>",
             "x 1,5",
