@@ -209,7 +209,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus, help_heading = "Generator")]
     pub(crate) cpus: Option<Cpus>,
 
-    /// Prometheus endpoint to sample during the run; repeatable [default: the reference target's]
+    /// Prometheus endpoint to sample during the run, of which #LABEL=VALUE behind the URL selects samples; repeatable [default: the reference target's]
     #[arg(long, value_name = "NAME=URL", value_parser = plan::observe, help_heading = "Result")]
     pub(crate) observe: Vec<plan::Observe>,
 }

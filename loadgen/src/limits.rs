@@ -97,29 +97,43 @@ pub(crate) fn raise_descriptors(room: u64) -> u64 {
 }
 
 /// CPU time by kind since boot, of some CPUs, in ticks (proc_stat(5)).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HostTicks {
-    all: u64,
-    stolen: u64,
+    /// All of it.
+    pub(crate) all: u64,
+    /// What went into work: neither idle, nor waiting for disks, nor taken away.
+    pub(crate) busy: u64,
+    /// What the hypervisor took.
+    pub(crate) stolen: u64,
 }
 
 impl HostTicks {
     /// As of now; zero where /proc is not there.
     pub(crate) fn of(cpus: &[usize]) -> Self {
         let Ok(stat) = fs::read_to_string("/proc/stat") else { return Self::default() };
-        Self::parse(&stat, cpus)
+        Self::parse(&stat, |cpu| cpus.contains(&cpu))
     }
 
-    fn parse(stat: &str, cpus: &[usize]) -> Self {
+    /// Those of all CPUs of the machine and those of `cpus`, at the same instant; of no CPU there are none.
+    pub(crate) fn of_machine(cpus: &[usize]) -> (Option<Self>, Option<Self>) {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let some = |ticks: Self| (ticks.all > 0).then_some(ticks);
+        (some(Self::parse(&stat, |_| true)), some(Self::parse(&stat, |cpu| cpus.contains(&cpu))))
+    }
+
+    fn parse(stat: &str, counts: impl Fn(usize) -> bool) -> Self {
         let mut sum = Self::default();
         for line in stat.lines() {
             let mut words = line.split_ascii_whitespace();
             let cpu = words.next().and_then(|name| name.strip_prefix("cpu")).and_then(|n| n.parse().ok());
-            if cpu.is_some_and(|cpu| cpus.contains(&cpu)) {
+            if cpu.is_some_and(&counts) {
                 // user nice system idle iowait irq softirq steal; guest time is in user already.
-                let ticks: Vec<u64> = words.take(8).filter_map(|word| word.parse().ok()).collect();
-                sum.all += ticks.iter().sum::<u64>();
-                sum.stolen += ticks.get(7).copied().unwrap_or(0);
+                let mut ticks = [0; 8];
+                ticks.iter_mut().zip(words).for_each(|(ticks, word)| *ticks = word.parse().unwrap_or(0));
+                let all: u64 = ticks.iter().sum();
+                sum.all += all;
+                sum.stolen += ticks[7];
+                sum.busy += all - ticks[3] - ticks[4] - ticks[7];
             }
         }
         sum
@@ -205,8 +219,11 @@ mod tests {
 
     #[test]
     fn stolen_time_is_read_from_proc_stat() {
-        let before = HostTicks::parse("cpu  9 9\ncpu0 10 0 0 80 0 0 0 10 0 0\ncpu1 1 1 1 1 1 1 1 1\n", &[0]);
-        let after = HostTicks::parse("cpu0 20 0 0 150 0 0 0 30 5 0\n", &[0]);
+        let before =
+            HostTicks::parse("cpu  9 9\ncpu0 10 0 0 80 0 0 0 10 0 0\ncpu1 1 1 1 1 1 1 1 1\n", |cpu| cpu == 0);
+        let after = HostTicks::parse("cpu0 20 0 0 150 0 0 0 30 5 0\n", |cpu| cpu == 0);
+        assert_eq!(before, HostTicks { all: 100, busy: 10, stolen: 10 });
+        assert_eq!(HostTicks::parse("cpu 9\ncpu1 1 1 1 1 1 1 1 1 9\n", |_| true).busy, 5);
         assert!((after.stolen_since(&before) - 0.2).abs() < 1e-9);
         assert!(after.stolen_since(&after).abs() < 1e-9);
     }

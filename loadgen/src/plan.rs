@@ -6,6 +6,7 @@ use crate::client::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
 use crate::limits::{self, Cpus};
+use crate::observe::Selection;
 use crate::request::Template;
 use crate::scenario::{Scenario, SessionArrivals};
 use crate::schedule::{Arrivals, Step};
@@ -390,6 +391,7 @@ pub(crate) fn observe(text: &str) -> Result<Observe, String> {
     if name.is_empty() || !valid {
         return Err(format!("`{text}`: write NAME=URL, such as app=http://127.0.0.1:9100/metrics"));
     }
+    Selection::of_url(url)?;
     Ok(Observe { name: name.to_owned(), url: url.to_owned() })
 }
 

@@ -4,6 +4,7 @@
 use crate::aggregate::Whole;
 use crate::entries::Entry;
 use crate::limits;
+use crate::observe::Observed;
 use crate::plan::Plan;
 use crate::run::Aim;
 use crate::scenario;
@@ -46,8 +47,8 @@ pub(crate) struct Facts {
     pub(crate) dns: Option<Dns>,
     /// Why the interval log is incomplete.
     pub(crate) log_error: Option<String>,
-    /// What the tiers said of themselves.
-    pub(crate) observed: BTreeMap<String, BTreeMap<String, f64>>,
+    /// What the tiers and the machine said of themselves.
+    pub(crate) observed: Observed,
     /// The command line.
     pub(crate) command: Vec<String>,
     /// Whose clock said when an answer came: `kernel` or `process`.
@@ -124,7 +125,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
             cpus: aim.cpus.clone(),
             receive_clock: facts.receive_clock.to_owned(),
         },
-        observed: facts.observed,
+        observed: facts.observed.tiers,
         thresholds: Vec::new(),
         verdict: Verdict::default(),
         died_at_s: facts.died_ns.map(|ns| ns as f64 / 1e9 - warmup_s),
@@ -137,10 +138,13 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         host: host(),
         dns: facts.dns,
         wire: facts.wire,
+        machine: facts.observed.machine,
+        telemetry: facts.observed.telemetry,
     };
     run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
+    run.verdict.reasons.extend(facts.observed.notes);
     add_notes(&mut run, &tally.first_errors, tally.not_begun.as_ref(), facts.log_error.as_deref());
     run
 }
@@ -174,13 +178,6 @@ fn add_notes(
     not_begun: Option<&(u64, String)>,
     log_error: Option<&str>,
 ) {
-    let silent = run.observed.iter().filter(|(_, tier)| tier.is_empty()).map(|(name, _)| name.as_str());
-    let silent: Vec<&str> = silent.collect();
-    if !silent.is_empty() {
-        run.verdict
-            .reasons
-            .push(format!("no CPU time could be read from the metrics of: {}", silent.join(", ")));
-    }
     if run.wire.transport == "reqwest" {
         run.verdict.reasons.push("bytes are not known: reqwest does not count them".to_owned());
     }

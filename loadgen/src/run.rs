@@ -125,7 +125,7 @@ pub(crate) async fn carry_out(
     manner: Manner<'_>,
 ) -> Outcome<Run> {
     let window = plan.window();
-    let observer = Observer::start(aim.observe.clone());
+    let observer = Observer::start(aim.observe.clone(), aim.target_cpus.clone());
     let mut crew = Crew::start(plan, aim)?;
     let started_at = pace::wall_clock() + LEAD + plan.warmup();
     let mut watch = Watch {
@@ -204,7 +204,9 @@ impl Watch<'_, '_> {
                         crew.spares.give(interval.times);
                     }
                 }
-                () = until(origin), if self.meter.stage == Stage::Before => self.meter.begin(),
+                () = until(origin), if self.meter.stage == Stage::Before => {
+                    self.meter.begin(origin, plan.measured());
+                }
                 () = until(end), if self.meter.stage == Stage::During => self.meter.end(),
                 () = signals.asked(), if self.partial_ns.is_none() => {
                     self.partial_ns = Some(crew.clock.ns());
@@ -264,12 +266,12 @@ impl<'a> Meter<'a> {
         pace::process_cpu().saturating_sub(limits::cpu_of_threads(&self.aim.not_ours))
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self, origin: Instant, length: Duration) {
         self.stage = Stage::During;
         self.process_cpu = self.own_cpu();
         self.ticks = HostTicks::of(&self.aim.cpus);
         self.counters = Counters::read();
-        self.observer.begin();
+        self.observer.begin(origin, length);
     }
 
     fn end(&mut self) {

@@ -2,6 +2,8 @@
 //! requests, a pool of connections with a bounded backlog, and workers of a known service time that can freeze, die
 //! or be too few. The same every time; not compiled outside tests.
 
+mod telemetry;
+
 use crate::analyse::blocks::Blocks;
 use crate::analyse::{interval, steady, verdict};
 use crate::histogram::Distributions;
@@ -11,6 +13,7 @@ use crate::record::*;
 use crate::store::Record;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+pub(crate) use telemetry::telling;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000_000_000;
@@ -354,6 +357,8 @@ impl Scene {
             host: host(),
             dns: None,
             wire: Wire::default(),
+            machine: BTreeMap::new(),
+            telemetry: Telemetry::default(),
         };
         let rules = self.rules.iter().map(|rule| crate::analyse::threshold::Threshold::parse(rule).unwrap());
         run.thresholds = rules.map(|rule| rule.judge(&run)).collect();

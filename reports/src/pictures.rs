@@ -48,7 +48,7 @@ mod tests {
         let kept = std::env::var_os("GALLERY").map(PathBuf::from);
         let temporary = tempfile::tempdir().unwrap();
         let root = kept.as_deref().unwrap_or(temporary.path());
-        let scenes: [Scene; 10] = [
+        let scenes: [Scene; 11] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),
@@ -59,6 +59,7 @@ mod tests {
             ("overload", fixture::overload),
             ("ten-hours", fixture::ten_hours),
             ("empty", fixture::empty),
+            ("telling", fixture::telling),
         ];
         for (name, scene) in scenes {
             let paths = write(&root.join(name), &scene()).unwrap();

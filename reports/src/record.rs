@@ -2,12 +2,14 @@
 //! every number that is printed or drawn is in it, or follows from it and the histograms beside it.
 
 mod interaction;
+mod telemetry;
 mod timeline;
 
 use crate::outcome::{Counts, Errors};
 pub use interaction::{Interaction, Sessions};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+pub use telemetry::{Points, Telemetry};
 pub use timeline::{ArrivalStream, Bin, Steady, Timeline};
 
 /// The name and version of [`Run`]'s JSON.
@@ -97,6 +99,12 @@ pub struct Run {
     /// How requests went out.
     #[serde(default)]
     pub wire: Wire,
+    /// What the kernel said of the generator's machine over the measured part, by metric.
+    #[serde(default)]
+    pub machine: BTreeMap<String, f64>,
+    /// What tiers and machine said, in time.
+    #[serde(default)]
+    pub telemetry: Telemetry,
 }
 
 /// How requests went out: by what, and what was agreed on with the target.

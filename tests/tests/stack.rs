@@ -300,7 +300,31 @@ fn the_main_job_loads_the_reference_target_and_takes_it_down_again() {
     assert!(run["target"]["url"].as_str().unwrap().starts_with("http://www.foobar.com:"));
     for tier in ["proxy", "app", "db"] {
         assert!(run["observed"][tier]["cpu_share"].as_f64().is_some(), "{tier}: {}", run["observed"]);
+        let points = run["telemetry"]["tiers"][tier]["cpu_share"].as_array().unwrap();
+        let (first, last) = (&points[0], points.last().unwrap());
+        assert!(first[0].as_f64() < Some(0.5) && last[0].as_f64() >= Some(2.0), "{tier}: {points:?}");
+        assert!(first[1].is_null() && last[1].as_f64() >= Some(0.0), "{tier}: {points:?}");
     }
+    for (tier, metrics) in [
+        ("proxy", "rps response_ms connections"),
+        ("app", "rps response_ms workers workers_busy queue pool_waiting"),
+        (
+            "db",
+            "threads_running queries_per_s row_lock_wait_share buffer_pool_reads_per_s slow_queries_per_s",
+        ),
+    ] {
+        for metric in metrics.split(' ') {
+            assert!(run["observed"][tier][metric].is_number(), "{tier} {metric}: {}", run["observed"]);
+        }
+        // A page is one request for each tier, and at least one statement.
+        let rate = &run["observed"][tier][if tier == "db" { "queries_per_s" } else { "rps" }];
+        assert!(rate.as_f64() > Some(200.0) && rate.as_f64() < Some(1000.0), "{tier}: {rate}");
+    }
+    let machine = &run["machine"];
+    for metric in ["cpu_busy", "target_cpu_busy", "steal"] {
+        assert!((0.0..=1.0).contains(&machine[metric].as_f64().unwrap()), "{machine}");
+    }
+    assert!(run["telemetry"]["machine"]["cpu_busy"].as_array().is_some_and(|points| points.len() > 2));
     assert!(ended.err.contains("random products, one database read each"), "{}", ended.err);
     let cpus = |value: &Value| value.as_array().unwrap().len();
     assert!(cpus(&run["target"]["cpus"]) > 0 && cpus(&run["generator"]["cpus"]) > 0);

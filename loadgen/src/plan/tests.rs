@@ -100,8 +100,10 @@ fn connections_can_be_sent_elsewhere() {
 
 #[test]
 fn endpoints_have_names() {
-    assert!(observe("app=http://127.0.0.1:9100/metrics").is_ok());
-    for text in ["http://127.0.0.1/", "=http://h/", "app=", "app=ftp://h/"] {
+    for text in ["app=http://127.0.0.1:9100/metrics", "app=http://h/metrics#name=shop,image=a"] {
+        assert!(observe(text).is_ok(), "{text}");
+    }
+    for text in ["http://127.0.0.1/", "=http://h/", "app=", "app=ftp://h/", "app=http://h/#top"] {
         assert!(observe(text).is_err(), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 //! and the footer that says where the numbers come from. Nothing is drawn here.
 
 pub mod percentiles;
+mod tiers_in_time;
 pub mod timeline;
 
 use crate::chart::Tone;

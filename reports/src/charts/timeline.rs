@@ -1,7 +1,8 @@
-//! The run over time: what was offered, answered and failed above, how long it took below. From a record to a chart
+//! The run over time: what was offered, answered and failed above, how long it took below that, and what the tiers used of
+//! their CPUs where they said so. From a record to a chart
 //! model. Of more intervals than a picture can tell apart it shows the worst in each group, and says so.
 
-use super::{LEAST_MS, context, footer, headline, range_ms};
+use super::{LEAST_MS, context, footer, headline, range_ms, tiers_in_time};
 use crate::analyse::finding::finding;
 use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Series, Shape, Weight};
 use crate::number::{ms, rate, seconds};
@@ -34,7 +35,10 @@ pub fn chart(record: &Record) -> Chart {
         x: time_axis(end),
         bands: warm_up(run).into_iter().chain(drain(run, end)).collect(),
         marks: died(run),
-        panels: vec![rates(run, &columns), times(run, &columns)],
+        panels: [rates(run, &columns), times(run, &columns)]
+            .into_iter()
+            .chain(tiers_in_time::panel(run))
+            .collect(),
         footer: footer(run),
     }
 }

@@ -118,6 +118,14 @@ fn an_invalid_run_says_so_first() {
 }
 
 #[test]
+fn what_the_tiers_said_has_a_panel_of_its_own() {
+    let chart = chart(&fixture::telling());
+    let [.., used] = &chart.panels[..] else { panic!("panels") };
+    assert_eq!((chart.panels.len(), used.title.as_str()), (3, "CPUs in use by tier"));
+    assert_eq!(series(used, "proxy").unwrap().last().unwrap().0, 7.0, "as long as it said so");
+}
+
+#[test]
 fn whatever_the_record_holds_the_axes_are_axes() {
     let mut broken = fixture::single();
     broken.run.timeline.interval_s = f64::NAN;

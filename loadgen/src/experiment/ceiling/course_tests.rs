@@ -153,9 +153,10 @@ fn a_queue_of_fixed_services_ends_at_its_capacity() {
     }
 }
 
-/// Of random queues one search in ten may miss, and one in five of those with the longest memory.
+/// All in all nine searches in ten; of each queue, which is fewer searches, four in five.
 #[test]
 fn the_interval_covers_the_ceiling_of_a_random_queue() {
+    let mut all = 0;
     for (target, limit) in [
         (target(1, 0.001, true, false), 0.05),
         (target(1, 0.001, true, true), 0.05),
@@ -175,9 +176,11 @@ fn the_interval_covers_the_ceiling_of_a_random_queue() {
             covered += u32::from(from <= truth && truth <= to);
             bias += (rps / truth - 1.0) / 30.0;
         }
-        assert!(covered >= 27, "{target:?}: {covered} of 30 cover {truth}");
+        assert!(covered >= 24, "{target:?}: {covered} of 30 cover {truth}");
+        all += covered;
         assert!(bias.abs() < 0.01, "{target:?}: {bias} on average");
     }
+    assert!(all >= 108, "{all} of 120");
 }
 
 #[test]
