@@ -2,6 +2,7 @@
 //! functions over [`crate::record`] and [`crate::histogram`]; none reads a clock or a file.
 
 pub mod blocks;
+pub mod bottleneck;
 pub mod finding;
 pub mod interval;
 pub mod ledger;
@@ -10,3 +11,6 @@ pub mod steady;
 pub mod stream;
 pub mod threshold;
 pub mod verdict;
+
+#[cfg(test)]
+mod synthetic;
