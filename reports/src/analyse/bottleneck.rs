@@ -12,7 +12,7 @@ mod demand;
 mod facts;
 mod meter;
 mod unexplained;
-mod words;
+pub(super) mod words;
 
 use crate::ceiling::{Bound, Ceiling, Limit, LimitedBy, Resource};
 use demand::Basis;

@@ -4,12 +4,15 @@
 pub mod blocks;
 pub mod bottleneck;
 pub mod finding;
+pub mod forecast;
 pub mod interval;
 pub mod ledger;
+pub mod little;
 pub mod queueing;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
+pub mod usl;
 pub mod verdict;
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(super) fn tier(name: &str) -> String {
 }
 
 /// A resource with its size: `the app server's 4 workers`.
-pub(super) fn noun(resource: &Resource) -> String {
+pub(in crate::analyse) fn noun(resource: &Resource) -> String {
     let size = resource.capacity;
     let many = if size > 1.0 { "s" } else { "" };
     let whose = format!("{}'s", tier(&resource.tier));
