@@ -29,7 +29,7 @@ pub const SATURATED_LEAST: f64 = 0.85;
 const TIED_WITHIN: f64 = 1.1;
 /// An objective that cuts below this share of the capacity is not broken by the queue in front of it.
 const CUT_LEAST: f64 = 0.5;
-/// From this utilisation on a resource is the limit also where the demands at low load were higher than those at the
+/// From this utilisation on a CPU is the limit also where the demands at low load were higher than those at the
 /// ceiling, and predicted less than it gave.
 const FULL_LEAST: f64 = 0.95;
 /// A quota is used in bursts: one that cut its tier short in at least [`THROTTLED_LEAST`] of its periods is saturated from
@@ -38,8 +38,8 @@ const THROTTLED_SATURATED_LEAST: f64 = 0.7;
 const THROTTLED_LEAST: f64 = 0.25;
 
 /// The resources of the target by `found`'s loads, the one with the lowest predicted ceiling first; of `found` only the
-/// steps, the ceiling and the peak are read. `shared_cpus` is the number of CPUs that all tiers without a limit of their own
-/// share, 0 where it is not known: then the CPU of such a tier is no resource. A resource that is one tier's own has an
+/// steps, the ceiling and the peak are read. `shared_cpus` is the number of CPUs that the tiers share, 0 where it is not known:
+/// then the CPU of a tier without a limit of its own is no resource. Tiers with one take their part of what is shared too. A resource that is one tier's own has an
 /// empty `shared`. What a tier's CPU uses without any load is taken off its capacity before it is divided by the demand.
 pub fn resources(found: &Ceiling, shared_cpus: usize) -> Vec<Resource> {
     let mut resources: Vec<Resource> = Meter::all(&found.steps, shared_cpus)
@@ -123,6 +123,9 @@ fn target(facts: &Facts) -> Option<LimitedBy> {
 #[cfg(test)]
 #[path = "bottleneck/explain_tests.rs"]
 mod explain_tests;
+#[cfg(test)]
+#[path = "bottleneck/property_tests.rs"]
+mod property_tests;
 #[cfg(test)]
 #[path = "bottleneck/tests.rs"]
 mod tests;

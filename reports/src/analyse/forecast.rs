@@ -198,7 +198,9 @@ mod tests {
     #[test]
     fn servers_and_the_next_wall() {
         let app = || resource("app", "workers", 1_000.0);
-        let table: [(Vec<Resource>, f64, Option<[u32; 2]>, &str, Option<f64>); 12] = [
+        /// Resources, the wanted rate, and the servers and the wall of the forecast.
+        type Row = (Vec<Resource>, f64, Option<[u32; 2]>, &'static str, Option<f64>);
+        let table: [Row; 12] = [
             (
                 vec![app(), resource("db", "cpu", 4_000.0)],
                 900.0,

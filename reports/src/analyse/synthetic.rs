@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// How long requests are at most in an overloaded target, in seconds.
 const PATIENCE_S: f64 = 2.0;
+/// A rate at which nothing waits.
+const ALONE: f64 = 1e-9;
 /// The loads of a search, as shares of what the system gives at most.
 const LOADS: [f64; 20] = [
     0.03, 0.06, 0.12, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.94, 0.97, 1.0, 1.02, 1.05, 1.2, 1.35,
@@ -75,6 +77,13 @@ impl System {
     /// The most requests per second that it serves.
     pub(crate) fn capacity(&self) -> f64 {
         bisect(|rate| self.carries(rate))
+    }
+
+    /// What the workers and the connections would serve if nobody waited behind them.
+    pub(crate) fn slots_capacity(&self) -> f64 {
+        let workers = self.workers.map(|(workers, _)| workers / self.held_s(ALONE));
+        let pool = self.pool.map(|pool| pool / self.behind_s(ALONE));
+        workers.into_iter().chain(pool).fold(f64::INFINITY, f64::min)
     }
 
     /// The highest rate at which the objective holds.
@@ -158,8 +167,9 @@ impl System {
     /// Whether every queue is finite at `rate`.
     fn carries(&self, rate: f64) -> bool {
         let stations = self.stations().into_iter().all(|(_, demand, idle, size)| idle + rate * demand < size);
-        let workers = self.workers.is_none_or(|(workers, _)| rate * self.held_s(rate) < workers);
-        stations && workers && self.pool.is_none_or(|pool| rate * self.behind_s(rate) < pool)
+        // In a target that is full the queue is in front of the workers, and few wait behind them.
+        let workers = self.workers.is_none_or(|(workers, _)| rate * self.held_s(ALONE) < workers);
+        stations && workers && self.pool.is_none_or(|pool| rate * self.behind_s(ALONE) < pool)
     }
 
     /// What requests queue for, besides workers and connections: tier, demand, use at no load, size.
@@ -188,7 +198,7 @@ impl System {
 
     fn held_s(&self, rate: f64) -> f64 {
         let behind = self.behind_s(rate);
-        let for_a_connection = self.pool.map_or(0.0, |pool| wait(rate, behind, 0.0, pool));
+        let for_a_connection = self.pool.map_or(0.0, |pool| wait(rate, self.behind_s(ALONE), 0.0, pool));
         self.workers.map_or(0.0, |(_, own)| own)
             + behind
             + for_a_connection
@@ -196,7 +206,7 @@ impl System {
     }
 
     fn for_a_worker_s(&self, rate: f64) -> f64 {
-        self.workers.map_or(0.0, |(workers, _)| wait(rate, self.held_s(rate), 0.0, workers))
+        self.workers.map_or(0.0, |(workers, _)| wait(rate, self.held_s(ALONE), 0.0, workers))
     }
 
     fn response_s(&self, rate: f64) -> f64 {
@@ -205,7 +215,7 @@ impl System {
 
     /// Twice what a request takes alone, and 4.6 times its wait, which is exponential.
     fn p99_s(&self, rate: f64) -> f64 {
-        2.0 * self.response_s(1e-9) + 4.6 * (self.response_s(rate) - self.response_s(1e-9))
+        2.0 * self.response_s(ALONE) + 4.6 * (self.response_s(rate) - self.response_s(ALONE))
     }
 }
 

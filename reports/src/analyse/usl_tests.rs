@@ -116,7 +116,8 @@ fn what_is_too_little_is_said() {
     let law = |n: f64| gunther(1_000.0, 0.1, 0.001, n);
     let good = steps(&AT[..6], law);
     assert!(usl(&good, 1).is_ok());
-    let spoilt: [(&str, fn(&mut Step)); 6] = [
+    type Spoil = fn(&mut Step);
+    let spoilt: [(&str, Spoil); 6] = [
         ("growing", |step| step.stationary = false),
         ("invalid", |step| step.valid = false),
         ("no answers", |step| step.ok_rps = 0.0),

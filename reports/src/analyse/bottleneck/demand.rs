@@ -110,6 +110,17 @@ impl Basis {
         counted.filter_map(alone).fold([whole, whole], |[low, high], one| [low.min(one), high.max(one)])
     }
 
+    /// The demand at the upper half of the loads over that at the lower half: 1 of what a request takes alone, more of what it
+    /// waits for too.
+    pub(super) fn growth(&self) -> f64 {
+        let (lower, upper) = self.readings.split_at(self.readings.len() / 2);
+        let ratio = |readings: &[Reading]| {
+            let sum = |of: fn(&Reading) -> f64| readings.iter().map(of).sum::<f64>();
+            sum(|r| r.seconds * r.busy) / sum(|r| r.seconds * r.rate)
+        };
+        if lower.is_empty() { 1.0 } else { ratio(upper) / ratio(lower) }
+    }
+
     /// How many loads, and the lowest and the highest, in requests per second.
     pub(super) fn loads(&self) -> (usize, f64, f64) {
         let offered = |reading: Option<&Reading>| reading.map_or(0.0, |reading| reading.offered);

@@ -14,6 +14,8 @@ const NEAR: f64 = 0.1;
 const NEAREST_MOST: f64 = 1.5;
 /// Loads with this share of the peak goodput are at the peak.
 const AT_PEAK_LEAST: f64 = 0.95;
+/// A request's own demand grows by no more than this from the lower to the upper half of the low loads.
+const GROWTH_MOST: f64 = 1.2;
 /// More than this of a capacity is no utilisation: one of the two numbers is wrong.
 const UTILISATION_MOST: f64 = 1.15;
 
@@ -80,12 +82,18 @@ impl<'a> Facts<'a> {
         let Some(ceiling) = usable(self.found.ceiling_rps) else { return false };
         let level = self.level(resource);
         let bursts = self.throttled(resource) >= THROTTLED_LEAST && level >= THROTTLED_SATURATED_LEAST;
-        // What requests hold is held for longer where they queue: it predicts only from loads that are low.
-        let known = is_cpu(resource) || self.basis(resource).is_some_and(|basis| basis.low);
+        let known = is_cpu(resource) || self.is_held_alike(resource);
         let ratio = self.reached / resource.predicted_rps;
         let close = (EXPLAINED_LEAST..=1.0 / EXPLAINED_LEAST).contains(&ratio);
-        let fits = close && (level >= SATURATED_LEAST || bursts) || ratio > 1.0 && level >= FULL_LEAST;
+        let fits = close && (level >= SATURATED_LEAST || bursts)
+            || is_cpu(resource) && ratio > 1.0 && level >= FULL_LEAST;
         known && fits && ceiling >= CUT_LEAST * resource.predicted_rps
+    }
+
+    /// Whether the demand of slots is a request's own: they are held for longer where requests queue behind them. So it has to
+    /// come from loads that are low, and to be the same at all of them.
+    pub(super) fn is_held_alike(&self, resource: &Resource) -> bool {
+        self.basis(resource).is_some_and(|basis| basis.low && basis.growth() <= GROWTH_MOST)
     }
 
     /// Of a ceiling below all loads there is no prediction; a CPU without idle time is the limit all the same. Workers and

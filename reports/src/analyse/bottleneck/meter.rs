@@ -54,8 +54,10 @@ impl Meter {
             own(Kind::Pool, &["pool"]);
         }
         let sharing: Vec<String> = tiers.into_iter().filter(|tier| shares(steps, tier)).cloned().collect();
-        let unlimited = |tier: &String| typical(steps, tier, "cpu_limit").is_none();
-        if shared_cpus > 0 && sharing.iter().any(unlimited) {
+        // Limits that add up to less than there is keep each tier from the others' CPUs.
+        let limits: Option<f64> = sharing.iter().map(|tier| typical(steps, tier, "cpu_limit")).sum();
+        let crowded = limits.is_none_or(|limits| limits > shared_cpus as f64);
+        if shared_cpus > 0 && !sharing.is_empty() && crowded {
             let kind = Kind::SharedCpu(sharing);
             meters.push(Self { tier: String::new(), kind, capacity: shared_cpus as f64 });
         }

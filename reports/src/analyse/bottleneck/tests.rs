@@ -136,7 +136,8 @@ fn the_loads_of_a_demand() {
         search(rates.iter().map(|rps| load(*rps, "app", &[("workers_busy", rps * 0.002)])).collect())
     };
     // The ceiling is 1,000: loads up to 600 are low, and otherwise the lowest few that are about as low as the lowest.
-    let table: [(&[f64], (usize, f64, f64), bool); 6] = [
+    type Loads = (usize, f64, f64);
+    let table: [(&[f64], Loads, bool); 6] = [
         (&[100.0, 600.0, 700.0, 1_000.0], (2, 100.0, 600.0), true),
         (&[600.0, 700.0, 1_000.0, 1_100.0], (3, 600.0, 1_000.0), false),
         (&[100.0, 700.0, 1_000.0], (1, 100.0, 100.0), true),
@@ -175,4 +176,22 @@ fn a_line_that_is_none_is_a_ratio() {
     assert_eq!(of(&[0.11, 0.21, 0.31]).demand(false).idle, 0.0);
     // All of the capacity is in use without a load: no rate is left.
     assert_eq!(line.ceiling(0.01), None);
+}
+
+#[test]
+fn what_is_held_for_longer_at_higher_loads_is_waiting() {
+    let growth = |held: &[f64]| {
+        let steps = held
+            .iter()
+            .zip([100.0, 200.0, 300.0, 400.0])
+            .map(|(seconds, rps)| load(rps, "app", &[("workers_busy", rps * seconds)]));
+        Basis::of(&search(steps.collect()), |step| meter::metric(step, "app", "workers_busy"))
+            .unwrap()
+            .growth()
+    };
+    let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-9, "{got} {want}");
+    close(growth(&[0.002, 0.002, 0.002, 0.002]), 1.0);
+    close(growth(&[0.002, 0.002, 0.003, 0.003]), 1.5);
+    // A single load grows by nothing.
+    close(growth(&[0.002]), 1.0);
 }

@@ -92,7 +92,10 @@ fn distance(facts: &Facts, resource: &Resource) -> String {
         _ if facts.level(resource) < SATURATED_LEAST => {
             ", which fits, but it is not in use enough".to_owned()
         }
-        _ => ", which fits, but the objective fails far below it, or no load was low".to_owned(),
+        _ if !is_cpu(resource) && !facts.is_held_alike(resource) => {
+            ", which fits, but each is held for longer at higher loads: requests wait in them for something else".to_owned()
+        }
+        _ => ", which fits, but the objective fails far below it".to_owned(),
     };
     format!("{}: {used}, {predicted}{compared}", noun(resource))
 }
@@ -116,7 +119,7 @@ fn symptom(facts: &Facts, resource: &Resource) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{} fill up, but with waiting: each is held for {} per request in place of {}",
+        "{}: full of requests that wait for something else; each is held for {} per request in place of {}",
         noun(resource),
         ms(demand * 1e3),
         ms(resource.demand_s * 1e3)

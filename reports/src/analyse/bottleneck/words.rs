@@ -60,9 +60,10 @@ pub(super) fn list(names: &[String]) -> String {
 pub(super) fn target(facts: &Facts, cause: &Resource, others: &[&Resource]) -> Vec<String> {
     let level = cause.utilisation.unwrap_or_else(|| facts.level(cause));
     let mut evidence = vec![format!(
-        "{}: {}, {} busy, {} per request; predicted {}",
+        "{}: {}{}, {} busy, {} per request; predicted {}",
         headline(facts.found),
         noun(cause),
+        largest(cause),
         percent(level),
         ms(cause.demand_s * 1e3),
         rate(cause.predicted_rps)
@@ -96,6 +97,12 @@ pub(super) fn source(facts: &Facts, resource: &Resource) -> Option<String> {
         rate(low),
         rate(high)
     ))
+}
+
+/// Who uses most of what is shared.
+fn largest(resource: &Resource) -> String {
+    let part = resource.shared.get(&resource.tier).filter(|_| resource.shared.len() > 1);
+    part.map_or_else(String::new, |part| format!(" ({} {})", percent(*part), tier(&resource.tier)))
 }
 
 fn parts(resource: &Resource) -> Option<String> {
