@@ -1,3 +1,5 @@
+//! The scalability law against points that are made from known parameters, without and with noise, and against its own edges.
+
 use super::*;
 use crate::analyse::synthetic::normal;
 use proptest::prelude::*;
@@ -67,6 +69,23 @@ fn what_the_law_forbids_is_at_its_edge() {
     let flat = usl(&steps(&AT, |n| 100.0 * n.powf(0.6)), 1).unwrap();
     assert!(flat.sigma > 0.0 && flat.kappa == 0.0 && flat.peak_n.is_none(), "{flat:?}");
     assert!(flat.r2 < 1.0 && flat.r2 > 0.8);
+}
+
+#[test]
+fn no_law_nearby_is_closer() {
+    let mut random = SplitMix::new(11);
+    let noisy = AT.map(|n| [n, gunther(1_000.0, 0.08, 0.002, n) * (1.0 + 0.2 * normal(&mut random))]);
+    let law = fit::fit(&noisy).unwrap();
+    let squares = |lambda: f64, sigma: f64, kappa: f64| -> f64 {
+        noisy.iter().map(|[n, x]| (gunther(lambda, sigma, kappa, *n) / x - 1.0).powi(2)).sum()
+    };
+    let (lambda, sigma, kappa) = (law.lambda(), law.sigma(), law.kappa());
+    let least = squares(lambda, sigma, kappa);
+    for share in [0.99, 1.01] {
+        assert!(squares(lambda * share, sigma, kappa) > least);
+        assert!(squares(lambda, sigma * share, kappa) > least);
+        assert!(squares(lambda, sigma, kappa * share) > least);
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Verdicts on searches of known targets: each limit in turn, the traps, and what is too little to tell.
+
 use super::*;
 use crate::analyse::synthetic::{Cpu, System};
 use crate::ceiling::SelfCheck;

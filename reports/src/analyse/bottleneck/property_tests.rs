@@ -1,3 +1,5 @@
+//! What holds of every search: of targets made at random, and of records that nothing can be said of.
+
 use super::*;
 use crate::analyse::synthetic::System;
 use crate::ceiling::Step;

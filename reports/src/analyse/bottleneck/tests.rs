@@ -1,3 +1,5 @@
+//! Resources and their demands, against known targets and single loads.
+
 use super::*;
 use crate::analyse::synthetic::System;
 use crate::ceiling::Step;
