@@ -2,14 +2,21 @@
 //! functions over [`crate::record`] and [`crate::histogram`]; none reads a clock or a file.
 
 pub mod blocks;
+pub mod bottleneck;
 pub mod capacity;
 pub mod conclude;
 pub mod finding;
+pub mod forecast;
 pub mod interval;
 pub mod ledger;
+pub mod little;
 pub mod objective;
 pub mod queueing;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
+pub mod usl;
 pub mod verdict;
+
+#[cfg(test)]
+mod synthetic;

@@ -1,0 +1,145 @@
+//! The evidence in words: from a verdict and the facts to its sentences, the verdict itself first. It judges nothing.
+
+use super::facts::Facts;
+use super::facts::usable;
+use super::{EXPLAINED_LEAST, THROTTLED_LEAST};
+use crate::ceiling::{Bound, Ceiling, Resource};
+use crate::number::{counted, ms, percent, rate};
+
+/// Where the ceiling is, in words.
+pub(super) fn headline(found: &Ceiling) -> String {
+    let figure = |rps: f64| format!("{} requests/s", rate(rps));
+    match (found.bound, usable(found.ceiling_rps)) {
+        (Bound::Exact, Some(rps)) => figure(rps),
+        (Bound::AtLeast, Some(rps)) => format!("at least {}", figure(rps)),
+        (Bound::Below, _) => match super::facts::lowest(found) {
+            Some(step) => format!("below {}", figure(step.offered_rps)),
+            None => "no load".to_owned(),
+        },
+        (_, None) => "no ceiling".to_owned(),
+    }
+}
+
+/// A tier by its role.
+pub(super) fn tier(name: &str) -> String {
+    match name {
+        "db" => "the database".to_owned(),
+        "app" => "the app server".to_owned(),
+        "proxy" => "the proxy".to_owned(),
+        "dns" => "the name server".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A resource with its size: `the app server's 4 workers`.
+pub(in crate::analyse) fn noun(resource: &Resource) -> String {
+    let size = resource.capacity;
+    let many = if size > 1.0 { "s" } else { "" };
+    let whose = format!("{}'s", tier(&resource.tier));
+    match resource.resource.as_str() {
+        "cpu" if resource.shared.is_empty() && size == 1.0 => format!("{whose} CPU"),
+        "cpu" if resource.shared.is_empty() => format!("{whose} {} CPU{many}", rate(size)),
+        "cpu" if size == 1.0 => "the CPU that the tiers share".to_owned(),
+        "cpu" => format!("the {} CPUs that the tiers share", rate(size)),
+        "workers" => format!("{whose} {} worker{many}", rate(size)),
+        "pool" => format!("{whose} pool of {}", counted(size.round().max(0.0) as u64, "connection")),
+        other => format!("{whose} {} {other}", rate(size)),
+    }
+}
+
+/// `a, b and c`.
+pub(super) fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The evidence against `cause`, with `others` whose predictions are as close.
+pub(super) fn target(facts: &Facts, cause: &Resource, others: &[&Resource]) -> Vec<String> {
+    let level = cause.utilisation.unwrap_or_else(|| facts.level(cause));
+    let mut evidence = vec![format!(
+        "{}: {}{}, {} busy, {} per request; predicted {}",
+        headline(facts.found),
+        noun(cause),
+        largest(cause),
+        percent(level),
+        ms(cause.demand_s * 1e3),
+        rate(cause.predicted_rps)
+    )];
+    evidence.extend(parts(cause));
+    evidence.extend(others.iter().map(|other| {
+        let busy = percent(facts.level(other));
+        format!("{} would end at {} too, and {busy} of it is used", noun(other), rate(other.predicted_rps))
+    }));
+    evidence.extend(throttling(facts, cause));
+    evidence.extend(where_the_objective_cuts(facts, cause));
+    evidence.extend(more_than_predicted(facts, cause));
+    evidence.extend(source(facts, cause));
+    let next = facts.resources.iter().find(|other| *other != cause && !others.contains(other));
+    evidence.extend(next.map(|next| format!("next: {}, predicted {}", noun(next), rate(next.predicted_rps))));
+    evidence
+}
+
+/// Which loads a demand comes from.
+pub(super) fn source(facts: &Facts, resource: &Resource) -> Option<String> {
+    let basis = facts.basis(resource)?;
+    let (count, from, to) = basis.loads();
+    let loads = match count {
+        1 => format!("one load, {} requests/s", rate(to)),
+        n => format!("{n} loads of {} to {} requests/s", rate(from), rate(to)),
+    };
+    let [low, high] = resource.predicted_range;
+    let caution = if basis.low { "" } else { ", the lowest there are: too near the ceiling to predict it" };
+    Some(format!(
+        "the time per request is from {loads}{caution}; alone they predict {} to {}",
+        rate(low),
+        rate(high)
+    ))
+}
+
+/// Who uses most of what is shared.
+fn largest(resource: &Resource) -> String {
+    let part = resource.shared.get(&resource.tier).filter(|_| resource.shared.len() > 1);
+    part.map_or_else(String::new, |part| format!(" ({} {})", percent(*part), tier(&resource.tier)))
+}
+
+fn parts(resource: &Resource) -> Option<String> {
+    let mut parts: Vec<(&String, f64)> = resource.shared.iter().map(|(tier, part)| (tier, *part)).collect();
+    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut named: Vec<String> =
+        parts.iter().map(|(name, part)| format!("{} {}", tier(name), percent(*part))).collect();
+    let rest = 1.0 - parts.iter().map(|(_, part)| part).sum::<f64>();
+    if rest >= 0.05 {
+        named.push(format!("what is none of theirs {}", percent(rest)));
+    }
+    (!parts.is_empty()).then(|| format!("of its time per request, {}", list(&named)))
+}
+
+fn throttling(facts: &Facts, cause: &Resource) -> Option<String> {
+    let throttled = facts.throttled(cause);
+    let often = throttled >= THROTTLED_LEAST;
+    often.then(|| format!("its quota cut it short in {} of the periods", percent(throttled)))
+}
+
+/// Where queueing breaks the objective well before the resource is in use all the time.
+fn where_the_objective_cuts(facts: &Facts, cause: &Resource) -> Option<String> {
+    let ceiling = usable(facts.found.ceiling_rps)?;
+    (ceiling < EXPLAINED_LEAST * cause.predicted_rps).then(|| {
+        format!(
+            "the objective cuts at {} of what it gives: requests queue before it is in use all the time; the peak \
+             goodput is {}",
+            percent(ceiling / cause.predicted_rps),
+            rate(facts.reached)
+        )
+    })
+}
+
+fn more_than_predicted(facts: &Facts, cause: &Resource) -> Option<String> {
+    let demand = facts.demand_at_peak(cause)?;
+    (facts.reached > cause.predicted_rps / EXPLAINED_LEAST && demand < cause.demand_s).then(|| {
+        let (there, low) = (ms(demand * 1e3), ms(cause.demand_s * 1e3));
+        format!("it gave more than predicted: {there} per request at the peak, {low} at low load")
+    })
+}
