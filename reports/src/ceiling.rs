@@ -219,7 +219,7 @@ pub struct Window {
 pub struct Resource {
     /// The tier, and where several share it, the one that uses most of it.
     pub tier: String,
-    /// All tiers that share it, with each one's part of the demand, 0 to 1.
+    /// Where several tiers share it, each one's part of the demand, 0 to 1; else empty.
     pub shared: BTreeMap<String, f64>,
     /// `cpu`, `workers`, `pool` or `connections`.
     pub resource: String,
@@ -227,7 +227,7 @@ pub struct Resource {
     pub capacity: f64,
     /// Busy seconds per correct answer at low load.
     pub demand_s: f64,
-    /// Capacity / demand, in requests per second.
+    /// Capacity, less what a CPU is busy with at no load, over demand: in requests per second.
     pub predicted_rps: f64,
     /// Its range over the low loads.
     pub predicted_range: [f64; 2],

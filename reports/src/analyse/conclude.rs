@@ -4,11 +4,14 @@
 
 use super::capacity::{estimate, excess, rises};
 use super::objective::Objective;
+use super::{bottleneck, forecast, little, usl};
 use crate::ceiling::{Bound, Ceiling, Phase, Step};
 use crate::number::{rate, seconds};
 
 /// An overload is at least this many times the ceiling.
 const OVERLOAD: f64 = 1.4;
+/// What a forecast is for, unless it was said, relative to the ceiling.
+const WANTED: f64 = 2.0;
 /// A load that fails at a rate so much lower than one that held before says that the target has changed.
 const CHANGED: f64 = 1.08;
 /// A load that breaks the objective by this factor has not done so by chance.
@@ -26,11 +29,24 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.ci95 = known.ci95;
     found.peak_goodput_rps = found.steps.iter().map(|step| step.ok_rps).reduce(f64::max);
     found.overload_goodput_rps = overload(found);
-    found.verdict.reasons.clear();
+    found.resources = bottleneck::resources(found, found.target.cpus.len());
+    found.predicted_rps = bottleneck::predicted_rps(&found.resources);
+    found.limited_by = bottleneck::explain(found, &found.resources);
+    found.audits = little::audits(&found.steps);
+    let usl = usl::usl(&found.steps, found.seed);
+    let wanted_rps = found.wanted_rps.or(found.ceiling_rps.map(|rps| WANTED * rps));
+    found.forecast = wanted_rps.and_then(|rps| forecast::forecast(found, &found.resources, rps));
     let faults = faults(found, &objective);
     found.verdict.valid = faults.is_empty();
     found.verdict.reasons = faults;
     found.verdict.reasons.extend(found.cut.iter().cloned());
+    found.usl = match usl {
+        Ok(usl) => Some(usl),
+        Err(why) => {
+            found.verdict.reasons.push(why);
+            None
+        }
+    };
     Ok(())
 }
 

@@ -1,5 +1,4 @@
-//! Little's law as an audit: in each tier, and at the client, the number of requests in it has to be their rate times their
-//! mean time in it (Little, "A proof for the queuing formula L = λW", 1961). The three come from different counters, so what
+//! Little's law as an audit: in each tier the number of requests in it has to be their rate times their mean time in it (Little, "A proof for the queuing formula L = λW", 1961). The three come from different counters, so what
 //! does not agree is counted wrongly by one of them. Over steady loads only; it corrects nothing.
 
 use crate::ceiling::{Audit, Step};
@@ -12,18 +11,11 @@ const REQUESTS_LEAST: f64 = 20.0;
 /// nor does a tier that is almost always empty.
 const IN_FLIGHT_LEAST: f64 = 0.05;
 
-/// The name of the audit of what the client itself saw.
-pub const CLIENT: &str = "client";
-
-/// One audit of the client and one of each tier that exports what it takes, over the steady loads of `steps` that can be
-/// judged; the client's first, the tiers by name.
+/// One audit of each tier that exports what it takes, over the steady loads of `steps` that can be judged, by name.
 pub fn audits(steps: &[Step]) -> Vec<Audit> {
     let steady: Vec<&Step> = steps.iter().filter(|step| step.stationary && step.valid).collect();
     let tiers: BTreeSet<&str> =
         steady.iter().flat_map(|step| step.observed.keys()).map(String::as_str).collect();
-    let client = audit(CLIENT, &steady, |step| {
-        Some([step.in_flight, step.planned as f64 / step.duration_s, step.mean_ms?])
-    });
     let tiers = tiers.into_iter().filter_map(|tier| {
         audit(tier, &steady, |step| {
             let metrics = step.observed.get(tier)?;
@@ -31,7 +23,7 @@ pub fn audits(steps: &[Step]) -> Vec<Audit> {
             Some([metric("in_flight")?, metric("rps")?, metric("response_ms")?])
         })
     });
-    client.into_iter().chain(tiers).collect()
+    tiers.collect()
 }
 
 /// The audit of `tier` by what `read` gives of a load: requests in it, their rate, and their mean time in milliseconds.
@@ -93,18 +85,14 @@ mod tests {
         ];
         for (in_flight, rps, ms, agrees) in table {
             let found = audits(&[step(in_flight, rps, ms)]);
-            assert_eq!(
-                found[0],
-                Audit { tier: CLIENT.into(), in_flight: 2.0, expected: 2.0, agrees: Some(true) }
-            );
-            assert_eq!((found[1].tier.as_str(), found[1].agrees), ("app", agrees), "{in_flight} {rps} {ms}");
+            assert_eq!((found[0].tier.as_str(), found[0].agrees), ("app", agrees), "{in_flight} {rps} {ms}");
         }
     }
 
     #[test]
     fn loads_are_weighted_by_their_lengths() {
         let long = Step { duration_s: 15.0, ..step(3.0, 100.0, 30.0) };
-        let found = &audits(&[step(1.0, 100.0, 10.0), long])[1];
+        let found = &audits(&[step(1.0, 100.0, 10.0), long])[0];
         assert!((found.in_flight - 2.5).abs() < 1e-12 && (found.expected - 2.5).abs() < 1e-12, "{found:?}");
     }
 
@@ -117,13 +105,13 @@ mod tests {
         let nonsense = [f64::NAN, f64::INFINITY, -1.0].map(|value| step(value, 100.0, 10.0));
         let steps: Vec<Step> =
             [step(1.0, 100.0, 10.0), growing, invalid, timeless].into_iter().chain(nonsense).collect();
-        assert_eq!(audits(&steps)[1].agrees, Some(true));
+        assert_eq!(audits(&steps)[0].agrees, Some(true));
         assert_eq!(audits(&steps[1..4]), []);
         assert_eq!(audits(&[]), []);
         // An endpoint that is gone for a while, and one that never said what it takes.
         let mut silent = step(1.0, 100.0, 10.0);
         silent.observed.get_mut("app").unwrap().remove("rps");
-        assert_eq!(audits(std::slice::from_ref(&silent)).len(), 1);
-        assert_eq!(audits(&[silent, step(1.0, 100.0, 10.0)])[1].agrees, Some(true));
+        assert_eq!(audits(std::slice::from_ref(&silent)), []);
+        assert_eq!(audits(&[silent, step(1.0, 100.0, 10.0)])[0].agrees, Some(true));
     }
 }

@@ -138,7 +138,7 @@ impl Hunt<'_> {
             reasons,
             windows,
             observed: run.observed.clone(),
-            machine: std::collections::BTreeMap::new(),
+            machine: run.machine.clone(),
         };
         Ok((step, run))
     }
