@@ -66,7 +66,7 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
         return faults;
     }
     if !found.steps.iter().any(|step| step.valid) {
-        let why = found.steps.iter().flat_map(|step| step.reasons.last()).next();
+        let why = found.steps.iter().flat_map(|step| step.reasons.first()).next();
         faults.push(format!("no load was valid: {}", why.map_or("", String::as_str)));
         return faults;
     }
@@ -85,7 +85,7 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
         faults.push(format!(
             "{}/s could not be offered: {}",
             rate(step.offered_rps),
-            step.reasons.last().map_or("", String::as_str)
+            step.reasons.first().map_or("", String::as_str)
         ));
     }
     if found.partial {
