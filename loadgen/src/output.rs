@@ -9,7 +9,7 @@ use crate::run::Manner;
 use crate::{pace, record, show};
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
-use reports::{exports, pictures};
+use reports::{exports, html, pictures};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -213,6 +213,8 @@ impl Output {
         if self.pictures {
             let pictures = pictures::write(dir, &record).map_err(lost)?;
             lines.extend(pictures.iter().map(|picture| format!("picture     {}", picture.display())));
+            let report = html::write(dir, &record).map_err(lost)?;
+            lines.push(format!("report      {}", report.display()));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use clap::Command;
 use clap_complete::Shell;
 use reports::record::Run;
 use reports::terminal::{printable, printable_json};
-use reports::{exports, junit, pictures, store, text};
+use reports::{exports, html, junit, pictures, store, text};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -125,11 +125,13 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;
+    let report = html::write(dir, &record).map_err(Failure::usage)?;
     if let Some(file) = json_file {
         json(&record.run, file)?;
     }
-    let lines: Vec<String> =
+    let mut lines: Vec<String> =
         drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
+    lines.push(format!("report      {}", report.display()));
     summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
     Ok(Exit::Passed)
 }
