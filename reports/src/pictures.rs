@@ -61,7 +61,15 @@ mod tests {
             ("empty", fixture::empty),
         ];
         for (name, scene) in scenes {
-            let paths = write(&root.join(name), &scene()).unwrap();
+            let record = scene();
+            if kept.is_some() {
+                fs::create_dir_all(root.join(name)).unwrap();
+                for (file, chart) in OF_A_RUN {
+                    let svg = draw::svg(&chart(&record));
+                    fs::write(root.join(name).join(file).with_extension("svg"), svg).unwrap();
+                }
+            }
+            let paths = write(&root.join(name), &record).unwrap();
             assert_eq!(paths.len(), 2);
             for path in paths {
                 let (size, share) = inked(&path);
