@@ -32,7 +32,19 @@ pub fn png(chart: &Chart, path: &Path) -> Result<(), String> {
 
 /// The same as an SVG element, for a document of its own or inside HTML. It has no width, and fills what it stands in.
 pub fn svg(chart: &Chart) -> String {
-    let mut canvas = Svg::new(SIZE, &chart.title, &chart.subtitle);
+    described(chart, chart)
+}
+
+/// As [`svg`], for a document that has the title, the subtitle and the footer around it: only a screen reader finds the first
+/// two here.
+pub fn svg_alone(chart: &Chart) -> String {
+    let bare = Chart { title: String::new(), subtitle: String::new(), footer: Vec::new(), ..chart.clone() };
+    described(&bare, chart)
+}
+
+/// `chart` with the words of `whole`.
+fn described(chart: &Chart, whole: &Chart) -> String {
+    let mut canvas = Svg::new(SIZE, &whole.title, &whole.subtitle);
     // Writing into memory does not fail, and the type comes with the program; if it did, the picture would say so.
     let drawn = fonts_registered().and_then(|()| page::draw(&mut canvas, chart));
     canvas.finish(drawn.err().as_deref())

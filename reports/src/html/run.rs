@@ -28,7 +28,7 @@ pub(super) fn page(record: &Record) -> Page {
         sections.push(Section { id: "scenario", title: "Scenario", body: scenario(run) });
     }
     sections.extend([
-        Section { id: "time", title: "Over time", body: intervals(run) },
+        Section { id: "time", title: "Intervals", body: intervals(run) },
         Section { id: "measured", title: "How it was measured", body: measured(run) },
         Section { id: "data", title: "Raw data", body: data() },
     ]);
@@ -101,13 +101,13 @@ fn flagged(good: bool) -> Tone {
 
 fn pictures(record: &Record) -> Markup {
     html! {
-        (picture("timeline", &timeline::chart(record)))
-        (picture("percentiles", &percentiles::chart(record)))
+        (picture("timeline", "Over time", &timeline::chart(record)))
+        (picture("percentiles", "Percentiles", &percentiles::chart(record)))
     }
 }
 
 fn figures(run: &Run) -> Markup {
-    html! { (times(run)) (ledger(run)) (statuses(run)) (tiers(run)) }
+    html! { (times(run)) div.beside { (ledger(run)) (rates(run)) (statuses(run)) (tiers(run)) } }
 }
 
 fn times(run: &Run) -> Markup {
@@ -149,7 +149,7 @@ fn times(run: &Run) -> Markup {
     }
 }
 
-fn ledger(run: &Run) -> Markup {
+fn ledger(run: &Run) -> Table {
     let share = |n: u64| if run.planned > 0 { Some(n as f64 / run.planned as f64) } else { None };
     let row = |(name, n): (String, u64)| vec![Cell::Text(name), Cell::count(n), Cell::share(share(n))];
     let errors = run.errors.named().map(|(kind, n)| (format!("error: {kind}"), n));
@@ -157,14 +157,17 @@ fn ledger(run: &Run) -> Markup {
         vec![("planned".to_owned(), run.planned), ("sent".to_owned(), run.sent), ("ok".to_owned(), run.ok)];
     rows.extend(errors.into_iter().filter(|(_, n)| *n > 0));
     rows.extend([("dropped".to_owned(), run.dropped), ("unfinished".to_owned(), run.unfinished)]);
-    let table = Table {
+    Table {
         id: "ledger",
-        caption: "Requests: planned = ok + errors + dropped + unfinished".into(),
+        caption: "Requests".into(),
         columns: vec![("Outcome", ""), ("Requests", ""), ("Share", "")],
         rows: rows.into_iter().map(row).collect(),
         sortable: false,
-    };
-    let rates = Table {
+    }
+}
+
+fn rates(run: &Run) -> Table {
+    Table {
         id: "rates",
         caption: "Rates over the measured part".into(),
         columns: vec![("What", ""), ("Rate", "requests/s")],
@@ -172,8 +175,7 @@ fn ledger(run: &Run) -> Markup {
             .map(|(name, value)| vec![Cell::text(name), Cell::rate(value)])
             .into(),
         sortable: false,
-    };
-    html! { (table) (rates) }
+    }
 }
 
 fn statuses(run: &Run) -> Markup {

@@ -58,15 +58,32 @@ pub(super) fn verdict(verdict: &Verdict, partial: Option<&str>, finding: &str) -
 }
 
 /// A picture with its finding above and what has to be known to read it below.
-pub(super) fn picture(id: &str, chart: &Chart) -> Markup {
+pub(super) fn picture(id: &str, name: &str, chart: &Chart) -> Markup {
     let title = format!("{id}-title");
+    let chart = harmless(chart);
     html! {
         figure id=(id) aria-labelledby=(title) {
-            h3 id=(title) .alarm[chart.tone == Tone::Alarm] { (printable(&chart.title)) }
-            div.plot { (PreEscaped(draw::svg(chart))) }
-            figcaption { (printable(&chart.subtitle)) }
+            h3 id=(title) { small { (name) } " " span .alarm[chart.tone == Tone::Alarm] { (chart.title) } }
+            div.plot { (PreEscaped(draw::svg_alone(&chart))) }
+            figcaption { (chart.subtitle) }
         }
     }
+}
+
+/// The same picture without anything in its words that a screen would obey. What a tier is called is a record's text too.
+fn harmless(chart: &Chart) -> Chart {
+    let mut chart = chart.clone();
+    let own = [&mut chart.title, &mut chart.subtitle, &mut chart.x.title];
+    let bands = chart.bands.iter_mut().map(|band| &mut band.label);
+    let marks = chart.marks.iter_mut().map(|mark| &mut mark.label);
+    let panels = chart.panels.iter_mut().flat_map(|panel| {
+        let series = panel.series.iter_mut().map(|series| &mut series.label);
+        let spans = panel.spans.iter_mut().map(|span| &mut span.label);
+        series.chain(spans).chain([&mut panel.title]).chain(&mut panel.note)
+    });
+    let texts = own.into_iter().chain(&mut chart.footer).chain(bands).chain(marks).chain(panels);
+    texts.for_each(|text| *text = printable(text).into_owned());
+    chart
 }
 
 /// The files beside the report: name, and what is in it.
