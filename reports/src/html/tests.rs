@@ -222,6 +222,13 @@ fn hostile_search() -> Ceiling {
     found
 }
 
+/// `GALLERY=directory cargo test -p reports html` keeps the pages, to be looked at.
+fn keep_for_a_look(name: &str, page: &str) {
+    if let Some(dir) = std::env::var_os("GALLERY") {
+        fs::write(Path::new(&dir).join(format!("{name}.html")), page).unwrap();
+    }
+}
+
 #[test]
 fn every_run_gives_a_sound_page() {
     type Scene = fn() -> Record;
@@ -229,17 +236,18 @@ fn every_run_gives_a_sound_page() {
         ("healthy", fixture::healthy),
         ("freeze", fixture::freeze),
         ("died", fixture::died),
-        ("warming up", fixture::warming_up),
-        ("all failed", fixture::all_failed),
+        ("warming-up", fixture::warming_up),
+        ("all-failed", fixture::all_failed),
         ("tiny", fixture::tiny),
         ("single", fixture::single),
         ("overload", fixture::overload),
-        ("ten hours", fixture::ten_hours),
+        ("ten-hours", fixture::ten_hours),
         ("empty", fixture::empty),
         ("scenario", fixture::scenario),
     ];
     for (name, scene) in scenes {
         let page = of_run(&scene());
+        keep_for_a_look(name, &page);
         sound(&page);
         assert!(page.len() < 1_000_000, "{name}: {} bytes", page.len());
     }
@@ -258,6 +266,7 @@ fn every_search_gives_a_sound_page() {
         (Ceiling::default(), "No ceiling was found"),
     ] {
         let page = of_ceiling(&found);
+        keep_for_a_look(&format!("search-{:?}-{}", found.bound, found.partial), &page);
         sound(&page);
         assert!(page.contains(says), "{says}");
     }
