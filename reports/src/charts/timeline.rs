@@ -40,7 +40,7 @@ pub fn chart(record: &Record) -> Chart {
 }
 
 /// In the unit that has numbers of one or two digits; its positions are in seconds all the same.
-fn time_axis(end_s: f64) -> Axis {
+pub(super) fn time_axis(end_s: f64) -> Axis {
     let (unit_s, unit) = match end_s {
         s if s < 600.0 => (1.0, "seconds"),
         s if s < 18_000.0 => (60.0, "minutes"),

@@ -1,6 +1,6 @@
 //! One series inside its panel, by its shape, and what its points say to a reader who points at them.
 
-use super::canvas::{Canvas, Point, rectangle};
+use super::canvas::{Canvas, Point};
 use super::panel::Area;
 use super::style::{Ink, width};
 use crate::chart::{Axis, Marker, Series, Shape};
@@ -85,17 +85,19 @@ pub(super) fn capped(
 }
 
 fn filled(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, series: &Series, area: Area) -> Result<(), String> {
-    for pair in series.points.windows(2) {
-        if let Some(value) = pair[0].1.filter(|value| *value > y.from) {
+    let corners: Vec<_> = series
+        .points
+        .windows(2)
+        .filter_map(|pair| {
+            let value = pair[0].1.filter(|value| *value > y.from)?;
             let from = (area.x(x, pair[0].0), area.y(y, value));
             let to = (area.x(x, pair[1].0), area.y(y, y.from));
             // Never narrower or lower than can be seen, for a short outage is an outage.
             let (right, top) = (to.0.max(from.0 + 4.0), from.1.min(area.bottom - 3.0));
-            let ink = Ink::Pale(series.colour, 0.85);
-            rectangle(canvas, (from.0, top), (right.min(area.right), to.1), ink)?;
-        }
-    }
-    Ok(())
+            Some(((from.0, top), (right.min(area.right), to.1)))
+        })
+        .collect();
+    canvas.rectangles(&corners, Ink::Pale(series.colour, 0.85))
 }
 
 fn mark(canvas: &mut dyn Canvas, (x, y): Point, marker: Marker, ink: Ink) -> Result<(), String> {

@@ -22,7 +22,7 @@ impl Svg {
         let (width, height) = size;
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             class=\"picture\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
+             class=\"picture\" xml:space=\"preserve\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
             escaped(title)
         );
         if !description.is_empty() {
@@ -121,7 +121,7 @@ impl Canvas for Svg {
     fn tip(&mut self, at: Point, words: &str) {
         let (x, y, r) = (number(at.0), number(at.1), number(NEAR));
         self.tips += &format!(
-            "<circle class=\"tip\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>\n",
+            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>\n",
             escaped(words)
         );
     }
