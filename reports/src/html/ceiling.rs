@@ -4,9 +4,10 @@
 use super::page::{Page, Section};
 use super::steps;
 use super::table::{Cell, Table, Tone};
-use super::told::{Fact, command, facts, files, host, said, sentences, tiles, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
 use crate::ceiling::{Bound, Ceiling, Limit, Resource, Usl};
 use crate::number::{NONE, counted, exact_rate, ms, percent, rate, seconds};
+use crate::pictures::of_ceiling;
 use crate::text;
 use maud::{Markup, html};
 
@@ -16,15 +17,20 @@ const CEILING_FILE: &str = "ceiling.json";
 /// The report of `found`.
 pub(super) fn page(found: &Ceiling) -> Page {
     let finding = finding(found);
-    let mut sections = vec![Section { id: "why", title: "Why", body: why(found) }];
-    sections.push(Section { id: "loads", title: "Loads", body: loads(found) });
+    let charts = of_ceiling(found);
+    let beside = [(CEILING_FILE, "the record: every number on this page")];
+    let mut sections = vec![
+        Section { id: "pictures", title: "Pictures", body: pictures(&charts) },
+        Section { id: "why", title: "Why", body: why(found) },
+        Section { id: "loads", title: "Loads", body: loads(found) },
+    ];
     let concluded = concluded(found);
     if !concluded.0.is_empty() {
         sections.push(Section { id: "concluded", title: "What follows from them", body: concluded });
     }
     sections.extend([
         Section { id: "measured", title: "How it was measured", body: measured(found) },
-        Section { id: "data", title: "Raw data", body: data() },
+        Section { id: "data", title: "Raw data", body: files(&beside, &charts) },
     ]);
     Page {
         kind: "Search for the ceiling",
@@ -119,8 +125,11 @@ fn why(found: &Ceiling) -> Markup {
         @if let Some(cause) = &found.cause {
             h3 { "One unit more at the suspect" }
             p {
-                (said(&cause.change)) ": the ceiling should grow " (rate(cause.expected_ratio)) " times; it became "
-                (cause.ceiling_rps.map_or(NONE.to_owned(), exact_rate)) " requests/s" (between(cause.ci95)) ". "
+                (said(&cause.change)) ": the ceiling should become " (rate(cause.expected_ratio)) " times as high; "
+                (cause.ceiling_rps.map_or("what it became is not known".to_owned(), |now| {
+                    format!("it became {} requests/s{}", exact_rate(now), between(cause.ci95))
+                }))
+                ". "
                 strong {
                     (match cause.confirmed {
                         Some(true) => "Confirmed.",
@@ -313,8 +322,4 @@ fn measured(found: &Ceiling) -> Markup {
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }
         @if !found.cut.is_empty() { h3 { "What there was no time for" } (sentences("notes", &found.cut)) }
     }
-}
-
-fn data() -> Markup {
-    files(&[(CEILING_FILE, "the record: every number on this page")])
 }

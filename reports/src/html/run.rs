@@ -3,12 +3,13 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table, Tone};
-use super::told::{Fact, command, facts, files, picture, said, tiles, verdict};
+use super::told::{Fact, command, facts, files, pictures, said, tiles, verdict};
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
-use crate::charts::{percentiles, timeline};
+use crate::chart::Chart;
 use crate::exports::{RESPONSE_FILE, SERVICE_FILE, TIMELINE_FILE};
 use crate::number::{NONE, bytes, count, counted, exact_rate, ms, percent, rate, seconds};
+use crate::pictures::of_run;
 use crate::record::{Dns, Loop, Run, TargetKind};
 use crate::store::{LOG_FILE, RUN_FILE, Record};
 use crate::text;
@@ -20,8 +21,9 @@ const MOST_INTERVALS: usize = 600;
 /// The report of `record`.
 pub(super) fn page(record: &Record) -> Page {
     let run = &record.run;
+    let charts = of_run(record);
     let mut sections = vec![
-        Section { id: "pictures", title: "Pictures", body: pictures(record) },
+        Section { id: "pictures", title: "Pictures", body: pictures(&charts) },
         Section { id: "figures", title: "Figures", body: figures(run) },
     ];
     if !run.interactions.is_empty() || run.sessions.is_some() {
@@ -30,7 +32,7 @@ pub(super) fn page(record: &Record) -> Page {
     sections.extend([
         Section { id: "time", title: "Intervals", body: intervals(run) },
         Section { id: "measured", title: "How it was measured", body: measured(run) },
-        Section { id: "data", title: "Raw data", body: data() },
+        Section { id: "data", title: "Raw data", body: data(&charts) },
     ]);
     Page {
         kind: "Load test",
@@ -97,13 +99,6 @@ fn thresholds(run: &Run) -> Markup {
 
 fn flagged(good: bool) -> Tone {
     if good { Tone::Good } else { Tone::Bad }
-}
-
-fn pictures(record: &Record) -> Markup {
-    html! {
-        (picture("timeline", "Over time", &timeline::chart(record)))
-        (picture("percentiles", "Percentiles", &percentiles::chart(record)))
-    }
 }
 
 fn figures(run: &Run) -> Markup {
@@ -364,12 +359,13 @@ fn generator(run: &Run) -> String {
     parts.into_iter().chain(text::cpus("on", &used.cpus)).collect::<Vec<_>>().join(", ")
 }
 
-fn data() -> Markup {
-    files(&[
+fn data(charts: &[(&str, Chart)]) -> Markup {
+    let beside = [
         (RUN_FILE, "the record: every number on this page"),
         (LOG_FILE, "the histograms of each interval, as an HdrHistogram log"),
         (TIMELINE_FILE, "the run over time"),
         (RESPONSE_FILE, "percentiles of the response time"),
         (SERVICE_FILE, "percentiles of the service time"),
-    ])
+    ];
+    files(&beside, charts)
 }

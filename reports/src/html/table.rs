@@ -113,7 +113,7 @@ impl Table {
 
     fn head(&self, column: usize) -> Markup {
         let (name, unit) = self.columns[column];
-        let words = html! { (name) @if !unit.is_empty() { " " small { (unit) } } };
+        let words = html! { span { (name) } @if !unit.is_empty() { " " small { (unit) } } };
         html! {
             th scope="col" .n[self.numeric(column)] {
                 @if self.sortable { button type="button" { (words) } } @else { (words) }

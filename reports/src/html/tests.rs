@@ -4,7 +4,7 @@ use super::*;
 use crate::ceiling::{
     Audit, Bound, Cause, Forecast, Limit, LimitedBy, Phase, Resource, SelfCheck, Step, Usl,
 };
-use crate::fixture;
+use crate::fixture::{self, ceiling as scenes};
 use crate::number::{count, exact_rate, ms, ms_column};
 use crate::record::{Dns, Steady, ThresholdResult};
 use std::collections::BTreeMap;
@@ -264,9 +264,16 @@ fn every_search_gives_a_sound_page() {
         (at_least, "holds up to at least 2,000 requests/s"),
         (below, "The ceiling lies below 500 requests/s, the lowest rate tried"),
         (Ceiling::default(), "No ceiling was found"),
+        (scenes::database_bound(), "VALID"),
+        (scenes::collapse(), "VALID"),
+        (scenes::at_least(), "at least"),
+        (scenes::below(), "below"),
+        (scenes::invalid(), "INVALID"),
+        (scenes::unexplained(), "unexplained"),
+        (scenes::empty(), "INVALID"),
     ] {
         let page = of_ceiling(&found);
-        keep_for_a_look(&format!("search-{:?}-{}", found.bound, found.partial), &page);
+        keep_for_a_look(&format!("search-{:?}-{}-{}", found.bound, found.partial, found.steps.len()), &page);
         sound(&page);
         assert!(page.contains(says), "{says}");
     }
@@ -338,7 +345,7 @@ fn a_search_is_told_load_by_load() {
     let table = &page[page.find(" id=\"steps\"").unwrap()..];
     let head = &table[..table.find("</thead>").unwrap()];
     for name in heads {
-        assert!(head.contains(&format!("<button type=\"button\">{name}")), "{name}");
+        assert!(head.contains(&format!("<button type=\"button\"><span>{name}</span>")), "{name}");
     }
     let rows = table[..table.find("</table>").unwrap()].matches(" scope=\"row\"").count();
     assert_eq!(rows, 5);

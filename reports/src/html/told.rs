@@ -57,10 +57,25 @@ pub(super) fn verdict(verdict: &Verdict, partial: Option<&str>, finding: &str) -
     }
 }
 
+/// All pictures of a record by their names.
+pub(super) fn pictures(charts: &[(&str, Chart)]) -> Markup {
+    html! { @for (name, chart) in charts { (picture(name, chart)) } }
+}
+
 /// A picture with its finding above and what has to be known to read it below.
-pub(super) fn picture(id: &str, name: &str, chart: &Chart) -> Markup {
-    let title = format!("{id}-title");
+fn picture(name: &str, chart: &Chart) -> Markup {
+    let (id, title) = (format!("picture-{name}"), format!("picture-{name}-title"));
     let chart = harmless(chart);
+    let name = match name {
+        "timeline" => "Over time",
+        "percentiles" => "Percentiles",
+        "heatmap" => "Heat map",
+        "ceiling" => "Goodput over offered load",
+        "latency" => "Response time over offered load",
+        "tiers" => "Tiers over offered load",
+        "usl" => "Scalability law",
+        other => other,
+    };
     html! {
         figure id=(id) aria-labelledby=(title) {
             h3 id=(title) { small { (name) } " " span .alarm[chart.tone == Tone::Alarm] { (chart.title) } }
@@ -86,10 +101,16 @@ fn harmless(chart: &Chart) -> Chart {
     chart
 }
 
-/// The files beside the report: name, and what is in it.
-pub(super) fn files(files: &[(&str, &str)]) -> Markup {
+/// The files beside the report: name, and what is in it; then the pictures.
+pub(super) fn files(files: &[(&str, &str)], charts: &[(&str, Chart)]) -> Markup {
     html! {
-        ul.files { @for (name, what) in files { li { a href=(name) { code { (name) } } " " (what) } } }
+        ul.files {
+            @for (name, what) in files { li { a href=(name) { code { (name) } } " " (what) } }
+            @for (name, _) in charts {
+                @let file = format!("{name}.png");
+                li { a href=(file) { code { (file) } } " the picture above" }
+            }
+        }
     }
 }
 
