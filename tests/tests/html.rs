@@ -163,7 +163,7 @@ fn points_say_their_values_to_pointer_and_keys() {
          const press = (key) => { plot.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));\n\
            return [said.textContent, value.hidden ? null : value.textContent]; };\n\
          const keys = ['Home', 'ArrowRight', 'ArrowDown', 'End', 'Escape'].map(press);\n\
-         const mark = plot.querySelectorAll('.tip')[7];\n\
+         const mark = plot.querySelectorAll('.tips > *')[7];\n\
          const box = mark.getBoundingClientRect();\n\
          const at = (type, x, y, pointerType) => plot.dispatchEvent(new PointerEvent(type, { clientX: x, clientY: y, pointerType, bubbles: true }));\n\
          at('pointermove', box.x + box.width / 2, box.y + box.height / 2, 'mouse');\n\
@@ -172,7 +172,7 @@ fn points_say_their_values_to_pointer_and_keys() {
          at('pointerdown', box.x + box.width / 2 + 20, box.y + box.height / 2, 'touch');\n\
          const inside = value.getBoundingClientRect();\n\
          return { stop: document.activeElement === plot, keys, pointed, left, touched: [value.hidden, value.textContent !== ''],\n\
-           visible: inside.left >= 0 && inside.right <= innerWidth, titles: plot.querySelectorAll('.tip title').length };";
+           visible: inside.left >= 0 && inside.right <= innerWidth, titles: plot.querySelectorAll('title').length };";
     let asked = ask(&page, probe, &[]);
     let keys = asked["keys"].as_array().unwrap_or_else(|| panic!("{asked}"));
     for (i, shown) in keys.iter().enumerate().take(4) {

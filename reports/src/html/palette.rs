@@ -143,13 +143,12 @@ mod tests {
 
     #[test]
     fn every_colour_of_a_picture_has_one_on_dark_paper() {
-        use crate::charts::{percentiles, timeline};
         let css = css();
-        let record = crate::fixture::overload();
-        for chart in [timeline::chart(&record), percentiles::chart(&record)] {
-            for name in
-                crate::draw::svg(&chart).split("var(").skip(1).map(|rest| rest.split(',').next().unwrap())
-            {
+        let run = crate::pictures::of_run(&crate::fixture::overload());
+        let search = crate::pictures::of_ceiling(&crate::fixture::ceiling::collapse());
+        for (_, chart) in run.into_iter().chain(search) {
+            for used in crate::draw::svg(&chart).split("var(").skip(1) {
+                let (name, _) = used.split_once(',').unwrap();
                 assert!(css.matches(&format!("{name}:")).count() >= 2, "{name}");
             }
         }

@@ -45,11 +45,14 @@
 
   const prepare = (plot) => {
     const svg = plot.querySelector('svg');
-    const points = [...plot.querySelectorAll('.tip')].map((mark) => {
-      const title = mark.querySelector('title');
-      const text = title.textContent;
-      // The browser would show it a second time, later and elsewhere.
+    // The browser would show titles a second time, later and elsewhere.
+    const taken = (title) => {
       title.remove();
+      return title.textContent.replaceAll('\n', ', ');
+    };
+    svg.setAttribute('aria-label', taken(svg.querySelector('title')));
+    const points = [...plot.querySelectorAll('.tips > *')].map((mark) => {
+      const text = taken(mark.querySelector('title'));
       return { mark, text, x: Number(mark.getAttribute('cx')), y: Number(mark.getAttribute('cy')) };
     });
     if (points.length === 0) return;
@@ -97,9 +100,8 @@
     plot.addEventListener('blur', hide);
 
     // One stop for the tabulator; from there, the arrows go from point to point.
-    plot.tabIndex = 0;
     plot.setAttribute('role', 'application');
-    plot.setAttribute('aria-label', `${points.length} points: read them with the arrow keys, Home and End`);
+    plot.setAttribute('aria-description', `${points.length} points: read them with the arrow keys, Home and End`);
     const column = (from, step) => {
       // The next point at another x: of those there, the one at the nearest height.
       let to = from + step;

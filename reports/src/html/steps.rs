@@ -24,7 +24,6 @@ pub(super) fn outcomes(steps: &[Step]) -> Table {
             ("Valid", ""),
             ("Stationary", ""),
             ("Start", "s"),
-            ("Length", "s"),
             ("Notes", ""),
         ],
         rows: steps.iter().map(outcome).collect(),
@@ -48,7 +47,6 @@ fn outcome(step: &Step) -> Vec<Cell> {
         Cell::Flag(step.valid, good(step.valid)),
         Cell::Flag(step.stationary, Tone::Plain),
         Cell::Number(format!("{:.1}", step.start_s), Some(step.start_s)),
-        Cell::Number(format!("{:.1}", step.duration_s), Some(step.duration_s)),
         Cell::Text(step.reasons.join("; ")),
     ]
 }

@@ -79,7 +79,7 @@ fn picture(name: &str, chart: &Chart) -> Markup {
     html! {
         figure id=(id) aria-labelledby=(title) {
             h3 id=(title) { small { (name) } " " span .alarm[chart.tone == Tone::Alarm] { (chart.title) } }
-            div.plot { (PreEscaped(draw::svg_alone(&chart))) }
+            div.plot role="group" aria-labelledby=(title) tabindex="0" { (PreEscaped(draw::svg_alone(&chart))) }
             figcaption { (chart.subtitle) }
         }
     }
