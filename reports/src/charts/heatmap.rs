@@ -89,11 +89,15 @@ fn finding(record: &Record, entries: &[&Entry]) -> String {
     let Some(slowest) = entries.iter().max_by_key(largest) else { return "No request ended".to_owned() };
     let at = |q: f64| ms(times.quantile(q) as f64 / MS);
     let took = ms(largest(&slowest) as f64 / MS);
-    let when = seconds(slowest.start_s);
+    let when = moment(slowest.start_s);
     match times.count() {
         n if n < 100 => format!("The slowest of {n} took {took}, at {when}"),
         _ => format!("Eight in ten took {} to {}; the slowest took {took}, at {when}", at(0.1), at(0.9)),
     }
+}
+
+fn moment(s: f64) -> String {
+    if s < 600.0 { format!("{} s", rate(s)) } else { format!("{} min", rate(s / 60.0)) }
 }
 
 #[cfg(test)]

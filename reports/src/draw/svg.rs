@@ -120,10 +120,8 @@ impl Canvas for Svg {
 
     fn tip(&mut self, at: Point, words: &str) {
         let (x, y, r) = (number(at.0), number(at.1), number(NEAR));
-        self.tips += &format!(
-            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>\n",
-            escaped(words)
-        );
+        self.tips +=
+            &format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\"><title>{}</title></circle>\n", escaped(words));
     }
 }
 
