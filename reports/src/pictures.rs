@@ -59,6 +59,7 @@ fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::layout_tests::assert_legible;
     use crate::fixture;
     use std::fs::File;
 
@@ -74,6 +75,7 @@ mod tests {
 
     /// Draws `charts` into `dir` and looks at them; where they are kept, as SVG too.
     fn draw(dir: &Path, charts: Vec<(&'static str, Chart)>) {
+        charts.iter().for_each(|(name, chart)| assert_legible(&format!("{}/{name}", dir.display()), chart));
         let as_text: Vec<_> = charts.iter().map(|(name, chart)| (*name, draw::svg(chart))).collect();
         for path in draw_all(dir, charts).unwrap() {
             let (size, share) = inked(&path);

@@ -39,6 +39,9 @@ pub fn svg(chart: &Chart) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod layout_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::chart::*;
