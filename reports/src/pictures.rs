@@ -73,6 +73,8 @@ mod tests {
         ((info.width, info.height), dark as f64 / (pixels.len() / 3) as f64)
     }
 
+    type Scene<T> = (&'static str, fn() -> T);
+
     /// Draws `charts` into `dir` and looks at them; where they are kept, as SVG too.
     fn draw(dir: &Path, charts: Vec<(&'static str, Chart)>) {
         charts.iter().for_each(|(name, chart)| assert_legible(&format!("{}/{name}", dir.display()), chart));
@@ -97,7 +99,7 @@ mod tests {
 
     #[test]
     fn gallery_of_runs() {
-        let scenes: [(&str, fn() -> Record); 10] = [
+        let scenes: [Scene<Record>; 10] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn gallery_of_ceilings() {
-        let scenes: [(&str, fn() -> Ceiling); 7] = [
+        let scenes: [Scene<Ceiling>; 7] = [
             ("ceiling-database", fixture::ceiling::database_bound),
             ("ceiling-collapse", fixture::ceiling::collapse),
             ("ceiling-at-least", fixture::ceiling::at_least),

@@ -178,7 +178,7 @@ fn finding(found: &Ceiling, resources: &[Drawn], measured: bool) -> String {
     };
     let next =
         busy.get(1).map_or_else(String::new, |(share, name)| format!("; next: {name}, {}", percent(*share)));
-    if *most < SATURATED || found.bound != Bound::Exact {
+    if *most < SATURATED {
         let place =
             if found.bound == Bound::Exact { "at the ceiling" } else { "at the highest load that holds" };
         let place = if found.bound == Bound::Below { "at the lowest load" } else { place };
