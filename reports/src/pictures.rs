@@ -59,6 +59,7 @@ fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::layout_tests::assert_legible;
     use crate::fixture;
     use std::fs::File;
 
@@ -72,8 +73,11 @@ mod tests {
         ((info.width, info.height), dark as f64 / (pixels.len() / 3) as f64)
     }
 
+    type Scene<T> = (&'static str, fn() -> T);
+
     /// Draws `charts` into `dir` and looks at them; where they are kept, as SVG too.
     fn draw(dir: &Path, charts: Vec<(&'static str, Chart)>) {
+        charts.iter().for_each(|(name, chart)| assert_legible(&format!("{}/{name}", dir.display()), chart));
         let as_text: Vec<_> = charts.iter().map(|(name, chart)| (*name, draw::svg(chart))).collect();
         for path in draw_all(dir, charts).unwrap() {
             let (size, share) = inked(&path);
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn gallery_of_runs() {
-        let scenes: [(&str, fn() -> Record); 10] = [
+        let scenes: [Scene<Record>; 10] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn gallery_of_ceilings() {
-        let scenes: [(&str, fn() -> Ceiling); 7] = [
+        let scenes: [Scene<Ceiling>; 7] = [
             ("ceiling-database", fixture::ceiling::database_bound),
             ("ceiling-collapse", fixture::ceiling::collapse),
             ("ceiling-at-least", fixture::ceiling::at_least),

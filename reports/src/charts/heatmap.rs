@@ -5,28 +5,30 @@ use super::timeline::time_axis;
 use super::{LEAST_MS, context, footer, headline, range_ms};
 use crate::chart::{Axis, Cell, Chart, Heat, Panel, Reading};
 use crate::log::Entry;
-use crate::number::{ms, rate, seconds};
+use crate::number::{ms, percent, rate, seconds};
 use crate::store::Record;
 use std::collections::BTreeMap;
 
 /// More columns or rows than these are no longer seen as such.
 const MOST_COLUMNS: usize = 200;
 const MOST_ROWS: usize = 60;
+/// Of fewer requests, nobody asks where eight in ten of them are.
+const ENOUGH: u64 = 100;
 /// Nanoseconds per millisecond.
 const MS: f64 = 1e6;
 
 /// The chart of `record`.
 pub fn chart(record: &Record) -> Chart {
     let run = &record.run;
-    let entries: Vec<_> = record.intervals.iter().filter(|entry| usable(entry)).collect();
+    let entries: Vec<_> = record.intervals.iter().filter(|entry| usable(entry, "response")).collect();
     let end = entries.iter().map(|entry| entry.start_s + entry.length_s).fold(0.0, f64::max);
     let end = end.max(run.duration_s);
     let times = entries.iter().flat_map(|entry| entry.histogram.recorded());
     let (least, most) = range_ms(times.map(|(ns, _)| *ns as f64 / MS).map(|ms| ms.max(LEAST_MS)));
     let y = Axis::log("", least, most, 12, ms).read(Reading::Ms);
     let cells = cells(&entries, &y, end);
-    let counted = cells.iter().map(|cell| cell.count).fold(1.0, f64::max);
-    let (tone, title, subtitle) = headline(run, &finding(record, &entries), &context(run));
+    let counted = cells.iter().map(|cell| cell.count).fold(10.0, f64::max);
+    let (tone, title, subtitle) = headline(run, &finding(record), &context(run));
     let columns = cells.first().map_or(0.0, |cell| cell.x[1] - cell.x[0]);
     Chart {
         tone,
@@ -51,9 +53,9 @@ pub fn chart(record: &Record) -> Chart {
     }
 }
 
-fn usable(entry: &Entry) -> bool {
+fn usable(entry: &Entry, tag: &str) -> bool {
     let timed = entry.start_s >= 0.0 && entry.length_s > 0.0 && (entry.start_s + entry.length_s).is_finite();
-    entry.tag == "response" && timed && entry.histogram.count() > 0
+    entry.tag == tag && timed && entry.histogram.count() > 0
 }
 
 /// What is counted in cells of equal size on the page; each interval is in the column in which its middle lies.
@@ -82,18 +84,39 @@ fn cells(entries: &[&Entry], y: &Axis, end: f64) -> Vec<Cell> {
     counts.into_iter().map(cell).collect()
 }
 
-/// Where most are, and when the slowest was.
-fn finding(record: &Record, entries: &[&Entry]) -> String {
-    let times = &record.totals.response;
-    let largest = |entry: &&&Entry| entry.histogram.recorded().last().map_or(0, |(ns, _)| *ns);
-    let Some(slowest) = entries.iter().max_by_key(largest) else { return "No request ended".to_owned() };
+/// Where most are, and when the slowest was; of the correct answers where others failed.
+fn finding(record: &Record) -> String {
+    let (run, totals) = (&record.run, &record.totals);
+    let failed = run.planned - run.ok.min(run.planned);
+    let (tag, times, failures) = match (failed, run.ok) {
+        (_, 0) if run.planned > 0 => {
+            return "None of the answers was correct: these are the times of failures".to_owned();
+        }
+        (0, _) => ("response", &totals.response, String::new()),
+        _ => {
+            let share = percent(failed as f64 / run.planned as f64);
+            ("ok_response", &totals.ok_response, format!("{share} failed; of the correct answers, "))
+        }
+    };
+    let largest = |entry: &&Entry| entry.histogram.recorded().last().map_or(0, |(ns, _)| *ns);
+    let entries = record.intervals.iter().filter(|entry| usable(entry, tag));
+    let Some(slowest) = entries.max_by_key(largest) else { return "No request ended".to_owned() };
     let at = |q: f64| ms(times.quantile(q) as f64 / MS);
-    let took = ms(largest(&slowest) as f64 / MS);
-    let when = seconds(slowest.start_s);
-    match times.count() {
-        n if n < 100 => format!("The slowest of {n} took {took}, at {when}"),
-        _ => format!("Eight in ten took {} to {}; the slowest took {took}, at {when}", at(0.1), at(0.9)),
-    }
+    let (took, when) = (ms(largest(&slowest) as f64 / MS), moment(slowest.start_s));
+    let most = match times.count() {
+        n if n < ENOUGH => format!("{failures}the slowest of {n} took {took}, at {when}"),
+        _ => format!(
+            "{failures}eight in ten took {} to {}; the slowest took {took}, at {when}",
+            at(0.1),
+            at(0.9)
+        ),
+    };
+    let mut letters = most.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn moment(s: f64) -> String {
+    if s < 600.0 { format!("{} s", rate(s)) } else { format!("{} min", rate(s / 60.0)) }
 }
 
 #[cfg(test)]
@@ -136,6 +159,22 @@ mod tests {
             "{}",
             chart.title
         );
+    }
+
+    #[test]
+    fn failures_are_not_taken_for_answers() {
+        for (record, title) in [
+            (fixture::died(), "68 % failed; of the correct answers, eight in ten took 0.5"),
+            (fixture::all_failed(), "None of the answers was correct"),
+            (fixture::healthy(), "Eight in ten took 0.5"),
+            (
+                fixture::ten_hours(),
+                "0.057 % failed; of the correct answers, eight in ten took 0.53 ms to 0.67 ms",
+            ),
+        ] {
+            let found = chart(&record).title;
+            assert!(found.starts_with(title), "{found}");
+        }
     }
 
     #[test]

@@ -51,6 +51,9 @@ fn described(chart: &Chart, whole: &Chart) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod layout_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::chart::*;

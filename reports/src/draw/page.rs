@@ -21,6 +21,8 @@ pub(super) const BESIDE: f64 = 12.0;
 pub(super) const LEADER: f64 = 30.0;
 /// Between the title of a panel and its plot, of which the highest tick's words stand out by half.
 const BELOW_TITLE: f64 = 16.0;
+/// The most of a row's width that the labels of its series take.
+const LABELS_SHARE: f64 = 0.34;
 /// Between two words in one row.
 const APART: f64 = 18.0;
 const HEAD: f64 = PANEL_TITLE.size * LEADING + BELOW_TITLE;
@@ -82,7 +84,7 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
             if named(i) && column == 0 {
                 annotations(canvas, chart, (left, right), y + HEAD + LABEL.size - BELOW_TITLE / 2.0)?;
             }
-            let area = Area { left, right, top: plot, bottom: plot + share * weight(row) };
+            let area = Area { left, right, top: plot, bottom: plot + share * weight(row), end: slot.1 };
             panel::draw(canvas, chart, panel, area)?;
             let own = panel.x.as_ref().or((shared == Some(i)).then_some(&chart.x));
             own.map_or(Ok(()), |x| axis(canvas, x, area))?;
@@ -105,6 +107,7 @@ fn columns(rows: &[&[Panel]], many: usize, column: usize) -> ((f64, f64), (f64, 
     let ticks = widest(&mut same().flat_map(|p| &p.y.ticks).map(|t| t.label.as_str()), TICK);
     let labels = widest(&mut same().flat_map(|p| &p.series).map(|s| s.label.as_str()), LABEL);
     let labels = if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
+    let labels = labels.min((right - left) * LABELS_SHARE);
     let scale = same().filter_map(|p| p.heat.as_ref()).map(heat::scale_width).fold(0.0, f64::max);
     ((left, right), (ticks + BESIDE, labels.max(scale)))
 }
@@ -139,11 +142,18 @@ fn annotations(
     let marks = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str(), mark.colour));
     let mut pointed: Vec<_> = marks.chain(spans(chart)).collect();
     pointed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (at, label, colour) in pointed {
+    let mut starts = Vec::with_capacity(pointed.len());
+    for (at, label, _) in &pointed {
         let width = width(label, LABEL);
-        let start = (x(at) - width / 2.0).min(limit - width).max(free_from);
-        canvas.text(label, (start, baseline), Align::Left, LABEL, Ink::Words(colour))?;
+        let start = (x(*at) - width / 2.0).min(limit - width);
+        starts.push(start);
         limit = start - APART;
+    }
+    // What came to lie too far to the left moves back, and pushes the others on.
+    for ((_, label, colour), start) in pointed.iter().zip(starts).rev() {
+        let start = start.max(free_from);
+        canvas.text(label, (start, baseline), Align::Left, LABEL, Ink::Words(*colour))?;
+        free_from = start + width(label, LABEL) + APART;
     }
     Ok(())
 }

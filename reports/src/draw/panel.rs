@@ -21,6 +21,8 @@ pub(super) struct Area {
     pub(super) right: f64,
     pub(super) top: f64,
     pub(super) bottom: f64,
+    /// Where the words to its right have to end.
+    pub(super) end: f64,
 }
 
 impl Area {
@@ -121,7 +123,8 @@ fn name(canvas: &mut dyn Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<
         canvas.dashes(&[(end, *from), (edge, *from)], 2.0, 1.0, ink)?;
         canvas.line(&[(edge, *from), (area.right + LEADER - 6.0, *to)], 1.0, ink)?;
         let at = (area.right + LEADER, to + LABEL.size * MIDDLE);
-        canvas.text(&series.label, at, Align::Left, LABEL, Ink::Words(series.colour))?;
+        let label = shorten(&series.label, area.end - at.0, |text| width(text, LABEL));
+        canvas.text(&label, at, Align::Left, LABEL, Ink::Words(series.colour))?;
     }
     Ok(())
 }

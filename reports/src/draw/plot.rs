@@ -44,7 +44,7 @@ pub(super) fn series(
             .try_for_each(|point| mark(canvas, point, marker, ink)),
         Shape::Whiskers => pairs(&series.points).into_iter().try_for_each(|(px, low, high)| {
             let (low, high) = (area.y(y, low), area.y(y, high));
-            capped(canvas, area.x(x, px), (low, high), 6.0, 2.0, ink)
+            capped(canvas, area.x(x, px), (low, high), 9.0, 2.0, ink)
         }),
         Shape::Between => {
             let pairs = pairs(&series.points);
@@ -58,7 +58,12 @@ pub(super) fn series(
 
 /// Says each point's values where it is.
 pub(super) fn tips(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, series: &Series, area: Area) {
-    let told = matches!(series.shape, Shape::Line(_) | Shape::Steps(_) | Shape::Points(_));
+    let told = match series.shape {
+        Shape::Line(_) | Shape::Steps(_) | Shape::Points(_) => true,
+        // One from end to end is a level, and its label says all.
+        Shape::Dashed(_) => series.points.len() > 2,
+        Shape::Area | Shape::Whiskers | Shape::Between => false,
+    };
     if !told {
         return;
     }

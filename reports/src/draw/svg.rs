@@ -22,7 +22,7 @@ impl Svg {
         let (width, height) = size;
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             class=\"picture\" xml:space=\"preserve\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
+             class=\"picture\" style=\"white-space:pre\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
             escaped(title)
         );
         if !description.is_empty() {

@@ -29,7 +29,7 @@ pub fn chart(found: &Ceiling) -> Chart {
         whiskers(&judged),
         points("cannot be judged", Colour::Offered, Shape::Points(Marker::Ring), &invalid),
         points("objective holds", Colour::Ok, Shape::Points(Marker::Dot), &of(true)),
-        points("it fails", Colour::Failure, Shape::Points(Marker::Cross), &of(false)),
+        points("objective fails", Colour::Failure, Shape::Points(Marker::Cross), &of(false)),
     ];
     series.retain(|series| !series.points.is_empty());
     let note = found.steps.is_empty().then(|| "No load was offered".to_owned());

@@ -38,7 +38,11 @@ pub fn chart(found: &Ceiling) -> Chart {
     if note.is_none() {
         series.extend(limits(found));
     }
-    let (least, most) = range_ms(series.iter().flat_map(|series| &series.points).filter_map(|point| point.1));
+    let limits = time_limits(found).into_iter().map(|(_, limit, _)| limit);
+    // Not at the edge of the plot, where it could not be told from the axis.
+    let seen = limits.filter(|_| note.is_none()).flat_map(|limit| [limit * 0.8, limit * 1.25]);
+    let (least, most) =
+        range_ms(seen.chain(series.iter().flat_map(|series| &series.points).filter_map(|point| point.1)));
     let panel = Panel {
         title: "Response time by load, log scale".into(),
         weight: 1.0,
@@ -54,7 +58,7 @@ pub fn chart(found: &Ceiling) -> Chart {
 fn limits(found: &Ceiling) -> Vec<Series> {
     let end = load_axis(found).to;
     let limit = |(_, limit, rule): (Metric, f64, String)| Series {
-        label: format!("limit of {}", limit_words(&rule, limit)),
+        label: limit_words(&rule, limit),
         colour: Colour::Objective,
         shape: Shape::Dashed(Weight::Medium),
         points: vec![(0.0, Some(limit.max(LEAST_MS))), (end, Some(limit.max(LEAST_MS)))],

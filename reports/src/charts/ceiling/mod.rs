@@ -9,23 +9,27 @@ pub mod usl;
 use super::{BETWEEN, cpus, place, target, warned};
 use crate::analyse::threshold::{Metric, Threshold};
 use crate::ceiling::{Bound, Ceiling, Phase, Step};
-use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Reading};
-use crate::number::{counted, ms, rate};
+use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape};
+use crate::number::{counted, exact_rate, ms, rate};
 
 /// A prediction further right than this, relative to the highest load, is said but does not stretch the axis.
 const IN_SIGHT: f64 = 1.25;
 /// So that the highest load is not the plot's edge.
 const HEADROOM: f64 = 1.03;
+/// Overloaded, a target that answers less than this share of its ceiling collapses.
+const PLATEAU: f64 = 0.9;
 
-/// A chart over offered load, with the ceiling and what was predicted for it.
-fn over_load(found: &Ceiling, finding: &str, panel: Panel) -> Chart {
+/// A chart over offered load, with the ceiling, its interval, and what was predicted for it.
+fn over_load(found: &Ceiling, finding: &str, mut panel: Panel) -> Chart {
+    let shown = panel.note.is_none();
+    panel.series.splice(0..0, interval(found, &panel.y).filter(|_| shown));
     let (tone, title, subtitle) = warned(&found.verdict, found.partial, finding, &context(found));
     Chart {
         tone,
         title,
         subtitle,
         x: load_axis(found),
-        bands: interval(found).into_iter().collect(),
+        bands: Vec::new(),
         marks: marks(found),
         panels: vec![panel],
         footer: footer(found),
@@ -33,16 +37,22 @@ fn over_load(found: &Ceiling, finding: &str, panel: Panel) -> Chart {
 }
 
 fn load_axis(found: &Ceiling) -> Axis {
-    let tried = found.steps.iter().map(|step| step.offered_rps).filter(|rate| rate.is_finite());
-    let highest = tried.chain(found.ceiling_rps).fold(0.0, f64::max);
+    let tried = found.steps.iter().map(|step| step.offered_rps).chain(found.ceiling_rps);
+    let highest = tried.filter(|rate| rate.is_finite()).fold(0.0, f64::max);
     let predicted = found.predicted_rps.filter(|rate| *rate < highest * IN_SIGHT).unwrap_or(0.0);
     Axis::fitted("offered requests per second", 0.0, highest.max(predicted) * HEADROOM, 10, rate)
         .read(Reading::PerSecond)
 }
 
-/// The interval of the ceiling; its words are the ceiling's.
-fn interval(found: &Ceiling) -> Option<Band> {
-    found.ci95.map(|[from, to]| Band { from, to, label: String::new() })
+/// The interval of the ceiling, from the bottom to the top of a plot; its words are the ceiling's.
+fn interval(found: &Ceiling, y: &Axis) -> Option<Series> {
+    let ends = |at: f64| [(at, Some(y.from)), (at, Some(y.to))];
+    found.ci95.map(|[from, to]| Series {
+        label: String::new(),
+        colour: Colour::Ceiling,
+        shape: Shape::Between,
+        points: [ends(from), ends(to)].concat(),
+    })
 }
 
 fn marks(found: &Ceiling) -> Vec<Mark> {
@@ -51,38 +61,41 @@ fn marks(found: &Ceiling) -> Vec<Mark> {
     let highest = load_axis(found).to;
     let predicted = found.predicted_rps.filter(|at| *at <= highest).map(|at| Mark {
         at,
-        label: format!("predicted {}", rate(at)),
+        label: format!("predicted {}", exact_rate(at)),
         colour: Colour::Predicted,
     });
     ceiling.into_iter().chain(predicted).collect()
 }
 
 fn ceiling_words(found: &Ceiling, at: f64) -> String {
+    let at = exact_rate(at);
     match (found.bound, found.ci95) {
-        (Bound::AtLeast, _) => format!("at least {}", rate(at)),
-        (_, Some([from, to])) => format!("ceiling {} ({} to {})", rate(at), rate(from), rate(to)),
-        (_, None) => format!("ceiling {}", rate(at)),
+        (Bound::AtLeast, _) => format!("at least {at}"),
+        (_, Some([from, to])) => format!("ceiling {at} ({} to {})", exact_rate(from), exact_rate(to)),
+        (_, None) => format!("ceiling {at}"),
     }
 }
 
 /// What was asked, and what else was found: for the subtitle.
 fn context(found: &Ceiling) -> String {
-    let mut context = vec![found.target.url.clone(), format!("objective {}", found.slo)];
-    let known = |what: &str, value: Option<f64>| value.map(|value| format!("{what} {}", rate(value)));
-    context.extend(match found.predicted_rps.filter(|at| *at > load_axis(found).to) {
-        beyond @ Some(_) => known("predicted ceiling", beyond),
-        None => None,
-    });
-    context.extend(known("peak goodput", found.peak_goodput_rps));
-    context.extend(known("goodput at 1.5 times the ceiling", found.overload_goodput_rps));
+    let mut context =
+        vec![found.target.url.clone(), format!("objective {}", found.slo.replace(',', " and "))];
+    let out_of_sight = found.predicted_rps.filter(|at| *at > load_axis(found).to);
+    context.extend(out_of_sight.map(|at| format!("predicted ceiling {}", exact_rate(at))));
+    context.extend(found.peak_goodput_rps.map(|peak| format!("peak goodput {}", exact_rate(peak))));
+    context.extend(found.overload_goodput_rps.map(|overload| {
+        let collapse = found.ceiling_rps.is_some_and(|at| overload < PLATEAU * at);
+        let what = if collapse { "collapse to" } else { "plateau of" };
+        format!("{what} {} at 1.5 times the ceiling", exact_rate(overload))
+    }));
     context.retain(|part| !part.is_empty());
     context.join(", ")
 }
 
 /// Where the numbers come from, and what in them is emulated.
 fn footer(found: &Ceiling) -> Vec<String> {
-    let mut what =
-        vec![format!("{} offered, {} arrivals", counted(found.steps.len() as u64, "load"), found.arrivals)];
+    let arrivals = if found.arrivals.is_empty() { "" } else { &format!(", {} arrivals", found.arrivals) };
+    let mut what = vec![format!("{} offered{arrivals}", counted(found.steps.len() as u64, "load"))];
     what.extend(target(&found.target));
     what.extend(cpus("generator", &found.cpus));
     let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
@@ -102,13 +115,16 @@ fn verdict(found: &Ceiling) -> String {
             let lowest = found.steps.iter().map(|step| step.offered_rps).fold(f64::INFINITY, f64::min);
             let why = found.steps.iter().filter(|step| !step.passed).find_map(|step| step.reasons.first());
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            format!("{} does not hold at {} requests/s already{why}", found.slo, rate(lowest))
+            format!("The objective fails at {} requests/s already{why}", rate(lowest))
         }
         (Bound::AtLeast, Some(at), None) => {
-            format!("{} holds up to {} requests/s at least: the search went no further", found.slo, rate(at))
+            let at = exact_rate(at);
+            format!("The objective holds up to {at} requests/s at least: the search went no further")
         }
         (_, _, Some(said)) => said.clone(),
-        (_, Some(at), None) => format!("{} requests/s: nothing is known of what the limit is", rate(at)),
+        (_, Some(at), None) => {
+            format!("{} requests/s: nothing is known of what the limit is", exact_rate(at))
+        }
         (_, None, None) => "No ceiling was found".to_owned(),
     }
 }
@@ -150,10 +166,10 @@ fn time_of(step: &Step, metric: Metric) -> Option<f64> {
     }
 }
 
-/// `p99 < 50 ms`, whatever unit it was asked for in.
+/// `p99 limit 50 ms`, whatever unit it was asked for in.
 fn limit_words(rule: &str, limit: f64) -> String {
     let name = rule.split(['<', '>']).next().unwrap_or_default().trim();
-    format!("{name} {}", ms(limit))
+    format!("{name} limit {}", ms(limit))
 }
 
 #[cfg(test)]

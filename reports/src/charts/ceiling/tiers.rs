@@ -4,7 +4,7 @@
 use super::{connected, judged, load_axis, nearest, over_load};
 use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
-use crate::number::{percent, rate};
+use crate::number::{exact_rate, percent, rate};
 use std::collections::BTreeSet;
 
 /// A resource that is less busy than this at the ceiling does not explain it.
@@ -21,6 +21,8 @@ const KINDS: [(&str, &str, &str); 3] = [
 /// A resource as it is drawn.
 struct Drawn {
     name: String,
+    /// The same beside its line, where there is less room.
+    label: String,
     /// Whose use is added up.
     tiers: Vec<String>,
     /// Whether it is the CPUs that several tiers share.
@@ -75,7 +77,11 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
         let tiers: Vec<_> = resource.shared.keys().cloned().collect();
         Drawn {
             name: match shared {
-                true => format!("CPUs of {}", tiers.join(", ")),
+                true => format!("the CPUs shared by {}", tiers.join(", ")),
+                false => named(&resource.tier, &resource.resource),
+            },
+            label: match shared {
+                true => "shared CPUs".to_owned(),
                 false => named(&resource.tier, &resource.resource),
             },
             tiers: if shared { tiers } else { vec![resource.tier.clone()] },
@@ -93,6 +99,7 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
     let kinds = |tier: &String| {
         KINDS.map(|(kind, ..)| Drawn {
             name: named(tier, kind),
+            label: named(tier, kind),
             tiers: vec![tier.clone()],
             shared: false,
             kind: kind.into(),
@@ -132,8 +139,8 @@ fn used(resource: &Drawn, steps: &[&Step]) -> Series {
     let weight = if resource.kind == "cpu" { Weight::Bold } else { Weight::Medium };
     Series {
         label: match resource.predicted_rps {
-            Some(full) => format!("{}: full at {}", resource.name, rate(full)),
-            None => resource.name.clone(),
+            Some(full) => format!("{}: full at {}", resource.label, rate(full)),
+            None => resource.label.clone(),
         },
         colour: resource.colour,
         shape: Shape::Line(weight),
@@ -171,11 +178,11 @@ fn finding(found: &Ceiling, resources: &[Drawn], measured: bool) -> String {
     };
     let next =
         busy.get(1).map_or_else(String::new, |(share, name)| format!("; next: {name}, {}", percent(*share)));
-    if *most < SATURATED || found.bound != Bound::Exact {
+    if *most < SATURATED {
         let place =
             if found.bound == Bound::Exact { "at the ceiling" } else { "at the highest load that holds" };
         let place = if found.bound == Bound::Below { "at the lowest load" } else { place };
         return format!("No observed resource is full {place}: busiest is {first}, {}{next}", percent(*most));
     }
-    format!("{first} is full first: {} in use at {} requests/s{next}", percent(*most), rate(at))
+    format!("First to fill: {first}, {} in use at {} requests/s{next}", percent(*most), exact_rate(at))
 }

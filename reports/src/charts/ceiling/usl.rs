@@ -74,7 +74,7 @@ fn fit(usl: Option<&Usl>) -> Panel {
     };
     let mut series = vec![
         between(&usl.curve),
-        line(if guess.len() > 1 { "" } else { "fit" }, Shape::Line(Weight::Bold), known),
+        line("fit", Shape::Line(Weight::Bold), known),
         line("a guess", Shape::Dashed(Weight::Medium), if guess.len() > 1 { guess } else { &[] }),
         points,
     ];
@@ -113,8 +113,8 @@ fn forecast(found: &Ceiling) -> Panel {
     let last = forecast.band.last().map_or(1.0, |last| last[0]);
     let mut axis = Axis::fitted("servers", 1.0, last, 8, rate);
     axis.ticks.retain(|tick| tick.at.fract() == 0.0);
-    let level = |label: String, colour, at: f64| Series {
-        label,
+    let level = |label: &str, colour, at: f64| Series {
+        label: label.into(),
         colour,
         shape: Shape::Dashed(Weight::Medium),
         points: vec![(axis.from, Some(at)), (axis.to, Some(at))],
@@ -135,9 +135,13 @@ fn forecast(found: &Ceiling) -> Panel {
         shape: Shape::Points(Marker::Dot),
         points: vec![(1.0, Some(at))],
     }));
-    series.extend(forecast.wall_rps.map(|at| level("next wall".into(), Colour::Failure, at)));
-    let wanted = forecast.wanted_rps;
-    series.extend((wanted > 0.0).then(|| level("wanted".into(), Colour::Objective, wanted)));
+    let top = forecast.band.iter().map(|server| server[3]).fold(0.0, f64::max);
+    // What is far above everything else is said, and does not flatten the rest.
+    let in_sight = |at: &f64| *at > 0.0 && *at < 2.0 * top;
+    let wall = forecast.wall_rps.filter(in_sight);
+    series.extend(wall.map(|at| level("next wall", Colour::Failure, at)));
+    let wanted = Some(forecast.wanted_rps).filter(in_sight);
+    series.extend(wanted.map(|at| level("wanted", Colour::Objective, at)));
     let most =
         series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
     let title = format!("Ceiling by servers of the limiting tier, {}", forecast.tier);
