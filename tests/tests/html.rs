@@ -182,6 +182,8 @@ fn points_say_their_values_to_pointer_and_keys() {
         );
         assert!(i == 0 || shown[0] != keys[i - 1][0], "each key goes elsewhere: {asked}");
     }
+    let line = |i: usize| keys[i][0].as_str().unwrap().split(": ").next().unwrap();
+    assert!(line(0) == line(1) && line(1) != line(2) && line(2) == line(3), "{asked}");
     assert_eq!(keys[4][1], Value::Null, "Escape hides it");
     assert_eq!(
         (&asked["stop"], &asked["visible"], &asked["left"]),

@@ -53,25 +53,28 @@
     svg.setAttribute('aria-label', taken(svg.querySelector('title')));
     const points = [...plot.querySelectorAll('.tips > *')].map((mark) => {
       const text = taken(mark.querySelector('title'));
-      return { mark, text, x: Number(mark.getAttribute('cx')), y: Number(mark.getAttribute('cy')) };
+      const name = text.includes(': ') ? text.split(': ')[0] : '';
+      return { mark, text, name, x: Number(mark.getAttribute('cx')), y: Number(mark.getAttribute('cy')) };
     });
     if (points.length === 0) return;
-    points.sort((a, b) => a.x - b.x || a.y - b.y);
-    let at = -1;
+    const lines = [...new Set(points.map((p) => p.name))];
+    const line = (name) => points.filter((p) => p.name === name).sort((a, b) => a.x - b.x);
+    const nearest = (among, away) => among.reduce((best, p) => (away(p) < away(best) ? p : best));
+    let shown = null;
 
     const hide = () => {
-      if (at >= 0) points[at].mark.classList.remove('at');
+      if (shown) shown.mark.classList.remove('at');
       value.hidden = true;
     };
-    const show = (index, aloud) => {
+    const show = (point, aloud) => {
       hide();
-      at = index;
-      const { mark, text } = points[at];
+      shown = point;
+      const { mark, text } = point;
       mark.classList.add('at');
       value.textContent = text;
       value.hidden = false;
       if (aloud) {
-        mark.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+        mark.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
         said.textContent = text;
       }
       const box = mark.getBoundingClientRect();
@@ -85,44 +88,41 @@
       const place = svg.getScreenCTM().inverse();
       const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(place);
       const away = (p) => Math.hypot(p.x - x, p.y - y);
-      let best = 0;
-      points.forEach((p, i) => { if (away(p) < away(points[best])) best = i; });
+      const best = nearest(points, away);
       // A finger is less exact than a pointer.
-      return away(points[best]) < (event.pointerType === 'touch' ? 90 : 45) ? best : -1;
+      return away(best) < (event.pointerType === 'touch' ? 90 : 45) ? best : null;
     };
     const point = (event) => {
-      const index = near(event);
-      if (index >= 0) show(index, false); else hide();
+      const found = near(event);
+      if (found) show(found, false); else hide();
     };
     plot.addEventListener('pointermove', point);
     plot.addEventListener('pointerdown', point);
     plot.addEventListener('pointerleave', hide);
     plot.addEventListener('blur', hide);
 
-    // One stop for the tabulator; from there, the arrows go from point to point.
+    // One stop for the tabulator; from there, the arrows go along a line, and from line to line.
     plot.setAttribute('role', 'application');
     plot.setAttribute('aria-description', `${points.length} points: read them with the arrow keys, Home and End`);
-    const column = (from, step) => {
-      // The next point at another x: of those there, the one at the nearest height.
-      let to = from + step;
-      while (points[to] && points[to].x === points[from].x) to += step;
-      if (!points[to]) return from;
-      const there = points.map((p, i) => i).filter((i) => points[i].x === points[to].x);
-      const away = (i) => Math.abs(points[i].y - points[from].y);
-      return there.reduce((best, i) => (away(i) < away(best) ? i : best));
+    const along = (step) => {
+      const own = line(shown.name);
+      return own[own.indexOf(shown) + step] || shown;
     };
-    const same = (from, step) => (points[from + step] && points[from + step].x === points[from].x ? from + step : from);
+    const across = (step) => {
+      const name = lines[lines.indexOf(shown.name) + step];
+      return name === undefined ? shown : nearest(line(name), (p) => Math.abs(p.x - shown.x));
+    };
     const moves = {
-      ArrowRight: () => column(at, 1), ArrowLeft: () => column(at, -1),
-      ArrowDown: () => same(at, 1), ArrowUp: () => same(at, -1),
-      Home: () => 0, End: () => points.length - 1,
+      ArrowRight: () => along(1), ArrowLeft: () => along(-1),
+      ArrowDown: () => across(1), ArrowUp: () => across(-1),
+      Home: () => line(shown.name)[0], End: () => line(shown.name).at(-1),
     };
     plot.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') return hide();
       const move = moves[event.key];
       if (!move || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      show(at < 0 ? 0 : move(), true);
+      show(shown ? move() : line(lines[0])[0], true);
     });
   };
   document.querySelectorAll('.plot').forEach(prepare);
