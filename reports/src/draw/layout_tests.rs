@@ -88,6 +88,17 @@ fn a_long_label_is_cut_before_it_takes_the_plot() {
 }
 
 #[test]
+fn a_long_footer_is_not_cut() {
+    let mut chart = chart(Vec::new(), "series");
+    let sentences: Vec<_> =
+        (0..6).map(|i| format!("sentence {i} of what is emulated and how that was done")).collect();
+    chart.footer = vec!["command".into(), sentences.join("; ")];
+    assert_legible("footer", &chart);
+    let svg = svg(&chart);
+    assert!((0..6).all(|i| svg.contains(&format!("sentence {i} of"))) && !svg.contains('\u{2026}'), "{svg}");
+}
+
+#[test]
 fn a_point_says_its_values_where_it_is() {
     let mut chart = chart(Vec::new(), "p99");
     chart.x = chart.x.read(Reading::PerSecond);

@@ -23,6 +23,8 @@ pub(super) const LEADER: f64 = 30.0;
 const BELOW_TITLE: f64 = 16.0;
 /// The most of a row's width that the labels of its series take.
 const LABELS_SHARE: f64 = 0.34;
+/// The most lines that a paragraph of the footer takes.
+const FOOTER_LINES: usize = 3;
 /// Between two words in one row.
 const APART: f64 = 18.0;
 const HEAD: f64 = PANEL_TITLE.size * LEADING + BELOW_TITLE;
@@ -34,11 +36,16 @@ pub(super) fn draw(canvas: &mut dyn Canvas, chart: &Chart) -> Result<(), String>
     let top = write(canvas, &title, MARGIN - 16.0, TITLE, ink)?;
     let subtitle = wrap(&chart.subtitle, room, 2, |text| width(text, SUBTITLE));
     let top = write(canvas, &subtitle, top + 4.0, SUBTITLE, Ink::Quiet)?;
-    let footer: Vec<_> =
-        chart.footer.iter().map(|line| shorten(line, room, |text| width(text, FOOTER))).collect();
+    let footer: Vec<_> = chart.footer.iter().flat_map(|line| paragraph(line, room)).collect();
     let bottom = f64::from(SIZE.1) - MARGIN / 2.0 - footer.len() as f64 * FOOTER.size * LEADING;
     write(canvas, &footer, bottom, FOOTER, Ink::Quiet)?;
     panels(canvas, chart, top + GAP, bottom - GAP)
+}
+
+/// A paragraph of the footer as it is where it fits, or in lines.
+fn paragraph(text: &str, room: f64) -> Vec<String> {
+    let fits = width(text, FOOTER) <= room;
+    if fits { vec![text.to_owned()] } else { wrap(text, room, FOOTER_LINES, |line| width(line, FOOTER)) }
 }
 
 /// Writes lines from `top` on and gives where they end.

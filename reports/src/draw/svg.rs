@@ -22,7 +22,7 @@ impl Svg {
         let (width, height) = size;
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             class=\"picture\" style=\"white-space:pre\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
+             class=\"picture\" font-family=\"Roboto, sans-serif\">\n<title>{}</title>\n",
             escaped(title)
         );
         if !description.is_empty() {
@@ -114,7 +114,8 @@ impl Canvas for Svg {
             number(at.1),
             number(face.size),
             paint("fill", ink),
-            escaped(text)
+            // Browsers make one space of two.
+            escaped(text).replace("  ", " \u{a0}")
         ))
     }
 
@@ -175,7 +176,7 @@ mod tests {
         let mut svg = Svg::new((1600, 900), "a < b", "");
         svg.line(&[(0.0, 1.04), (2.0, f64::NAN)], 1.5, Ink::Grid).unwrap();
         svg.rectangles(&[((3.0, 4.0), (1.0, 2.0))], Ink::Pale(Colour::Ok, 0.5)).unwrap();
-        svg.text("x & y\u{1b}", (5.0, 6.0), Align::Right, LABEL, Ink::Text).unwrap();
+        svg.text("x  & y\u{1b}", (5.0, 6.0), Align::Right, LABEL, Ink::Text).unwrap();
         svg.tip((7.0, 8.0), "p99\n\"5 ms\"");
         let text = svg.finish(None);
         for part in [
@@ -183,7 +184,7 @@ mod tests {
             "<title>a &lt; b</title>",
             "<polyline points=\"0,1 2,0\" fill=\"none\" stroke=\"var(--grid, #e2e2e2)\" stroke-width=\"1.5\"",
             "<path d=\"M1 2h2v2h-2z\" fill=\"var(--ok, #0072b2)\" fill-opacity=\"0.5\"/>",
-            ">x &amp; y\u{fffd}</text>",
+            ">x \u{a0}&amp; y\u{fffd}</text>",
             "<title>p99\n&quot;5 ms&quot;</title>",
         ] {
             assert!(text.contains(part), "{part} in {text}");

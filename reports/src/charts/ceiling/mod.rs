@@ -92,7 +92,7 @@ fn context(found: &Ceiling) -> String {
     context.join(", ")
 }
 
-/// Where the numbers come from, and what in them is emulated.
+/// Where the numbers come from, what in them is emulated, and what the search had no time for.
 fn footer(found: &Ceiling) -> Vec<String> {
     let arrivals = if found.arrivals.is_empty() { "" } else { &format!(", {} arrivals", found.arrivals) };
     let mut what = vec![format!("{} offered{arrivals}", counted(found.steps.len() as u64, "load"))];
@@ -101,6 +101,9 @@ fn footer(found: &Ceiling) -> Vec<String> {
     let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
     if !found.emulated.is_empty() {
         footer.push(format!("EMULATED: {}", found.emulated.join("; ")));
+    }
+    if !found.cut.is_empty() {
+        footer.push(format!("NOT DONE: {}", found.cut.join("; ")));
     }
     footer.retain(|line| !line.is_empty());
     footer

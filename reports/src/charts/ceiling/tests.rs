@@ -1,7 +1,7 @@
 //! The pictures of searches whose answers are known, as data.
 
 use super::*;
-use crate::ceiling::Resource;
+use crate::ceiling::{Cause, Resource};
 use crate::chart::{Marker, Tone, Weight};
 use crate::fixture::ceiling as fixture;
 
@@ -162,6 +162,39 @@ fn what_is_emulated_is_said_in_every_picture() {
         }
         assert_eq!(footer.contains("EMULATED"), !found.emulated.is_empty());
         assert!(found.steps.is_empty() || footer.contains("generator pinned to CPU 1"), "{footer}");
+    }
+}
+
+#[test]
+fn what_the_search_had_no_time_for_is_said() {
+    let mut found = fixture::database_bound();
+    found.cut = vec!["the sweep".into(), "one confirmation".into()];
+    for picture in PICTURES {
+        let footer = picture(&found).footer;
+        assert_eq!(footer.last().unwrap(), "NOT DONE: the sweep; one confirmation");
+    }
+}
+
+#[test]
+fn a_cause_is_confirmed_or_not() {
+    for (confirmed, part) in [
+        (Some(true), "so it was the limit"),
+        (Some(false), "so something else is the limit"),
+        (None, "which does not tell"),
+    ] {
+        let mut found = fixture::database_bound();
+        let (ceiling_rps, ci95) = (Some(2050.0), Some([2030.0, 2070.0]));
+        let change = "one CPU more for the database".into();
+        found.cause = Some(Cause { change, expected_ratio: 1.5, ceiling_rps, ci95, confirmed });
+        let subtitle = tiers::chart(&found).subtitle;
+        assert!(
+            subtitle
+                .starts_with("With one CPU more for the database, the ceiling is 2,050 (2,030 to 2,070): ")
+        );
+        assert!(
+            subtitle.contains(part) && subtitle.ends_with("1.5 times as much was to be expected"),
+            "{subtitle}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 //! From a record to a chart model. Where nothing was observed it says how to observe it; it never guesses a utilisation.
 
 use super::{connected, judged, load_axis, nearest, over_load};
-use crate::ceiling::{Bound, Ceiling, Step};
+use crate::ceiling::{Bound, Cause, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
 use crate::number::{exact_rate, percent, rate};
 use std::collections::BTreeSet;
@@ -57,7 +57,32 @@ pub fn chart(found: &Ceiling) -> Chart {
         note,
         ..Panel::default()
     };
-    over_load(found, &finding(found, &resources, measured), panel)
+    let mut chart = over_load(found, &finding(found, &resources, measured), panel);
+    if let Some(cause) = found.cause.as_ref().filter(|_| found.verdict.valid) {
+        chart.subtitle = confirmed(cause);
+    }
+    chart
+}
+
+/// What became of the ceiling when there was more of what is said to be the limit.
+fn confirmed(cause: &Cause) -> String {
+    let moved = match (cause.ceiling_rps, cause.ci95) {
+        (None, _) => "no ceiling was found".to_owned(),
+        (Some(at), None) => format!("the ceiling is {}", exact_rate(at)),
+        (Some(at), Some([from, to])) => {
+            format!("the ceiling is {} ({} to {})", exact_rate(at), exact_rate(from), exact_rate(to))
+        }
+    };
+    let so = match cause.confirmed {
+        Some(true) => "so it was the limit",
+        Some(false) => "so something else is the limit",
+        None => "which does not tell whether it was the limit",
+    };
+    format!(
+        "With {}, {moved}: {so}; {} times as much was to be expected",
+        cause.change,
+        rate(cause.expected_ratio)
+    )
 }
 
 fn nothing(found: &Ceiling) -> &'static str {
