@@ -61,6 +61,7 @@ fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
     for picture in ["timeline.png", "percentiles.png", "heatmap.png"] {
         assert_eq!(png_size(&out.join(picture)), (1600, 900));
     }
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("600 requests"));
     let csv = std::fs::read_to_string(out.join("timeline.csv")).unwrap();
     let ok = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse::<u64>().unwrap());
     assert_eq!(ok.sum::<u64>(), 600);
