@@ -6,7 +6,7 @@ pub mod heatmap;
 pub mod percentiles;
 pub mod timeline;
 
-use crate::chart::Tone;
+use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};
 use crate::record::{Host, Loop, Run, Target, TargetKind, Verdict};
 
@@ -14,6 +14,16 @@ use crate::record::{Host, Loop, Run, Target, TargetKind, Verdict};
 const LEAST_MS: f64 = 0.001;
 /// Between two parts of a line.
 const BETWEEN: &str = "  \u{b7}  ";
+
+/// The tiers whose colours do not depend on what other tiers there are.
+const KNOWN_TIERS: [&str; 4] = ["proxy", "app", "db", "dns"];
+
+/// The colour of a tier, which is the same in all pictures; of one that is not known, by its name.
+fn tier_colour(tier: &str) -> Colour {
+    let known = KNOWN_TIERS.iter().position(|known| *known == tier);
+    let other = || KNOWN_TIERS.len() + tier.bytes().map(usize::from).sum::<usize>() % 2;
+    Colour::Tier(known.unwrap_or_else(other))
+}
 
 /// The tone, the title and the subtitle: `finding` and `context`, unless the run has a warning to give first.
 fn headline(run: &Run, finding: &str, context: &str) -> (Tone, String, String) {

@@ -1,6 +1,7 @@
 //! How busy each resource of the target was by offered load, with the load at which its demand at low load would fill it.
 //! From a record to a chart model. Where nothing was observed it says how to observe it; it never guesses a utilisation.
 
+use super::super::tier_colour;
 use super::{connected, judged, load_axis, nearest, over_load};
 use crate::ceiling::{Bound, Cause, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
@@ -9,8 +10,6 @@ use std::collections::BTreeSet;
 
 /// A resource that is less busy than this at the ceiling does not explain it.
 const SATURATED: f64 = 0.85;
-/// The tiers whose colours are the same in all pictures.
-const KNOWN: [&str; 4] = ["proxy", "app", "db", "dns"];
 /// Kinds of resources, with the metric of what is in use of them and of how much there is.
 const KINDS: [(&str, &str, &str); 3] = [
     ("cpu", "cpu_share", "cpu_limit"),
@@ -114,7 +113,7 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
             kind: resource.resource.clone(),
             capacity: Some(resource.capacity).filter(|capacity| *capacity > 0.0),
             predicted_rps: Some(resource.predicted_rps).filter(|rate| *rate > 0.0),
-            colour: colour(&resource.tier),
+            colour: tier_colour(&resource.tier),
         }
     });
     if !found.resources.is_empty() {
@@ -130,7 +129,7 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
             kind: kind.into(),
             capacity: None,
             predicted_rps: None,
-            colour: colour(tier),
+            colour: tier_colour(tier),
         })
     };
     tiers.into_iter().flat_map(kinds).collect()
@@ -138,13 +137,6 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
 
 fn named(tier: &str, kind: &str) -> String {
     format!("{tier} {}", if kind == "cpu" { "CPU" } else { kind })
-}
-
-fn colour(tier: &str) -> Colour {
-    let known = KNOWN.iter().position(|known| *known == tier);
-    // Others by their name, so that they too are the same everywhere.
-    let other = || KNOWN.len() + tier.bytes().map(usize::from).sum::<usize>() % 2;
-    Colour::Tier(known.unwrap_or_else(other))
 }
 
 /// The share of it in use under `step`, 0 to 1; `None` where a tier does not say.
