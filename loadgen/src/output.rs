@@ -11,7 +11,7 @@ use reports::ceiling::Ceiling;
 use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
-use reports::{exports, pictures, store};
+use reports::{exports, html, pictures, store};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -241,6 +241,7 @@ impl Output {
         let kept = self.keep_ceiling(found);
         if let Some(dir) = &self.dir {
             lines.push(format!("record      {}", dir.join(self.file).display()));
+            lines.extend(show::drawn(dir, found)?);
             if found.partial {
                 lines.push(format!("resume      loadgen ceiling --resume {}", dir.display()));
             }
@@ -260,6 +261,8 @@ impl Output {
         if self.pictures {
             let pictures = pictures::write(dir, &record).map_err(lost)?;
             lines.extend(pictures.iter().map(|picture| format!("picture     {}", picture.display())));
+            let report = html::write(dir, &record).map_err(lost)?;
+            lines.push(format!("report      {}", report.display()));
         }
         Ok(())
     }

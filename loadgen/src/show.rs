@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use reports::ceiling::Ceiling;
 use reports::record::Run;
 use reports::terminal::{printable, printable_json};
-use reports::{exports, junit, pictures, store, text};
+use reports::{exports, html, junit, pictures, store, text};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -54,6 +54,19 @@ pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], bes
         text += &format!("{}\n", printable(&line));
     }
     write(&text, beside_json)
+}
+
+/// Draws a ceiling search into `dir`, and gives the lines that say where.
+///
+/// # Errors
+/// The host's fault: a file cannot be written.
+pub(crate) fn drawn(dir: &Path, found: &Ceiling) -> Outcome<Vec<String>> {
+    let drawn = pictures::write_ceiling(dir, found).map_err(Failure::host)?;
+    let report = html::write_ceiling(dir, found).map_err(Failure::host)?;
+    let mut lines: Vec<String> =
+        drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
+    lines.push(format!("report      {}", report.display()));
+    Ok(lines)
 }
 
 /// Text for a person: on standard error when standard output has the JSON.
@@ -141,20 +154,23 @@ fn page(text: &[u8]) -> Outcome<Exit> {
 pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     if dir.join(store::CEILING_FILE).is_file() {
         let found = store::load_ceiling(dir).map_err(Failure::usage)?;
+        let lines = drawn(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
         if let Some(file) = json_file {
             json(&found, file)?;
         }
-        ceiling(&found, None, &[], json_file.is_some_and(|file| file.as_os_str() == "-"))?;
+        ceiling(&found, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
         return Ok(Exit::Passed);
     }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;
+    let report = html::write(dir, &record).map_err(Failure::usage)?;
     if let Some(file) = json_file {
         json(&record.run, file)?;
     }
-    let lines: Vec<String> =
+    let mut lines: Vec<String> =
         drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
+    lines.push(format!("report      {}", report.display()));
     summary(&record.run, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
     Ok(Exit::Passed)
 }

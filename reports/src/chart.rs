@@ -1,6 +1,7 @@
 //! A picture before it is drawn: panels over a shared axis, with their series, bands, marks and words. A plain value
 //! in the units of the data, which tests compare; it knows nothing of pixels, files or plotting libraries.
 
+use crate::number::{NONE, ms, percent, rate, seconds};
 use crate::ticks;
 
 /// A whole picture.
@@ -18,7 +19,7 @@ pub struct Chart {
     pub bands: Vec<Band>,
     /// Single positions on the shared axis.
     pub marks: Vec<Mark>,
-    /// From top to bottom.
+    /// From top to bottom, and in a row from left to right.
     pub panels: Vec<Panel>,
     /// Where the numbers come from, a paragraph each.
     pub footer: Vec<String>,
@@ -34,7 +35,7 @@ pub enum Tone {
 }
 
 /// One plot of a picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Panel {
     /// What is plotted, and its unit.
     pub title: String,
@@ -48,6 +49,32 @@ pub struct Panel {
     pub spans: Vec<Span>,
     /// What stands in place of a plot that has nothing to show.
     pub note: Option<String>,
+    /// An axis in place of the shared one, whose bands and marks it has no part in.
+    pub x: Option<Axis>,
+    /// Whether it stands to the right of the one before, and not below it.
+    pub beside: bool,
+    /// What is counted in cells of the plot, beneath the series.
+    pub heat: Option<Heat>,
+}
+
+/// Counts in cells, which are coloured by them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heat {
+    /// Only those in which something was counted.
+    pub cells: Vec<Cell>,
+    /// From the smallest count to the largest, as the scale of colours beside the plot.
+    pub scale: Axis,
+}
+
+/// A rectangle of a plot, in the units of its axes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Its left and its right end.
+    pub x: [f64; 2],
+    /// Its lower and its upper end.
+    pub y: [f64; 2],
+    /// What was counted in it.
+    pub count: f64,
 }
 
 /// An axis with its range and its ticks.
@@ -63,12 +90,64 @@ pub struct Axis {
     pub to: f64,
     /// In ascending order.
     pub ticks: Vec<Tick>,
+    /// How a single value is said.
+    pub reading: Reading,
+}
+
+impl Default for Axis {
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            scale: Scale::Linear,
+            from: 0.0,
+            to: 1.0,
+            ticks: Vec::new(),
+            reading: Reading::Plain,
+        }
+    }
+}
+
+/// See [`Axis::reading`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// As a number without a unit.
+    #[default]
+    Plain,
+    /// A time in milliseconds.
+    Ms,
+    /// A time in seconds.
+    Seconds,
+    /// Requests per second.
+    PerSecond,
+    /// A share, 0 to 1, in percent.
+    Share,
+    /// A percentile, by how many nines it has.
+    Nines,
+}
+
+impl Reading {
+    /// `value` in words.
+    pub fn of(self, value: f64) -> String {
+        match self {
+            Self::Plain => rate(value),
+            Self::Ms => ms(value),
+            Self::Seconds => seconds(value),
+            Self::PerSecond => format!("{} requests/s", rate(value)),
+            Self::Share => percent(value),
+            Self::Nines if value.is_finite() => {
+                let below = 100.0 - 100.0 * 10f64.powf(-value);
+                format!("{} %", crate::number::round_to_digits(below, 3 + value.clamp(0.0, 9.0) as i32))
+            }
+            Self::Nines => NONE.to_owned(),
+        }
+    }
 }
 
 /// See [`Axis::scale`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
     /// In proportion.
+    #[default]
     Linear,
     /// In proportion to the logarithm.
     Log,
@@ -105,6 +184,27 @@ pub enum Shape {
     Steps(Weight),
     /// As steps, and filled down to the axis; nothing where it is 0.
     Area,
+    /// A line of dashes: not measured, but asked for, or guessed.
+    Dashed(Weight),
+    /// A mark at each point.
+    Points(Marker),
+    /// Points come in pairs at one x, the lower end and the upper one: an upright bar with caps for each pair.
+    Whiskers,
+    /// Points come in such pairs: filled between the lower ends and the upper ones.
+    Between,
+}
+
+/// What marks a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// A full circle.
+    Dot,
+    /// An empty circle.
+    Ring,
+    /// Two strokes.
+    Cross,
+    /// A square on its corner.
+    Diamond,
 }
 
 /// How heavy a line is.
@@ -135,6 +235,16 @@ pub enum Colour {
     Extreme,
     /// The generator's own lateness.
     Lag,
+    /// A percentile between the median and the high ones.
+    Upper,
+    /// The highest rate at which the objective holds.
+    Ceiling,
+    /// What was predicted, in place of measured.
+    Predicted,
+    /// What the objective allows.
+    Objective,
+    /// One of several tiers, by its number.
+    Tier(usize),
 }
 
 /// A part of the shared axis.
@@ -181,7 +291,7 @@ impl Axis {
         let slack = (to - from) * 1e-9;
         let mut ticks = ticks::linear(from, to, wanted);
         ticks.retain(|t| (from - slack..=to + slack).contains(t));
-        Self { title: title.to_owned(), scale: Scale::Linear, from, to, ticks: labelled(ticks, label) }
+        Self { title: title.to_owned(), from, to, ticks: labelled(ticks, label), ..Self::default() }
     }
 
     /// A linear axis from 0 to the tick past `to`.
@@ -198,7 +308,12 @@ impl Axis {
         // The tick makers promise two or more.
         let from = ticks.first().copied().unwrap_or(1.0);
         let to = ticks.last().copied().unwrap_or(10.0);
-        Self { title: title.to_owned(), scale, from, to, ticks: labelled(ticks, label) }
+        Self { title: title.to_owned(), scale, from, to, ticks: labelled(ticks, label), ..Self::default() }
+    }
+
+    /// The same, of which single values are said in another way.
+    pub fn read(self, reading: Reading) -> Self {
+        Self { reading, ..self }
     }
 
     /// Where `value` lies, from 0 at the beginning to 1 at the end; what is outside, or no number, is at an end.

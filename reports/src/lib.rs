@@ -11,6 +11,7 @@ pub mod charts;
 pub mod draw;
 pub mod exports;
 pub mod histogram;
+pub mod html;
 pub mod junit;
 pub mod log;
 pub mod number;

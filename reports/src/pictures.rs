@@ -1,32 +1,65 @@
-//! The pictures of a run, beside its record: from a record to files. Which pictures there are is said here, and only
-//! here; what is in them is `charts`', how they look is `draw`'s.
+//! The pictures of a run, or of a search for the ceiling, beside its record: from a record to files. Which pictures there are
+//! is said here, and only here; what is in them is `charts`', how they look is `draw`'s.
 
+use crate::ceiling::Ceiling;
 use crate::chart::Chart;
-use crate::charts::{percentiles, timeline};
+use crate::charts::ceiling::{goodput, latency, tiers, usl};
+use crate::charts::{heatmap, percentiles, timeline};
 use crate::draw;
 use crate::store::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-type Picture = (&'static str, fn(&Record) -> Chart);
-const OF_A_RUN: [Picture; 2] = [("timeline.png", timeline::chart), ("percentiles.png", percentiles::chart)];
+/// The name of a picture, without the end that says in which form it is, and what is in it.
+type Picture<T> = (&'static str, fn(&T) -> Chart);
+const OF_A_RUN: [Picture<Record>; 3] =
+    [("timeline", timeline::chart), ("percentiles", percentiles::chart), ("heatmap", heatmap::chart)];
+const OF_A_CEILING: [Picture<Ceiling>; 4] =
+    [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
+
+/// The pictures of `record` as they are before they are drawn, each with its name.
+pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
+    charts(&OF_A_RUN, record)
+}
+
+/// The pictures of `found`, likewise.
+pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
+    charts(&OF_A_CEILING, found)
+}
 
 /// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
 ///
 /// # Errors
 /// When a file cannot be written, with its path.
 pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_run(record))
+}
+
+/// Draws the pictures of `found` likewise.
+///
+/// # Errors
+/// When a file cannot be written, with its path.
+pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_ceiling(found))
+}
+
+fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
+    pictures.iter().map(|(name, chart)| (*name, chart(of))).collect()
+}
+
+fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBuf>, String> {
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let draw = |(name, chart): Picture| {
-        let path = dir.join(name);
-        draw::png(&chart(record), &path).map(|()| path)
+    let draw = |(name, chart): (&str, Chart)| {
+        let path = dir.join(name).with_extension("png");
+        draw::png(&chart, &path).map(|()| path)
     };
-    OF_A_RUN.into_iter().map(draw).collect()
+    charts.into_iter().map(draw).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draw::layout_tests::assert_legible;
     use crate::fixture;
     use std::fs::File;
 
@@ -40,15 +73,33 @@ mod tests {
         ((info.width, info.height), dark as f64 / (pixels.len() / 3) as f64)
     }
 
-    type Scene = (&'static str, fn() -> Record);
+    type Scene<T> = (&'static str, fn() -> T);
+
+    /// Draws `charts` into `dir` and looks at them; where they are kept, as SVG too.
+    fn draw(dir: &Path, charts: Vec<(&'static str, Chart)>) {
+        charts.iter().for_each(|(name, chart)| assert_legible(&format!("{}/{name}", dir.display()), chart));
+        let as_text: Vec<_> = charts.iter().map(|(name, chart)| (*name, draw::svg(chart))).collect();
+        for path in draw_all(dir, charts).unwrap() {
+            let (size, share) = inked(&path);
+            assert_eq!(size, draw::SIZE);
+            assert!((0.005..0.5).contains(&share), "{}: {share} of it is drawn on", path.display());
+        }
+        for (name, svg) in as_text {
+            assert!(svg.len() < 400_000, "{name}.svg has {} bytes", svg.len());
+            fs::write(dir.join(name).with_extension("svg"), svg).unwrap();
+        }
+    }
 
     /// `GALLERY=directory cargo test -p reports gallery` keeps the pictures, to be looked at.
-    #[test]
-    fn gallery() {
+    fn gallery(name: &str, charts: Vec<(&'static str, Chart)>) {
         let kept = std::env::var_os("GALLERY").map(PathBuf::from);
         let temporary = tempfile::tempdir().unwrap();
-        let root = kept.as_deref().unwrap_or(temporary.path());
-        let scenes: [Scene; 11] = [
+        draw(&kept.as_deref().unwrap_or(temporary.path()).join(name), charts);
+    }
+
+    #[test]
+    fn gallery_of_runs() {
+        let scenes: [Scene<Record>; 11] = [
             ("healthy", fixture::healthy),
             ("freeze", fixture::freeze),
             ("died", fixture::died),
@@ -62,13 +113,23 @@ mod tests {
             ("telling", fixture::telling),
         ];
         for (name, scene) in scenes {
-            let paths = write(&root.join(name), &scene()).unwrap();
-            assert_eq!(paths.len(), 2);
-            for path in paths {
-                let (size, share) = inked(&path);
-                assert_eq!(size, draw::SIZE);
-                assert!((0.005..0.5).contains(&share), "{}: {share} of it is drawn on", path.display());
-            }
+            gallery(name, of_run(&scene()));
+        }
+    }
+
+    #[test]
+    fn gallery_of_ceilings() {
+        let scenes: [Scene<Ceiling>; 7] = [
+            ("ceiling-database", fixture::ceiling::database_bound),
+            ("ceiling-collapse", fixture::ceiling::collapse),
+            ("ceiling-at-least", fixture::ceiling::at_least),
+            ("ceiling-below", fixture::ceiling::below),
+            ("ceiling-invalid", fixture::ceiling::invalid),
+            ("ceiling-unexplained", fixture::ceiling::unexplained),
+            ("ceiling-empty", fixture::ceiling::empty),
+        ];
+        for (name, scene) in scenes {
+            gallery(name, of_ceiling(&scene()));
         }
     }
 

@@ -58,9 +58,10 @@ fn what_was_planned_is_what_the_target_saw_and_what_the_record_says() {
     assert!(run["response_ms"]["p50"].as_f64() >= Some(1.0), "the service takes 1 ms");
     assert!(run["response_ms"]["p999"].is_null(), "600 requests cannot say anything about p99.9");
     let out = ended.dir.path().join("out");
-    for picture in ["timeline.png", "percentiles.png"] {
+    for picture in ["timeline.png", "percentiles.png", "heatmap.png"] {
         assert_eq!(png_size(&out.join(picture)), (1600, 900));
     }
+    assert!(std::fs::read_to_string(out.join("report.html")).unwrap().contains("600 requests"));
     let csv = std::fs::read_to_string(out.join("timeline.csv")).unwrap();
     let ok = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse::<u64>().unwrap());
     assert_eq!(ok.sum::<u64>(), 600);

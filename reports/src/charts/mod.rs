@@ -1,23 +1,41 @@
-//! The pictures of a run, each from a record to a chart model. What all have in common is here: the title's warning,
-//! and the footer that says where the numbers come from. Nothing is drawn here.
+//! The pictures of a run and of a search for the ceiling, each from a record to a chart model. What all have in common is
+//! here: the title's warning, and the footer that says where the numbers come from. Nothing is drawn here.
 
+pub mod ceiling;
+pub mod heatmap;
 pub mod percentiles;
 mod tiers_in_time;
 pub mod timeline;
 
-use crate::chart::Tone;
+use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};
-use crate::record::{Loop, Run, TargetKind};
+use crate::record::{Host, Loop, Run, Target, TargetKind, Verdict};
 
 /// Times below this, in milliseconds, are drawn at it: a logarithmic axis has no zero.
 const LEAST_MS: f64 = 0.001;
+/// Between two parts of a line.
+const BETWEEN: &str = "  \u{b7}  ";
+
+/// The tiers whose colours do not depend on what other tiers there are.
+const KNOWN_TIERS: [&str; 4] = ["proxy", "app", "db", "dns"];
+
+/// The colour of a tier, which is the same in all pictures; of one that is not known, by its name.
+fn tier_colour(tier: &str) -> Colour {
+    let known = KNOWN_TIERS.iter().position(|known| *known == tier);
+    let other = || KNOWN_TIERS.len() + tier.bytes().map(usize::from).sum::<usize>() % 2;
+    Colour::Tier(known.unwrap_or_else(other))
+}
 
 /// The tone, the title and the subtitle: `finding` and `context`, unless the run has a warning to give first.
 fn headline(run: &Run, finding: &str, context: &str) -> (Tone, String, String) {
-    if !run.verdict.valid {
-        let why = run.verdict.reasons.first().map_or(NONE, String::as_str);
+    warned(&run.verdict, run.partial, finding, context)
+}
+
+fn warned(verdict: &Verdict, partial: bool, finding: &str, context: &str) -> (Tone, String, String) {
+    if !verdict.valid {
+        let why = verdict.reasons.first().map_or(NONE, String::as_str);
         (Tone::Alarm, format!("INVALID: {why}"), format!("Not to be relied on: {}", uncapitalised(finding)))
-    } else if run.partial {
+    } else if partial {
         (Tone::Plain, format!("PARTIAL: {finding}"), context.to_owned())
     } else {
         (Tone::Plain, finding.to_owned(), context.to_owned())
@@ -40,28 +58,34 @@ fn range_ms(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 fn footer(run: &Run) -> Vec<String> {
-    let host = &run.host;
+    let mut what =
+        vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
+    what.extend(target(&run.target));
+    what.extend(cpus("generator", &run.generator.cpus));
+    vec![run.command.join(" "), place(&run.host, &run.started_at), what.join(BETWEEN)]
+}
+
+/// By what, when and where it was measured.
+fn place(host: &Host, started_at: &str) -> String {
     let commit = if host.commit.is_empty() { String::new() } else { format!(" ({})", host.commit) };
-    let mut place = vec![format!("loadgen {}{commit}", host.version), started(run)];
+    let mut place = vec![format!("loadgen {}{commit}", host.version)];
+    // `2026-11-24T08:00:00Z` as people write it.
+    place.extend((!started_at.is_empty()).then(|| started_at.replacen('T', " ", 1)));
     place.extend(
         (!host.cpu.is_empty()).then(|| format!("{}, {}", host.cpu, counted(host.cpus as u64, "CPU"))),
     );
     place.extend((!host.kernel.is_empty()).then(|| host.kernel.clone()));
-    let mut what =
-        vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
-    what.push(match (run.target.kind, run.target.what.is_empty()) {
-        (_, false) => run.target.what.clone(),
-        (TargetKind::Reference, true) => "reference target".to_owned(),
-        (TargetKind::Given, true) => run.target.url.clone(),
-    });
-    what.extend(cpus("target", &run.target.cpus));
-    what.extend(cpus("generator", &run.generator.cpus));
-    vec![run.command.join(" "), place.join("  \u{b7}  "), what.join("  \u{b7}  ")]
+    place.join(BETWEEN)
 }
 
-/// `2026-11-24T08:00:00Z` as people write it.
-fn started(run: &Run) -> String {
-    run.started_at.replacen('T', " ", 1)
+/// What was loaded, and its CPUs.
+fn target(target: &Target) -> Vec<String> {
+    let what = match (target.kind, target.what.is_empty()) {
+        (_, false) => target.what.clone(),
+        (TargetKind::Reference, true) => "reference target".to_owned(),
+        (TargetKind::Given, true) => target.url.clone(),
+    };
+    [what].into_iter().filter(|what| !what.is_empty()).chain(cpus("target", &target.cpus)).collect()
 }
 
 fn cpus(whose: &str, cpus: &[usize]) -> Option<String> {

@@ -4,7 +4,7 @@
 use super::{LEAST_MS, context, footer, headline, range_ms};
 use crate::analyse::blocks::preferred;
 use crate::analyse::interval::reach;
-use crate::chart::{Axis, Chart, Colour, Panel, Scale, Series, Shape, Span, Tick, Weight};
+use crate::chart::{Axis, Chart, Colour, Panel, Reading, Scale, Series, Shape, Span, Tick, Weight};
 use crate::histogram::Histogram;
 use crate::number::{ms, percent, rate};
 use crate::record::{Distribution, Run};
@@ -56,10 +56,11 @@ pub fn chart(record: &Record) -> Chart {
         panels: vec![Panel {
             title: panel_title(run),
             weight: 1.0,
-            y: Axis::log("", least, most, 12, ms),
+            y: Axis::log("", least, most, 12, ms).read(Reading::Ms),
             note: series.is_empty().then(|| nothing_to_show(run)),
             series,
             spans,
+            ..Panel::default()
         }],
         footer: footer(run),
     }
@@ -94,7 +95,14 @@ fn percentile_axis(end: f64) -> Axis {
             label: format!("{} %", crate::number::round_to_digits(q * 100.0, 9)),
         })
         .collect();
-    Axis { title: "percentile".into(), scale: Scale::Linear, from: 0.0, to: end, ticks }
+    Axis {
+        title: "percentile".into(),
+        scale: Scale::Linear,
+        from: 0.0,
+        to: end,
+        ticks,
+        reading: Reading::Nines,
+    }
 }
 
 /// Time in milliseconds over [`place`], as far as the sample reaches.

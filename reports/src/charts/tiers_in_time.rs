@@ -1,6 +1,6 @@
 //! What the tiers used of their CPUs in the course of a run: the panel that the timeline has where they said so.
 
-use crate::chart::{Axis, Colour, Panel, Series, Shape, Weight};
+use crate::chart::{Axis, Panel, Series, Shape, Weight};
 use crate::number::{percent, rate};
 use crate::record::{Points, Run};
 
@@ -8,11 +8,6 @@ use crate::record::{Points, Run};
 const HEADROOM: f64 = 1.05;
 /// A tier that never uses this share of what the busiest one does would be a line on the axis.
 const LEAST_SHARE: f64 = 0.01;
-/// The tiers whose colours are the same in all pictures, and the colours.
-const KNOWN: [(&str, Colour); 4] =
-    [("proxy", Colour::Extreme), ("app", Colour::Ok), ("db", Colour::Typical), ("dns", Colour::Lag)];
-const OTHERS: [Colour; 2] = [Colour::Offered, Colour::Tail];
-
 /// The panel of `run`; `None` where no tier said what it used.
 pub(super) fn panel(run: &Run) -> Option<Panel> {
     let limit = |tier: &str| {
@@ -35,7 +30,7 @@ pub(super) fn panel(run: &Run) -> Option<Panel> {
         };
         Series {
             label,
-            colour: colour(tier),
+            colour: super::tier_colour(tier),
             shape: Shape::Line(Weight::Medium),
             points: corners(points, whole),
         }
@@ -47,18 +42,12 @@ pub(super) fn panel(run: &Run) -> Option<Panel> {
     } else {
         ("CPUs in use by tier", Axis::from_zero("", most * HEADROOM, 3, rate))
     };
-    let panel = Panel { title: title.into(), weight: 0.7, y, series, spans: Vec::new(), note: None };
+    let panel = Panel { title: title.into(), weight: 0.7, y, series, ..Panel::default() };
     (!panel.series.is_empty()).then_some(panel)
 }
 
 fn highest(points: &Points) -> f64 {
     points.iter().filter_map(|(_, value)| *value).fold(0.0, f64::max)
-}
-
-fn colour(tier: &str) -> Colour {
-    let known = KNOWN.iter().find(|(known, _)| *known == tier).map(|(_, colour)| *colour);
-    // Others by their name, so that they too are the same everywhere.
-    known.unwrap_or_else(|| OTHERS[tier.bytes().map(usize::from).sum::<usize>() % OTHERS.len()])
 }
 
 /// The beginning and the end of each span at its value, in units of `whole`; what has no value is a gap.

@@ -4,7 +4,7 @@
 
 use super::{LEAST_MS, context, footer, headline, range_ms, tiers_in_time};
 use crate::analyse::finding::finding;
-use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Series, Shape, Weight};
+use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
 use crate::number::{ms, rate, seconds};
 use crate::record::{Bin, Loop, Run};
 use crate::store::Record;
@@ -44,14 +44,15 @@ pub fn chart(record: &Record) -> Chart {
 }
 
 /// In the unit that has numbers of one or two digits; its positions are in seconds all the same.
-fn time_axis(end_s: f64) -> Axis {
+pub(super) fn time_axis(end_s: f64) -> Axis {
     let (unit_s, unit) = match end_s {
         s if s < 600.0 => (1.0, "seconds"),
         s if s < 18_000.0 => (60.0, "minutes"),
         _ => (3600.0, "hours"),
     };
     let mut axis =
-        Axis::fitted(&format!("{unit} since the first request was due"), 0.0, end_s / unit_s, 10, rate);
+        Axis::fitted(&format!("{unit} since the first request was due"), 0.0, end_s / unit_s, 10, rate)
+            .read(Reading::Seconds);
     axis.to *= unit_s;
     axis.ticks.iter_mut().for_each(|tick| tick.at *= unit_s);
     axis
@@ -201,10 +202,10 @@ fn rates(run: &Run, columns: &[Column]) -> Panel {
     Panel {
         title: "Requests per second".into(),
         weight: 1.0,
-        y: Axis::from_zero("", most * HEADROOM, 4, rate),
+        y: Axis::from_zero("", most * HEADROOM, 4, rate).read(Reading::PerSecond),
         series: if note.is_some() { Vec::new() } else { series },
-        spans: Vec::new(),
         note,
+        ..Panel::default()
     }
 }
 
@@ -231,10 +232,10 @@ fn times(run: &Run, columns: &[Column]) -> Panel {
     Panel {
         title: format!("Response time per {}{grouped}, log scale", seconds(run.timeline.interval_s)),
         weight: 1.4,
-        y: Axis::log("", least, most, 9, ms),
+        y: Axis::log("", least, most, 9, ms).read(Reading::Ms),
         note: series.is_empty().then(|| "No request ended".to_owned()),
         series,
-        spans: Vec::new(),
+        ..Panel::default()
     }
 }
 

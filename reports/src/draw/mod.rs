@@ -1,15 +1,21 @@
-//! From a chart model to a PNG file: the page with its title, panels and footer. Nothing here knows what a run is, and
-//! nothing outside knows the plotting library; drawing the same chart twice gives the same picture.
+//! From a chart model to a PNG file or to SVG as text: the page with its title, panels and footer. Nothing here knows what a
+//! run is, and nothing outside knows the plotting library; drawing the same chart twice gives the same picture.
 
+mod bitmap;
 mod canvas;
+mod heat;
 mod labels;
 mod page;
 mod panel;
+mod plot;
 mod style;
+mod svg;
 
 use crate::chart::Chart;
-use canvas::Canvas;
+use bitmap::Bitmap;
+use canvas::fonts_registered;
 use std::path::Path;
+use svg::Svg;
 
 /// The size of every picture in pixels.
 pub const SIZE: (u32, u32) = (1600, 900);
@@ -19,10 +25,33 @@ pub const SIZE: (u32, u32) = (1600, 900);
 /// # Errors
 /// When the file cannot be written.
 pub fn png(chart: &Chart, path: &Path) -> Result<(), String> {
-    let mut canvas = Canvas::new(SIZE)?;
+    let mut canvas = Bitmap::new(SIZE)?;
     page::draw(&mut canvas, chart)?;
     canvas.save(path).map_err(|e| format!("{}: {e}", path.display()))
 }
+
+/// The same as an SVG element, for a document of its own or inside HTML. It has no width, and fills what it stands in.
+pub fn svg(chart: &Chart) -> String {
+    described(chart, chart)
+}
+
+/// As [`svg`], for a document that has the title, the subtitle and the footer around it: only a screen reader finds the first
+/// two here.
+pub fn svg_alone(chart: &Chart) -> String {
+    let bare = Chart { title: String::new(), subtitle: String::new(), footer: Vec::new(), ..chart.clone() };
+    described(&bare, chart)
+}
+
+/// `chart` with the words of `whole`.
+fn described(chart: &Chart, whole: &Chart) -> String {
+    let mut canvas = Svg::new(SIZE, &whole.title, &whole.subtitle);
+    // Writing into memory does not fail, and the type comes with the program; if it did, the picture would say so.
+    let drawn = fonts_registered().and_then(|()| page::draw(&mut canvas, chart));
+    canvas.finish(drawn.err().as_deref())
+}
+
+#[cfg(test)]
+pub(crate) mod layout_tests;
 
 #[cfg(test)]
 mod tests {
@@ -31,13 +60,25 @@ mod tests {
 
     fn axis(from: f64, to: f64, scale: Scale) -> Axis {
         let tick = |at| Tick { at, label: format!("{at}") };
-        Axis { title: "axis".into(), scale, from, to, ticks: vec![tick(from), tick(f64::NAN), tick(to)] }
+        let ticks = vec![tick(from), tick(f64::NAN), tick(to)];
+        Axis { title: "axis".into(), scale, from, to, ticks, reading: Reading::Nines }
     }
 
     fn chart(x: Axis, y: Axis, points: &[(f64, Option<f64>)], long: &str) -> Chart {
         let series =
             |shape| Series { label: long.into(), colour: Colour::Ok, shape, points: points.to_vec() };
-        let shapes = [Shape::Area, Shape::Steps(Weight::Thin), Shape::Line(Weight::Bold)];
+        let shapes = [
+            Shape::Area,
+            Shape::Steps(Weight::Thin),
+            Shape::Line(Weight::Bold),
+            Shape::Dashed(Weight::Medium),
+            Shape::Points(Marker::Dot),
+            Shape::Points(Marker::Ring),
+            Shape::Points(Marker::Cross),
+            Shape::Points(Marker::Diamond),
+            Shape::Whiskers,
+            Shape::Between,
+        ];
         let span = Span { at: x.from, from: y.to, to: y.from, label: long.into(), colour: Colour::Tail };
         let panel = Panel {
             title: long.into(),
@@ -46,7 +87,15 @@ mod tests {
             series: shapes.map(series).to_vec(),
             spans: vec![span],
             note: Some(long.into()),
+            ..Panel::default()
         };
+        let counted = points.iter().map(|(at, count)| Cell {
+            x: [*at, x.to],
+            y: [x.from, *at],
+            count: count.unwrap_or(f64::NAN),
+        });
+        let heat = Heat { cells: counted.collect(), scale: x.clone() };
+        let right = Panel { x: Some(x.clone()), beside: true, heat: Some(heat), ..panel.clone() };
         Chart {
             tone: Tone::Alarm,
             title: long.into(),
@@ -54,7 +103,7 @@ mod tests {
             bands: vec![Band { from: x.to, to: x.from, label: long.into() }],
             marks: vec![Mark { at: f64::NAN, label: long.into(), colour: Colour::Failure }],
             x,
-            panels: vec![panel.clone(), panel],
+            panels: vec![panel.clone(), right.clone(), panel, right.clone(), right],
             footer: vec![long.into(), String::new()],
         }
     }
@@ -79,6 +128,8 @@ mod tests {
         ];
         for strange in charts {
             png(&strange, &path).unwrap();
+            let text = svg(&strange);
+            assert!(text.ends_with("</svg>\n") && !text.contains("=\"NaN") && !text.contains(",inf"));
         }
     }
 }

@@ -1,118 +1,166 @@
-//! The page: title and subtitle on top, panels over one shared axis, the footer below. It shares out the room; what
-//! happens inside a panel is the panel's.
+//! The page: title and subtitle on top, panels in rows over one shared axis or over axes of their own, the footer below. It
+//! shares out the room; what happens inside a panel is the panel's.
 
 use super::SIZE;
-use super::canvas::{Align, Canvas};
+use super::canvas::{Align, Canvas, width};
+use super::heat;
 use super::labels::{shorten, wrap};
 use super::panel::{self, Area};
-use super::style::{ALARM, FOOTER, INK, LABEL, PANEL_TITLE, QUIET, SUBTITLE, TICK, TITLE, Type, readable};
-use crate::chart::{Chart, Colour, Tone};
+use super::style::{FOOTER, Ink, LABEL, PANEL_TITLE, SUBTITLE, TICK, TITLE, Type};
+use crate::chart::{Axis, Chart, Colour, Panel, Tone};
 
 const MARGIN: f64 = 56.0;
 const LEADING: f64 = 1.24;
 /// Between two panels, and between a title and what it is the title of.
 const GAP: f64 = 20.0;
+/// Between two panels in one row.
+const GUTTER: f64 = 48.0;
 /// Between a plot and the words beside it.
 pub(super) const BESIDE: f64 = 12.0;
 /// The length of the lines that lead from the end of a series to its label.
 pub(super) const LEADER: f64 = 30.0;
 /// Between the title of a panel and its plot, of which the highest tick's words stand out by half.
 const BELOW_TITLE: f64 = 16.0;
+/// The most of a row's width that the labels of its series take.
+const LABELS_SHARE: f64 = 0.34;
+/// The most lines that a paragraph of the footer takes.
+const FOOTER_LINES: usize = 3;
 /// Between two words in one row.
 const APART: f64 = 18.0;
+const HEAD: f64 = PANEL_TITLE.size * LEADING + BELOW_TITLE;
 
-pub(super) fn draw(canvas: &mut Canvas, chart: &Chart) -> Result<(), String> {
+pub(super) fn draw(canvas: &mut dyn Canvas, chart: &Chart) -> Result<(), String> {
     let room = f64::from(SIZE.0) - 2.0 * MARGIN;
-    let colour = if chart.tone == Tone::Alarm { ALARM } else { INK };
-    let title = wrap(&chart.title, room, 2, |text| canvas.width(text, TITLE));
-    let top = write(canvas, &title, MARGIN - 16.0, TITLE, colour)?;
-    let subtitle = wrap(&chart.subtitle, room, 2, |text| canvas.width(text, SUBTITLE));
-    let top = write(canvas, &subtitle, top + 4.0, SUBTITLE, QUIET)?;
-    let footer: Vec<_> =
-        chart.footer.iter().map(|line| shorten(line, room, |text| canvas.width(text, FOOTER))).collect();
+    let ink = if chart.tone == Tone::Alarm { Ink::Alarm } else { Ink::Text };
+    let title = wrap(&chart.title, room, 2, |text| width(text, TITLE));
+    let top = write(canvas, &title, MARGIN - 16.0, TITLE, ink)?;
+    let subtitle = wrap(&chart.subtitle, room, 2, |text| width(text, SUBTITLE));
+    let top = write(canvas, &subtitle, top + 4.0, SUBTITLE, Ink::Quiet)?;
+    let footer: Vec<_> = chart.footer.iter().flat_map(|line| paragraph(line, room)).collect();
     let bottom = f64::from(SIZE.1) - MARGIN / 2.0 - footer.len() as f64 * FOOTER.size * LEADING;
-    write(canvas, &footer, bottom, FOOTER, QUIET)?;
+    write(canvas, &footer, bottom, FOOTER, Ink::Quiet)?;
     panels(canvas, chart, top + GAP, bottom - GAP)
 }
 
+/// A paragraph of the footer as it is where it fits, or in lines.
+fn paragraph(text: &str, room: f64) -> Vec<String> {
+    let fits = width(text, FOOTER) <= room;
+    if fits { vec![text.to_owned()] } else { wrap(text, room, FOOTER_LINES, |line| width(line, FOOTER)) }
+}
+
 /// Writes lines from `top` on and gives where they end.
-fn write(
-    canvas: &mut Canvas,
-    lines: &[String],
-    top: f64,
-    face: Type,
-    colour: super::style::Rgb,
-) -> Result<f64, String> {
+fn write(canvas: &mut dyn Canvas, lines: &[String], top: f64, face: Type, ink: Ink) -> Result<f64, String> {
     let height = face.size * LEADING;
     for (i, line) in lines.iter().enumerate() {
         let baseline = top + i as f64 * height + face.size;
-        canvas.text(line, (MARGIN, baseline), Align::Left, face, colour)?;
+        canvas.text(line, (MARGIN, baseline), Align::Left, face, ink)?;
     }
     Ok(top + lines.len() as f64 * height)
 }
 
-fn panels(canvas: &mut Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(), String> {
-    let widest = |words: &mut dyn Iterator<Item = &str>, face: Type| {
-        words.map(|text| canvas.width(text, face)).fold(0.0, f64::max)
+/// The panels of one row.
+fn rows(chart: &Chart) -> Vec<&[Panel]> {
+    chart.panels.chunk_by(|_, next| next.beside).collect()
+}
+
+fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(), String> {
+    let rows = rows(chart);
+    let shared = rows.iter().rposition(|row| row.iter().any(|panel| panel.x.is_none()));
+    let axis_height = |i: usize, row: &[Panel]| {
+        let mut axes: Vec<&Axis> = row.iter().filter_map(|panel| panel.x.as_ref()).collect();
+        axes.extend((shared == Some(i)).then_some(&chart.x));
+        let lines = if axes.iter().any(|axis| !axis.title.is_empty()) { 2.0 } else { 1.0 };
+        if axes.is_empty() { 0.0 } else { TICK.size * LEADING * lines + BESIDE }
     };
-    let ticks = widest(&mut chart.panels.iter().flat_map(|p| &p.y.ticks).map(|t| t.label.as_str()), TICK);
-    let labels = widest(&mut chart.panels.iter().flat_map(|p| &p.series).map(|s| s.label.as_str()), LABEL);
-    let left = MARGIN + ticks + BESIDE;
-    let right = f64::from(SIZE.0) - MARGIN - if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
-    let axis_height = TICK.size * LEADING * if chart.x.title.is_empty() { 1.0 } else { 2.0 } + BESIDE;
-    let annotated = !(chart.marks.is_empty() && chart.bands.is_empty() && spans(chart).next().is_none());
-    let row = LABEL.size * LEADING;
-    let heads = chart.panels.len() as f64 * (PANEL_TITLE.size * LEADING + BELOW_TITLE)
-        + if annotated { row } else { 0.0 };
-    let gaps = chart.panels.len().saturating_sub(1) as f64 * GAP;
-    let share =
-        (bottom - top - axis_height - heads - gaps) / chart.panels.iter().map(|p| p.weight).sum::<f64>();
+    let named = |i: usize| i == 0 && annotated(chart);
+    let taken = |i: usize, row: &[Panel]| {
+        HEAD + axis_height(i, row) + if named(i) { LABEL.size * LEADING } else { 0.0 }
+    };
+    let all_taken: f64 = rows.iter().enumerate().map(|(i, row)| taken(i, row)).sum();
+    let gaps = rows.len().saturating_sub(1) as f64 * GAP;
+    let weight = |row: &[Panel]| row.first().map_or(0.0, |panel| panel.weight);
+    let share = (bottom - top - all_taken - gaps) / rows.iter().map(|row| weight(row)).sum::<f64>();
     let mut y = top;
-    let mut area = Area { left, right, top, bottom };
-    for (i, panel) in chart.panels.iter().enumerate() {
-        canvas.text(&panel.title, (MARGIN, y + PANEL_TITLE.size), Align::Left, PANEL_TITLE, INK)?;
-        y += PANEL_TITLE.size * LEADING + BELOW_TITLE;
-        if i == 0 && annotated {
-            annotations(canvas, chart, (left, right), y + LABEL.size - BELOW_TITLE / 2.0)?;
-            y += row;
+    for (i, row) in rows.iter().enumerate() {
+        let plot = y + taken(i, row) - axis_height(i, row);
+        for (column, panel) in row.iter().enumerate() {
+            let (slot, sides) = columns(&rows, row.len(), column);
+            let (left, right) = (slot.0 + sides.0, slot.1 - sides.1);
+            let title = shorten(&panel.title, slot.1 - slot.0, |text| width(text, PANEL_TITLE));
+            canvas.text(&title, (slot.0, y + PANEL_TITLE.size), Align::Left, PANEL_TITLE, Ink::Text)?;
+            if named(i) && column == 0 {
+                annotations(canvas, chart, (left, right), y + HEAD + LABEL.size - BELOW_TITLE / 2.0)?;
+            }
+            let area = Area { left, right, top: plot, bottom: plot + share * weight(row), end: slot.1 };
+            panel::draw(canvas, chart, panel, area)?;
+            let own = panel.x.as_ref().or((shared == Some(i)).then_some(&chart.x));
+            own.map_or(Ok(()), |x| axis(canvas, x, area))?;
         }
-        area = Area { left, right, top: y, bottom: y + share * panel.weight };
-        panel::draw(canvas, chart, panel, area)?;
-        y = area.bottom + GAP;
+        y = plot + share * weight(row) + axis_height(i, row) + GAP;
     }
-    shared_axis(canvas, chart, area)
+    Ok(())
+}
+
+/// Where the slot of a `column` begins and ends, in rows of so many; and how much of it the words to the left and to the
+/// right of the plots take, which are in line with one another.
+fn columns(rows: &[&[Panel]], many: usize, column: usize) -> ((f64, f64), (f64, f64)) {
+    let room = f64::from(SIZE.0) - 2.0 * MARGIN + GUTTER;
+    let left = MARGIN + room * column as f64 / many as f64;
+    let right = MARGIN + room * (column + 1) as f64 / many as f64 - GUTTER;
+    let same = || rows.iter().filter(|row| row.len() == many).filter_map(|row| row.get(column));
+    let widest = |words: &mut dyn Iterator<Item = &str>, face: Type| {
+        words.map(|text| width(text, face)).fold(0.0, f64::max)
+    };
+    let ticks = widest(&mut same().flat_map(|p| &p.y.ticks).map(|t| t.label.as_str()), TICK);
+    let labels = widest(&mut same().flat_map(|p| &p.series).map(|s| s.label.as_str()), LABEL);
+    let labels = if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
+    let labels = labels.min((right - left) * LABELS_SHARE);
+    let scale = same().filter_map(|p| p.heat.as_ref()).map(heat::scale_width).fold(0.0, f64::max);
+    ((left, right), (ticks + BESIDE, labels.max(scale)))
+}
+
+fn annotated(chart: &Chart) -> bool {
+    let bands = chart.bands.iter().any(|band| !band.label.is_empty());
+    bands || !chart.marks.is_empty() || spans(chart).next().is_some()
 }
 
 /// The words of the bands, marks and spans in a row of their own: bands at their right ends unless they begin at the left,
 /// the others where they are, moved to the left where two would touch.
 fn annotations(
-    canvas: &mut Canvas,
+    canvas: &mut dyn Canvas,
     chart: &Chart,
     (left, right): (f64, f64),
     baseline: f64,
 ) -> Result<(), String> {
     let x = |value: f64| left + (right - left) * chart.x.position(value);
     let (mut limit, mut free_from) = (right, left);
-    for band in chart.bands.iter().rev() {
-        let width = canvas.width(&band.label, TICK);
+    for band in chart.bands.iter().rev().filter(|band| !band.label.is_empty()) {
+        let width = width(&band.label, TICK);
         // One that begins with the axis, however narrow, has its words from there on, and leaves the rest of the row.
         if x(band.from) <= left {
-            canvas.text(&band.label, (left, baseline), Align::Left, TICK, QUIET)?;
+            canvas.text(&band.label, (left, baseline), Align::Left, TICK, Ink::Quiet)?;
             free_from = left + width + APART;
             continue;
         }
         let end = x(band.to).min(limit);
-        canvas.text(&band.label, (end, baseline), Align::Right, TICK, QUIET)?;
+        canvas.text(&band.label, (end, baseline), Align::Right, TICK, Ink::Quiet)?;
         limit = end - width - APART;
     }
     let marks = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str(), mark.colour));
     let mut pointed: Vec<_> = marks.chain(spans(chart)).collect();
     pointed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (at, label, colour) in pointed {
-        let width = canvas.width(label, LABEL);
-        let start = (x(at) - width / 2.0).min(limit - width).max(free_from);
-        canvas.text(label, (start, baseline), Align::Left, LABEL, readable(colour))?;
+    let mut starts = Vec::with_capacity(pointed.len());
+    for (at, label, _) in &pointed {
+        let width = width(label, LABEL);
+        let start = (x(*at) - width / 2.0).min(limit - width);
+        starts.push(start);
         limit = start - APART;
+    }
+    // What came to lie too far to the left moves back, and pushes the others on.
+    for ((_, label, colour), start) in pointed.iter().zip(starts).rev() {
+        let start = start.max(free_from);
+        canvas.text(label, (start, baseline), Align::Left, LABEL, Ink::Words(*colour))?;
+        free_from = start + width(label, LABEL) + APART;
     }
     Ok(())
 }
@@ -123,18 +171,19 @@ fn spans(chart: &Chart) -> impl Iterator<Item = (f64, &str, Colour)> {
     first.iter().map(|span| (span.at, span.label.as_str(), span.colour))
 }
 
-fn shared_axis(canvas: &mut Canvas, chart: &Chart, area: Area) -> Result<(), String> {
+/// The words of an axis below its plot.
+fn axis(canvas: &mut dyn Canvas, x: &Axis, area: Area) -> Result<(), String> {
     let baseline = area.bottom + BESIDE + TICK.size * 0.8;
     let mut free_from = f64::NEG_INFINITY;
-    for tick in &chart.x.ticks {
-        let half = canvas.width(&tick.label, TICK) / 2.0;
-        let at = area.x(&chart.x, tick.at);
+    for tick in &x.ticks {
+        let half = width(&tick.label, TICK) / 2.0;
+        let at = area.x(x, tick.at);
         // A label that would touch the one before it is left out; its grid line stays.
         if at - half >= free_from {
-            canvas.text(&tick.label, (at, baseline), Align::Centre, TICK, QUIET)?;
+            canvas.text(&tick.label, (at, baseline), Align::Centre, TICK, Ink::Quiet)?;
             free_from = at + half + APART;
         }
     }
     let middle = f64::midpoint(area.left, area.right);
-    canvas.text(&chart.x.title, (middle, baseline + TICK.size * LEADING), Align::Centre, TICK, QUIET)
+    canvas.text(&x.title, (middle, baseline + TICK.size * LEADING), Align::Centre, TICK, Ink::Quiet)
 }

@@ -107,7 +107,7 @@ fn load(run: &Run) -> String {
 }
 
 /// How the stream of requests compares with the plan.
-fn stream(run: &Run) -> Option<String> {
+pub(crate) fn stream(run: &Run) -> Option<String> {
     let stream = run.arrival_stream.as_ref()?;
     let (word, gaps) = (if stream.passed { "as planned" } else { "not as planned" }, count(stream.gaps));
     Some(match stream.p_value {
@@ -120,7 +120,7 @@ fn stream(run: &Run) -> Option<String> {
 }
 
 /// From when on the run was steady. The figures are of the whole measured part, and it says so where that matters.
-fn since(steady: &Steady) -> String {
+pub(crate) fn since(steady: &Steady) -> String {
     match (steady.from_s, &steady.reason) {
         (Some(at), _) if at > 0.0 => {
             format!("from {} on; what was measured before it is in the figures (see --warmup)", seconds(at))
@@ -264,7 +264,7 @@ fn thresholds(run: &Run, paint: &Paint) -> String {
 }
 
 /// The unit that a rule ends in, with a space before it.
-fn unit(rule: &str) -> String {
+pub(crate) fn unit(rule: &str) -> String {
     let unit = rule.trim_start_matches(|c: char| c != '<' && c != '>');
     let unit = unit.trim_start_matches(|c: char| !c.is_alphabetic() && c != '%');
     if unit.is_empty() { "/s".to_owned() } else { format!(" {}", unit.trim()) }

@@ -1,0 +1,183 @@
+//! The Universal Scalability Law: the rate by requests in flight with the fit and its interval on the left, what more
+//! servers would give on the right. From a record to a chart model. What lies past twice the highest number that was
+//! measured is drawn as the guess that it is.
+
+use super::{context, footer, warned};
+use crate::ceiling::{Ceiling, Forecast, Usl};
+use crate::chart::{Axis, Chart, Colour, Mark, Marker, Panel, Reading, Series, Shape, Weight};
+use crate::number::{percent, rate};
+
+/// Past this multiple of what was measured, a fit is a guess.
+const GUESS_PAST: f64 = 2.0;
+/// From this ratio of the largest to the smallest on, the number in flight has a logarithmic axis.
+const WIDE: f64 = 50.0;
+
+/// The chart of `found`.
+pub fn chart(found: &Ceiling) -> Chart {
+    let (tone, title, subtitle) = warned(&found.verdict, found.partial, &finding(found), &subtitle(found));
+    let usl = found.usl.as_ref();
+    Chart {
+        tone,
+        title,
+        subtitle,
+        x: in_flight_axis(usl),
+        bands: Vec::new(),
+        marks: usl.and_then(peak).into_iter().collect(),
+        panels: vec![fit(usl), forecast(found)],
+        footer: footer(found),
+    }
+}
+
+fn in_flight_axis(usl: Option<&Usl>) -> Axis {
+    let title = "requests in flight";
+    let ns = || {
+        usl.into_iter().flat_map(|usl| usl.points.iter().map(|p| p[0]).chain(usl.curve.iter().map(|c| c[0])))
+    };
+    let (least, most) =
+        ns().filter(|n| *n > 0.0).fold((f64::INFINITY, 0.0_f64), |(a, b), n| (a.min(n), b.max(n)));
+    if most > WIDE * least {
+        Axis::log(title, least, most, 8, rate)
+    } else {
+        Axis::fitted(title, 0.0, most, 6, rate)
+    }
+}
+
+fn peak(usl: &Usl) -> Option<Mark> {
+    let (at, top) = usl.peak_n.zip(usl.peak_rps)?;
+    let seen = usl.curve.last().is_some_and(|last| at <= last[0]);
+    let label = format!("peak {} at {}", rate(top), rate(at));
+    seen.then_some(Mark { at, label, colour: Colour::Predicted })
+}
+
+fn fit(usl: Option<&Usl>) -> Panel {
+    let title = "Requests per second by requests in flight".to_owned();
+    let Some(usl) = usl else {
+        let y = Axis::from_zero("", 1.0, 4, rate);
+        let note = Some("Too few steady loads for a fit: 6 are needed".to_owned());
+        return Panel { title, weight: 1.0, y, note, ..Panel::default() };
+    };
+    let measured = usl.points.iter().map(|point| point[0]).fold(0.0, f64::max);
+    let told = usl.curve.partition_point(|point| point[0] <= GUESS_PAST * measured);
+    // A guess begins where the fit ends.
+    let (known, guess) = (&usl.curve[..told], &usl.curve[told.saturating_sub(1)..]);
+    let line = |label: &str, shape, curve: &[[f64; 4]]| Series {
+        label: label.into(),
+        colour: Colour::Predicted,
+        shape,
+        points: curve.iter().map(|[n, x, ..]| (*n, Some(*x))).collect(),
+    };
+    let points = Series {
+        label: "measured".into(),
+        colour: Colour::Ok,
+        shape: Shape::Points(Marker::Dot),
+        points: usl.points.iter().map(|[n, x]| (*n, Some(*x))).collect(),
+    };
+    let mut series = vec![
+        between(&usl.curve),
+        line("fit", Shape::Line(Weight::Bold), known),
+        line("a guess", Shape::Dashed(Weight::Medium), if guess.len() > 1 { guess } else { &[] }),
+        points,
+    ];
+    series.retain(|series| !series.points.is_empty());
+    let most =
+        series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
+    let y = Axis::from_zero("", most, 5, rate).read(Reading::PerSecond);
+    Panel { title, weight: 1.0, y, series, ..Panel::default() }
+}
+
+fn between(curve: &[[f64; 4]]) -> Series {
+    Series {
+        label: String::new(),
+        colour: Colour::Predicted,
+        shape: Shape::Between,
+        points: curve.iter().flat_map(|[n, _, low, high]| [(*n, Some(*low)), (*n, Some(*high))]).collect(),
+    }
+}
+
+fn forecast(found: &Ceiling) -> Panel {
+    let panel = |title: String, axis: Axis, most: f64| Panel {
+        title,
+        weight: 1.0,
+        y: Axis::from_zero("", most, 5, rate).read(Reading::PerSecond),
+        x: Some(axis),
+        beside: true,
+        ..Panel::default()
+    };
+    let Some(forecast) = found.forecast.as_ref().filter(|forecast| !forecast.band.is_empty()) else {
+        let note = Some("There is nothing to forecast from".to_owned());
+        return Panel {
+            note,
+            ..panel("Ceiling by servers".into(), Axis::fitted("servers", 1.0, 2.0, 1, rate), 1.0)
+        };
+    };
+    let last = forecast.band.last().map_or(1.0, |last| last[0]);
+    let mut axis = Axis::fitted("servers", 1.0, last, 8, rate);
+    axis.ticks.retain(|tick| tick.at.fract() == 0.0);
+    let level = |label: &str, colour, at: f64| Series {
+        label: label.into(),
+        colour,
+        shape: Shape::Dashed(Weight::Medium),
+        points: vec![(axis.from, Some(at)), (axis.to, Some(at))],
+    };
+    let mut series = vec![
+        between(&forecast.band),
+        Series {
+            label: "expected".into(),
+            colour: Colour::Predicted,
+            // Only the first of them was measured.
+            shape: Shape::Dashed(Weight::Bold),
+            points: forecast.band.iter().map(|[n, x, ..]| (*n, Some(*x))).collect(),
+        },
+    ];
+    series.extend(found.ceiling_rps.map(|at| Series {
+        label: String::new(),
+        colour: Colour::Ok,
+        shape: Shape::Points(Marker::Dot),
+        points: vec![(1.0, Some(at))],
+    }));
+    let top = forecast.band.iter().map(|server| server[3]).fold(0.0, f64::max);
+    // What is far above everything else is said, and does not flatten the rest.
+    let in_sight = |at: &f64| *at > 0.0 && *at < 2.0 * top;
+    let wall = forecast.wall_rps.filter(in_sight);
+    series.extend(wall.map(|at| level("next wall", Colour::Failure, at)));
+    let wanted = Some(forecast.wanted_rps).filter(in_sight);
+    series.extend(wanted.map(|at| level("wanted", Colour::Objective, at)));
+    let most =
+        series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
+    let title = format!("Ceiling by servers of the limiting tier, {}", forecast.tier);
+    Panel { series, ..panel(title, axis.clone(), most) }
+}
+
+fn finding(found: &Ceiling) -> String {
+    let Some(usl) = &found.usl else {
+        return "How the target scales cannot be said from this search".to_owned();
+    };
+    let end = match (usl.peak_n, usl.peak_rps) {
+        (Some(n), Some(x)) => format!("the rate peaks at {} requests/s with {} in flight", rate(x), rate(n)),
+        (None, Some(x)) => format!("the rate has no peak, and approaches {} requests/s", rate(x)),
+        _ => "the rate grows without end".to_owned(),
+    };
+    format!(
+        "{} of the work waits its turn (contention), {} goes into keeping in step (coherency): {end}",
+        percent(usl.sigma),
+        percent(usl.kappa)
+    )
+}
+
+fn subtitle(found: &Ceiling) -> String {
+    let forecast = found.forecast.as_ref().map(wanted);
+    forecast.unwrap_or_else(|| context(found))
+}
+
+fn wanted(forecast: &Forecast) -> String {
+    let servers = match forecast.servers {
+        Some([least, most]) if least == most => format!("takes {least} of the tier {}", forecast.tier),
+        Some([least, most]) => format!("takes {least} to {most} of the tier {}", forecast.tier),
+        None => format!("is out of reach for any number of the tier {}", forecast.tier),
+    };
+    let wall = match forecast.wall.is_empty() {
+        true => "no further wall is known".to_owned(),
+        false => format!("the next wall is {}", forecast.wall),
+    };
+    format!("Forecast: {} requests/s {servers}; {wall}", rate(forecast.wanted_rps))
+}
