@@ -3,7 +3,7 @@
 
 use super::{Paint, named, wrapped};
 use crate::ceiling::{Bound, Ceiling, Phase, Step};
-use crate::number::{NONE, ms_column, percent, rate, seconds};
+use crate::number::{NONE, exact_rate, ms_column, percent, rate, seconds};
 use crate::terminal::printable;
 use std::fmt::Write;
 
@@ -23,10 +23,10 @@ pub(crate) fn in_words(found: &Ceiling) -> String {
     let Some(rps) = found.ceiling_rps else { return String::from("no ceiling was found") };
     match (found.bound, found.ci95) {
         (Bound::Exact, Some([from, to])) => {
-            format!("{} requests/s ({} to {})", rate(rps), rate(from), rate(to))
+            format!("{} requests/s ({} to {})", exact_rate(rps), exact_rate(from), exact_rate(to))
         }
-        (Bound::Exact, None) => format!("{} requests/s", rate(rps)),
-        (Bound::AtLeast, _) => format!("at least {} requests/s", rate(rps)),
+        (Bound::Exact, None) => format!("{} requests/s", exact_rate(rps)),
+        (Bound::AtLeast, _) => format!("at least {} requests/s", exact_rate(rps)),
         (Bound::Below, _) => format!("below {} requests/s, the lowest rate that was tried", rate(rps)),
     }
 }
@@ -72,8 +72,8 @@ fn loads(steps: &[Step], paint: &Paint) -> String {
             out,
             "{:<9}{:>10}{:>10}{:>11}{:>11}{:>11}{:>9}  {word}",
             phase(step.phase),
-            rate(step.offered_rps),
-            rate(step.ok_rps),
+            exact_rate(step.offered_rps),
+            exact_rate(step.ok_rps),
             ms(step.p50_ms),
             ms(step.p99_ms),
             ms(step.p999_ms),

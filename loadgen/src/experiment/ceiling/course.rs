@@ -105,7 +105,9 @@ impl Wanted {
             (Some(low), Some(high)) => (Phase::Search, self.between(steps, low, high)?),
             _ => return None,
         };
-        let rps = self.again(steps).unwrap_or(rps.clamp(self.min_rps, self.max_rps));
+        let again = self.again(steps);
+        let phase = steps.last().filter(|_| again.is_some()).map_or(phase, |step| step.phase);
+        let rps = again.unwrap_or(rps.clamp(self.min_rps, self.max_rps));
         let (least, most) = if phase == Phase::Bracket { (2, 5) } else { (6, 11) };
         let load = self.load(phase, rps, least, most);
         let longest_s = most as f64 * load.window_s + PAUSE_S;
@@ -115,10 +117,12 @@ impl Wanted {
             .then_some(load)
     }
 
-    /// A rate that failed while generator or host were at fault is tried once more.
+    /// A rate that failed while growing rates were tried, or while generator or host were at fault, is tried once more: a machine
+    /// hiccups, and a target that is cold is slow.
     fn again(&self, steps: &[Step]) -> Option<f64> {
-        let last = steps.last().filter(|step| !step.passed && !step.valid)?;
-        (times(steps, last.offered_rps) < 2).then_some(last.offered_rps)
+        let last = steps.last()?;
+        let doubted = !last.passed && (last.phase == Phase::Bracket || !last.valid);
+        (doubted && times(steps, last.offered_rps) < 2).then_some(last.offered_rps)
     }
 
     /// A rate between one that held and one that failed; `None` when the ceiling is known as closely as was asked. First just
@@ -197,16 +201,19 @@ fn times(steps: &[Step], rps: f64) -> usize {
     steps.iter().filter(|step| same(step.offered_rps, rps)).count()
 }
 
-/// What the loads enclose. One that failed while generator or host were at fault counts when it did so twice; one that failed
-/// by a little may have done so by chance, and goes for one that held until a higher one fails.
+/// What the loads enclose. One that failed while rates grew, or while generator or host were at fault, counts when it
+/// did so twice; one that failed by a little may have done so by chance, and goes for one that held until a higher one fails.
 fn bracket(steps: &[Step], objective: &Objective) -> Bracket {
     let clearly = |step: &&Step| {
         step.windows.iter().all(|window| window.bad)
             || excess(&step.windows, objective) > CLEARLY
             || rises(&step.windows, step.offered_rps)
     };
-    let failed =
-        |step: &&Step| !step.passed && clearly(step) && (step.valid || times(steps, step.offered_rps) > 1);
+    let failed = |step: &&Step| {
+        let sure = step.valid && step.phase != Phase::Bracket;
+        let again = steps.iter().filter(|other| !other.passed && same(other.offered_rps, step.offered_rps));
+        !step.passed && clearly(step) && (sure || again.count() > 1)
+    };
     let high = steps.iter().filter(failed).map(|step| step.offered_rps).reduce(f64::min);
     let held = steps.iter().filter(|step| !failed(step)).map(|step| step.offered_rps);
     let low = held.filter(|rps| high.is_none_or(|high| *rps < high)).reduce(f64::max);

@@ -14,7 +14,7 @@ use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{Settled, trend, why};
 use reports::ceiling::{Ceiling, Phase, Step, Window};
-use reports::number::{ms_column, rate};
+use reports::number::{exact_rate, ms_column, rate};
 use reports::record::{Run, Wire};
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -184,7 +184,7 @@ impl Hunt<'_> {
         };
         let p99 = step.p99_ms.map_or_else(String::new, |ms| format!("p99 {}", ms_column(ms)));
         let why = step.reasons.first().map_or_else(String::new, |why| format!(": {why}"));
-        self.output.say(&format!("{phase:<8} {:>9}/s  {word:<7}  {p99}{why}", rate(step.offered_rps)));
+        self.output.say(&format!("{phase:<8} {:>9}/s  {word:<7}  {p99}{why}", exact_rate(step.offered_rps)));
     }
 }
 

@@ -60,7 +60,7 @@ pub fn estimate(steps: &[Step], objective: &Objective) -> Estimate {
             Estimate { bound: Bound::AtLeast, rps: Some(low.offered_rps), ..Estimate::default() }
         }
         (Some(low), Some(high)) => {
-            let saturation = saturation(&valid, low, high);
+            let saturation = saturation(&valid, low, high).filter(|saturation| saturation.is_above(low));
             let curves = saturation.and_then(|saturation| curves(&valid, low, saturation, objective));
             curves.unwrap_or_else(|| cliff(low, high, saturation))
         }
@@ -68,13 +68,13 @@ pub fn estimate(steps: &[Step], objective: &Objective) -> Estimate {
 }
 
 /// How many of the loads, which are in the order of their rates, are below the ceiling: where passing and failing ones overlap,
-/// the number that contradicts the fewest.
+/// the number that contradicts the fewest, and the highest of several: a hiccup makes a load fail, but none makes it hold.
 fn split(valid: &[&Step]) -> usize {
     let contradictions = |split: usize| {
         let failed_below = valid[..split].iter().filter(|step| !step.passed).count();
         failed_below + valid[split..].iter().filter(|step| step.passed).count()
     };
-    (0..=valid.len()).min_by_key(|split| contradictions(*split)).unwrap_or(0)
+    (0..=valid.len()).rev().min_by_key(|split| contradictions(*split)).unwrap_or(0)
 }
 
 /// Half-way between the two. That the lower one held may be because an overload needs longer to show than it was offered, so what

@@ -1,14 +1,14 @@
 //! What a target answers when it is offered more than it can serve.
 
-use super::load::answered;
+use super::load::{answered, settled};
 use crate::ceiling::Step;
 
 /// A load that is answered less than this share of it saturates the target.
 const BEHIND: f64 = 0.97;
 /// Loads further above the one that held than this ratio may have made the target collapse.
 const FAR: f64 = 1.6;
-/// A target that answers less than this share of what it served before has collapsed.
-const COLLAPSED: f64 = 0.9;
+/// What a target served before is more than it answers now, where the difference is over so many standard errors and this share.
+const COLLAPSED: (f64, f64) = (3.0, 0.002);
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Saturation {
 }
 
 /// By the windows of the loads that the target fell behind of, but for those far above `low`, which held; `None` where there are
-/// none, or the target collapsed.
+/// none.
 pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Saturation> {
     let most = high.offered_rps.max(FAR * low.offered_rps);
     let mut rates = Vec::new();
@@ -34,5 +34,13 @@ pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Sat
     let n = rates.len() as f64;
     let mean = rates.iter().sum::<f64>() / n;
     let variance = rates.iter().map(|rate| (rate / mean - 1.0).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    (mean > low.offered_rps * COLLAPSED).then(|| Saturation { rps: mean, error: (variance / n).sqrt() })
+    (n > 0.0).then(|| Saturation { rps: mean, error: (variance / n).sqrt() })
+}
+
+impl Saturation {
+    /// Whether it can be what `low`, which held, is below; else the target collapsed when it was offered too much.
+    pub(super) fn is_above(&self, low: &Step) -> bool {
+        let (errors, share) = COLLAPSED;
+        answered(settled(&low.windows)) <= self.rps * (1.0 + errors * self.error + share)
+    }
 }
