@@ -118,10 +118,18 @@ impl Plan {
         Ok(Self { thresholds: args.thresholds, ..Self::of(args.load, steps)? })
     }
 
-    /// The same load at a constant rate for so long, which begins at once; without a rate, in a closed loop.
-    pub(crate) fn at(load: &LoadArgs, rate: Option<Rate>, length: Duration) -> Outcome<Self> {
+    /// The same load at a constant rate for so long, and for `warmup` before that; without a rate, in a closed loop.
+    pub(crate) fn at(
+        load: &LoadArgs,
+        rate: Option<Rate>,
+        warmup: Duration,
+        length: Duration,
+    ) -> Outcome<Self> {
         let rate = rate.unwrap_or(Rate { micro: 0 });
-        Self::of(load.clone(), vec![Step { length, from: rate, to: rate, counted: true }])
+        let step = |length, counted| Step { length, from: rate, to: rate, counted };
+        let steps =
+            [step(warmup, false), step(length, true)].into_iter().filter(|step| !step.length.is_zero());
+        Self::of(load.clone(), steps.collect())
     }
 
     fn of(args: LoadArgs, steps: Vec<Step>) -> Outcome<Self> {

@@ -98,7 +98,7 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
 fn changed<'a>(steps: &'a [Step], objective: &Objective) -> Option<(&'a Step, &'a Step)> {
     let clearly =
         |step: &Step| excess(&step.windows, objective) > CLEARLY || rises(&step.windows, step.offered_rps);
-    let failed = |step: &Step| step.valid && !step.passed && clearly(step);
+    let failed = |step: &Step| step.valid && !step.passed && step.phase != Phase::Sweep && clearly(step);
     steps.iter().enumerate().find_map(|(n, after)| {
         let held = |before: &&Step| {
             before.passed

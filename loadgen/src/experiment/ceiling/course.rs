@@ -16,8 +16,8 @@ const SAME: f64 = 1.0005;
 const SWEEP: [f64; 6] = [0.2, 0.6, 1.5, 0.8, 1.2, 0.4];
 /// Windows of a load of the sweep.
 const SWEEP_WINDOWS: usize = 2;
-/// Starting a load, and having it drain.
-const PAUSE_S: f64 = 0.4;
+/// Starting a load, the part of it that is not looked at, and having it drain.
+const PAUSE_S: f64 = 0.8;
 /// The first rate between the ends of the bracket, of what the target answers when it is offered too much.
 const KNEE: f64 = 0.97;
 /// A load that breaks the objective by this factor has not done so by chance.
@@ -154,7 +154,7 @@ impl Wanted {
     }
 
     fn sweep(&self, steps: &[Step], found: f64, left_s: f64) -> Option<Load> {
-        let takes_s = SWEEP_WINDOWS as f64 * self.window_s() + 2.0 * PAUSE_S;
+        let takes_s = SWEEP_WINDOWS as f64 * self.window_s() + 1.5 * PAUSE_S;
         let done = steps.iter().filter(|step| step.phase == Phase::Sweep).count();
         if steps.iter().any(|step| step.phase == Phase::Confirm) {
             return None;

@@ -96,7 +96,7 @@ fn search(target: Target, wanted: &Wanted) -> (Vec<Step>, f64) {
     while let Some(load) = wanted.next(&steps, spent_s) {
         let step = target.offered(load, &wanted.objective, wanted.seed * 1000 + steps.len() as u64);
         let left = step.windows.last().map_or(0, |window| window.in_flight);
-        spent_s += step.duration_s + 0.3 + left as f64 / target.capacity();
+        spent_s += step.duration_s + 0.7 + left as f64 / target.capacity();
         steps.push(step);
     }
     (steps, spent_s)
@@ -213,7 +213,7 @@ fn an_interrupted_search_goes_on_as_if_nothing_had_happened() {
     let (target, wanted) = (target(1, 0.001, false, false), wanted("p99<50ms", 700.0, 3));
     let (steps, _) = search(target, &wanted);
     for cut in 0..steps.len() {
-        let spent_s = 5.0 + steps[..cut].iter().map(|step| step.duration_s + 0.4).sum::<f64>();
+        let spent_s = 5.0 + steps[..cut].iter().map(|step| step.duration_s + 0.8).sum::<f64>();
         let next = wanted.next(&steps[..cut], spent_s).unwrap();
         assert_eq!(next.rps, steps[cut].offered_rps, "after {cut} loads");
     }

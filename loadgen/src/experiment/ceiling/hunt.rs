@@ -27,6 +27,8 @@ const PROBE_CONNECTIONS: usize = 32;
 const FIRST: f64 = 0.7;
 /// The first load of a target that cannot be asked, in requests per second.
 const UNKNOWN_RPS: f64 = 50.0;
+/// The part of a load that is not looked at: its connections are opened in it.
+const LEAD_IN: Duration = Duration::from_millis(400);
 /// The longest time that is spent on one load beside its windows: starting it, and noticing its end.
 const AROUND: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,8 @@ const STOLEN: f64 = 0.05;
 pub(super) struct Hunt<'a> {
     pub(super) load: &'a LoadArgs,
     pub(super) aim: &'a Aim,
+    /// The same in a closed loop; `None` where there is no such thing.
+    pub(super) closed: Option<&'a Aim>,
     pub(super) wire: Wire,
     pub(super) output: &'a Output,
     pub(super) signals: &'a mut Signals,
@@ -64,9 +68,9 @@ impl Hunt<'_> {
     pub(super) async fn first_rps(&mut self) -> Outcome<f64> {
         let mut load = self.load.clone();
         load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
-        // Users who arrive at a rate cannot be had without one.
-        let Ok(plan) = Plan::at(&load, None, PROBE) else { return Ok(UNKNOWN_RPS) };
-        let run = self.offer(&plan, None).await?;
+        let Some(aim) = self.closed else { return Ok(UNKNOWN_RPS) };
+        let plan = Plan::at(&load, None, Duration::ZERO, PROBE)?;
+        let run = self.offer(&plan, aim, None).await?;
         self.found.partial |= run.partial;
         Ok(if run.rps.ok > 0.0 { FIRST * run.rps.ok } else { UNKNOWN_RPS })
     }
@@ -109,9 +113,9 @@ impl Hunt<'_> {
     async fn step(&mut self, wanted: &Wanted, load: Load) -> Outcome<(Step, Run)> {
         let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
         let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
-        let plan = Plan::at(self.load, Some(rate), length)?;
+        let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
         let mut windows = Windows::new(load, plan.window().length_s(), &wanted.objective);
-        let run = self.offer(&plan, Some(&mut windows)).await?;
+        let run = self.offer(&plan, self.aim, Some(&mut windows)).await?;
         let Windows { windows, settled, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
         let started =
@@ -150,7 +154,12 @@ impl Hunt<'_> {
         Ok((step, run))
     }
 
-    async fn offer<'r>(&mut self, plan: &Plan, referee: Option<&'r mut Windows<'_>>) -> Outcome<Run> {
+    async fn offer<'r>(
+        &mut self,
+        plan: &Plan,
+        aim: &Aim,
+        referee: Option<&'r mut Windows<'_>>,
+    ) -> Outcome<Run> {
         let log = match (&referee, &self.log) {
             (Some(_), Some(file)) => {
                 Some(file.try_clone().map_err(|e| Failure::host(format!("cannot keep the log: {e}")))?)
@@ -166,7 +175,7 @@ impl Hunt<'_> {
             command: Vec::new(),
             begun: pace::now(),
         };
-        run::carry_out(plan, self.aim, self.signals, manner).await
+        run::carry_out(plan, aim, self.signals, manner).await
     }
 
     /// What came of a load, on a line.

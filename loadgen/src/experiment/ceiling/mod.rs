@@ -105,8 +105,18 @@ fn check(args: &CeilingArgs) -> Outcome {
     if args.min_rps.zip(args.max_rps).is_some_and(|(min, max)| min >= max) {
         return Err(Failure::usage("--min-rps has to be less than --max-rps"));
     }
-    Plan::at(&args.load, Some(args.min_rps.unwrap_or(Rate { micro: 1_000_000 })), Duration::from_secs(1))
-        .map(|_| ())
+    open(args).map(|_| ())
+}
+
+/// A load at some rate, as all of the search have it but for the rate.
+fn open(args: &CeilingArgs) -> Outcome<Plan> {
+    let rate = args.min_rps.unwrap_or(Rate { micro: 1_000_000 });
+    Plan::at(&args.load, Some(rate), Duration::ZERO, Duration::from_secs(1))
+}
+
+/// The same in a closed loop; users who arrive at a rate cannot be had without one.
+fn closed(args: &CeilingArgs) -> Option<Plan> {
+    Plan::at(&args.load, None, Duration::ZERO, Duration::from_secs(1)).ok()
 }
 
 async fn search(
@@ -115,12 +125,17 @@ async fn search(
     output: &Output,
 ) -> Outcome<(Ceiling, Option<String>)> {
     let mut signals = Signals::listen()?;
-    let plan = Plan::at(&args.load, args.min_rps.or(args.max_rps), Duration::from_secs(1))?;
-    if plan.url.is_some() {
-        let aim =
-            unless_asked(&mut signals, aim::given(&plan, plan.url.as_ref().unwrap_or(&http::Uri::default())))
-                .await?;
-        return at(args, &aim, Vec::new(), before, output, &mut signals).await;
+    let (plan, closed) = (open(args)?, closed(args));
+    if let Some(url) = &plan.url {
+        let aims = async {
+            let closed = match &closed {
+                Some(closed) => Some(aim::given(closed, url).await?),
+                None => None,
+            };
+            Ok(Aims { open: aim::given(&plan, url).await?, closed, emulated: Vec::new() })
+        };
+        let aims = unless_asked(&mut signals, aims).await?;
+        return at(args, &aims, before, output, &mut signals).await;
     }
     let (cpus, target_cpus) = match &plan.cpus {
         None => limits::share_with_target(&limits::allowed_cpus()),
@@ -128,12 +143,17 @@ async fn search(
     };
     output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
     let mut target = Reference::start(&target_cpus, &args.sizes.arguments())?;
-    let ready = async {
+    let aims = async {
         let descriptor = target.ready().await?;
-        Ok((aim::reference(&plan, &descriptor, cpus).await?, descriptor.emulated))
+        let closed = match &closed {
+            Some(closed) => Some(aim::reference(closed, &descriptor, cpus.clone()).await?),
+            None => None,
+        };
+        let open = aim::reference(&plan, &descriptor, cpus).await?;
+        Ok(Aims { open, closed, emulated: descriptor.emulated })
     };
-    let found = match unless_asked(&mut signals, ready).await {
-        Ok((aim, emulated)) => at(args, &aim, emulated, before, output, &mut signals).await,
+    let found = match unless_asked(&mut signals, aims).await {
+        Ok(aims) => at(args, &aims, before, output, &mut signals).await,
         Err(failure) => Err(failure),
     };
     let died = target.died().await;
@@ -141,19 +161,26 @@ async fn search(
     found.map(|(found, silent)| (found, silent.map(|silent| died.unwrap_or(silent))))
 }
 
+/// A target that is there.
+struct Aims {
+    open: Aim,
+    closed: Option<Aim>,
+    /// What of it stands in for something else.
+    emulated: Vec<String>,
+}
+
 /// The search at a target that is there.
 async fn at(
     args: &CeilingArgs,
-    aim: &Aim,
-    emulated: Vec<String>,
+    aims: &Aims,
     before: Option<Ceiling>,
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome<(Ceiling, Option<String>)> {
-    let plan = Plan::at(&args.load, args.min_rps.or(args.max_rps), Duration::from_secs(1))?;
+    let (plan, aim) = (open(args)?, &aims.open);
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
     let (begun, spent_s, resumes) = beginning(before.as_ref());
-    let mut found = before.unwrap_or_else(|| blank(args, aim, emulated, begun.1));
+    let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
     found.partial = false;
     let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
@@ -166,6 +193,7 @@ async fn at(
     let mut hunt = Hunt {
         load: &args.load,
         aim,
+        closed: aims.closed.as_ref(),
         wire,
         output,
         signals,
