@@ -9,7 +9,7 @@ use crate::units::{self, Rate};
 use crate::{plan, request};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-pub(crate) use experiments::{CalibrateArgs, CeilingArgs};
+pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};

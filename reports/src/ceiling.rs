@@ -314,6 +314,9 @@ pub struct Cause {
     pub ci95: Option<[f64; 2]>,
     /// Whether it moved as it should; `None` where it could not be told.
     pub confirmed: Option<bool>,
+    /// The loads that it was found by.
+    #[serde(default)]
+    pub steps: Vec<Step>,
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ pub(crate) struct CeilingArgs {
 }
 
 /// How large the reference target is to be; what is not given is as `target-stack up` has it.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 pub(crate) struct Sizes {
     /// App servers behind the proxy
     #[arg(long, value_name = "N", conflicts_with = "url", help_heading = "Reference target")]

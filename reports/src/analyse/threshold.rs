@@ -1,7 +1,7 @@
 //! Thresholds: from `p99<50ms` as people write it to a rule that a run passes or fails. A rule about what was not
 //! measured, or about a percentile that the sample is too small for, fails; it is never taken as passed.
 
-use crate::record::{Run, ThresholdResult};
+use crate::record::{Distribution, Run, ThresholdResult};
 use std::fmt;
 
 /// What a rule is about.
@@ -85,9 +85,8 @@ impl Metric {
         }
     }
 
-    /// In milliseconds, as a share, or per second.
-    fn measured(self, run: &Run) -> Option<f64> {
-        let times = &run.response_ms;
+    /// Of a distribution of times, in milliseconds; `None` of what is no time, or not known.
+    pub fn of(self, times: &Distribution) -> Option<f64> {
         match self {
             Self::P50 => times.p50,
             Self::P90 => times.p90,
@@ -97,11 +96,19 @@ impl Metric {
             Self::P9999 => times.p9999,
             Self::Max => times.max,
             Self::Mean => times.mean,
+            Self::Errors | Self::Rps => None,
+        }
+    }
+
+    /// In milliseconds, as a share, or per second.
+    fn measured(self, run: &Run) -> Option<f64> {
+        match self {
             Self::Errors => {
                 let failed = run.errors.total() + run.dropped + run.unfinished;
                 (run.planned > 0).then(|| failed as f64 / run.planned as f64)
             }
             Self::Rps => Some(run.rps.ok),
+            _ => self.of(&run.response_ms),
         }
     }
 }

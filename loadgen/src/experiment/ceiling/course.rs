@@ -40,6 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) precision: f64,
     /// The time for all of it, in seconds.
     pub(crate) budget_s: f64,
+    /// Whether there is a sweep, and loads that confirm; else the search ends when the ceiling is enclosed.
+    pub(crate) whole: bool,
     /// Everything random comes from it.
     pub(crate) seed: u64,
 }
@@ -74,7 +76,7 @@ impl Wanted {
         {
             return Some(load);
         }
-        let found = self.found(steps)?;
+        let found = self.found(steps).filter(|_| self.whole)?;
         self.sweep(steps, found, left_s).or_else(|| self.confirm(steps, found, left_s))
     }
 
@@ -91,6 +93,9 @@ impl Wanted {
 
     /// What the sweep and the confirming loads take at least.
     fn reserve_s(&self) -> f64 {
+        if !self.whole {
+            return 0.0;
+        }
         let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s() + PAUSE_S);
         (sweep + CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S)).min(self.budget_s / 2.0)
     }

@@ -13,6 +13,7 @@ use crate::signals::Signals;
 use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{Settled, trend, why};
+use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Phase, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
 use reports::record::{Run, Wire};
@@ -34,6 +35,8 @@ const AROUND: Duration = Duration::from_secs(2);
 
 /// A target that answers less than this share of a load is the one that cannot do it,
 const FAR_BEHIND: f64 = 0.9;
+/// and lateness up to this share of a limit decides nothing,
+const LATE: f64 = 0.1;
 /// where the generator has used at most so much of a CPU
 const ABLE: f64 = 0.8;
 /// and the hypervisor has taken at most so much.
@@ -54,7 +57,7 @@ pub(super) struct Hunt<'a> {
     pub(super) begun: (Instant, Duration),
     /// Seconds of the budget that were spent before that.
     pub(super) spent_s: f64,
-    /// The interval log, open at its end.
+    /// The interval log, open at its end; without one nothing is kept.
     pub(super) log: Option<File>,
     /// What a target that stopped answering for good said or did.
     pub(super) died: Option<String>,
@@ -103,6 +106,9 @@ impl Hunt<'_> {
 
     /// What there is so far goes to the disk, marked as partial: a search that is killed can be resumed from it.
     fn save(&mut self, wanted: &Wanted) -> Outcome {
+        if self.log.is_none() {
+            return Ok(());
+        }
         let duration_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
         let so_far =
             Ceiling { partial: true, duration_s, first_rps: Some(wanted.first_rps), ..self.found.clone() };
@@ -124,7 +130,7 @@ impl Hunt<'_> {
         let sum = |of: fn(&Window) -> u64| windows.iter().map(of).sum::<u64>();
         let times = &run.response_ms;
         let passed = settled == Settled::Passed;
-        let valid = can_be_judged(&run, passed, &windows);
+        let valid = can_be_judged(&run, passed, &windows, &wanted.objective);
         let why = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
         let notes = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
         let reasons = if valid { [why, notes].concat() } else { [notes, why].concat() };
@@ -198,14 +204,21 @@ impl Hunt<'_> {
 }
 
 /// Whether a load says something about the target, although the generator may have been late. Its lateness is in every response
-/// time, so an objective that held did so in spite of it; and what it can have held up is little beside a tenth of all requests.
-fn can_be_judged(run: &Run, passed: bool, windows: &[Window]) -> bool {
+/// time, so an objective that held did so in spite of it. One that failed did so by the target's doing, where the target fell
+/// far behind, or where the generator's lateness is little beside what the objective allows, or the service times alone
+/// break it.
+fn can_be_judged(run: &Run, passed: bool, windows: &[Window], objective: &Objective) -> bool {
     let offered: u64 = windows.iter().map(|window| window.planned).sum();
     let ok: u64 = windows.iter().map(|window| window.ok).sum();
     let behind = (ok as f64) < FAR_BEHIND * offered as f64;
     let able =
         run.generator.cpu_share_max <= ABLE && run.machine.get("steal").is_none_or(|share| *share <= STOLEN);
-    run.verdict.valid || passed && run.planned > 0 || behind && able
+    let late = objective.limits_ms().any(|(rule, limit)| {
+        let lag = rule.metric().of(&run.send_lag_ms).unwrap_or(0.0);
+        let service = rule.metric().of(&run.service_ms).unwrap_or(0.0);
+        lag > LATE * limit && service < limit
+    });
+    run.verdict.valid || passed && run.planned > 0 || able && (behind || !late)
 }
 
 /// Whether nearly all that was offered was answered.

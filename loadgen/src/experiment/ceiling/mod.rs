@@ -2,6 +2,7 @@
 //! be believed on this machine, has the search carried out against the user's target or the reference one, and has the record
 //! analysed. It measures nothing that an ordinary run does not.
 
+mod cause;
 mod course;
 mod hunt;
 mod windows;
@@ -31,6 +32,10 @@ use std::time::{Duration, Instant};
 const LEAST_BUDGET: Duration = Duration::from_secs(20);
 /// The lowest rate that is tried unless it is said.
 const LOWEST_RPS: f64 = 1.0;
+/// Confirming the cause takes so long, or so much of a small budget, and begins with a load at this share of the ceiling.
+const CAUSE_S: f64 = 40.0;
+const CAUSE_SHARE: f64 = 0.4;
+const NEAR: f64 = 0.9;
 /// Lengths and rate of the generator's check of itself.
 const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
 const FLOOR: &str = "--duration 1s --rps 500";
@@ -149,7 +154,7 @@ async fn search(
             Some(closed) => Some(aim::reference(closed, &descriptor, cpus.clone()).await?),
             None => None,
         };
-        let open = aim::reference(&plan, &descriptor, cpus).await?;
+        let open = aim::reference(&plan, &descriptor, cpus.clone()).await?;
         Ok(Aims { open, closed, emulated: descriptor.emulated })
     };
     let found = match unless_asked(&mut signals, aims).await {
@@ -158,7 +163,81 @@ async fn search(
     };
     let died = target.died().await;
     target.stop().await;
-    found.map(|(found, silent)| (found, silent.map(|silent| died.unwrap_or(silent))))
+    let (mut found, silent) = found?;
+    if args.confirm_cause && silent.is_none() && !found.partial {
+        confirm_cause(args, &mut found, (&plan, cpus, &target_cpus), output, &mut signals).await?;
+    }
+    Ok((found, silent.map(|silent| died.unwrap_or(silent))))
+}
+
+/// The search again, for a short time, with one unit more at the suspect.
+async fn confirm_cause(
+    args: &CeilingArgs,
+    found: &mut Ceiling,
+    (plan, cpus, target_cpus): (&Plan, Vec<usize>, &[usize]),
+    output: &Output,
+    signals: &mut Signals,
+) -> Outcome {
+    let change = match cause::change(found, &args.sizes) {
+        Ok(change) => change,
+        Err(why) => {
+            found.verdict.reasons.push(format!("the cause was not confirmed: {why}"));
+            return Ok(());
+        }
+    };
+    output.say(&format!("confirming the cause: {}", change.words));
+    let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
+    let aim = async { aim::reference(plan, &target.ready().await?, cpus).await };
+    let mut after = Ceiling { slo: found.slo.clone(), ..Ceiling::default() };
+    let ceiling = found.ceiling_rps.unwrap_or(LOWEST_RPS);
+    let hunted = match unless_asked(signals, aim).await {
+        Ok(aim) => {
+            let begun = (pace::now(), pace::wall_clock());
+            let (wire, first_rps) = (run::reach(plan, &aim).await?, ceiling * NEAR);
+            let budget_s = CAUSE_S.min(args.budget.as_secs_f64() * CAUSE_SHARE);
+            let wanted = Wanted { budget_s, whole: false, ..wanted(args, first_rps, f64::INFINITY) };
+            let found = &mut after;
+            let (load, aim) = (&args.load, &aim);
+            let mut hunt = Hunt {
+                load,
+                aim,
+                closed: None,
+                wire,
+                output,
+                signals,
+                found,
+                begun,
+                spent_s: 0.0,
+                log: None,
+                died: None,
+            };
+            hunt.follow(&wanted).await
+        }
+        Err(failure) => Err(failure),
+    };
+    target.stop().await;
+    hunted?;
+    conclude(&mut after).map_err(Failure::host)?;
+    found.cause = Some(cause::judge(found, change, after));
+    Ok(())
+}
+
+/// What a search is to find that begins with `first_rps`, by a generator that can do `able_rps`.
+fn wanted(args: &CeilingArgs, first_rps: f64, able_rps: f64) -> Wanted {
+    let min_rps = args.min_rps.map_or(LOWEST_RPS, |rate| rate.rps());
+    let max_rps = args.max_rps.map_or(able_rps.max(2.0 * min_rps), |rate| rate.rps());
+    let budget_s = args.budget.as_secs_f64();
+    let cause_s = if args.confirm_cause { CAUSE_S.min(budget_s * CAUSE_SHARE) } else { 0.0 };
+    Wanted {
+        objective: args.slo.clone(),
+        first_rps: first_rps.clamp(min_rps, max_rps),
+        min_rps,
+        max_rps,
+        precision: args.precision,
+        budget_s: budget_s - cause_s,
+        whole: true,
+        seed: args.load.seed,
+    }
 }
 
 /// A target that is there.
@@ -203,22 +282,12 @@ async fn at(
         log,
         died: None,
     };
-    let min_rps = args.min_rps.map_or(LOWEST_RPS, |rate| rate.rps());
-    let able = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
+    let able_rps = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
     let first_rps = match first_rps {
         Some(rps) => rps,
         None => hunt.first_rps().await?,
     };
-    let max_rps = args.max_rps.map_or(able.max(2.0 * min_rps), |rate| rate.rps());
-    let wanted = Wanted {
-        objective: args.slo.clone(),
-        first_rps: first_rps.clamp(min_rps, max_rps),
-        min_rps,
-        max_rps,
-        precision: args.precision,
-        budget_s: args.budget.as_secs_f64(),
-        seed: args.load.seed,
-    };
+    let wanted = wanted(args, first_rps, able_rps);
     hunt.follow(&wanted).await?;
     let died = hunt.died;
     found.duration_s = spent_s + (pace::now() - begun.0).as_secs_f64();

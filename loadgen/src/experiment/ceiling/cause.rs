@@ -1,0 +1,148 @@
+//! The causal proof: the same target with one unit more at the suspect, searched again for a short time. If the suspect is the
+//! cause, the ceiling moves. From what a search has concluded it gives the changed sizes and by how much the ceiling should move,
+//! and judges whether it did.
+
+use crate::cli::Sizes;
+use reports::ceiling::{Cause, Ceiling, Resource};
+use reports::number::counted;
+
+/// A quota grows by this.
+const QUOTA: f64 = 1.5;
+/// Of the move that was expected, so much has to be seen,
+const SEEN: f64 = 0.5;
+/// and less than this is none.
+const STAYED: f64 = 0.25;
+
+/// One unit more at the suspect.
+#[derive(Debug, PartialEq)]
+pub(super) struct Change {
+    /// The sizes with it.
+    pub(super) sizes: Sizes,
+    /// In words.
+    pub(super) words: String,
+    /// By how much the ceiling should move, as a ratio: not past the next resource's.
+    pub(super) expected_ratio: f64,
+}
+
+/// What to change: at what limits the target, and where nothing explains the ceiling, at the resource with the lowest predicted one.
+///
+/// # Errors
+/// In words, why there is nothing to change.
+pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
+    let limit = &found.limited_by;
+    let is_it = |resource: &&Resource| {
+        limit.tier.as_ref() == Some(&resource.tier) && limit.resource.as_ref() == Some(&resource.resource)
+    };
+    let suspect = found.resources.iter().find(is_it).or(found.resources.first());
+    let suspect = suspect.ok_or("nothing of the target was observed that could be made larger")?;
+    let servers = f64::from(sizes.servers.unwrap_or(1));
+    let (mut sizes, slots) = (sizes.clone(), (suspect.capacity / servers).round());
+    let (words, ratio) = match (suspect.tier.as_str(), suspect.resource.as_str()) {
+        ("app", "workers") => {
+            sizes.workers = Some(slots as u32 + 1);
+            // A pool that was left at its default would grow with them.
+            sizes.pool = sizes.pool.or(Some(slots as u32));
+            (format!("{} in place of {slots}", counted(slots as u64 + 1, "worker")), (slots + 1.0) / slots)
+        }
+        ("app", "pool") => {
+            sizes.pool = Some(slots as u32 + 1);
+            (format!("a pool of {} in place of {slots}", slots + 1.0), (slots + 1.0) / slots)
+        }
+        (tier, "cpu") if suspect.shared.is_empty() => {
+            let quota = match tier {
+                "app" => &mut sizes.server_cpu,
+                "proxy" => &mut sizes.proxy_cpu,
+                "db" => &mut sizes.db_cpu,
+                _ => return Err(format!("there is no quota of the tier {tier} to raise")),
+            };
+            let before = quota.ok_or_else(|| format!("the tier {tier} has no quota to raise"))?;
+            let after = (before * QUOTA * 1e4).round() / 1e4;
+            *quota = Some(after);
+            (format!("{after} CPUs for the tier {tier} in place of {before}"), QUOTA)
+        }
+        (_, "cpu") => return Err(String::from("the tiers share all the CPUs that they were given")),
+        (tier, resource) => return Err(format!("there is no size of the {resource} of the tier {tier}")),
+    };
+    let next = found.resources.iter().filter(|other| !std::ptr::eq(*other, suspect));
+    let next = next.map(|other| other.predicted_rps).fold(f64::INFINITY, f64::min);
+    let room = next / found.ceiling_rps.unwrap_or(suspect.predicted_rps).max(1e-9);
+    Ok(Change { sizes, words, expected_ratio: ratio.min(room).max(1.0) })
+}
+
+/// What the search with the change found, held against the one without it.
+pub(super) fn judge(before: &Ceiling, change: Change, after: Ceiling) -> Cause {
+    let ratio = before.ceiling_rps.zip(after.ceiling_rps).map(|(before, after)| after / before);
+    let move_seen = ratio.map(|ratio| (ratio - 1.0) / (change.expected_ratio - 1.0).max(1e-9));
+    let confirmed = move_seen.and_then(|seen| match seen {
+        seen if seen >= SEEN => Some(true),
+        seen if seen < STAYED => Some(false),
+        _ => None,
+    });
+    Cause {
+        change: change.words,
+        expected_ratio: change.expected_ratio,
+        ceiling_rps: after.ceiling_rps,
+        ci95: after.ci95,
+        confirmed: confirmed.filter(|_| change.expected_ratio > 1.0),
+        steps: after.steps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reports::ceiling::LimitedBy;
+
+    fn found(tier: &str, resource: &str, capacity: f64, next_rps: f64) -> Ceiling {
+        let (tier, resource) = (tier.to_owned(), resource.to_owned());
+        let limited_by =
+            LimitedBy { tier: Some(tier.clone()), resource: Some(resource.clone()), ..LimitedBy::default() };
+        let suspect = Resource { tier, resource, capacity, predicted_rps: 410.0, ..Resource::default() };
+        let next = Resource { predicted_rps: next_rps, ..Resource::default() };
+        let resources = vec![suspect, next];
+        Ceiling { ceiling_rps: Some(400.0), resources, limited_by, ..Ceiling::default() }
+    }
+
+    #[test]
+    fn one_unit_more_is_asked_of_the_suspect() {
+        let servers = Sizes { servers: Some(2), db_cpu: Some(0.1), ..Sizes::default() };
+        for (tier, resource, capacity, next_rps, want) in [
+            ("app", "workers", 8.0, 9e9, Ok(("5 workers in place of 4", 1.25))),
+            ("app", "workers", 8.0, 440.0, Ok(("5 workers in place of 4", 1.1))),
+            ("app", "pool", 2.0, 9e9, Ok(("a pool of 2 in place of 1", 2.0))),
+            ("db", "cpu", 0.1, 9e9, Ok(("0.15 CPUs for the tier db in place of 0.1", 1.5))),
+            ("proxy", "cpu", 1.0, 9e9, Err("the tier proxy has no quota to raise")),
+            ("edge", "cpu", 1.0, 9e9, Err("there is no quota of the tier edge to raise")),
+            ("app", "connections", 1.0, 9e9, Err("there is no size of the connections of the tier app")),
+        ] {
+            let change = change(&found(tier, resource, capacity, next_rps), &servers);
+            let said = change.as_ref().map(|change| (change.words.as_str(), change.expected_ratio));
+            let want = want.map(|(words, ratio): (&str, f64)| (words, ratio)).map_err(str::to_owned);
+            match (said, &want) {
+                (Ok((words, ratio)), Ok((wanted, wanted_ratio))) => {
+                    assert!(words == *wanted && (ratio - wanted_ratio).abs() < 1e-9, "{words} {ratio}");
+                }
+                (said, want) => assert_eq!(said.map_err(Clone::clone), *want),
+            }
+        }
+        assert!(change(&Ceiling::default(), &servers).is_err());
+    }
+
+    #[test]
+    fn a_cause_is_one_that_moves_the_ceiling() {
+        let before = found("app", "workers", 4.0, 9e9);
+        for (rps, want) in [
+            (500.0, Some(true)),
+            (460.0, Some(true)),
+            (430.0, None),
+            (410.0, Some(false)),
+            (390.0, Some(false)),
+        ] {
+            let change = change(&before, &Sizes::default()).unwrap();
+            let after = Ceiling { ceiling_rps: Some(rps), ..Ceiling::default() };
+            assert_eq!(judge(&before, change, after).confirmed, want, "{rps}");
+        }
+        let change = change(&before, &Sizes::default()).unwrap();
+        assert_eq!(judge(&before, change, Ceiling::default()).confirmed, None);
+    }
+}
