@@ -114,11 +114,12 @@ impl HostTicks {
         Self::parse(&stat, |cpu| cpus.contains(&cpu))
     }
 
-    /// Those of all CPUs of the machine and those of `cpus`, at the same instant; of no CPU there are none.
-    pub(crate) fn of_machine(cpus: &[usize]) -> (Option<Self>, Option<Self>) {
+    /// Those of all CPUs of the machine, and of two sets of them, at the same instant; of no CPU there are none.
+    pub(crate) fn of_machine([first, second]: [&[usize]; 2]) -> [Option<Self>; 3] {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
-        let some = |ticks: Self| (ticks.all > 0).then_some(ticks);
-        (some(Self::parse(&stat, |_| true)), some(Self::parse(&stat, |cpu| cpus.contains(&cpu))))
+        let of =
+            |counts: &dyn Fn(usize) -> bool| Some(Self::parse(&stat, counts)).filter(|ticks| ticks.all > 0);
+        [of(&|_| true), of(&|cpu| first.contains(&cpu)), of(&|cpu| second.contains(&cpu))]
     }
 
     fn parse(stat: &str, counts: impl Fn(usize) -> bool) -> Self {

@@ -9,7 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interval::{Interval, Window};
 use crate::limits::{self, HostTicks};
 use crate::network::Counters;
-use crate::observe::Observer;
+use crate::observe::{self, Observer};
 use crate::pace;
 use crate::plan::{Observe, Plan};
 use crate::progress::Progress;
@@ -125,7 +125,8 @@ pub(crate) async fn carry_out(
     manner: Manner<'_>,
 ) -> Outcome<Run> {
     let window = plan.window();
-    let observer = Observer::start(aim.observe.clone(), aim.target_cpus.clone());
+    let cpus = observe::Cpus { target: aim.target_cpus.clone(), generator: aim.cpus.clone() };
+    let observer = Observer::start(aim.observe.clone(), cpus);
     let mut crew = Crew::start(plan, aim)?;
     let started_at = pace::wall_clock() + LEAD + plan.warmup();
     let mut watch = Watch {

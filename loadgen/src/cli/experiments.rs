@@ -79,6 +79,9 @@ pub(crate) struct Sizes {
     /// Time for which each request holds a worker beyond its work: a slower application, emulated
     #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::duration, help_heading = "Reference target")]
     pub(crate) service: Option<Duration>,
+    /// Time by which each use of a connection to the database takes longer: a database further away, emulated
+    #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::duration, help_heading = "Reference target")]
+    pub(crate) db_latency: Option<Duration>,
     /// Size of the catalogue: small, default or large
     #[arg(long, value_name = "SCALE", conflicts_with = "url", help_heading = "Reference target")]
     pub(crate) scale: Option<String>,
@@ -99,6 +102,7 @@ impl Sizes {
             ("--workers", self.workers.map(|n| n.to_string())),
             ("--pool", self.pool.map(|n| n.to_string())),
             ("--service", self.service.map(time)),
+            ("--db-latency", self.db_latency.map(time)),
             ("--scale", self.scale.clone()),
             ("--fault-lock", self.fault_lock.map(time)),
         ];

@@ -6,18 +6,29 @@ use super::table::{Input, Keep, Table};
 use crate::limits::HostTicks;
 use std::fs;
 
-/// As of now; `target` are the CPUs of the target, where they are known.
-pub(super) fn read(table: &Table, target: &[usize]) -> Values {
+/// Whose CPUs are looked at beside the machine's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cpus {
+    /// The target's; none where they are not known.
+    pub(crate) target: Vec<usize>,
+    /// The generator's.
+    pub(crate) generator: Vec<usize>,
+}
+
+/// As of now, for the CPUs of the target, where they are known, and those of the generator.
+pub(super) fn read(table: &Table, cpus: &Cpus) -> Values {
     let mut values = Values::none(table);
     let mut set = |name, value: Option<f64>| {
         values.of[table.number(Input { name, keep: Keep::All })] = value.unwrap_or(f64::NAN);
     };
-    let (machine, of_target) = HostTicks::of_machine(target);
+    let [machine, of_target, of_generator] = HostTicks::of_machine([&cpus.target, &cpus.generator]);
     set("all", machine.map(|ticks| ticks.all as f64));
     set("busy", machine.map(|ticks| ticks.busy as f64));
     set("stolen", machine.map(|ticks| ticks.stolen as f64));
     set("target_all", of_target.map(|ticks| ticks.all as f64));
     set("target_busy", of_target.map(|ticks| ticks.busy as f64));
+    set("generator_all", of_generator.map(|ticks| ticks.all as f64));
+    set("generator_busy", of_generator.map(|ticks| ticks.busy as f64));
     for name in ["cpu", "io", "memory"] {
         let text = fs::read_to_string(format!("/proc/pressure/{name}")).ok();
         set(name, text.as_deref().and_then(waited));
@@ -48,10 +59,11 @@ mod tests {
     #[test]
     fn this_machine_says_something_and_nothing_of_a_target_without_cpus() {
         let table = Table::new(MACHINE);
-        let values = read(&table, &[]);
+        let values = read(&table, &Cpus::default());
         let of = |name| values.of[table.number(Input { name, keep: Keep::All })];
         assert!(of("all") >= of("busy") && of("busy") > 0.0);
         assert!(of("target_all").is_nan());
-        assert!(!read(&table, &[0]).of.iter().all(|value| value.is_nan()));
+        let of_first = Cpus { target: vec![0], ..Cpus::default() };
+        assert!(!read(&table, &of_first).of.iter().all(|value| value.is_nan()));
     }
 }

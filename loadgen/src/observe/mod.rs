@@ -15,6 +15,7 @@ mod text;
 use crate::pace;
 use crate::plan::Observe;
 use history::History;
+pub(crate) use host::Cpus;
 use notes::Course;
 use reports::record::Telemetry;
 use scrape::{Endpoint, Reading};
@@ -70,7 +71,7 @@ struct Shared {
     told: RefCell<Vec<Told>>,
     machine: Table,
     kernel: RefCell<History>,
-    target_cpus: Vec<usize>,
+    cpus: Cpus,
 }
 
 /// The measured part as it was planned.
@@ -110,7 +111,7 @@ struct Told {
 
 impl Observer {
     /// Begins to sample `endpoints` and the machine, of which the target has some CPUs; must be called within a `LocalSet`.
-    pub(crate) fn start(endpoints: Vec<Observe>, target_cpus: Vec<usize>) -> Self {
+    pub(crate) fn start(endpoints: Vec<Observe>, cpus: Cpus) -> Self {
         let (tiers, machine) = (Rc::new(Table::new(TIERS)), Table::new(MACHINE));
         let told = |observe| Told { observe, history: History::new(&tiers), course: Course::default() };
         let shared = Rc::new(Shared {
@@ -121,7 +122,7 @@ impl Observer {
             kernel: RefCell::new(History::new(&machine)),
             tiers,
             machine,
-            target_cpus,
+            cpus,
         });
         Self { task: tokio::task::spawn_local(Rc::clone(&shared).sample()), shared }
     }
@@ -196,7 +197,7 @@ impl Shared {
     async fn round(&self, endpoints: &[Rc<Endpoint>], measured: Measured, tick: u32, edge: bool) {
         let mut readings = read(endpoints);
         let before = pace::now();
-        let values = host::read(&self.machine, &self.target_cpus);
+        let values = host::read(&self.machine, &self.cpus);
         let at_s = f64::midpoint(measured.seconds_to(before), measured.seconds_to(pace::now()));
         self.kernel.borrow_mut().push(tick, at_s, &values, edge);
         while let Some(ended) = readings.join_next().await {

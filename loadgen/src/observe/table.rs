@@ -161,6 +161,7 @@ pub(super) const TIERS: &[Row] = &[
 pub(super) const MACHINE: &[Row] = &[
     tier("cpu_busy", Per(all("busy"), all("all"), 1.0)),
     tier("target_cpu_busy", Per(all("target_busy"), all("target_all"), 1.0)),
+    tier("generator_cpu_busy", Per(all("generator_busy"), all("generator_all"), 1.0)),
     tier("steal", Per(all("stolen"), all("all"), 1.0)),
     tier("psi_cpu", Rate(all("cpu"), 1e-6)),
     tier("psi_io", Rate(all("io"), 1e-6)),

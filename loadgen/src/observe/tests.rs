@@ -54,7 +54,7 @@ fn observe(fakes: &[Fake]) -> Observed {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let endpoints = fakes.iter().map(|fake| fake.observe.clone()).collect();
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let observer = Observer::start(endpoints, vec![0]);
+        let observer = Observer::start(endpoints, Cpus { target: vec![0], ..Cpus::default() });
         for fake in fakes {
             fake.asked(1).await;
         }
@@ -118,7 +118,7 @@ fn a_run_that_never_came_to_its_measured_part_observed_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fake = Fake::new("app", |_| process(1.0));
     let observed = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let observer = Observer::start(vec![fake.observe.clone()], Vec::new());
+        let observer = Observer::start(vec![fake.observe.clone()], Cpus::default());
         fake.asked(1).await;
         observer.finish().await
     });

@@ -11,6 +11,8 @@ use std::time::Duration;
 /// The waits of each request.
 pub(crate) struct Burden {
     service: Option<Duration>,
+    /// The way to the database and back.
+    latency: Option<Duration>,
     /// One request at a time holds the lock for so long.
     lock: Option<(Duration, tokio::sync::Mutex<()>)>,
     /// Timers that nobody waits for.
@@ -18,13 +20,18 @@ pub(crate) struct Burden {
 }
 
 impl Burden {
-    /// A burden of `service` for each request, and of a lock that is held for `lock`.
+    /// A burden of `service` for each request, of a lock that is held for `lock`, and of `latency` for each use of a connection to
+    /// the database.
     ///
     /// # Errors
     /// When there is no timer to be had.
-    pub(crate) fn new(service: Option<Duration>, lock: Option<Duration>) -> Outcome<Self> {
+    pub(crate) fn new(
+        service: Option<Duration>,
+        lock: Option<Duration>,
+        latency: Option<Duration>,
+    ) -> Outcome<Self> {
         let lock = lock.map(|length| (length, tokio::sync::Mutex::default()));
-        let burden = Self { service, lock, idle: Mutex::default() };
+        let burden = Self { service, latency, lock, idle: Mutex::default() };
         let timer = Timer::new().map_err(|e| Failure::start(format!("cannot make a timer: {e}")))?;
         burden.idle().push(timer);
         Ok(burden)
@@ -37,6 +44,13 @@ impl Burden {
             self.pause(*length).await;
         }
         if let Some(length) = self.service {
+            self.pause(length).await;
+        }
+    }
+
+    /// Waits as long as a database that is further away would take longer to answer.
+    pub(crate) async fn travel(&self) {
+        if let Some(length) = self.latency {
             self.pause(length).await;
         }
     }
@@ -77,14 +91,14 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_burden_nothing_waits() {
-        let burden = Burden::new(None, None).expect("a timer");
+        let burden = Burden::new(None, None, None).expect("a timer");
         assert!(!pending(pin!(burden.carry())));
     }
 
     #[tokio::test]
     async fn services_go_on_side_by_side_and_their_timers_are_used_again() {
         let length = Duration::from_millis(1);
-        let burden = Burden::new(Some(length), None).expect("a timer");
+        let burden = Burden::new(Some(length), None, None).expect("a timer");
         let start = pace::now();
         tokio::join!(burden.carry(), burden.carry());
         assert!(pace::now() - start >= length && burden.idle().len() == 2);
@@ -100,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn the_lock_lets_one_request_through_at_a_time() {
         let length = Duration::from_millis(1);
-        let burden = Burden::new(None, Some(length)).expect("a timer");
+        let burden = Burden::new(None, Some(length), None).expect("a timer");
         {
             let mut first = pin!(burden.carry());
             assert!(pending(first.as_mut()));

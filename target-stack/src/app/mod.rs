@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     service: Option<Duration>,
+    /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    db_latency: Option<Duration>,
     /// How long each request holds a lock that all of them share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
@@ -93,13 +96,14 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
         .await
         .map_err(|e| Failure::start(format!("cannot listen on {}: {e}", args.listen)))?;
     let telemetry = Arc::new(Telemetry::new(std::process::id(), group));
-    let opened = Store::open(&args.database, args.pool.unwrap_or(args.workers), Arc::clone(&telemetry));
+    let burden = Arc::new(Burden::new(args.service, args.fault_lock, args.db_latency)?);
+    let size = args.pool.unwrap_or(args.workers);
+    let opened = Store::open(&args.database, size, Arc::clone(&telemetry), Arc::clone(&burden));
     let store = tokio::select! {
         opened = opened => opened?,
         _ = ending.changed() => return Ok(()),
     };
     let workers = Workers::new(args.workers, args.queue);
-    let burden = Burden::new(args.service, args.fault_lock)?;
     let shop = Arc::new(Shop { store, workers, burden, telemetry });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
     let mut ended = ending.clone();

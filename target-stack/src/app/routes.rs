@@ -32,7 +32,7 @@ const CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600
 pub(crate) struct Shop {
     pub(crate) store: Store,
     pub(crate) workers: Workers,
-    pub(crate) burden: Burden,
+    pub(crate) burden: Arc<Burden>,
     pub(crate) telemetry: Arc<Telemetry>,
 }
 

@@ -31,6 +31,9 @@ pub(super) struct Sizes {
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     service: Option<Duration>,
+    /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    db_latency: Option<Duration>,
     /// How long each request holds a lock that all of its app server share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
@@ -126,6 +129,9 @@ impl Sizes {
                 "A slower application: each request holds its worker for {time:?} longer, computing nothing."
             )
         }));
+        emulated.extend(self.db_latency.map(|time| {
+            format!("A database further away: each use of a connection to it takes {time:?} longer.")
+        }));
         emulated.extend(self.fault_lock.map(|time| {
             format!(
                 "A fault: all requests of an app server share a lock, which each of them holds for {time:?}."
@@ -144,7 +150,11 @@ impl Sizes {
 
     fn app_arguments(&self, workers: u32, pool: u32) -> Vec<String> {
         let counts = [("--workers", workers), ("--pool", pool)].map(|(name, n)| (name, n.to_string()));
-        let times = [("--service", self.service), ("--fault-lock", self.fault_lock)];
+        let times = [
+            ("--service", self.service),
+            ("--db-latency", self.db_latency),
+            ("--fault-lock", self.fault_lock),
+        ];
         let times = times.into_iter().filter_map(|(name, time)| Some((name, units::option(time?))));
         counts.into_iter().chain(times).flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }

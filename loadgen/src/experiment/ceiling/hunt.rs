@@ -17,6 +17,7 @@ use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Phase, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
 use reports::record::{Run, Wire};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
@@ -155,7 +156,7 @@ impl Hunt<'_> {
             reasons,
             windows,
             observed: run.observed.clone(),
-            machine: run.machine.clone(),
+            machine: machine(&run),
         };
         Ok((step, run))
     }
@@ -219,6 +220,13 @@ fn can_be_judged(run: &Run, passed: bool, windows: &[Window], objective: &Object
         lag > LATE * limit && service < limit
     });
     run.verdict.valid || passed && run.planned > 0 || able && (behind || !late)
+}
+
+/// What the kernel said of this machine, and what the generator used of its CPUs.
+fn machine(run: &Run) -> BTreeMap<String, f64> {
+    let mut machine = run.machine.clone();
+    machine.insert(String::from("generator_cpu"), run.generator.cpu_share_max);
+    machine
 }
 
 /// Whether nearly all that was offered was answered.

@@ -14,6 +14,8 @@ const BUSY: f64 = 0.9;
 const STEAL_MOST: f64 = 0.05;
 /// CPUs that are all busy are the machine's affair if at least this share of it is none of the tiers'.
 const FOREIGN_LEAST: f64 = 0.5;
+/// A generator shares its CPUs if so much of them is used by something else.
+const FOREIGN_ON_ITS_CPU: f64 = 0.3;
 /// The machine has this share of all its CPUs in use by what is neither a tier nor the generator.
 const OTHERS_LEAST: f64 = 0.25;
 /// The loads that decide where the ceiling is, as shares of it.
@@ -21,7 +23,7 @@ const AROUND: [f64; 2] = [0.95, 1.1];
 
 /// The generator, where it is the limit.
 pub(super) fn generator(facts: &Facts) -> Option<LimitedBy> {
-    if let Some(evidence) = crowded(facts) {
+    if let Some(evidence) = crowded(facts).or_else(|| shared(facts)) {
         return Some(verdict(Limit::Generator, Some("cpu"), evidence));
     }
     let evidence = at_its_own_rate(facts).or_else(|| unjudged(facts, |reason| !of_the_machine(reason)))?;
@@ -59,6 +61,21 @@ fn crowded(facts: &Facts) -> Option<Vec<String>> {
     }
     evidence.push("give the generator CPUs of its own (--cpus), or another machine".to_owned());
     Some(evidence)
+}
+
+/// The generator's CPUs full, and mostly not of the generator.
+fn shared(facts: &Facts) -> Option<Vec<String>> {
+    let busy = facts.machine("generator_cpu_busy").filter(|busy| *busy >= BUSY)?;
+    let own = facts.machine("generator_cpu").filter(|own| busy - own >= FOREIGN_ON_ITS_CPU)?;
+    Some(vec![
+        format!(
+            "{}: the generator, whose CPU is used for {} of the time, {} of it by something else",
+            headline(facts.found),
+            percent(busy),
+            percent((busy - own) / busy)
+        ),
+        "give the generator CPUs of its own (--cpus), or another machine".to_owned(),
+    ])
 }
 
 fn at_its_own_rate(facts: &Facts) -> Option<Vec<String>> {

@@ -185,7 +185,8 @@ fn a_cause_is_confirmed_or_not() {
         let mut found = fixture::database_bound();
         let (ceiling_rps, ci95) = (Some(2050.0), Some([2030.0, 2070.0]));
         let change = "one CPU more for the database".into();
-        found.cause = Some(Cause { change, expected_ratio: 1.5, ceiling_rps, ci95, confirmed });
+        found.cause =
+            Some(Cause { change, expected_ratio: 1.5, ceiling_rps, ci95, confirmed, steps: Vec::new() });
         let subtitle = tiers::chart(&found).subtitle;
         assert!(
             subtitle

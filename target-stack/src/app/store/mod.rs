@@ -11,6 +11,7 @@ pub(crate) use cart::{Cart, Line, MOST};
 pub(crate) use catalogue::{Card, Product, SearchBy};
 pub(crate) use orders::{Basket, Order, Purchase};
 
+use super::burden::Burden;
 use super::fault::Fault;
 use super::telemetry::Telemetry;
 use crate::failure::{Failure, Outcome};
@@ -40,6 +41,7 @@ pub(crate) struct Store {
     /// Health checks have a connection of their own: a pool that is waited for is not a database that is down.
     probe: Pool,
     telemetry: Arc<Telemetry>,
+    burden: Arc<Burden>,
     random: AtomicU64,
     size: usize,
     items: u32,
@@ -90,11 +92,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses one of them, or does not have the shop's tables.
-    pub(crate) async fn open(database: &Opts, size: usize, telemetry: Arc<Telemetry>) -> Outcome<Self> {
+    pub(crate) async fn open(
+        database: &Opts,
+        size: usize,
+        telemetry: Arc<Telemetry>,
+        burden: Arc<Burden>,
+    ) -> Outcome<Self> {
         let mut store = Self {
             pool: pool(database, size),
             probe: pool(database, 1),
             telemetry,
+            burden,
             // Several app servers run side by side: their numbers must not repeat each other's. The standard
             // library's hash keys are the system's randomness.
             random: AtomicU64::new(RandomState::new().hash_one(std::process::id())),
@@ -154,6 +162,7 @@ impl Store {
         match conn {
             Some(Ok(queryable)) => {
                 let held = self.telemetry.pool_busy.hold(now);
+                self.burden.travel().await;
                 Ok(Session { queryable, telemetry: &self.telemetry, _held: Some(held) })
             }
             Some(Err(error)) => Err(count(&self.telemetry, error)),
