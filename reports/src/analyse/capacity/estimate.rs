@@ -16,6 +16,8 @@ const QUIET: f64 = 0.7;
 const SATURATED: f64 = 0.999;
 /// Half the width of a normal distribution's 95 % interval.
 pub(super) const NORMAL: f64 = 1.96;
+/// A curve that passes what is allowed further outside of the two loads than this ratio is none: a hiccup far below made it.
+const OUTSIDE: f64 = 1.04;
 /// A cliff is not known more closely than this.
 const RESOLUTION: f64 = 0.002;
 
@@ -62,7 +64,12 @@ pub fn estimate(steps: &[Step], objective: &Objective) -> Estimate {
         (Some(low), Some(high)) => {
             let saturation = saturation(&valid, low, high).filter(|saturation| saturation.is_above(low));
             let curves = saturation.and_then(|saturation| curves(&valid, low, saturation, objective));
-            curves.unwrap_or_else(|| cliff(low, high, saturation))
+            let within = |curve: &Estimate| {
+                curve
+                    .rps
+                    .is_some_and(|rps| low.offered_rps < rps * OUTSIDE && rps < high.offered_rps * OUTSIDE)
+            };
+            curves.filter(within).unwrap_or_else(|| cliff(low, high, saturation))
         }
     }
 }
