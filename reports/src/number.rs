@@ -111,6 +111,12 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// As the beginning of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// `value` at `digits` significant digits.
 pub fn round_to_digits(value: f64, digits: i32) -> f64 {
     if value == 0.0 || !value.is_finite() {

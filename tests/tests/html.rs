@@ -21,9 +21,13 @@ fn chromium() -> PathBuf {
         .unwrap_or_else(|| panic!("Chromium is missing: scripts/need chromium (or apt-get install chromium)"))
 }
 
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("reports/reference/main")
+}
+
 /// The report of the reference run, after `change` of its record.
 fn report(change: impl Fn(&mut Value)) -> (TempDir, PathBuf) {
-    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("reports/reference/main");
+    let reference = reference();
     let dir = TempDir::new().unwrap();
     let mut run: Value = serde_json::from_slice(&std::fs::read(reference.join("run.json")).unwrap()).unwrap();
     change(&mut run);
@@ -33,6 +37,45 @@ fn report(change: impl Fn(&mut Value)) -> (TempDir, PathBuf) {
     assert_eq!(ended.code, 0, "{ended:?}");
     let page = dir.path().join("report.html");
     assert!(ended.out.contains(&format!("report      {}\n", page.display())), "{}", ended.out);
+    (dir, page)
+}
+
+/// The report of a search that was killed before it came to its conclusions: what is in it follows from the loads.
+fn search() -> (TempDir, PathBuf) {
+    let step = |n: usize, phase: &str, rps: f64| {
+        let (ok, holds) = (rps.min(1_000.0), rps < 1_000.0);
+        let ms = if holds { 2.0 + rps / 500.0 } else { 700.0 };
+        let broke = if holds { 0.0 } else { rps };
+        let window = json!({"length_s": 1.0, "planned": rps as u64, "ended": ok as u64, "ok": ok as u64,
+            "broke": [broke as u64, 0], "in_flight": if holds { 2 } else { 300 }, "p50_ms": ms, "p99_ms": ms, "bad": !holds});
+        json!({"phase": phase, "start_s": n as f64 * 4.0, "duration_s": 3.0, "offered_rps": rps, "ok_rps": ok,
+            "p50_ms": ms * 0.8, "p90_ms": ms * 0.9, "p99_ms": ms, "p999_ms": null, "mean_ms": ms * 0.8,
+            "planned": (3.0 * rps) as u64, "errors": 0, "in_flight": ok * ms / 1e3, "passed": holds, "valid": true,
+            "stationary": holds, "windows": [window, window, window],
+            "reasons": if holds { vec![] } else { vec!["only 1,000/s were answered, and the backlog grew"] },
+            "observed": {"app": {"workers": 4.0, "workers_busy": ok * 4e-3}}})
+    };
+    let loads = [
+        ("bracket", 400.0),
+        ("bracket", 1_500.0),
+        ("search", 970.0),
+        ("search", 1_010.0),
+        ("sweep", 200.0),
+        ("sweep", 600.0),
+    ];
+    let steps: Vec<_> = loads.iter().enumerate().map(|(n, (phase, rps))| step(n, phase, *rps)).collect();
+    let run: Value = serde_json::from_slice(&std::fs::read(reference().join("run.json")).unwrap()).unwrap();
+    let found = json!({"schema": "loadgen.ceiling/1", "partial": true, "seed": 1, "command": ["loadgen", "ceiling"],
+        "started_at": "2026-11-24T08:00:00Z", "target": run["target"], "arrivals": "even", "slo": "p99<50ms,errors<0.1%",
+        "precision": 0.02, "budget_s": 90.0, "duration_s": 24.0, "bound": "below", "ceiling_rps": null, "ci95": null,
+        "peak_goodput_rps": null, "overload_goodput_rps": null, "predicted_rps": null,
+        "limited_by": {"what": "unexplained", "tier": null, "resource": null, "evidence": []}, "usl": null, "steps": steps,
+        "cpus": [1], "host": run["host"], "verdict": {"valid": false, "reasons": []}});
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("ceiling.json"), found.to_string()).unwrap();
+    let ended = loadgen(&format!("report {}", dir.path().display()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let page = dir.path().join("report.html");
     (dir, page)
 }
 
@@ -193,15 +236,14 @@ fn points_say_their_values_to_pointer_and_keys() {
     assert!(asked["touched"] == json!([false, true]) && asked["titles"] == 0, "{asked}");
 }
 
-#[test]
-fn a_phone_does_not_scroll_sideways() {
-    let (dir, page) = report(|run| run["target"]["url"] = format!("http://{}/", "long".repeat(100)).into());
+/// The width of the page's contents in a frame of 360 pixels, with everything unfolded.
+fn width_on_a_phone(dir: &Path) -> Value {
     // A window has a least width of its own; a frame has none.
     let inner = "<script>document.querySelectorAll('details').forEach((d) => { d.open = true; });\n\
          parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*')</script></body>";
-    let text = std::fs::read_to_string(&page).unwrap();
-    std::fs::write(dir.path().join("inner.html"), text.replace("</body>", inner)).unwrap();
-    let outer = dir.path().join("outer.html");
+    let text = std::fs::read_to_string(dir.join("report.html")).unwrap();
+    std::fs::write(dir.join("inner.html"), text.replace("</body>", inner)).unwrap();
+    let outer = dir.join("outer.html");
     let frame = "<!DOCTYPE html><html lang=en><title>phone</title><body><pre id=answer></pre><script>\n\
          onmessage = (e) => { document.getElementById('answer').textContent = JSON.stringify(e.data); };</script>\n\
          <iframe src=inner.html width=360 height=800 style='border:0'></iframe></body></html>";
@@ -210,7 +252,43 @@ fn a_phone_does_not_scroll_sideways() {
     assert!(console.is_empty(), "{console:#?}");
     let widths = answer(&dom);
     assert_eq!(widths[0], 360, "{widths}");
-    assert!(widths[1].as_i64() <= Some(360), "{widths}");
+    widths[1].clone()
+}
+
+#[test]
+fn a_phone_does_not_scroll_sideways() {
+    let long = |run: &mut Value| run["target"]["url"] = format!("http://{}/", "long".repeat(100)).into();
+    for (dir, _) in [report(long), search()] {
+        let width = width_on_a_phone(dir.path());
+        assert!(width.as_i64() <= Some(360), "{width}");
+    }
+}
+
+#[test]
+fn a_search_is_read_and_its_loads_are_sorted() {
+    let (_dir, page) = search();
+    let (dom, console) = open(&page, &[PREFERS_LIGHT]);
+    assert!(console.is_empty(), "{console:#?}");
+    assert_eq!(dom.matches("<figure").count(), 4, "the four pictures");
+    let probe = "const table = document.getElementById('steps');\n\
+         const heads = [...table.tHead.rows[0].cells];\n\
+         const column = (name) => { const i = heads.findIndex((head) => head.textContent.startsWith(name));\n\
+           return [...table.tBodies[0].rows].map((row) => row.cells[i].dataset.v ?? row.cells[i].textContent); };\n\
+         const click = (name) => { heads.find((head) => head.textContent.startsWith(name)).querySelector('button').click(); return column(name); };\n\
+         return { before: column('Offered'), up: click('Offered'), down: click('Offered'), p99: click('p99'), phase: click('Phase'),\n\
+           passed: click('Passed'), loaded: performance.getEntriesByType('resource').length, title: document.querySelector('h1').textContent,\n\
+           points: document.querySelectorAll('#picture-latency .tips > *').length };";
+    let asked = ask(&page, probe, &[]);
+    assert_eq!(asked["before"], json!(["400", "1500", "970", "1010", "200", "600"]), "{asked}");
+    assert_eq!(asked["up"], json!(["200", "400", "600", "970", "1010", "1500"]));
+    assert_eq!(asked["down"], json!(["1500", "1010", "970", "600", "400", "200"]));
+    assert_eq!(asked["p99"], json!(["2.4", "2.8", "3.2", "3.94", "700", "700"]));
+    assert_eq!(asked["phase"], json!(["bracket", "bracket", "search", "search", "sweep", "sweep"]));
+    assert_eq!(asked["passed"], json!(["0", "0", "1", "1", "1", "1"]));
+    assert_eq!(asked["loaded"], 0);
+    let title = asked["title"].as_str().unwrap_or_default();
+    assert!(title.starts_with("INVALID p99<50ms and errors<0.1% hold up to 9"), "{title}");
+    assert!(asked["points"].as_i64() >= Some(12), "every percentile of every load says its value: {asked}");
 }
 
 #[test]

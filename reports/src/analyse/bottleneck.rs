@@ -12,13 +12,14 @@ mod demand;
 mod facts;
 mod meter;
 mod unexplained;
-pub(super) mod words;
+mod words;
 
 use crate::ceiling::{Bound, Ceiling, Limit, LimitedBy, Resource};
 use demand::Basis;
 use facts::Facts;
 use meter::{Kind, Meter};
 use std::collections::BTreeMap;
+pub(crate) use words::{noun, takes, tried};
 
 /// A resource explains the ceiling if it, or the peak goodput, is at least this share of what the demands predict.
 pub const EXPLAINED_LEAST: f64 = 0.9;

@@ -3,7 +3,7 @@
 //! their rates to add up; that is a guess, the more so the further it is from what was measured. Where the limit is not
 //! explained, or is the generator's or the machine's, it forecasts nothing.
 
-use super::bottleneck::words::noun;
+use super::bottleneck::noun;
 use crate::ceiling::{Bound, Ceiling, Forecast, Limit, Resource};
 use crate::number::{count, exact_rate, rate};
 
@@ -67,12 +67,13 @@ pub fn in_words(forecast: &Forecast) -> String {
         None => format!("{wanted} no number of {} is enough", server(&forecast.tier, true)),
     };
     match forecast.wall_rps {
-        Some(at) => format!("{needed}; the next wall is {}, predicted {}", forecast.wall, rate(at)),
+        Some(at) => format!("{needed}; the next wall is {}, predicted at {}", forecast.wall, rate(at)),
         None => needed,
     }
 }
 
-fn server(tier: &str, many: bool) -> String {
+/// What is multiplied, one of it or many.
+pub(crate) fn server(tier: &str, many: bool) -> String {
     let s = if many { "s" } else { "" };
     match tier {
         "app" => format!("app server{s}"),
@@ -140,7 +141,7 @@ fn alone(cause: &Resource) -> Option<(String, f64)> {
     let single = cause.shared.iter().find(|(tier, part)| is_single(tier) && **part > 0.0);
     let (tier, part) = single.filter(|_| cause.shared.len() > 1)?;
     let own = Resource { tier: tier.clone(), shared: [].into(), ..cause.clone() };
-    Some((format!("{}, with none beside it", noun(&own)), *part))
+    Some((format!("{} with nothing else on it", noun(&own)), *part))
 }
 
 fn is_single(tier: &str) -> bool {
@@ -262,7 +263,7 @@ mod tests {
                 vec![shared(1_000.0, &[("app", 0.6), ("db", 0.4)]), resource("app", "workers", 1_100.0)],
                 1_700.0,
                 Some([2, 2]),
-                "the database's CPU, with none beside it",
+                "the database's CPU with nothing else on it",
                 Some(2_500.0),
             ),
             (
@@ -331,7 +332,7 @@ mod tests {
         let said = |resources: &[Resource], wanted| {
             in_words(&forecast(&search(resources), resources, wanted).unwrap())
         };
-        let next = "the next wall is the database's CPU, predicted 4,000";
+        let next = "the next wall is the database's CPU, predicted at 4,000";
         assert_eq!(said(&wall, 500.0), format!("for 500 requests/s one app server is enough; {next}"));
         assert_eq!(said(&wall, 2_000.0), format!("for 2,000 requests/s you need 3 app servers; {next}"));
         assert_eq!(said(&wall, 1_820.0), format!("for 1,820 requests/s you need 2 to 3 app servers; {next}"));

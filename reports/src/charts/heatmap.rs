@@ -5,7 +5,7 @@ use super::timeline::time_axis;
 use super::{LEAST_MS, context, footer, headline, range_ms};
 use crate::chart::{Axis, Cell, Chart, Heat, Panel, Reading};
 use crate::log::Entry;
-use crate::number::{ms, percent, rate, seconds};
+use crate::number::{capital, ms, percent, rate, seconds};
 use crate::store::Record;
 use std::collections::BTreeMap;
 
@@ -111,8 +111,7 @@ fn finding(record: &Record) -> String {
             at(0.9)
         ),
     };
-    let mut letters = most.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    capital(&most)
 }
 
 fn moment(s: f64) -> String {

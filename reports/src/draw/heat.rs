@@ -5,7 +5,9 @@ use super::canvas::{Align, Canvas, Point, rectangle, width};
 use super::page::{BESIDE, LEADER};
 use super::panel::Area;
 use super::style::{Ink, TICK, heat_step, heat_steps};
-use crate::chart::{Axis, Heat};
+use crate::chart::{Axis, Cell, Heat};
+use crate::number::rate;
+use std::collections::BTreeMap;
 
 /// The width of the scale in pixels.
 const BAR: f64 = 26.0;
@@ -35,6 +37,28 @@ pub(super) fn cells(
         canvas.rectangles(corners, step_ink(step))?;
     }
     Ok(())
+}
+
+/// Says of each column where the most are: every cell by itself would be a text of thousands.
+pub(super) fn tips(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, heat: &Heat, area: Area) {
+    let mut fullest: BTreeMap<u64, &Cell> = BTreeMap::new();
+    for cell in &heat.cells {
+        let most = fullest.entry(cell.x[0].to_bits()).or_insert(cell);
+        if cell.count > most.count {
+            *most = cell;
+        }
+    }
+    for cell in fullest.into_values() {
+        let [from, to] = cell.y.map(|value| y.reading.of(value));
+        let words = format!(
+            "{} {}\n{from} to {to}\nat {}",
+            rate(cell.count),
+            heat.scale.title,
+            x.reading.of(cell.x[0])
+        );
+        let middle = [cell.x, cell.y].map(|[from, to]| f64::midpoint(from, to));
+        canvas.tip((area.x(x, middle[0]), area.y(y, middle[1])), &words);
+    }
 }
 
 fn step_ink(step: usize) -> Ink {

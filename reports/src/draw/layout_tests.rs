@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::chart::*;
+use crate::number::rate;
 
 /// Some words with the rectangle that they take: left, top, right, bottom.
 #[derive(Debug)]
@@ -107,4 +108,19 @@ fn a_point_says_its_values_where_it_is() {
     assert!(svg.contains("<title>p99: 2 ms\nat 10 requests/s</title>"), "{svg}");
     let at = Reading::Nines.of(3.0);
     assert_eq!((Reading::Share.of(0.5).as_str(), at.as_str()), ("50 %", "99.9 %"));
+}
+
+#[test]
+fn a_column_of_a_heat_map_says_where_most_are() {
+    let mut chart = chart(Vec::new(), "");
+    chart.x = chart.x.read(Reading::PerSecond);
+    let panel = &mut chart.panels[0];
+    panel.y = panel.y.clone().read(Reading::Ms);
+    panel.series.clear();
+    let cell = |x: f64, y: f64, count: f64| Cell { x: [x, x + 1.0], y: [y, y + 1.0], count };
+    let cells = vec![cell(0.0, 1.0, 5.0), cell(0.0, 2.0, 1_200.0), cell(0.0, 3.0, 7.0), cell(1.0, 1.0, 2.0)];
+    panel.heat = Some(Heat { cells, scale: Axis::log("requests", 1.0, 1e4, 8, rate) });
+    let svg = svg(&chart);
+    assert_eq!(svg.matches(" requests\n").count(), 2, "one a column: {svg}");
+    assert!(svg.contains("<title>1,200 requests\n2 ms to 3 ms\nat 0 requests/s</title>"), "{svg}");
 }

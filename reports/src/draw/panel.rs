@@ -72,6 +72,7 @@ pub(super) fn draw(canvas: &mut dyn Canvas, chart: &Chart, panel: &Panel, area: 
     }
     name(canvas, x, panel, area)?;
     panel.series.iter().for_each(|series| plot::tips(canvas, x, &panel.y, series, area));
+    panel.heat.iter().for_each(|heat| heat::tips(canvas, x, &panel.y, heat, area));
     Ok(())
 }
 

@@ -5,8 +5,10 @@ use super::page::{Page, Section};
 use super::steps;
 use super::table::{Cell, Table, Tone};
 use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
+use crate::analyse::bottleneck::{noun, tried};
+use crate::analyse::forecast;
 use crate::ceiling::{Bound, Ceiling, Limit, Resource, Usl};
-use crate::number::{NONE, counted, exact_rate, ms, percent, rate, seconds};
+use crate::number::{NONE, capital, counted, exact_rate, ms, percent, rate, seconds};
 use crate::pictures::of_ceiling;
 use crate::store::{CEILING_FILE, LOG_FILE};
 use crate::text;
@@ -14,7 +16,7 @@ use maud::{Markup, html};
 
 /// The report of `found`.
 pub(super) fn page(found: &Ceiling) -> Page {
-    let finding = finding(found);
+    let finding = text::ceiling_finding(found);
     let charts = of_ceiling(found);
     let beside = [
         (CEILING_FILE, "the record: every number on this page"),
@@ -40,31 +42,6 @@ pub(super) fn page(found: &Ceiling) -> Page {
         title: format!("{}: {finding}", found.target.url),
         opening: opening(found, &finding),
         sections,
-    }
-}
-
-/// The ceiling in one sentence.
-fn finding(found: &Ceiling) -> String {
-    let Some(ceiling) = found.ceiling_rps else {
-        let lowest = found.steps.iter().map(|step| step.offered_rps).fold(f64::INFINITY, f64::min);
-        return match (found.bound, lowest.is_finite()) {
-            (Bound::Below, true) => {
-                format!(
-                    "The ceiling lies below {} requests/s, the lowest rate tried, for {}",
-                    exact_rate(lowest),
-                    found.slo
-                )
-            }
-            _ => format!("No ceiling was found for {}", found.slo),
-        };
-    };
-    let at = exact_rate(ceiling);
-    match found.bound {
-        Bound::AtLeast => {
-            format!("{} holds up to at least {at} requests/s, where the search ended", found.slo)
-        }
-        Bound::Below => format!("The ceiling lies below {at} requests/s for {}", found.slo),
-        Bound::Exact => format!("{} holds up to {at} requests/s{}", found.slo, between(found.ci95)),
     }
 }
 
@@ -107,9 +84,15 @@ fn limit(found: &Ceiling) -> String {
     let by = &found.limited_by;
     match by.what {
         Limit::Target => {
-            let parts = [&by.tier, &by.resource].into_iter().filter_map(Option::as_deref);
-            let parts: Vec<_> = parts.collect();
-            if parts.is_empty() { "the target".into() } else { parts.join(": ") }
+            let is_it = |one: &&Resource| {
+                by.tier.as_ref() == Some(&one.tier) && by.resource.as_ref() == Some(&one.resource)
+            };
+            let parts: Vec<_> = [&by.tier, &by.resource].into_iter().filter_map(Option::as_deref).collect();
+            match found.resources.iter().find(is_it) {
+                Some(one) => noun(one),
+                None if parts.is_empty() => "the target".into(),
+                None => parts.join(": "),
+            }
         }
         Limit::Generator => "this generator".into(),
         Limit::Host => "this machine".into(),
@@ -125,22 +108,13 @@ fn why(found: &Ceiling) -> Markup {
         @if !found.resources.is_empty() { (resources(&found.resources)) }
         @if let Some(cause) = &found.cause {
             h3 { "One unit more at the suspect" }
-            p {
-                (said(&cause.change)) ": the ceiling should become " (rate(cause.expected_ratio)) " times as high; "
-                (cause.ceiling_rps.map_or("what it became is not known".to_owned(), |now| {
-                    format!("it became {} requests/s{}", exact_rate(now), between(cause.ci95))
-                }))
-                ". "
-                strong {
-                    (match cause.confirmed {
-                        Some(true) => "Confirmed.",
-                        Some(false) => "Not confirmed.",
-                        None => "That could not be told.",
-                    })
-                }
-            }
+            p { (said(&sentence(&tried(cause)))) }
         }
     }
+}
+
+fn sentence(text: &str) -> String {
+    format!("{}.", capital(text))
 }
 
 fn resources(resources: &[Resource]) -> Table {
@@ -148,7 +122,7 @@ fn resources(resources: &[Resource]) -> Table {
         let [from, to] = one.predicted_range;
         let shared = one.shared.iter().map(|(tier, share)| format!("{tier} {}", percent(*share)));
         vec![
-            Cell::Text(format!("{}: {}", one.tier, one.resource)),
+            Cell::Text(noun(one)),
             Cell::number(Some(one.capacity)),
             Cell::number(Some(one.demand_s * 1e3)),
             Cell::rate(one.predicted_rps),
@@ -189,17 +163,7 @@ fn concluded(found: &Ceiling) -> Markup {
         @if let Some(usl) = &found.usl { (law(usl)) }
         @if let Some(forecast) = &found.forecast {
             h3 { "Forecast" }
-            p {
-                "For " (exact_rate(forecast.wanted_rps)) " requests/s: "
-                (match forecast.servers {
-                    Some([least, most]) if least == most => counted(least.into(), "server"),
-                    Some([least, most]) => format!("{least} to {most} servers"),
-                    None => "no number of servers is enough".into(),
-                })
-                " (" (said(&forecast.tier)) "). "
-                @if !forecast.wall.is_empty() { "The next wall: " (said(&forecast.wall)) "." }
-                @if let Some(wall) = forecast.wall_rps { " It is expected at " (exact_rate(wall)) " requests/s." }
-            }
+            p { (said(&sentence(&forecast::in_words(forecast)))) }
             @if !forecast.band.is_empty() { (band(&forecast.band)) }
         }
         @if !found.audits.is_empty() { (audits(found)) }

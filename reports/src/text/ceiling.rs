@@ -2,12 +2,15 @@
 //! figures beside it.
 
 use super::{Paint, named, wrapped};
-use crate::ceiling::{Bound, Ceiling, Phase, Step};
-use crate::number::{NONE, exact_rate, ms_column, percent, rate, seconds};
+use crate::analyse::bottleneck::{noun, takes, tried};
+use crate::analyse::forecast;
+use crate::ceiling::{Bound, Ceiling, Phase, Resource, Step, Usl};
+use crate::number::{NONE, count, counted, exact_rate, ms_column, percent, rate, seconds};
 use crate::terminal::printable;
 use std::fmt::Write;
 
-/// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end.
+/// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its
+/// texts, none of it is for a terminal to obey.
 pub fn ceiling(found: &Ceiling, colour: bool) -> String {
     let paint = Paint { colour };
     let mut out = head(found, &paint);
@@ -18,26 +21,39 @@ pub fn ceiling(found: &Ceiling, colour: bool) -> String {
     out
 }
 
-/// The ceiling in words, such as `1,840 requests/s (1,815 to 1,862)`.
-pub(crate) fn in_words(found: &Ceiling) -> String {
-    let Some(rps) = found.ceiling_rps else { return String::from("no ceiling was found") };
-    match (found.bound, found.ci95) {
-        (Bound::Exact, Some([from, to])) => {
-            format!("{} requests/s ({} to {})", exact_rate(rps), exact_rate(from), exact_rate(to))
+/// The ceiling in a sentence, such as `p99<50ms and errors<0.1% hold up to 1,840 requests/s (95 % interval 1,815 to 1,862)`.
+pub(crate) fn finding(found: &Ceiling) -> String {
+    let slo = found.slo.replace(',', " and ");
+    let hold = if found.slo.contains(',') { "hold" } else { "holds" };
+    let per_second = |rps: f64| format!("{} requests/s", exact_rate(rps));
+    let lowest = found.steps.iter().map(|step| step.offered_rps).min_by(f64::total_cmp);
+    match (found.bound, found.ceiling_rps) {
+        (Bound::Exact, Some(rps)) => {
+            format!("{slo} {hold} up to {}{}", per_second(rps), interval(found.ci95))
         }
-        (Bound::Exact, None) => format!("{} requests/s", exact_rate(rps)),
-        (Bound::AtLeast, _) => format!("at least {} requests/s", exact_rate(rps)),
-        (Bound::Below, _) => format!("below {} requests/s, the lowest rate that was tried", rate(rps)),
+        (Bound::AtLeast, Some(rps)) => {
+            format!("{slo} {hold} up to {} at least, where the search ended", per_second(rps))
+        }
+        (Bound::Below, rps) if rps.or(lowest).is_some() => {
+            let lowest = per_second(rps.or(lowest).unwrap_or(0.0));
+            format!("The ceiling for {slo} lies below {lowest}, the lowest rate that was tried")
+        }
+        _ => format!("No ceiling was found for {slo}"),
     }
+}
+
+/// In brackets, with a space before it; nothing of none.
+fn interval(ci95: Option<[f64; 2]>) -> String {
+    ci95.map_or_else(String::new, |[from, to]| {
+        format!(" (95 % interval {} to {})", exact_rate(from), exact_rate(to))
+    })
 }
 
 fn head(found: &Ceiling, paint: &Paint) -> String {
     let word = if found.verdict.valid { "VALID" } else { "INVALID" };
     let painted = if found.verdict.valid { paint.good(word) } else { paint.bad(word) };
     let indent = word.len() + 2;
-    let sentence = format!("{} holds up to {}", printable(&found.slo), in_words(found));
-    let sentence =
-        if found.bound == Bound::Below { format!("the ceiling is {}", in_words(found)) } else { sentence };
+    let sentence = printable(&finding(found)).into_owned();
     let mut out = format!("{painted}  {}", wrapped(&sentence, indent, indent).trim_start());
     if found.partial {
         out.push_str(&wrapped(&format!("PARTIAL: cut short after {}", seconds(found.duration_s)), 2, 4));
@@ -59,7 +75,7 @@ fn loads(steps: &[Step], paint: &Paint) -> String {
     steps.sort_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps));
     let mut out = format!(
         "{:<9}{:>10}{:>10}{:>11}{:>11}{:>11}{:>9}  {}\n",
-        "load", "offered", "ok", "p50", "p99", "p99.9", "errors", "objective"
+        "load", "offered", "ok", "p50", "p99", "p99.9", "errors", "verdict"
     );
     for step in steps {
         let ms = |ms: Option<f64>| ms.map_or(NONE.to_owned(), ms_column);
@@ -77,7 +93,7 @@ fn loads(steps: &[Step], paint: &Paint) -> String {
             ms(step.p50_ms),
             ms(step.p99_ms),
             ms(step.p999_ms),
-            step.errors,
+            count(step.errors),
         );
     }
     out
@@ -93,36 +109,30 @@ fn phase(phase: Phase) -> &'static str {
 }
 
 fn figures(found: &Ceiling) -> String {
-    let mut out =
-        named("target", &format!("{} ({})", printable(&found.target.url), printable(&found.target.what)));
+    let of = |what: &str| if what.is_empty() { String::new() } else { format!(" ({what})") };
+    let mut out = named("target", &printable(&format!("{}{}", found.target.url, of(&found.target.what))));
     for emulated in &found.emulated {
         out.push_str(&named("emulated", &printable(emulated)));
     }
-    let rps = |rps: Option<f64>| rps.map_or(NONE.to_owned(), |rps| format!("{}/s", rate(rps)));
-    let goodput =
-        format!("peak {}, in overload {}", rps(found.peak_goodput_rps), rps(found.overload_goodput_rps));
-    out.push_str(&named("goodput", &goodput));
-    for resource in &found.resources {
-        let busy = resource
-            .utilisation
-            .map_or_else(String::new, |u| format!(", {} busy at the ceiling", percent(u)));
-        let text = format!(
-            "{} {}: {} per request, predicted ceiling {}/s{busy}",
-            printable(&resource.tier),
-            resource.resource,
-            ms_column(resource.demand_s * 1e3),
-            rate(resource.predicted_rps)
-        );
-        out.push_str(&named("resource", &text));
+    out.push_str(&named("goodput", &goodput(found)));
+    for (n, one) in found.resources.iter().enumerate() {
+        out.push_str(&named(if n == 0 { "resources" } else { "" }, &printable(&resource(one))));
     }
+    if let Some(cause) = &found.cause {
+        out.push_str(&named("cause", &printable(&tried(cause))));
+    }
+    if let Some(forecast) = &found.forecast {
+        out.push_str(&named("forecast", &printable(&forecast::in_words(forecast))));
+    }
+    out.push_str(&found.usl.as_ref().map_or_else(String::new, |usl| named("scaling", &scaling(usl))));
     for audit in found.audits.iter().filter(|audit| audit.agrees == Some(false)) {
         let text = format!(
             "Little's law does not hold in {}: {} requests in it, {} by rate and time",
-            printable(&audit.tier),
+            audit.tier,
             rate(audit.in_flight),
             rate(audit.expected)
         );
-        out.push_str(&named("audit", &text));
+        out.push_str(&named("audit", &printable(&text)));
     }
     if let Some(check) = &found.self_check {
         let lag =
@@ -131,9 +141,33 @@ fn figures(found: &Ceiling) -> String {
             check.floor_p50_ms.map_or_else(String::new, |ms| format!(", latency floor {}", ms_column(ms)));
         out.push_str(&named("generator", &format!("can do {}/s here{floor}{lag}", rate(check.closed_rps))));
     }
-    out.push_str(&named(
-        "search",
-        &format!("{} loads in {}, seed {}", found.steps.len(), seconds(found.duration_s), found.seed),
-    ));
+    let loads = counted(found.steps.len() as u64, "load");
+    out.push_str(&named("search", &format!("{loads} in {}, seed {}", seconds(found.duration_s), found.seed)));
     out
 }
+
+fn goodput(found: &Ceiling) -> String {
+    let peak = found.peak_goodput_rps.map(|rps| format!("peak {}/s", exact_rate(rps)));
+    let overload =
+        found.overload_goodput_rps.map(|rps| format!("{}/s at 1.5 times the ceiling", exact_rate(rps)));
+    let known: Vec<_> = peak.into_iter().chain(overload).collect();
+    if known.is_empty() { NONE.to_owned() } else { known.join(", ") }
+}
+
+fn resource(one: &Resource) -> String {
+    let busy = one.utilisation.map_or_else(String::new, |u| format!(", {} busy", percent(u)));
+    format!("{}: {} per request, full at {}/s{busy}", noun(one), takes(one.demand_s), rate(one.predicted_rps))
+}
+
+fn scaling(usl: &Usl) -> String {
+    let end = match (usl.peak_n, usl.peak_rps) {
+        (Some(n), Some(x)) => format!("peak {}/s with {} in flight", rate(x), rate(n)),
+        (None, Some(x)) => format!("no peak, {}/s at most", rate(x)),
+        _ => "no peak".to_owned(),
+    };
+    format!("contention {}, coherency {}: {end}", percent(usl.sigma), percent(usl.kappa))
+}
+
+#[cfg(test)]
+#[path = "ceiling_tests.rs"]
+mod tests;

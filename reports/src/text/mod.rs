@@ -10,6 +10,7 @@ use crate::record::{Distribution, Loop, Run, Sessions, Steady, TargetKind};
 use crate::terminal::printable;
 
 pub use ceiling::ceiling;
+pub(crate) use ceiling::finding as ceiling_finding;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.

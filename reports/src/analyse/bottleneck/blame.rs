@@ -51,13 +51,13 @@ fn crowded(facts: &Facts) -> Option<Vec<String>> {
     }
     let cpus = format!("CPU{} {}", if common.len() == 1 { "" } else { "s" }, list(&common));
     let mut evidence = vec![format!(
-        "{}: the generator, which runs on {cpus} as the target does; {} of the time there is used",
+        "{}: the generator, which shares {cpus} with the target, {} busy",
         headline(facts.found),
         percent(busy)
     )];
     if let Some(tiers) = facts.tiers_cpu() {
         let capacity = target.len() as f64;
-        evidence.push(format!("the observed tiers use {} of it", percent((tiers / capacity).min(1.0))));
+        evidence.push(format!("the observed tiers use {} of that", percent((tiers / capacity).min(1.0))));
     }
     evidence.push("give the generator CPUs of its own (--cpus), or another machine".to_owned());
     Some(evidence)
@@ -83,7 +83,7 @@ fn at_its_own_rate(facts: &Facts) -> Option<Vec<String>> {
     let closed = usable(Some(check.closed_rps)).filter(|closed| ceiling >= OWN_RATE_MOST * closed)?;
     Some(vec![
         format!(
-            "{}: the generator; against a target that does nothing it reaches {} requests/s",
+            "{}: the generator, which reaches {} requests/s against a target that does nothing",
             headline(facts.found),
             rate(closed)
         ),
@@ -111,7 +111,7 @@ fn unjudged(facts: &Facts, whose: impl Fn(&str) -> bool) -> Option<Vec<String>> 
     let who = if whose("the hypervisor") { "the machine" } else { "the generator" };
     Some(vec![
         format!("{}: {who}; at {} requests/s {reason}", headline(facts.found), rate(step.offered_rps)),
-        "loads from there on could not be judged".to_owned(),
+        "that load and what lies above it could not be judged".to_owned(),
     ])
 }
 
@@ -122,7 +122,7 @@ fn of_the_machine(reason: &str) -> bool {
 fn stolen(facts: &Facts) -> Option<Vec<String>> {
     let steal = facts.machine("steal").filter(|share| *share > STEAL_MOST)?;
     Some(vec![format!(
-        "{}: the machine, of whose time the hypervisor took {}, over {}",
+        "{}: the machine; the hypervisor took {} of its CPU time, over {}",
         headline(facts.found),
         percent(steal),
         percent(STEAL_MOST)
@@ -151,7 +151,7 @@ fn busy(facts: &Facts) -> Option<Vec<String>> {
         return None;
     }
     Some(vec![format!(
-        "{}: the machine; {what} are all in use, {} of them, and the observed tiers use {}",
+        "{}: the machine; {what} are all busy, {} of them, and the observed tiers use only {}",
         headline(facts.found),
         rate(used),
         rate(tiers)

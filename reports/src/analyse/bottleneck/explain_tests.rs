@@ -82,7 +82,7 @@ fn a_tight_objective_cuts_below_what_the_resource_gives() {
         assert!(found.ceiling_rps.unwrap() < 0.88 * system(p99_ms).capacity());
         let limited = explained(&found);
         assert_eq!(key(&limited), (Limit::Target, Some("db"), Some("cpu")), "{p99_ms}: {limited:#?}");
-        assert!(limited.evidence.iter().any(|line| line.contains("the objective cuts at")), "{limited:#?}");
+        assert!(limited.evidence.iter().any(|line| line.contains("the objective ends at")), "{limited:#?}");
     }
     // So far below that nothing is in use all the time, at no load that was offered: no limit was met.
     let limited = explained(&system(12.0).search());
@@ -101,19 +101,22 @@ fn the_verdict_is_one_sentence() {
     let limited = explained(&found);
     assert!(limited.evidence[0].starts_with("1,9"), "{limited:#?}");
     assert!(limited.evidence[0].contains(" requests/s: the database's CPU, "), "{limited:#?}");
-    assert!(limited.evidence[0].ends_with(" busy, 0.5 ms per request; predicted 1,980"), "{limited:#?}");
+    assert!(limited.evidence[0].ends_with(" busy, 500 us per request; predicted 1,980"), "{limited:#?}");
     let table: [(System, &str); 4] = [
         (System { workers: Some((4.0, 2e-3)), ..system.clone() }, "the app server's 4 workers, "),
         (System { workers: Some((1.0, 2e-3)), ..system.clone() }, "the app server's 1 worker, "),
         (System { pool: Some(1.0), ..system.clone() }, "the app server's pool of 1 connection, "),
-        (system.clone(), "the 2 CPUs that the tiers share (57 % the database), "),
+        (system.clone(), "the 2 CPUs that the tiers share (57 % of it for the database), "),
     ];
     for (system, words) in table {
         let limited = explained(&system.search());
         assert!(limited.evidence[0].contains(words), "{limited:#?}");
     }
     let shared = explained(&system.search());
-    assert!(shared.evidence[1].starts_with("of its time per request, the database 57 %, "), "{shared:#?}");
+    assert!(
+        shared.evidence[1].starts_with("its time per request goes to the database (57 %), "),
+        "{shared:#?}"
+    );
 }
 
 #[test]
@@ -259,7 +262,7 @@ fn two_limits_at_once_are_both_named() {
     assert_eq!(limited.what, Limit::Target);
     let said = limited.evidence.join("\n");
     assert!(said.contains("the app server's 0.5 CPU") && said.contains("the proxy's 0.25 CPU"), "{said}");
-    assert!(said.contains("would end at"), "{said}");
+    assert!(said.contains("would be full at"), "{said}");
 }
 
 #[test]

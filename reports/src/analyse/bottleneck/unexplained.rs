@@ -2,10 +2,10 @@
 //! candidates with what the counters say of them. It names no tier and no resource as the cause.
 
 use super::facts::{Facts, is_cpu, usable};
-use super::words::{headline, noun, source, tier};
+use super::words::{headline, noun, source, takes, tier};
 use super::{EXPLAINED_LEAST, SATURATED_LEAST};
 use crate::ceiling::{Bound, Limit, LimitedBy, Resource};
-use crate::number::{ms, percent, rate, round_to_digits};
+use crate::number::{percent, rate, round_to_digits};
 
 /// Where the peak goodput is so many times the ceiling, no capacity ended there.
 const MORE_LEAST: f64 = 1.25;
@@ -46,13 +46,13 @@ pub(super) fn unexplained(facts: &Facts) -> LimitedBy {
     }
     if facts.resources.is_empty() {
         let mut evidence = vec![format!(
-            "{headline}: unexplained; what was observed tells neither CPUs, workers nor connections in use"
+            "{headline}: unexplained; what was observed shows neither CPUs, workers nor connections in use"
         )];
         evidence.extend(busy_cpus(facts));
         evidence.extend(candidates(facts));
         return verdict(evidence);
     }
-    let mut evidence = vec![format!("{headline}: unexplained; no resource that was observed ends there")];
+    let mut evidence = vec![format!("{headline}: unexplained; no observed resource is full there")];
     evidence.extend(facts.resources.iter().take(NAMED).map(|resource| distance(facts, resource)));
     evidence.extend(still_gives(facts));
     evidence.extend(facts.resources.iter().filter_map(|resource| symptom(facts, resource)));
@@ -71,14 +71,14 @@ fn unobserved() -> String {
 
 fn busy_cpus(facts: &Facts) -> Option<String> {
     let busy = facts.machine("target_cpu_busy").filter(|share| *share >= CPU_LEAST)?;
-    Some(format!("the target's CPUs are in use {} of the time", percent(busy)))
+    Some(format!("the target's CPUs are {} busy", percent(busy)))
 }
 
 /// How far what was measured is from what `resource` predicts.
 fn distance(facts: &Facts, resource: &Resource) -> String {
     let used = match resource.utilisation {
         Some(share) => format!("{} busy", percent(share)),
-        None => "in use to an unknown share".to_owned(),
+        None => "its use unknown".to_owned(),
     };
     let ratio = resource.predicted_rps / facts.reached;
     let predicted = format!("predicted {}", rate(resource.predicted_rps));
@@ -90,10 +90,10 @@ fn distance(facts: &Facts, resource: &Resource) -> String {
         ratio if ratio > 1.0 / EXPLAINED_LEAST => format!(", {} over what was reached", percent(ratio - 1.0)),
         ratio if ratio < EXPLAINED_LEAST => format!(", {} under what was reached", percent(1.0 - ratio)),
         _ if facts.level(resource) < SATURATED_LEAST => {
-            ", which fits, but it is not in use enough".to_owned()
+            ", which fits, but it is not busy enough".to_owned()
         }
         _ if !is_cpu(resource) && !facts.is_held_alike(resource) => {
-            ", which fits, but each is held for longer at higher loads: requests wait in them for something else".to_owned()
+            ", which fits, but each is held for longer at higher loads: requests in it wait for something else".to_owned()
         }
         _ => ", which fits, but the objective fails far below it".to_owned(),
     };
@@ -104,8 +104,8 @@ fn distance(facts: &Facts, resource: &Resource) -> String {
 fn still_gives(facts: &Facts) -> Option<String> {
     let ceiling = usable(facts.found.ceiling_rps).filter(|ceiling| facts.reached >= MORE_LEAST * ceiling)?;
     Some(format!(
-        "past the ceiling the target still gives {} requests/s, {} times as many: its times break the objective before a \
-         capacity ends",
+        "past the ceiling the target still gives {} requests/s, {} times as many: response times break the objective \
+         before any capacity is used up",
         rate(facts.reached),
         round_to_digits(facts.reached / ceiling, 2)
     ))
@@ -119,10 +119,10 @@ fn symptom(facts: &Facts, resource: &Resource) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{}: full of requests that wait for something else; each is held for {} per request in place of {}",
+        "{}: full of requests that wait for something else; a request holds one for {} in place of {}",
         noun(resource),
-        ms(demand * 1e3),
-        ms(resource.demand_s * 1e3)
+        takes(demand),
+        takes(resource.demand_s)
     ))
 }
 
@@ -133,13 +133,13 @@ fn candidates(facts: &Facts) -> Vec<String> {
         let locks = facts.metric(name, "row_lock_wait_share").filter(|share| *share >= LOCK_LEAST);
         said.extend(locks.map(|seconds| {
             let whose = tier(name);
-            format!("a lock: requests wait for {whose}'s row locks for {} s in each second", rate(seconds))
+            format!("a lock: requests wait for {whose}'s row locks for {} s of each second", rate(seconds))
         }));
         let running = facts.metric(name, "threads_running").filter(|threads| *threads >= THREADS_LEAST);
         said.extend(running.map(|threads| {
             let whose = tier(name);
             format!(
-                "a lock: {} of {whose}'s threads are at work at once, and may wait for each other",
+                "perhaps a lock: {} of {whose}'s threads are at work at once, and may wait for each other",
                 rate(threads)
             )
         }));

@@ -3,8 +3,13 @@
 use super::facts::Facts;
 use super::facts::usable;
 use super::{EXPLAINED_LEAST, THROTTLED_LEAST};
-use crate::ceiling::{Bound, Ceiling, Resource};
-use crate::number::{counted, ms, percent, rate};
+use crate::ceiling::{Bound, Cause, Ceiling, Resource};
+use crate::number::{counted, exact_rate, percent, rate};
+
+/// A tier with a smaller part of what is shared is left out.
+const NAMED_LEAST: f64 = 0.01;
+/// What no tier accounts for is said from this part on.
+const REST_LEAST: f64 = 0.05;
 
 /// Where the ceiling is, in words.
 pub(super) fn headline(found: &Ceiling) -> String {
@@ -32,7 +37,7 @@ pub(super) fn tier(name: &str) -> String {
 }
 
 /// A resource with its size: `the app server's 4 workers`.
-pub(in crate::analyse) fn noun(resource: &Resource) -> String {
+pub(crate) fn noun(resource: &Resource) -> String {
     let size = resource.capacity;
     let many = if size > 1.0 { "s" } else { "" };
     let whose = format!("{}'s", tier(&resource.tier));
@@ -45,6 +50,32 @@ pub(in crate::analyse) fn noun(resource: &Resource) -> String {
         "pool" => format!("{whose} pool of {}", counted(size.round().max(0.0) as u64, "connection")),
         other => format!("{whose} {} {other}", rate(size)),
     }
+}
+
+/// What a request takes of a resource: in microseconds up to a millisecond, of which two digits would be too few to compare.
+pub(crate) fn takes(demand_s: f64) -> String {
+    match demand_s * 1e3 {
+        short if short < 1.0 => format!("{} us", rate(short * 1e3)),
+        long => crate::number::ms(long),
+    }
+}
+
+/// What became of the ceiling when there was more of what is said to be the limit.
+pub(crate) fn tried(cause: &Cause) -> String {
+    let moved = match (cause.ceiling_rps, cause.ci95) {
+        (None, _) => "no ceiling was found".to_owned(),
+        (Some(at), None) => format!("the ceiling is {}", exact_rate(at)),
+        (Some(at), Some([from, to])) => {
+            format!("the ceiling is {} ({} to {})", exact_rate(at), exact_rate(from), exact_rate(to))
+        }
+    };
+    let so = match cause.confirmed {
+        Some(true) => "so it was the limit",
+        Some(false) => "so something else is the limit",
+        None => "which does not tell whether it was the limit",
+    };
+    let expected = rate(cause.expected_ratio);
+    format!("with {}, {moved}: {so}; {expected} times as much was to be expected", cause.change)
 }
 
 /// `a, b and c`.
@@ -65,13 +96,13 @@ pub(super) fn target(facts: &Facts, cause: &Resource, others: &[&Resource]) -> V
         noun(cause),
         largest(cause),
         percent(level),
-        ms(cause.demand_s * 1e3),
+        takes(cause.demand_s),
         rate(cause.predicted_rps)
     )];
     evidence.extend(parts(cause));
     evidence.extend(others.iter().map(|other| {
         let busy = percent(facts.level(other));
-        format!("{} would end at {} too, and {busy} of it is used", noun(other), rate(other.predicted_rps))
+        format!("{} would be full at {} too, and is {busy} busy", noun(other), rate(other.predicted_rps))
     }));
     evidence.extend(throttling(facts, cause));
     evidence.extend(where_the_objective_cuts(facts, cause));
@@ -87,40 +118,38 @@ pub(super) fn source(facts: &Facts, resource: &Resource) -> Option<String> {
     let basis = facts.basis(resource)?;
     let (count, from, to) = basis.loads();
     let loads = match count {
-        1 => format!("one load, {} requests/s", rate(to)),
-        n => format!("{n} loads of {} to {} requests/s", rate(from), rate(to)),
+        1 => format!("one load of {} requests/s, which alone gives", rate(to)),
+        n => format!("{n} loads of {} to {} requests/s, which alone give", rate(from), rate(to)),
     };
     let [low, high] = resource.predicted_range;
-    let caution = if basis.low { "" } else { ", the lowest there are: too near the ceiling to predict it" };
-    Some(format!(
-        "the time per request is from {loads}{caution}; alone they predict {} to {}",
-        rate(low),
-        rate(high)
-    ))
+    let caution =
+        if basis.low { "" } else { "; there are no lower ones, and these are too near the ceiling" };
+    Some(format!("the prediction rests on {loads} {} to {}{caution}", rate(low), rate(high)))
 }
 
 /// Who uses most of what is shared.
 fn largest(resource: &Resource) -> String {
     let part = resource.shared.get(&resource.tier).filter(|_| resource.shared.len() > 1);
-    part.map_or_else(String::new, |part| format!(" ({} {})", percent(*part), tier(&resource.tier)))
+    part.map_or_else(String::new, |part| format!(" ({} of it for {})", percent(*part), tier(&resource.tier)))
 }
 
 fn parts(resource: &Resource) -> Option<String> {
     let mut parts: Vec<(&String, f64)> = resource.shared.iter().map(|(tier, part)| (tier, *part)).collect();
     parts.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let worth_a_word = parts.iter().filter(|(_, part)| *part >= NAMED_LEAST);
     let mut named: Vec<String> =
-        parts.iter().map(|(name, part)| format!("{} {}", tier(name), percent(*part))).collect();
+        worth_a_word.map(|(name, part)| format!("{} ({})", tier(name), percent(*part))).collect();
     let rest = 1.0 - parts.iter().map(|(_, part)| part).sum::<f64>();
-    if rest >= 0.05 {
-        named.push(format!("what is none of theirs {}", percent(rest)));
+    if rest >= REST_LEAST {
+        named.push(format!("what is none of theirs ({})", percent(rest)));
     }
-    (!parts.is_empty()).then(|| format!("of its time per request, {}", list(&named)))
+    (!named.is_empty()).then(|| format!("its time per request goes to {}", list(&named)))
 }
 
 fn throttling(facts: &Facts, cause: &Resource) -> Option<String> {
     let throttled = facts.throttled(cause);
     let often = throttled >= THROTTLED_LEAST;
-    often.then(|| format!("its quota cut it short in {} of the periods", percent(throttled)))
+    often.then(|| format!("its quota stopped it in {} of the periods", percent(throttled)))
 }
 
 /// Where queueing breaks the objective well before the resource is in use all the time.
@@ -128,8 +157,7 @@ fn where_the_objective_cuts(facts: &Facts, cause: &Resource) -> Option<String> {
     let ceiling = usable(facts.found.ceiling_rps)?;
     (ceiling < EXPLAINED_LEAST * cause.predicted_rps).then(|| {
         format!(
-            "the objective cuts at {} of what it gives: requests queue before it is in use all the time; the peak \
-             goodput is {}",
+            "the objective ends at {} of that: requests queue before it is busy all the time; peak goodput {}",
             percent(ceiling / cause.predicted_rps),
             rate(facts.reached)
         )
@@ -139,7 +167,7 @@ fn where_the_objective_cuts(facts: &Facts, cause: &Resource) -> Option<String> {
 fn more_than_predicted(facts: &Facts, cause: &Resource) -> Option<String> {
     let demand = facts.demand_at_peak(cause)?;
     (facts.reached > cause.predicted_rps / EXPLAINED_LEAST && demand < cause.demand_s).then(|| {
-        let (there, low) = (ms(demand * 1e3), ms(cause.demand_s * 1e3));
-        format!("it gave more than predicted: {there} per request at the peak, {low} at low load")
+        let (there, low) = (takes(demand), takes(cause.demand_s));
+        format!("it gives more than predicted: a request takes {there} of it at the peak, {low} at low load")
     })
 }

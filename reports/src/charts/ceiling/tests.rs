@@ -1,6 +1,7 @@
 //! The pictures of searches whose answers are known, as data.
 
 use super::*;
+use crate::analyse::forecast;
 use crate::ceiling::{Cause, Resource};
 use crate::chart::{Marker, Tone, Weight};
 use crate::fixture::ceiling as fixture;
@@ -33,20 +34,25 @@ fn titles_say_what_was_found() {
             [
                 "1,840 requests/s: the database's CPU, 97 % busy",
                 "At 1,840 requests/s p99 is 38.9 ms, 6.1 times that with little load; at 2,020 it is 472 ms",
-                "First to fill: db CPU, 98 % in use at 1,840 requests/s; next: app workers, 67 %",
+                "First to fill: the database's 2 CPUs, 98 % in use at 1,840 requests/s; next the app server's 8 workers, 67 %",
                 "6 % of the work waits its turn (contention), 0.09 % goes into keeping in step (coherency): the rate peaks",
             ],
         ),
         (
             fixture::collapse,
-            ["1,840 requests/s: the database's CPU", "At 1,840", "First to fill: db CPU", "6 %"],
+            [
+                "1,840 requests/s: the database's CPU",
+                "At 1,840",
+                "First to fill: the database's 2 CPUs",
+                "6 %",
+            ],
         ),
         (
             fixture::at_least,
             [
                 "The objective holds up to 1,500 requests/s at least: the search went no further",
                 "At 1,500 requests/s p99 is",
-                "No observed resource is full at the highest load that holds: busiest is db CPU",
+                "No observed resource is full at the highest load that holds: the busiest is the database's 2 CPUs",
                 "How the target scales cannot be said",
             ],
         ),
@@ -55,7 +61,7 @@ fn titles_say_what_was_found() {
             [
                 "The objective fails at 300 requests/s already: p99 is 92 ms",
                 "The objective fails at 300",
-                "No observed resource is full at the lowest load: busiest is db CPU",
+                "No observed resource is full at the lowest load: the busiest is db CPU",
                 "How the target scales cannot be said",
             ],
         ),
@@ -231,7 +237,7 @@ fn a_resource_is_as_full_as_its_tier_says() {
     };
     assert!((at("db CPU: full at 1,870", 736.0) - 736.0 * 1.07e-3 / 2.0).abs() < 0.01);
     assert!((at("app workers: full at 2,760", 736.0) - 736.0 * 2.9e-3 / 8.0).abs() < 0.01);
-    assert!(at("db CPU", 2760.0) > 0.98 && at("shared CPUs: full at 8,330", 2760.0) < 0.3);
+    assert!(at("db CPU", 2760.0) > 0.98 && at("shared CPU: full at 8,330", 2760.0) < 0.3);
     let full: Vec<_> = shaped(panel, Shape::Points(Marker::Diamond)).iter().map(|s| s.points[0]).collect();
     assert!(full.iter().all(|point| point.1 == Some(1.0)) && full.len() == 3, "{full:?}");
 }
@@ -243,7 +249,7 @@ fn cpus_that_tiers_share_are_the_sum_of_their_use() {
     found.resources = vec![Resource { shared, capacity: 1.0, ..found.resources[4].clone() }];
     let full_at = |found: &Ceiling| {
         let chart = tiers::chart(found);
-        chart.panels[0].series.iter().find(|s| s.label.starts_with("shared CPUs")).map(|s| s.points.clone())
+        chart.panels[0].series.iter().find(|s| s.label.starts_with("shared CPU:")).map(|s| s.points.clone())
     };
     let points = full_at(&found).unwrap();
     let (x, y) = points[0];
@@ -306,11 +312,13 @@ fn the_forecast_has_an_axis_of_its_own_and_its_walls_are_in_sight() {
     assert_eq!(shaped(right, Shape::Between)[0].points.len(), 12);
     assert_eq!(series(right, "next wall").points[0].1, Some(8333.0));
     assert_eq!(series(right, "wanted").points[0].1, Some(5000.0));
-    assert!(
-        chart
-            .subtitle
-            .starts_with("Forecast: 5,000 requests/s takes 3 to 4 of the tier db; the next wall is the")
-    );
+    let words = "Forecast: for 5,000 requests/s you need 3 to 4 databases; the next wall is the proxy's CPU";
+    assert!(chart.subtitle.starts_with(words), "{}", chart.subtitle);
+    let words = (right.title.as_str(), servers.title.as_str());
+    assert_eq!(words, ("Ceiling by number of databases, if they add up", "databases"));
+    found.forecast.as_mut().unwrap().tier = forecast::MACHINE.into();
+    let chart = usl::chart(&found);
+    assert!(chart.subtitle.contains("you need 3 to 4 machines; "), "{}", chart.subtitle);
     found.forecast.as_mut().unwrap().wall_rps = Some(1e6);
     let chart = usl::chart(&found);
     assert!(chart.panels[1].series.iter().all(|series| series.label != "next wall"));

@@ -3,9 +3,10 @@
 
 use super::super::tier_colour;
 use super::{connected, judged, load_axis, nearest, over_load};
-use crate::ceiling::{Bound, Cause, Ceiling, Step};
+use crate::analyse::bottleneck::{noun, tried};
+use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
-use crate::number::{exact_rate, percent, rate};
+use crate::number::{capital, exact_rate, percent, rate};
 use std::collections::BTreeSet;
 
 /// A resource that is less busy than this at the ceiling does not explain it.
@@ -58,30 +59,9 @@ pub fn chart(found: &Ceiling) -> Chart {
     };
     let mut chart = over_load(found, &finding(found, &resources, measured), panel);
     if let Some(cause) = found.cause.as_ref().filter(|_| found.verdict.valid) {
-        chart.subtitle = confirmed(cause);
+        chart.subtitle = capital(&tried(cause));
     }
     chart
-}
-
-/// What became of the ceiling when there was more of what is said to be the limit.
-fn confirmed(cause: &Cause) -> String {
-    let moved = match (cause.ceiling_rps, cause.ci95) {
-        (None, _) => "no ceiling was found".to_owned(),
-        (Some(at), None) => format!("the ceiling is {}", exact_rate(at)),
-        (Some(at), Some([from, to])) => {
-            format!("the ceiling is {} ({} to {})", exact_rate(at), exact_rate(from), exact_rate(to))
-        }
-    };
-    let so = match cause.confirmed {
-        Some(true) => "so it was the limit",
-        Some(false) => "so something else is the limit",
-        None => "which does not tell whether it was the limit",
-    };
-    format!(
-        "With {}, {moved}: {so}; {} times as much was to be expected",
-        cause.change,
-        rate(cause.expected_ratio)
-    )
 }
 
 fn nothing(found: &Ceiling) -> &'static str {
@@ -100,13 +80,11 @@ fn drawn(found: &Ceiling) -> Vec<Drawn> {
         let shared = !resource.shared.is_empty();
         let tiers: Vec<_> = resource.shared.keys().cloned().collect();
         Drawn {
-            name: match shared {
-                true => format!("the CPUs shared by {}", tiers.join(", ")),
-                false => named(&resource.tier, &resource.resource),
-            },
-            label: match shared {
-                true => "shared CPUs".to_owned(),
-                false => named(&resource.tier, &resource.resource),
+            name: noun(resource),
+            label: match (shared, resource.capacity > 1.0) {
+                (true, true) => "shared CPUs".to_owned(),
+                (true, false) => "shared CPU".to_owned(),
+                _ => named(&resource.tier, &resource.resource),
             },
             tiers: if shared { tiers } else { vec![resource.tier.clone()] },
             shared,
@@ -194,12 +172,15 @@ fn finding(found: &Ceiling, resources: &[Drawn], measured: bool) -> String {
         return "How busy the tiers are at the ceiling was not observed".to_owned();
     };
     let next =
-        busy.get(1).map_or_else(String::new, |(share, name)| format!("; next: {name}, {}", percent(*share)));
+        busy.get(1).map_or_else(String::new, |(share, name)| format!("; next {name}, {}", percent(*share)));
     if *most < SATURATED {
         let place =
             if found.bound == Bound::Exact { "at the ceiling" } else { "at the highest load that holds" };
         let place = if found.bound == Bound::Below { "at the lowest load" } else { place };
-        return format!("No observed resource is full {place}: busiest is {first}, {}{next}", percent(*most));
+        return format!(
+            "No observed resource is full {place}: the busiest is {first}, {}{next}",
+            percent(*most)
+        );
     }
     format!("First to fill: {first}, {} in use at {} requests/s{next}", percent(*most), exact_rate(at))
 }

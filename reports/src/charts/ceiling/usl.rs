@@ -3,9 +3,10 @@
 //! measured is drawn as the guess that it is.
 
 use super::{context, footer, warned};
-use crate::ceiling::{Ceiling, Forecast, Usl};
+use crate::analyse::forecast;
+use crate::ceiling::{Ceiling, Usl};
 use crate::chart::{Axis, Chart, Colour, Mark, Marker, Panel, Reading, Series, Shape, Weight};
-use crate::number::{percent, rate};
+use crate::number::{capital, percent, rate};
 
 /// Past this multiple of what was measured, a fit is a guess.
 const GUESS_PAST: f64 = 2.0;
@@ -23,7 +24,7 @@ pub fn chart(found: &Ceiling) -> Chart {
         x: in_flight_axis(usl),
         bands: Vec::new(),
         marks: usl.and_then(peak).into_iter().collect(),
-        panels: vec![fit(usl), forecast(found)],
+        panels: vec![fit(usl), servers(found)],
         footer: footer(found),
     }
 }
@@ -94,7 +95,7 @@ fn between(curve: &[[f64; 4]]) -> Series {
     }
 }
 
-fn forecast(found: &Ceiling) -> Panel {
+fn servers(found: &Ceiling) -> Panel {
     let panel = |title: String, axis: Axis, most: f64| Panel {
         title,
         weight: 1.0,
@@ -104,14 +105,15 @@ fn forecast(found: &Ceiling) -> Panel {
         ..Panel::default()
     };
     let Some(forecast) = found.forecast.as_ref().filter(|forecast| !forecast.band.is_empty()) else {
-        let note = Some("There is nothing to forecast from".to_owned());
+        let note = Some("Without a limit that is explained there is no forecast".to_owned());
         return Panel {
             note,
             ..panel("Ceiling by servers".into(), Axis::fitted("servers", 1.0, 2.0, 1, rate), 1.0)
         };
     };
     let last = forecast.band.last().map_or(1.0, |last| last[0]);
-    let mut axis = Axis::fitted("servers", 1.0, last, 8, rate);
+    let servers = forecast::server(&forecast.tier, true);
+    let mut axis = Axis::fitted(&servers, 1.0, last, 8, rate);
     axis.ticks.retain(|tick| tick.at.fract() == 0.0);
     let level = |label: &str, colour, at: f64| Series {
         label: label.into(),
@@ -144,7 +146,7 @@ fn forecast(found: &Ceiling) -> Panel {
     series.extend(wanted.map(|at| level("wanted", Colour::Objective, at)));
     let most =
         series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
-    let title = format!("Ceiling by servers of the limiting tier, {}", forecast.tier);
+    let title = format!("Ceiling by number of {servers}, if they add up");
     Panel { series, ..panel(title, axis.clone(), most) }
 }
 
@@ -157,27 +159,15 @@ fn finding(found: &Ceiling) -> String {
         (None, Some(x)) => format!("the rate has no peak, and approaches {} requests/s", rate(x)),
         _ => "the rate grows without end".to_owned(),
     };
+    let part = |share: f64| if share > 0.0 { percent(share) } else { "none".to_owned() };
     format!(
         "{} of the work waits its turn (contention), {} goes into keeping in step (coherency): {end}",
-        percent(usl.sigma),
-        percent(usl.kappa)
+        capital(&part(usl.sigma)),
+        part(usl.kappa)
     )
 }
 
 fn subtitle(found: &Ceiling) -> String {
-    let forecast = found.forecast.as_ref().map(wanted);
+    let forecast = found.forecast.as_ref().map(|one| format!("Forecast: {}", forecast::in_words(one)));
     forecast.unwrap_or_else(|| context(found))
-}
-
-fn wanted(forecast: &Forecast) -> String {
-    let servers = match forecast.servers {
-        Some([least, most]) if least == most => format!("takes {least} of the tier {}", forecast.tier),
-        Some([least, most]) => format!("takes {least} to {most} of the tier {}", forecast.tier),
-        None => format!("is out of reach for any number of the tier {}", forecast.tier),
-    };
-    let wall = match forecast.wall.is_empty() {
-        true => "no further wall is known".to_owned(),
-        false => format!("the next wall is {}", forecast.wall),
-    };
-    format!("Forecast: {} requests/s {servers}; {wall}", rate(forecast.wanted_rps))
 }
