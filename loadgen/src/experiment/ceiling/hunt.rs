@@ -161,12 +161,7 @@ impl Hunt<'_> {
         Ok((step, run))
     }
 
-    async fn offer<'r>(
-        &mut self,
-        plan: &Plan,
-        aim: &Aim,
-        referee: Option<&'r mut Windows<'_>>,
-    ) -> Outcome<Run> {
+    async fn offer(&mut self, plan: &Plan, aim: &Aim, referee: Option<&mut Windows<'_>>) -> Outcome<Run> {
         let log = match (&referee, &self.log) {
             (Some(_), Some(file)) => {
                 Some(file.try_clone().map_err(|e| Failure::host(format!("cannot keep the log: {e}")))?)
