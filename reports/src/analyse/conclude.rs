@@ -4,9 +4,10 @@
 
 use super::capacity::{estimate, excess, rises};
 use super::objective::Objective;
+use super::threshold::Threshold;
 use super::{bottleneck, forecast, little, usl};
 use crate::ceiling::{Bound, Ceiling, Phase, Step};
-use crate::number::{rate, seconds};
+use crate::number::{counted, rate, seconds};
 
 /// An overload is at least this many times the ceiling.
 const OVERLOAD: f64 = 1.4;
@@ -14,6 +15,8 @@ const OVERLOAD: f64 = 1.4;
 const WANTED: f64 = 2.0;
 /// A load that fails at a rate so much lower than one that held before says that the target has changed.
 const CHANGED: f64 = 1.08;
+/// Loads that held below the ceiling by no more than this ratio say that it holds there.
+const NEAR: f64 = 1.3;
 /// A load that breaks the objective by this factor has not done so by chance.
 const CLEARLY: f64 = 5.0;
 
@@ -40,6 +43,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.verdict.valid = faults.is_empty();
     found.verdict.reasons = faults;
     found.verdict.reasons.extend(found.cut.iter().cloned());
+    found.verdict.reasons.extend(unobserved(&found.steps));
     found.usl = match usl {
         Ok(usl) => Some(usl),
         Err(why) => {
@@ -88,10 +92,42 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
             step.reasons.first().map_or("", String::as_str)
         ));
     }
+    if let Some((rule, requests)) = too_few(found, objective) {
+        faults.push(format!(
+            "{rule} cannot be told from {} that were looked at near the ceiling",
+            counted(requests, "request")
+        ));
+    }
     if found.partial {
         faults.push(String::from("the search was cut short"));
     }
     faults
+}
+
+/// A rule about a percentile, and the requests of the loads at and just below the ceiling that held, where these are so few that
+/// one of them would have broken it.
+fn too_few<'a>(found: &Ceiling, objective: &'a Objective) -> Option<(&'a Threshold, u64)> {
+    let ceiling = found.ceiling_rps.filter(|_| found.bound != Bound::Below)?;
+    let near = |step: &&Step| step.valid && step.passed && step.offered_rps > ceiling / NEAR;
+    let windows = found.steps.iter().filter(near).flat_map(|step| &step.windows);
+    let requests: u64 = windows.map(|window| window.ended).sum();
+    let untold = |(rule, allowed): &(&Threshold, f64)| {
+        rule.metric().quantile().is_some() && requests as f64 * allowed < 1.0
+    };
+    objective.rules().find(untold).map(|(rule, _)| (rule, requests))
+}
+
+/// That metrics were missing or wrong, of all loads in one sentence; none where nothing was.
+fn unobserved(steps: &[Step]) -> Option<String> {
+    let mut lacking = steps.iter().filter(|step| !step.notes.is_empty());
+    let first = lacking.next()?;
+    let loads = 1 + lacking.count();
+    let note = first.notes.first().map_or("", String::as_str);
+    Some(format!(
+        "metrics are incomplete in {loads} of {} loads; in that of {}/s {note}",
+        steps.len(),
+        rate(first.offered_rps)
+    ))
 }
 
 /// A load that held, and one of a clearly lower rate that clearly failed after it.
