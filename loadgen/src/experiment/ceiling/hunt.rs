@@ -171,10 +171,10 @@ impl Hunt<'_> {
         Ok((step, settled, run))
     }
 
-    async fn offer<'r>(
+    async fn offer(
         &mut self,
         plan: &Plan,
-        referee: Option<&'r mut Windows<'_>>,
+        referee: Option<&mut Windows<'_>>,
         deadline: Instant,
     ) -> Outcome<Run> {
         let log = match (&referee, &self.log) {
