@@ -155,6 +155,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         wire: Wire::default(),
         command,
         begun: pace::now(),
+        deadline: None,
     };
     run::carry_out(&plan, &aim, signals, manner).await
 }

@@ -13,6 +13,7 @@ use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
 use reports::{exports, html, pictures, store};
 use serde::Serialize;
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
@@ -35,6 +36,8 @@ pub(crate) struct Output {
     begun: Instant,
     /// What was not there before, in the order in which it was made.
     made: Vec<PathBuf>,
+    /// Whether something was recorded.
+    kept: Cell<bool>,
 }
 
 impl Output {
@@ -56,6 +59,7 @@ impl Output {
             progress: !args.quiet && !args.no_progress && io::stderr().is_terminal(),
             begun,
             made: Vec::new(),
+            kept: Cell::new(false),
         }
     }
 
@@ -81,6 +85,7 @@ impl Output {
             progress: false,
             begun,
             made: Vec::new(),
+            kept: Cell::new(false),
         }
     }
 
@@ -130,8 +135,11 @@ impl Output {
         Ok(())
     }
 
-    /// Nothing was recorded: what was made for it goes away again.
+    /// What was made for a record goes away again, unless something was recorded.
     pub(crate) fn unmake(&self) {
+        if self.kept.get() {
+            return;
+        }
         for path in self.made.iter().rev() {
             // A directory that somebody else uses by now is not empty, and stays.
             let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
@@ -155,7 +163,16 @@ impl Output {
             }
         };
         let exporter = self.export().map_err(|e| Failure::host(format!("cannot serve metrics: {e}")))?;
-        Ok(Manner { log, referee: None, wire, visible: self.progress, exporter, command, begun: self.begun })
+        Ok(Manner {
+            log,
+            referee: None,
+            wire,
+            visible: self.progress,
+            exporter,
+            command,
+            begun: self.begun,
+            deadline: None,
+        })
     }
 
     /// Serves the metrics, if they are asked for, and says where.
@@ -229,7 +246,9 @@ impl Output {
     pub(crate) fn keep_ceiling(&self, found: &Ceiling) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
         store::save_ceiling(dir, found)
-            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))
+            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
+        self.kept.set(true);
+        Ok(())
     }
 
     /// Writes what a ceiling search has found, draws it and shows it; `note` is what a dead target said.

@@ -144,7 +144,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
     run.verdict = verdict(&run, &findings);
-    run.verdict.reasons.extend(facts.observed.notes);
+    run.verdict.reasons.extend(run.telemetry.notes.iter().cloned());
     add_notes(&mut run, &tally.first_errors, tally.not_begun.as_ref(), facts.log_error.as_deref());
     run
 }

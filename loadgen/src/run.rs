@@ -98,6 +98,8 @@ pub(crate) struct Manner<'a> {
     pub(crate) command: Vec<String>,
     /// When the program was started.
     pub(crate) begun: Instant,
+    /// When it is cut short at the latest, whatever is under way.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Makes sure that the target is there.
@@ -136,6 +138,7 @@ pub(crate) async fn carry_out(
         exporter: manner.exporter,
         log: Log::open(manner.log, started_at, window),
         referee: manner.referee,
+        deadline: manner.deadline,
         cut_ns: None,
         partial_ns: None,
     };
@@ -179,6 +182,7 @@ struct Watch<'a, 'm> {
     exporter: Option<Exporter>,
     log: Log,
     referee: Option<&'m mut dyn Referee>,
+    deadline: Option<Instant>,
     /// When the referee had seen enough.
     cut_ns: Option<u64>,
     /// When it was cut short.
@@ -209,9 +213,9 @@ impl Watch<'_, '_> {
                     self.meter.begin(origin, plan.measured());
                 }
                 () = until(end), if self.meter.stage == Stage::During => self.meter.end(),
-                () = signals.asked(), if self.partial_ns.is_none() => {
-                    self.partial_ns = Some(crew.clock.ns());
-                    crew.stop();
+                () = signals.asked(), if self.partial_ns.is_none() => self.stop(crew),
+                () = until(self.deadline.unwrap_or(end)), if self.deadline.is_some() && self.partial_ns.is_none() => {
+                    self.stop(crew);
                 }
             }
         }
@@ -223,6 +227,11 @@ impl Watch<'_, '_> {
 }
 
 impl Watch<'_, '_> {
+    fn stop(&mut self, crew: &Crew) {
+        self.partial_ns = Some(crew.clock.ns());
+        crew.stop();
+    }
+
     /// Whether the referee has seen enough of the load.
     fn is_enough(&mut self, interval: &Interval) -> bool {
         let in_time = self.cut_ns.is_none() && self.partial_ns.is_none() && interval.number >= 0;

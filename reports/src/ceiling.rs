@@ -173,6 +173,9 @@ pub struct Step {
     /// What the kernel said of this machine over the load, by metric.
     #[serde(default)]
     pub machine: BTreeMap<String, f64>,
+    /// What a reader has to know of the metrics, in words: when they were missing, and what was wrong with them.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// See [`Step::phase`].

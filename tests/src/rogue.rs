@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tempfile::TempDir;
 use wire::{Listener, Place, Stream};
 
@@ -21,6 +22,8 @@ pub enum Script {
     Always(Deed),
     /// Any of these, as the seed says.
     Random(u64, &'static [Deed]),
+    /// A good answer to each, which takes so much longer than the one before.
+    Slower(Duration),
 }
 
 /// See the module.
@@ -160,7 +163,11 @@ impl Shared {
     /// Serves one connection to its end. Whoever drops the stream closes it.
     fn serve(&self, stream: &Stream) {
         while let Some(body) = stream.request() {
-            let deed = self.script.deed(self.requests.fetch_add(1, Ordering::SeqCst));
+            let number = self.requests.fetch_add(1, Ordering::SeqCst);
+            let deed = self.script.deed(number);
+            if let Script::Slower(more) = self.script {
+                std::thread::sleep(more.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX)));
+            }
             if deed == Deed::Hold {
                 let free = self.gate.0.lock().unwrap();
                 drop(self.gate.1.wait_while(free, |free| !*free).unwrap());
@@ -178,6 +185,7 @@ impl Script {
     fn deed(self, number: u64) -> Deed {
         match self {
             Self::Always(deed) => deed,
+            Self::Slower(_) => Deed::Length,
             // SplitMix64's finalizer (Steele, Lea, Flood, 2014).
             Self::Random(seed, deeds) => {
                 let mut z = (seed << 32 | number).wrapping_mul(0x9e37_79b9_7f4a_7c15);

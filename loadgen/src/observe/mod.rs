@@ -49,10 +49,8 @@ pub(crate) struct Observed {
     pub(crate) tiers: BTreeMap<String, BTreeMap<String, f64>>,
     /// By metric: means of this machine.
     pub(crate) machine: BTreeMap<String, f64>,
-    /// The same in time.
+    /// The same in time, and what a reader has to know of it.
     pub(crate) telemetry: Telemetry,
-    /// What a reader has to know of it, in words.
-    pub(crate) notes: Vec<String>,
 }
 
 /// Samples endpoints until it is stopped.
@@ -238,8 +236,8 @@ impl Shared {
             telemetry: Telemetry {
                 tiers: series::series(&self.tiers, &histories),
                 machine: series::series(&self.machine, &machine).into_values().flatten().collect(),
+                notes,
             },
-            notes,
         }
     }
 }

@@ -79,7 +79,7 @@ fn what_endpoints_say_comes_with_its_series_and_what_they_do_not_with_a_reason()
             Fake::new("anew", |n| process(f64::from(if n < 3 { n } else { 0 }))),
             Fake::new("wrong", |_| Some((404, String::new()))),
         ]);
-    let Observed { tiers, machine, telemetry, notes } = &observed;
+    let Observed { tiers, machine, telemetry } = &observed;
     for tier in ["app", "stops", "lies", "anew"] {
         assert!(tiers[tier]["cpu_share"] > 0.0, "{tier}: {observed:?}");
     }
@@ -101,7 +101,10 @@ fn what_endpoints_say_comes_with_its_series_and_what_they_do_not_with_a_reason()
     .iter()
     .enumerate()
     {
-        assert!(notes.len() == 4 && parts.iter().all(|part| notes[at].contains(part)), "{notes:?}");
+        assert!(
+            telemetry.notes.len() == 4 && parts.iter().all(|part| telemetry.notes[at].contains(part)),
+            "{observed:?}"
+        );
     }
 }
 
@@ -110,7 +113,10 @@ fn what_is_handed_on_unchanged_says_nothing_and_that_is_said() {
     let old = |_| Some((200, "container_cpu_usage_seconds_total{id=\"/a\"} 7 1714570832000\n".to_owned()));
     let observed = observe(&[Fake::new("app", old)]);
     assert!(observed.tiers["app"].is_empty(), "{observed:?}");
-    assert_eq!(observed.notes, ["the metrics of app are older than the measured part, all of them"]);
+    assert_eq!(
+        observed.telemetry.notes,
+        ["the metrics of app are older than the measured part, all of them"]
+    );
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn a_run_that_never_came_to_its_measured_part_observed_nothing() {
         observer.finish().await
     });
     assert!(observed.tiers["app"].is_empty() && observed.machine.is_empty(), "{observed:?}");
-    assert!(observed.notes[0].contains("app (it was not asked)"), "{observed:?}");
+    assert!(observed.telemetry.notes[0].contains("app (it was not asked)"), "{observed:?}");
 }
 
 #[test]

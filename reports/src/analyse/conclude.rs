@@ -4,9 +4,10 @@
 
 use super::capacity::{estimate, excess, rises};
 use super::objective::Objective;
+use super::threshold::Threshold;
 use super::{bottleneck, forecast, little, usl};
 use crate::ceiling::{Bound, Ceiling, Phase, Step};
-use crate::number::{rate, seconds};
+use crate::number::{counted, rate, seconds};
 
 /// An overload is at least this many times the ceiling.
 const OVERLOAD: f64 = 1.4;
@@ -14,6 +15,8 @@ const OVERLOAD: f64 = 1.4;
 const WANTED: f64 = 2.0;
 /// A load that fails at a rate so much lower than one that held before says that the target has changed.
 const CHANGED: f64 = 1.08;
+/// Loads that held below the ceiling by no more than this ratio say that it holds there.
+const NEAR: f64 = 1.3;
 /// A load that breaks the objective by this factor has not done so by chance.
 const CLEARLY: f64 = 5.0;
 
@@ -40,6 +43,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.verdict.valid = faults.is_empty();
     found.verdict.reasons = faults;
     found.verdict.reasons.extend(found.cut.iter().cloned());
+    found.verdict.reasons.extend(unobserved(&found.steps));
     found.usl = match usl {
         Ok(usl) => Some(usl),
         Err(why) => {
@@ -88,10 +92,53 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
             step.reasons.first().map_or("", String::as_str)
         ));
     }
+    if let Some(rps) = failed_once(found) {
+        faults.push(format!("{}/s failed once, and there was no time to try it again", rate(rps)));
+    }
+    if let Some((rule, requests)) = too_few(found, objective) {
+        faults.push(format!(
+            "{rule} cannot be told from {} that were looked at near the ceiling",
+            counted(requests, "request")
+        ));
+    }
     if found.partial {
         faults.push(String::from("the search was cut short"));
     }
     faults
+}
+
+/// The lowest rate, where no load held, if it was tried once only: the target may have been busy with what came before.
+fn failed_once(found: &Ceiling) -> Option<f64> {
+    let lowest = found.steps.iter().map(|step| step.offered_rps).reduce(f64::min)?;
+    let times = found.steps.iter().filter(|step| step.offered_rps == lowest).count();
+    let doubted = found.bound == Bound::Below && found.steps.iter().all(|step| step.phase == Phase::Bracket);
+    (doubted && times < 2).then_some(lowest)
+}
+
+/// A rule about a percentile, and the requests of the loads at and just below the ceiling that held, where these are so few that
+/// one of them would have broken it.
+fn too_few<'a>(found: &Ceiling, objective: &'a Objective) -> Option<(&'a Threshold, u64)> {
+    let ceiling = found.ceiling_rps.filter(|_| found.bound != Bound::Below)?;
+    let near = |step: &&Step| step.valid && step.passed && step.offered_rps > ceiling / NEAR;
+    let windows = found.steps.iter().filter(near).flat_map(|step| &step.windows);
+    let requests: u64 = windows.map(|window| window.ended).sum();
+    let untold = |(rule, allowed): &(&Threshold, f64)| {
+        rule.metric().quantile().is_some() && requests as f64 * allowed < 1.0
+    };
+    objective.rules().find(untold).map(|(rule, _)| (rule, requests))
+}
+
+/// That metrics were missing or wrong, of all loads in one sentence; none where nothing was.
+fn unobserved(steps: &[Step]) -> Option<String> {
+    let mut lacking = steps.iter().filter(|step| !step.notes.is_empty());
+    let first = lacking.next()?;
+    let loads = 1 + lacking.count();
+    let note = first.notes.first().map_or("", String::as_str);
+    Some(format!(
+        "metrics are incomplete in {loads} of {} loads; in that of {}/s {note}",
+        steps.len(),
+        rate(first.offered_rps)
+    ))
 }
 
 /// A load that held, and one of a clearly lower rate that clearly failed after it.
@@ -109,4 +156,60 @@ fn changed<'a>(steps: &'a [Step], objective: &Objective) -> Option<(&'a Step, &'
         let before = steps[..n].iter().find(held)?;
         failed(after).then_some((before, after))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ceiling::Window;
+
+    fn load(offered_rps: f64, passed: bool) -> Step {
+        let (ended, broke) = (offered_rps as u64, if passed { 0 } else { offered_rps as u64 });
+        let window = Window {
+            length_s: 1.0,
+            planned: ended,
+            ended,
+            ok: ended,
+            broke: vec![broke],
+            ..Window::default()
+        };
+        Step { offered_rps, passed, valid: true, windows: vec![window; 2], ..Step::default() }
+    }
+
+    #[test]
+    fn what_the_loads_do_not_show_is_not_concluded() {
+        for (slo, steps, part) in [
+            ("p99<50ms", vec![load(100.0, true)], None),
+            ("p99<50ms", vec![load(30.0, true)], Some("p99<50ms cannot be told from 60 requests")),
+            ("p9999<50ms", vec![load(1000.0, true)], Some("2,000 requests")),
+            ("max<1s", vec![load(3.0, true)], None),
+            ("p99<50ms", vec![load(100.0, false)], Some("100/s failed once")),
+            ("p99<50ms", vec![load(100.0, false), load(100.0, false)], None),
+            ("p99<50ms", vec![load(100.0, true), load(50.0, false)], Some("the target changed: 100/s held")),
+            ("p99<50ms", vec![], Some("no load was offered")),
+        ] {
+            let mut found = Ceiling { slo: slo.to_owned(), steps, ..Ceiling::default() };
+            conclude(&mut found).unwrap();
+            let (valid, reasons) = (found.verdict.valid, found.verdict.reasons.join("; "));
+            assert!(valid == part.is_none() && reasons.contains(part.unwrap_or("")), "{slo}: {reasons}");
+        }
+    }
+
+    #[test]
+    fn metrics_that_were_missing_are_said_once() {
+        let mut lacking = load(100.0, true);
+        lacking.notes = vec![String::from("the metrics of app were missing from 1 s on: refused")];
+        let mut found = Ceiling {
+            slo: "p99<1s".into(),
+            steps: vec![load(50.0, true), lacking.clone(), lacking],
+            ..Ceiling::default()
+        };
+        conclude(&mut found).unwrap();
+        let said = "metrics are incomplete in 2 of 3 loads; in that of 100/s the metrics of app were missing from 1 s on: refused";
+        assert!(
+            found.verdict.valid && found.verdict.reasons.contains(&said.to_owned()),
+            "{:?}",
+            found.verdict
+        );
+    }
 }

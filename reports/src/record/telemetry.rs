@@ -14,4 +14,7 @@ pub struct Telemetry {
     pub tiers: BTreeMap<String, BTreeMap<String, Points>>,
     /// By metric, under the names of `machine`.
     pub machine: BTreeMap<String, Points>,
+    /// When metrics were missing and what was wrong with them, in words; the verdict's reasons have it too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }

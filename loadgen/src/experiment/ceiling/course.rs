@@ -6,6 +6,7 @@
 use reports::analyse::capacity::{Patience, answered, estimate, excess, rises};
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Phase, Step};
+use reports::number::rate;
 use reports::random::SplitMix;
 
 /// Rates grow by this until one fails, and fall by its square until one holds.
@@ -22,6 +23,9 @@ const PAUSE_S: f64 = 0.8;
 const KNEE: f64 = 0.97;
 /// A load that breaks the objective by this factor has not done so by chance.
 const CLEARLY: f64 = 3.0;
+/// A budget of no more than this is all for the search; of what is beyond, this share is for the sweep and the confirming loads.
+const SMALL_BUDGET_S: f64 = 30.0;
+const RESERVED: f64 = 0.75;
 /// At least and at most so many loads confirm.
 const CONFIRM: (usize, usize) = (3, 5);
 
@@ -80,6 +84,42 @@ impl Wanted {
         self.sweep(steps, found, left_s).or_else(|| self.confirm(steps, found, left_s))
     }
 
+    /// What of the search that has ended there was no time for, in words.
+    pub(crate) fn cut(&self, steps: &[Step]) -> Vec<String> {
+        let mut cut = Vec::new();
+        let sought = |step: &&Step| matches!(step.phase, Phase::Bracket | Phase::Search);
+        let sought: Vec<Step> = steps.iter().take_while(sought).cloned().collect();
+        let lowest = sought.iter().map(|step| step.offered_rps).reduce(f64::min);
+        if !sought.iter().any(|step| step.passed) {
+            let above = lowest.filter(|rps| *rps > self.min_rps * SAME);
+            return above
+                .map(|rps| format!("there was no time for rates below {}/s", rate(rps)))
+                .into_iter()
+                .collect();
+        }
+        match bracket(&sought, &self.objective) {
+            Bracket { low: Some(low), high: None } if low * SAME < self.max_rps => {
+                cut.push(format!("there was no time for rates above {}/s", rate(low)));
+            }
+            Bracket { low: Some(low), high: Some(high) } if self.between(&sought, low, high).is_some() => {
+                let (low, high) = (rate(low), rate(high));
+                cut.push(format!("there was no time for further rates between {low}/s and {high}/s"));
+            }
+            _ => {}
+        }
+        let Some(found) = self.found(steps) else { return cut };
+        let done = |phase: Phase| steps.iter().filter(|step| step.phase == phase).count();
+        let planned = SWEEP.iter().filter(|factor| found * **factor <= self.max_rps).count();
+        if done(Phase::Sweep) < planned {
+            cut.push(format!("there was time for {} of the sweep's {planned} loads", done(Phase::Sweep)));
+        }
+        let (least, bounded) = (CONFIRM.0, estimate(steps, &self.objective).ci95.is_some());
+        if bounded && done(Phase::Confirm) < least {
+            cut.push(format!("there was time for {} of {least} loads that confirm", done(Phase::Confirm)));
+        }
+        cut
+    }
+
     /// The length of a window: 2 s where there is much time.
     fn window_s(&self) -> f64 {
         if self.budget_s >= 240.0 { 2.0 } else { 1.0 }
@@ -97,20 +137,23 @@ impl Wanted {
             return 0.0;
         }
         let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s() + PAUSE_S);
-        (sweep + CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S)).min(self.budget_s / 2.0)
+        let both = sweep + CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S);
+        // A small budget is for the ceiling first.
+        both.min((RESERVED * (self.budget_s - SMALL_BUDGET_S)).max(0.0))
     }
 
     /// The next load of the bracket or of the search between its ends.
     fn seek(&self, steps: &[Step], left_s: f64) -> Option<Load> {
         let bracket = bracket(steps, &self.objective);
+        let again = self.again(steps);
         let (phase, rps) = match (bracket.low, bracket.high) {
+            _ if again.is_some() && self.is_highest(steps) => (Phase::Bracket, self.max_rps),
             (None, None) => (Phase::Bracket, self.first_rps),
             (None, Some(high)) if high > self.min_rps * SAME => (Phase::Bracket, high / (GROWTH * GROWTH)),
             (Some(low), None) if low * SAME < self.max_rps => (Phase::Bracket, low * GROWTH),
             (Some(low), Some(high)) => (Phase::Search, self.between(steps, low, high)?),
             _ => return None,
         };
-        let again = self.again(steps);
         let phase = steps.last().filter(|_| again.is_some()).map_or(phase, |step| step.phase);
         let rps = again.unwrap_or(rps.clamp(self.min_rps, self.max_rps));
         let (least, most) = if phase == Phase::Bracket { (2, 5) } else { (6, 11) };
@@ -120,6 +163,11 @@ impl Wanted {
             || left_s - longest_s > self.reserve_s()
             || bracket.low.is_none() && left_s > longest_s)
             .then_some(load)
+    }
+
+    /// Whether the last rate is the highest that may be tried.
+    fn is_highest(&self, steps: &[Step]) -> bool {
+        steps.last().is_some_and(|step| step.offered_rps * SAME >= self.max_rps)
     }
 
     /// A rate that failed while growing rates were tried, or while generator or host were at fault, is tried once more: a machine
@@ -154,6 +202,9 @@ impl Wanted {
     /// The rate that the sweep is relative to: half-way between the two that enclose the ceiling.
     fn found(&self, steps: &[Step]) -> Option<f64> {
         let sought = steps.iter().take_while(|step| matches!(step.phase, Phase::Bracket | Phase::Search));
+        if !sought.clone().any(|step| step.passed) {
+            return None;
+        }
         let Bracket { low, high } = bracket(&sought.cloned().collect::<Vec<_>>(), &self.objective);
         low.map(|low| high.map_or(low, |high| (low * high).sqrt()))
     }

@@ -233,3 +233,34 @@ fn what_the_generator_could_not_offer_is_tried_once_more() {
     assert_eq!(next(std::slice::from_ref(&failed)), 700.0);
     assert!(next(&[failed.clone(), failed]) < 400.0);
 }
+
+#[test]
+fn what_there_was_no_time_for_is_said() {
+    let target = Target { servers: 4, service_s: 0.002, exponential: false, poisson: false };
+    for (budget_s, max_rps, parts) in [
+        (300.0, 1e5, &[][..]),
+        (30.0, 1e5, &["sweep's 6 loads", "of 3 loads that confirm"]),
+        (8.0, 1e5, &["rates above 1,400/s", "0 of the sweep's"]),
+        (90.0, 1500.0, &[]),
+    ] {
+        let wanted = Wanted { budget_s, max_rps, ..wanted("p99<50ms", 1400.0, 1) };
+        let (steps, _) = search(target, &wanted);
+        let cut = wanted.cut(&steps).join("; ");
+        assert!(
+            parts.iter().all(|part| cut.contains(part)) && parts.is_empty() == cut.is_empty(),
+            "{budget_s}: {cut}"
+        );
+    }
+}
+
+#[test]
+fn the_highest_rate_is_tried_again_when_it_failed_once() {
+    let wanted = Wanted { max_rps: 100.0, ..wanted("p99<50ms", 100.0, 1) };
+    let window = Window { length_s: 1.0, planned: 100, bad: true, ..Window::default() };
+    let failed = Step { offered_rps: 100.0, valid: true, windows: vec![window; 3], ..Step::default() };
+    let next = |steps: &[Step]| wanted.next(steps, 10.0).map(|load| (load.phase, load.rps));
+    assert_eq!(next(std::slice::from_ref(&failed)), Some((Phase::Bracket, 100.0)));
+    assert!(
+        next(&[failed.clone(), failed]).is_some_and(|(phase, rps)| phase == Phase::Bracket && rps < 50.0)
+    );
+}

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const PROBE: Duration = Duration::from_millis(1000);
 /// The most connections that it is asked over.
 const PROBE_CONNECTIONS: usize = 32;
+/// The share of the budget that it may take to answer all of that.
+const DRAIN: f64 = 0.25;
 /// The first load, of what the target answered then.
 const FIRST: f64 = 0.7;
 /// The first load of a target that cannot be asked, in requests per second.
@@ -74,8 +76,10 @@ impl Hunt<'_> {
         load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
         let Some(aim) = self.closed else { return Ok(UNKNOWN_RPS) };
         let plan = Plan::at(&load, None, Duration::ZERO, PROBE)?;
-        let run = self.offer(&plan, aim, None).await?;
-        self.found.partial |= run.partial;
+        // What is left in a slow target would be in the way of the first load; but there is no waiting for ever.
+        let deadline = pace::now() + PROBE + Duration::from_secs_f64(DRAIN * self.found.budget_s);
+        let run = self.offer(&plan, aim, None, deadline).await?;
+        self.found.partial |= run.partial && pace::now() < deadline;
         Ok(if run.rps.ok > 0.0 { FIRST * run.rps.ok } else { UNKNOWN_RPS })
     }
 
@@ -84,12 +88,20 @@ impl Hunt<'_> {
     /// # Errors
     /// The host's fault: threads that cannot be started, a record that cannot be written.
     pub(super) async fn follow(&mut self, wanted: &Wanted) -> Outcome {
+        let left_s = wanted.budget_s - self.spent_s;
+        let deadline = self.begun.0 + Duration::from_secs_f64(left_s.max(0.0)) + AROUND;
         while !self.found.partial && self.died.is_none() {
             let spent_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
-            let Some(load) = wanted.next(&self.found.steps, spent_s) else { return Ok(()) };
-            let (step, run) = self.step(wanted, load).await?;
-            if run.partial {
-                self.found.partial = true;
+            let Some(load) = wanted.next(&self.found.steps, spent_s) else {
+                self.found.cut = wanted.cut(&self.found.steps);
+                return Ok(());
+            };
+            let (step, settled, run) = self.step(wanted, load, deadline).await?;
+            let overdue = pace::now() >= deadline;
+            // Of a load that was cut short by the budget while it drained, all is known that there is to know.
+            if run.partial && !(overdue && settled != Settled::Open) {
+                self.found.partial = !overdue;
+                self.found.cut = if overdue { wanted.cut(&self.found.steps) } else { Vec::new() };
                 return Ok(());
             }
             self.say(&step);
@@ -117,12 +129,17 @@ impl Hunt<'_> {
     }
 
     /// One load, and what came of it.
-    async fn step(&mut self, wanted: &Wanted, load: Load) -> Outcome<(Step, Run)> {
+    async fn step(
+        &mut self,
+        wanted: &Wanted,
+        load: Load,
+        deadline: Instant,
+    ) -> Outcome<(Step, Settled, Run)> {
         let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
         let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
         let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
         let mut windows = Windows::new(load, plan.window().length_s(), &wanted.objective);
-        let run = self.offer(&plan, self.aim, Some(&mut windows)).await?;
+        let run = self.offer(&plan, self.aim, Some(&mut windows), deadline).await?;
         let Windows { windows, settled, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
         let started =
@@ -131,10 +148,13 @@ impl Hunt<'_> {
         let sum = |of: fn(&Window) -> u64| windows.iter().map(of).sum::<u64>();
         let times = &run.response_ms;
         let passed = settled == Settled::Passed;
-        let valid = can_be_judged(&run, passed, &windows, &wanted.objective);
+        // How much of a load a target held that died in it says nothing about its rate.
+        let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));
+        let valid = died.is_none() && can_be_judged(&run, passed, &windows, &wanted.objective);
         let why = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
         let notes = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
         let reasons = if valid { [why, notes].concat() } else { [notes, why].concat() };
+        let reasons = died.into_iter().chain(reasons).collect();
         let step = Step {
             phase: load.phase,
             start_s: started - begun,
@@ -157,11 +177,18 @@ impl Hunt<'_> {
             windows,
             observed: run.observed.clone(),
             machine: machine(&run),
+            notes: run.telemetry.notes.clone(),
         };
-        Ok((step, run))
+        Ok((step, settled, run))
     }
 
-    async fn offer(&mut self, plan: &Plan, aim: &Aim, referee: Option<&mut Windows<'_>>) -> Outcome<Run> {
+    async fn offer(
+        &mut self,
+        plan: &Plan,
+        aim: &Aim,
+        referee: Option<&mut Windows<'_>>,
+        deadline: Instant,
+    ) -> Outcome<Run> {
         let log = match (&referee, &self.log) {
             (Some(_), Some(file)) => {
                 Some(file.try_clone().map_err(|e| Failure::host(format!("cannot keep the log: {e}")))?)
@@ -176,6 +203,7 @@ impl Hunt<'_> {
             exporter: None,
             command: Vec::new(),
             begun: pace::now(),
+            deadline: Some(deadline),
         };
         run::carry_out(plan, aim, self.signals, manner).await
     }

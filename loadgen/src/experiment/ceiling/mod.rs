@@ -107,8 +107,9 @@ fn check(args: &CeilingArgs) -> Outcome {
     if args.budget < LEAST_BUDGET {
         return Err(Failure::usage(format!("--budget: a search needs at least {LEAST_BUDGET:?}")));
     }
-    if args.min_rps.zip(args.max_rps).is_some_and(|(min, max)| min >= max) {
-        return Err(Failure::usage("--min-rps has to be less than --max-rps"));
+    let min_rps = args.min_rps.map_or(LOWEST_RPS, |rate| rate.rps());
+    if args.max_rps.is_some_and(|max| min_rps >= max.rps()) {
+        return Err(Failure::usage(format!("--min-rps, which is {min_rps}, has to be less than --max-rps")));
     }
     open(args).map(|_| ())
 }

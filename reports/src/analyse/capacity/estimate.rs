@@ -18,6 +18,8 @@ const SATURATED: f64 = 0.999;
 pub(super) const NORMAL: f64 = 1.96;
 /// A curve that passes what is allowed further outside of the two loads than this ratio is none: a hiccup far below made it.
 const OUTSIDE: f64 = 1.04;
+/// A load holds of which this share is answered.
+const ANSWERED: f64 = 0.9;
 /// A cliff is not known more closely than this.
 const RESOLUTION: f64 = 0.002;
 
@@ -59,7 +61,10 @@ pub fn estimate(steps: &[Step], objective: &Objective) -> Estimate {
         (None, None) => Estimate::default(),
         (None, Some(high)) => Estimate { rps: Some(high.offered_rps), ..Estimate::default() },
         (Some(low), None) => {
-            Estimate { bound: Bound::AtLeast, rps: Some(low.offered_rps), ..Estimate::default() }
+            let answered = answered(settled(&low.windows));
+            // At a low rate a target may fall behind for long before it shows.
+            let rps = if answered < ANSWERED * low.offered_rps { answered } else { low.offered_rps };
+            Estimate { bound: Bound::AtLeast, rps: Some(rps), ..Estimate::default() }
         }
         (Some(low), Some(high)) => {
             let saturation = saturation(&valid, low, high).filter(|saturation| saturation.is_above(low));

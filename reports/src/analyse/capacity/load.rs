@@ -13,6 +13,8 @@ const BEHIND: f64 = 0.01;
 const SLACK: f64 = 3.0;
 /// A load is clearly fine while the objective is broken by less than this share of what is allowed.
 const CLEARLY_FINE: f64 = 0.3;
+/// And this share of it was answered.
+const MOSTLY: f64 = 0.8;
 /// It clearly fails where the objective is broken by so many times of what is allowed.
 const CLEARLY_BROKEN: f64 = 5.0;
 /// So many windows that are all clearly broken settle a load.
@@ -110,11 +112,18 @@ pub fn settle(windows: &[Window], offered_rps: f64, objective: &Objective, patie
         return Settled::Failed;
     }
     let (excess, rises) = (excess(windows, objective), rises(windows, offered_rps));
+    let (planned, ok) = sums(windows);
     if windows.len() >= patience.most {
-        return if excess <= 1.0 && !rises { Settled::Passed } else { Settled::Failed };
+        return if excess <= 1.0 && !rises && 2 * ok >= planned { Settled::Passed } else { Settled::Failed };
     }
-    let fine = bad == 0 && excess < CLEARLY_FINE && !rises;
+    // What takes longer than the load so far may not come at all.
+    let fine = bad == 0 && excess < CLEARLY_FINE && !rises && ok as f64 >= MOSTLY * planned as f64;
     if windows.len() >= patience.least && fine { Settled::Passed } else { Settled::Open }
+}
+
+/// Requests that came due, and those that were answered correctly.
+fn sums(windows: &[Window]) -> (u64, u64) {
+    windows.iter().fold((0, 0), |(planned, ok), window| (planned + window.planned, ok + window.ok))
 }
 
 /// Why a load of `offered_rps` failed, in words; none where it held.
@@ -129,7 +138,7 @@ pub fn why(windows: &[Window], offered_rps: f64, objective: &Objective) -> Vec<S
             why.push(format!("{rule} is broken by {} of the requests", percent(share)));
         }
     }
-    let (planned, ok) = windows.iter().fold((0, 0), |(planned, ok), w| (planned + w.planned, ok + w.ok));
+    let (planned, ok) = sums(windows);
     if rises(windows, offered_rps) || (ok as f64) < (1.0 - BEHIND) * planned as f64 - SLACK {
         let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
         let answered = ok as f64 / seconds.max(1e-9);
@@ -138,6 +147,9 @@ pub fn why(windows: &[Window], offered_rps: f64, objective: &Objective) -> Vec<S
     let bad = windows.iter().filter(|window| window.bad).count();
     if why.is_empty() && 2 * bad > windows.len() {
         why.push(format!("{bad} of {} windows were bad", windows.len()));
+    }
+    if why.is_empty() && 2 * ok < planned {
+        why.push(format!("only {ok} of {planned} requests were answered while it was offered"));
     }
     why
 }
