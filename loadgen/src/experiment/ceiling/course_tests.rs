@@ -181,7 +181,7 @@ fn the_interval_covers_the_ceiling_of_a_random_queue() {
         }
         assert!(covered >= 21, "{target:?}: {covered} of 30 cover {truth}");
         all += covered;
-        assert!(bias.abs() < 0.015, "{target:?}: {bias} on average");
+        assert!(bias.abs() < 0.02, "{target:?}: {bias} on average");
     }
     assert!(all >= 105, "{all} of 120");
 }
