@@ -23,7 +23,7 @@ use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
-use reports::record::Target;
+use reports::record::{Target, Verdict};
 use reports::store::CEILING_FILE;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -261,11 +261,13 @@ async fn at(
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
     let (begun, spent_s, resumes) = beginning(before.as_ref());
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
-    found.partial = false;
+    // What an interrupted search concluded is not what the loads to come will say.
+    (found.partial, found.verdict) = (false, Verdict::default());
     let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
         found.self_check = self_check(aim, signals).await?;
+        found.partial = found.self_check.is_none();
     }
     limits::pin(&aim.cpus)?;
     output.say(&format!("loading {}: {}, until {} fails", aim.url, aim.what, args.slo));
@@ -288,6 +290,8 @@ async fn at(
         Some(rps) => rps,
         None => hunt.first_rps().await?,
     };
+    // A search that was cut short before its first load asks again.
+    hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
     let wanted = wanted(args, first_rps, able_rps);
     hunt.follow(&wanted).await?;
     let died = hunt.died;
