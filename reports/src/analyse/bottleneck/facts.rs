@@ -156,7 +156,8 @@ pub(super) fn lowest(found: &Ceiling) -> Option<&Step> {
     rated.min_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))
 }
 
-/// The loads within [`NEAR`] of the ceiling, or else the nearest one; invalid ones only where there are no others.
+/// The loads within [`NEAR`] of the ceiling, or else the nearest one; those that held, where there are any, since what a backlog
+/// fills is not what the ceiling is made of; invalid ones only where there are no others.
 pub(super) fn near(found: &Ceiling) -> Vec<&Step> {
     let Some(ceiling) = usable(found.ceiling_rps) else { return lowest(found).into_iter().collect() };
     let off = |step: &Step| (step.offered_rps / ceiling).ln().abs();
@@ -164,8 +165,9 @@ pub(super) fn near(found: &Ceiling) -> Vec<&Step> {
     let among = |valid: bool| {
         let all: Vec<&Step> = found.steps.iter().filter(|step| step.valid || !valid).collect();
         let close: Vec<&Step> = all.iter().copied().filter(within).collect();
+        let held: Vec<&Step> = close.iter().copied().filter(|step| step.passed).collect();
         if !close.is_empty() {
-            return close;
+            return if held.is_empty() { close } else { held };
         }
         let nearest = all.into_iter().filter(|step| off(step) <= NEAREST_MOST.ln());
         nearest.min_by(|a, b| off(a).total_cmp(&off(b))).into_iter().collect()
