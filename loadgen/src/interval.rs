@@ -69,6 +69,10 @@ pub(crate) struct Interval {
     pub(crate) errors: u64,
     /// Requests dropped.
     pub(crate) dropped: u64,
+    /// Of the warm-up's requests, in the measured part: those that ended in it, which are in none of the counts above, and how many
+    /// of them were answered correctly.
+    pub(crate) left_over: u64,
+    pub(crate) left_over_ok: u64,
     /// Times of the requests that ended in it. In the measured part: of counted requests only.
     pub(crate) times: Distributions,
     /// At its end.
@@ -88,6 +92,8 @@ impl Interval {
         self.ok += other.ok;
         self.errors += other.errors;
         self.dropped += other.dropped;
+        self.left_over += other.left_over;
+        self.left_over_ok += other.left_over_ok;
         self.times.add(&other.times);
         self.gauges.in_flight += other.gauges.in_flight;
         self.gauges.backlog += other.gauges.backlog;

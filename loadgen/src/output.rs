@@ -232,7 +232,8 @@ impl Output {
         let lost = |e: io::Error| Failure::host(format!("cannot write {}: {e}", path.display()));
         let mut options = File::options();
         if resumes {
-            return options.append(true).open(&path).map(Some).map_err(lost);
+            let file = whole_lines(&path).and_then(|()| options.append(true).open(&path));
+            return file.map(Some).map_err(lost);
         }
         let file = options.create(true).write(true).truncate(true).open(&path).map_err(lost)?;
         let log = file.try_clone().and_then(|file| IntervalLog::create(file, begun.as_secs_f64()));
@@ -297,4 +298,11 @@ fn unused(dir: PathBuf) -> PathBuf {
     let name = dir.display().to_string();
     let numbered = (2..1000).map(|n| PathBuf::from(format!("{name}-{n}")));
     std::iter::once(dir.clone()).chain(numbered).find(|dir| !dir.exists()).unwrap_or(dir)
+}
+
+/// Takes away what is after the last line's end: whoever wrote it was killed, and no reader takes half a line.
+fn whole_lines(path: &Path) -> io::Result<()> {
+    let text = fs::read(path)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    if whole < text.len() { File::options().write(true).open(path)?.set_len(whole as u64) } else { Ok(()) }
 }

@@ -193,6 +193,7 @@ impl Recorder {
     pub(crate) fn dropped(&mut self, due: &Due) {
         self.tally.steps[due.step].dropped += 1;
         self.current.dropped += u64::from(self.timed(due.step));
+        self.current.left_over += u64::from(!self.timed(due.step));
         if self.counted[due.step] {
             self.tally.entries.count(due, |counts| counts.dropped += 1);
         }
@@ -227,8 +228,10 @@ impl Recorder {
             self.tally.last_answer = Some(now);
             self.tally.silent_since = None;
         }
+        self.current.left_over += u64::from(!timed);
         if ok {
             self.current.ok += u64::from(timed);
+            self.current.left_over_ok += u64::from(!timed);
             self.tally.ok_in_time += u64::from(self.counted[due.step] && now < self.window.end);
         } else {
             self.current.errors += u64::from(timed);

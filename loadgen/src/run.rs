@@ -68,8 +68,8 @@ pub(crate) fn is_local(address: &Address) -> bool {
 
 /// Who watches a load and says when it has been long enough.
 pub(crate) trait Referee {
-    /// One interval has passed, of all threads. Whether the load is to end: nothing more comes due then, but what is under way is
-    /// waited for.
+    /// One interval has passed, of all threads, the warm-up's before the others. Whether the load is to end: nothing more comes due
+    /// then, but what is under way is waited for.
     fn see(&mut self, interval: &Interval) -> bool;
 }
 
@@ -234,7 +234,7 @@ impl Watch<'_, '_> {
 
     /// Whether the referee has seen enough of the load.
     fn is_enough(&mut self, interval: &Interval) -> bool {
-        let in_time = self.cut_ns.is_none() && self.partial_ns.is_none() && interval.number >= 0;
+        let in_time = self.cut_ns.is_none() && self.partial_ns.is_none();
         in_time && self.referee.as_mut().is_some_and(|referee| referee.see(interval))
     }
 }

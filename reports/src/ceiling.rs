@@ -80,7 +80,7 @@ pub struct Ceiling {
     pub cpus: Vec<usize>,
     /// The machine, and the tool's version.
     pub host: Host,
-    /// What the budget left no time for, in words.
+    /// What was not done, in words: the budget left no time for it, or it could not be.
     #[serde(default)]
     pub cut: Vec<String>,
     /// Whether the figures can be trusted.

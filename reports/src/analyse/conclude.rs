@@ -57,7 +57,8 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
 /// Correct answers per second at the load that is nearest to 1.5 times the ceiling.
 fn overload(found: &Ceiling) -> Option<f64> {
     let ceiling = found.ceiling_rps.filter(|_| found.bound == Bound::Exact)?;
-    let above = found.steps.iter().filter(|step| step.offered_rps >= OVERLOAD * ceiling);
+    // What the generator or the host did not let through says nothing of the target.
+    let above = found.steps.iter().filter(|step| step.valid && step.offered_rps >= OVERLOAD * ceiling);
     let distance = |step: &&Step| (step.offered_rps / ceiling - 1.5).abs();
     above.min_by(|a, b| distance(a).total_cmp(&distance(b))).map(|step| step.ok_rps)
 }

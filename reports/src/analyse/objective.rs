@@ -42,7 +42,7 @@ impl Objective {
         self.rules.iter().map(broke).collect()
     }
 
-    /// The largest ratio of the share of requests that broke a rule to the share that may, of `ended` requests; from 1 on
+    /// The largest ratio of the share of requests that broke a rule to the share that may, of `ended` requests; above 1
     /// the objective does not hold.
     pub fn excess(&self, broke: &[u64], ended: u64) -> f64 {
         if ended == 0 {

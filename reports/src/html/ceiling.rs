@@ -285,6 +285,6 @@ fn measured(found: &Ceiling) -> Markup {
     html! {
         (facts(&all))
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }
-        @if !found.cut.is_empty() { h3 { "What there was no time for" } (sentences("notes", &found.cut)) }
+        @if !found.cut.is_empty() { h3 { "What was not done" } (sentences("notes", &found.cut)) }
     }
 }

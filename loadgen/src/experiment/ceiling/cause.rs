@@ -3,7 +3,7 @@
 //! and judges whether it did.
 
 use crate::cli::Sizes;
-use reports::ceiling::{Cause, Ceiling, Resource};
+use reports::ceiling::{Bound, Cause, Ceiling, Resource};
 use reports::number::counted;
 
 /// A quota grows by this.
@@ -73,10 +73,13 @@ pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
 pub(super) fn judge(before: &Ceiling, change: Change, after: Ceiling) -> Cause {
     let ratio = before.ceiling_rps.zip(after.ceiling_rps).map(|(before, after)| after / before);
     let move_seen = ratio.map(|ratio| (ratio - 1.0) / (change.expected_ratio - 1.0).max(1e-9));
-    let confirmed = move_seen.and_then(|seen| match seen {
-        seen if seen >= SEEN => Some(true),
-        seen if seen < STAYED => Some(false),
-        _ => None,
+    // A rate that the ceiling is above tells only that it moved, one that it is below only that it did not.
+    let confirmed = move_seen.filter(|_| !after.partial && before.bound == Bound::Exact).and_then(|seen| {
+        match after.bound {
+            Bound::Exact | Bound::AtLeast if seen >= SEEN => Some(true),
+            Bound::Exact | Bound::Below if seen < STAYED => Some(false),
+            _ => None,
+        }
     });
     Cause {
         change: change.words,
@@ -100,7 +103,7 @@ mod tests {
         let suspect = Resource { tier, resource, capacity, predicted_rps: 410.0, ..Resource::default() };
         let next = Resource { predicted_rps: next_rps, ..Resource::default() };
         let resources = vec![suspect, next];
-        Ceiling { ceiling_rps: Some(400.0), resources, limited_by, ..Ceiling::default() }
+        Ceiling { bound: Bound::Exact, ceiling_rps: Some(400.0), resources, limited_by, ..Ceiling::default() }
     }
 
     #[test]
@@ -131,16 +134,22 @@ mod tests {
     #[test]
     fn a_cause_is_one_that_moves_the_ceiling() {
         let before = found("app", "workers", 4.0, 9e9);
-        for (rps, want) in [
-            (500.0, Some(true)),
-            (460.0, Some(true)),
-            (430.0, None),
-            (410.0, Some(false)),
-            (390.0, Some(false)),
+        let (exact, at_least, below) = (Bound::Exact, Bound::AtLeast, Bound::Below);
+        for (bound, rps, partial, want) in [
+            (exact, 500.0, false, Some(true)),
+            (exact, 460.0, false, Some(true)),
+            (exact, 430.0, false, None),
+            (exact, 410.0, false, Some(false)),
+            (exact, 390.0, false, Some(false)),
+            (exact, 390.0, true, None),
+            (at_least, 500.0, false, Some(true)),
+            (at_least, 390.0, false, None),
+            (below, 500.0, false, None),
+            (below, 390.0, false, Some(false)),
         ] {
             let change = change(&before, &Sizes::default()).unwrap();
-            let after = Ceiling { ceiling_rps: Some(rps), ..Ceiling::default() };
-            assert_eq!(judge(&before, change, after).confirmed, want, "{rps}");
+            let after = Ceiling { bound, partial, ceiling_rps: Some(rps), ..Ceiling::default() };
+            assert_eq!(judge(&before, change, after).confirmed, want, "{bound:?} {rps}");
         }
         let change = change(&before, &Sizes::default()).unwrap();
         assert_eq!(judge(&before, change, Ceiling::default()).confirmed, None);

@@ -74,7 +74,7 @@ impl Hunt<'_> {
     pub(super) async fn first_rps(&mut self) -> Outcome<f64> {
         let mut load = self.load.clone();
         load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
-        let Some(aim) = self.closed else { return Ok(UNKNOWN_RPS) };
+        let Some(aim) = self.closed.filter(|_| !self.found.partial) else { return Ok(UNKNOWN_RPS) };
         let plan = Plan::at(&load, None, Duration::ZERO, PROBE)?;
         // What is left in a slow target would be in the way of the first load; but there is no waiting for ever.
         let deadline = pace::now() + PROBE + Duration::from_secs_f64(DRAIN * self.found.budget_s);
@@ -112,19 +112,18 @@ impl Hunt<'_> {
                     rate(load.rps)
                 ));
             }
-            self.save(wanted)?;
+            self.save()?;
         }
         Ok(())
     }
 
     /// What there is so far goes to the disk, marked as partial: a search that is killed can be resumed from it.
-    fn save(&mut self, wanted: &Wanted) -> Outcome {
+    fn save(&self) -> Outcome {
         if self.log.is_none() {
             return Ok(());
         }
         let duration_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
-        let so_far =
-            Ceiling { partial: true, duration_s, first_rps: Some(wanted.first_rps), ..self.found.clone() };
+        let so_far = Ceiling { partial: true, duration_s, ..self.found.clone() };
         self.output.keep_ceiling(&so_far)
     }
 

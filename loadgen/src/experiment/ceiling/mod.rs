@@ -23,7 +23,7 @@ use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
-use reports::record::Target;
+use reports::record::{Target, Verdict};
 use reports::store::CEILING_FILE;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -166,7 +166,12 @@ async fn search(
     target.stop().await;
     let (mut found, silent) = found?;
     if args.confirm_cause && silent.is_none() && !found.partial {
-        confirm_cause(args, &mut found, (&plan, cpus, &target_cpus), output, &mut signals).await?;
+        // What the search itself has found stands, whatever becomes of this.
+        let tried = confirm_cause(args, &mut found, (&plan, cpus, &target_cpus), output, &mut signals).await;
+        if let Err(failure) = tried {
+            found.cut.push(format!("the cause was not confirmed: {}", failure.message));
+            conclude(&mut found).map_err(Failure::host)?;
+        }
     }
     Ok((found, silent.map(|silent| died.unwrap_or(silent))))
 }
@@ -179,22 +184,19 @@ async fn confirm_cause(
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome {
-    let change = match cause::change(found, &args.sizes) {
-        Ok(change) => change,
-        Err(why) => {
-            found.verdict.reasons.push(format!("the cause was not confirmed: {why}"));
-            return Ok(());
-        }
-    };
+    let change = cause::change(found, &args.sizes).map_err(Failure::host)?;
     output.say(&format!("confirming the cause: {}", change.words));
     let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
-    let aim = async { aim::reference(plan, &target.ready().await?, cpus).await };
+    let there = async {
+        let aim = aim::reference(plan, &target.ready().await?, cpus).await?;
+        run::reach(plan, &aim).await.map(|wire| (aim, wire))
+    };
     let mut after = Ceiling { slo: found.slo.clone(), ..Ceiling::default() };
     let ceiling = found.ceiling_rps.unwrap_or(LOWEST_RPS);
-    let hunted = match unless_asked(signals, aim).await {
-        Ok(aim) => {
+    let hunted = match unless_asked(signals, there).await {
+        Ok((aim, wire)) => {
             let begun = (pace::now(), pace::wall_clock());
-            let (wire, first_rps) = (run::reach(plan, &aim).await?, ceiling * NEAR);
+            let first_rps = ceiling * NEAR;
             let budget_s = CAUSE_S.min(args.budget.as_secs_f64() * CAUSE_SHARE);
             let wanted = Wanted { budget_s, whole: false, ..wanted(args, first_rps, f64::INFINITY) };
             let found = &mut after;
@@ -212,12 +214,12 @@ async fn confirm_cause(
                 log: None,
                 died: None,
             };
-            hunt.follow(&wanted).await
+            hunt.follow(&wanted).await.map(|()| hunt.died.is_some())
         }
         Err(failure) => Err(failure),
     };
     target.stop().await;
-    hunted?;
+    after.partial |= hunted?;
     conclude(&mut after).map_err(Failure::host)?;
     found.cause = Some(cause::judge(found, change, after));
     Ok(())
@@ -261,11 +263,13 @@ async fn at(
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
     let (begun, spent_s, resumes) = beginning(before.as_ref());
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
-    found.partial = false;
+    // What an interrupted search concluded is not what the loads to come will say.
+    (found.partial, found.verdict) = (false, Verdict::default());
     let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
         found.self_check = self_check(aim, signals).await?;
+        found.partial = found.self_check.is_none();
     }
     limits::pin(&aim.cpus)?;
     output.say(&format!("loading {}: {}, until {} fails", aim.url, aim.what, args.slo));
@@ -288,6 +292,8 @@ async fn at(
         Some(rps) => rps,
         None => hunt.first_rps().await?,
     };
+    // A search that was cut short before its first load asks again.
+    hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
     let wanted = wanted(args, first_rps, able_rps);
     hunt.follow(&wanted).await?;
     let died = hunt.died;

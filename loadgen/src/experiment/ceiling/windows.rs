@@ -65,9 +65,16 @@ impl Referee for Windows<'_> {
         if self.settled != Settled::Open {
             return false;
         }
-        self.current.planned += interval.planned + interval.planned_before.values().sum::<u64>();
-        self.current.ok += interval.ok;
-        self.current.ended += interval.ok + interval.errors + interval.dropped;
+        let planned = interval.planned + interval.planned_before.values().sum::<u64>();
+        let ended = interval.ok + interval.errors + interval.dropped + interval.left_over;
+        if interval.number < 0 {
+            // What the part that is not looked at leaves in the target is in the way of the first window.
+            self.in_flight += planned.cast_signed() - ended.cast_signed();
+            return false;
+        }
+        self.current.planned += planned;
+        self.current.ok += interval.ok + interval.left_over_ok;
+        self.current.ended += ended;
         self.times.add(&interval.times.response);
         self.intervals += 1;
         if f64::from(self.intervals) * self.interval_s >= self.load.window_s - 1e-6 {
@@ -87,6 +94,26 @@ mod tests {
         let mut interval = Interval { planned, ok, ..Interval::default() };
         (0..ok).for_each(|_| interval.times.response.record(ns));
         interval
+    }
+
+    #[test]
+    fn what_was_in_flight_before_the_first_window_is_neither_a_climb_nor_lost() {
+        let objective = Objective::parse("p99<500ms").unwrap();
+        let load = Load {
+            phase: Phase::Sweep,
+            rps: 1000.0,
+            patience: Patience { least: 1, most: 2 },
+            window_s: 1.0,
+        };
+        let mut steady = Windows::new(load, 0.2, &objective);
+        // 100 ms in the target: 100 requests in flight at any time.
+        assert!(!steady.see(&Interval { number: -1, ..interval(200, 100, 100_000_000) }));
+        let first = Interval { left_over: 100, left_over_ok: 100, ..interval(200, 100, 100_000_000) };
+        steady.see(&first);
+        let ends: Vec<bool> = (0..4).map(|_| steady.see(&interval(200, 200, 100_000_000))).collect();
+        let window = &steady.windows[0];
+        assert_eq!((window.planned, window.ok, window.in_flight, window.bad), (1000, 1000, 100, false));
+        assert_eq!(ends, [false, false, false, true]);
     }
 
     #[test]

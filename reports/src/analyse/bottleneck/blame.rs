@@ -26,13 +26,14 @@ pub(super) fn generator(facts: &Facts) -> Option<LimitedBy> {
     if let Some(evidence) = crowded(facts).or_else(|| shared(facts)) {
         return Some(verdict(Limit::Generator, Some("cpu"), evidence));
     }
-    let evidence = at_its_own_rate(facts).or_else(|| unjudged(facts, |reason| !of_the_machine(reason)))?;
+    let evidence = at_its_own_rate(facts).or_else(|| unjudged(facts, "the generator", of_the_generator))?;
     Some(verdict(Limit::Generator, None, evidence))
 }
 
 /// The machine, where it is the limit.
 pub(super) fn host(facts: &Facts) -> Option<LimitedBy> {
-    let evidence = stolen(facts).or_else(|| unjudged(facts, of_the_machine)).or_else(|| busy(facts))?;
+    let evidence =
+        stolen(facts).or_else(|| unjudged(facts, "the machine", of_the_machine)).or_else(|| busy(facts))?;
     Some(verdict(Limit::Host, Some("cpu"), evidence))
 }
 
@@ -91,11 +92,10 @@ fn at_its_own_rate(facts: &Facts) -> Option<Vec<String>> {
     ])
 }
 
-/// What decided where the ceiling is could not be judged, for reasons that are `whose`: all loads above it, or most of those
+/// What decided where the ceiling is could not be judged, for reasons that are those of `who`: all loads above it, or most of those
 /// around it. Loads far above decide nothing: there a generator may well be at its end, and the ceiling the target's.
-fn unjudged(facts: &Facts, whose: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+fn unjudged(facts: &Facts, who: &str, reason_of: fn(&Step) -> Option<&String>) -> Option<Vec<String>> {
     let ceiling = usable(facts.found.ceiling_rps).unwrap_or(0.0);
-    let reason_of = |step: &Step| step.reasons.iter().find(|reason| whose(reason)).cloned();
     let blamed =
         |steps: &[&Step]| steps.iter().filter(|step| !step.valid && reason_of(step).is_some()).count();
     let from = |share: f64| facts.found.steps.iter().filter(move |step| step.offered_rps > share * ceiling);
@@ -108,15 +108,23 @@ fn unjudged(facts: &Facts, whose: impl Fn(&str) -> bool) -> Option<Vec<String>> 
     }
     let (step, reason) =
         decisive.iter().filter(|step| !step.valid).find_map(|step| Some((step, reason_of(step)?)))?;
-    let who = if whose("the hypervisor") { "the machine" } else { "the generator" };
     Some(vec![
         format!("{}: {who}; at {} requests/s {reason}", headline(facts.found), rate(step.offered_rps)),
         "that load and what lies above it could not be judged".to_owned(),
     ])
 }
 
-fn of_the_machine(reason: &str) -> bool {
-    ["hypervisor", "steal", "machine"].iter().any(|word| reason.contains(word))
+/// Of a machine that is taken away all else may follow, so its reason goes before others.
+fn of_the_machine(step: &Step) -> Option<&String> {
+    step.reasons
+        .iter()
+        .find(|reason| ["hypervisor", "steal", "machine"].iter().any(|word| reason.contains(word)))
+}
+
+/// What speaks against a load comes first in its reasons. A target that died is not the generator's doing.
+fn of_the_generator(step: &Step) -> Option<&String> {
+    let first = step.reasons.first().filter(|reason| !reason.starts_with("the target"));
+    first.filter(|_| of_the_machine(step).is_none())
 }
 
 fn stolen(facts: &Facts) -> Option<Vec<String>> {

@@ -159,7 +159,7 @@ fn the_generator_is_ruled_out_first() {
         let limited = explained(&found);
         assert_eq!((limited.what, limited.tier), (Limit::Generator, None), "{what}: {:#?}", limited.evidence);
     }
-    let not: [(&str, Ceiling); 4] = [
+    let not: [(&str, Ceiling); 5] = [
         (
             "has CPUs to spare",
             Ceiling { cpus: vec![1], ..with_machine(base.clone(), "target_cpu_busy", 0.5) },
@@ -167,6 +167,10 @@ fn the_generator_is_ruled_out_first() {
         ("can do more", Ceiling { self_check: own(ceiling * 3.0), ..base.clone() }),
         ("is late far above only", unjudged_from(base.clone(), 1.15, late)),
         ("has CPUs of its own", with_machine(base.clone(), "target_cpu_busy", 0.98)),
+        (
+            "has a target that died",
+            unjudged_from(base.clone(), 1.001, "the target stopped answering for good 2.0 s into it"),
+        ),
     ];
     for (what, found) in not {
         assert_eq!(explained(&found).what, Limit::Target, "{what}");
@@ -177,9 +181,14 @@ fn the_generator_is_ruled_out_first() {
 fn the_machine_is_ruled_out_next() {
     let base = System { lock_s: Some(1e-3), ..System::default() }.search();
     let late = "the hypervisor took 20 % of the CPU time, over 5 %";
-    let host: [(&str, Ceiling); 4] = [
+    let mut followed = unjudged_from(base.clone(), 0.96, late);
+    for step in followed.steps.iter_mut().filter(|step| !step.valid) {
+        step.reasons.push("p99<50ms is broken by 12 % of the requests".to_owned());
+    }
+    let host: [(&str, Ceiling); 5] = [
         ("steal", with_machine(base.clone(), "steal", 0.12)),
         ("steal by its reason", unjudged_from(base.clone(), 0.96, late)),
+        ("steal, and what follows from it", followed),
         ("others on the target's CPUs", with_machine(base.clone(), "target_cpu_busy", 0.99)),
         ("others on the machine", with_machine(base.clone(), "cpu_busy", 0.99)),
     ];

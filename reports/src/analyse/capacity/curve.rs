@@ -47,7 +47,7 @@ pub(super) fn curve(
     let student = STUDENT[(curve.effective(k) as usize).clamp(1, STUDENT.len()) - 1];
     let at = saturation.rps * (1.0 + (curve.allowed.ln() - (variance / 2.0).min(MOST_SHIFT)) / k);
     let half = (student * INFLATION * variance.sqrt() / k).hypot(NORMAL * saturation.error);
-    Some([at, at * (1.0 - half), at * (1.0 + half)])
+    Some([at, at * (1.0 - half).max(0.0), at * (1.0 + half)])
 }
 
 struct Curve<'a> {
