@@ -30,7 +30,8 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.bound = known.bound;
     found.ceiling_rps = known.rps;
     found.ci95 = known.ci95;
-    found.peak_goodput_rps = found.steps.iter().map(|step| step.ok_rps).reduce(f64::max);
+    found.peak_goodput_rps =
+        found.steps.iter().filter(|step| step.valid).map(|step| step.ok_rps).reduce(f64::max);
     found.overload_goodput_rps = overload(found);
     found.resources = bottleneck::resources(found, found.target.cpus.len());
     found.predicted_rps = bottleneck::predicted_rps(&found.resources);

@@ -45,6 +45,12 @@ const ABLE: f64 = 0.8;
 /// and the hypervisor has taken at most so much.
 const STOLEN: f64 = 0.05;
 
+/// A load of which less than this share came due was another load.
+const DUE: f64 = 0.97;
+/// A target that answers this share of a load, but for a few requests, keeps up.
+const KEPT_UP: f64 = 0.99;
+const SLACK: f64 = 3.0;
+
 /// See the module.
 pub(super) struct Hunt<'a> {
     pub(super) load: &'a LoadArgs,
@@ -149,11 +155,13 @@ impl Hunt<'_> {
         let passed = settled == Settled::Passed;
         // How much of a load a target held that died in it says nothing about its rate.
         let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));
-        let valid = died.is_none() && can_be_judged(&run, passed, &windows, &wanted.objective);
+        let short = too_few_due(&windows, load.rps);
+        let judged = can_be_judged(&run, passed, &windows, &wanted.objective);
+        let valid = died.is_none() && short.is_none() && judged;
         let why = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
         let notes = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
         let reasons = if valid { [why, notes].concat() } else { [notes, why].concat() };
-        let reasons = died.into_iter().chain(reasons).collect();
+        let reasons = died.into_iter().chain(short).chain(reasons).collect();
         let step = Step {
             phase: load.phase,
             start_s: started - begun,
@@ -251,9 +259,21 @@ fn machine(run: &Run) -> BTreeMap<String, f64> {
     machine
 }
 
+/// That less came due than was to be offered: sessions that are longer than a load have not reached their later steps in it.
+fn too_few_due(windows: &[Window], rps: f64) -> Option<String> {
+    let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
+    let planned = windows.iter().map(|window| window.planned).sum::<u64>() as f64;
+    (planned < DUE * rps * seconds - SLACK).then(|| {
+        format!(
+            "only {}/s came due: sessions are longer than the load, or end early",
+            rate(planned / seconds)
+        )
+    })
+}
+
 /// Whether nearly all that was offered was answered.
 fn keeps_up(windows: &[Window]) -> bool {
     let (planned, ended) =
         windows.iter().fold((0, 0), |(planned, ended), w| (planned + w.planned, ended + w.ended));
-    ended as f64 >= 0.97 * planned as f64 - 3.0
+    ended as f64 >= KEPT_UP * planned as f64 - SLACK
 }
