@@ -134,6 +134,9 @@ fn largest(resource: &Resource) -> String {
 }
 
 fn parts(resource: &Resource) -> Option<String> {
+    if resource.shared.is_empty() {
+        return None;
+    }
     let mut parts: Vec<(&String, f64)> = resource.shared.iter().map(|(tier, part)| (tier, *part)).collect();
     parts.sort_by(|a, b| b.1.total_cmp(&a.1));
     let worth_a_word = parts.iter().filter(|(_, part)| *part >= NAMED_LEAST);
