@@ -5,6 +5,7 @@
 use crate::record::{Host, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The name and version of [`Ceiling`]'s JSON.
 pub const CEILING_SCHEMA: &str = "loadgen.ceiling/1";
@@ -191,6 +192,17 @@ pub enum Phase {
     Sweep,
     /// Again, around what was found.
     Confirm,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bracket => "bracket",
+            Self::Search => "search",
+            Self::Sweep => "sweep",
+            Self::Confirm => "confirm",
+        })
+    }
 }
 
 /// A part of a load's time. A request is counted as planned and as ended in the windows in which it was.

@@ -11,6 +11,8 @@ use crate::number::{counted, rate, seconds};
 
 /// An overload is at least this many times the ceiling.
 const OVERLOAD: f64 = 1.4;
+/// Loads whose ratios to the ceiling differ by no more than this are about the same overload.
+const ABOUT: f64 = 0.1;
 /// What a forecast is for, unless it was said, relative to the ceiling.
 const WANTED: f64 = 2.0;
 /// A load that fails at a rate so much lower than one that held before says that the target has changed.
@@ -32,7 +34,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.ci95 = known.ci95;
     found.peak_goodput_rps =
         found.steps.iter().filter(|step| step.valid).map(|step| step.ok_rps).reduce(f64::max);
-    found.overload_goodput_rps = overload(found);
+    found.overload_goodput_rps = overload(found).map(|step| step.ok_rps);
     found.resources = bottleneck::resources(found, found.target.cpus.len());
     found.predicted_rps = bottleneck::predicted_rps(&found.resources);
     found.limited_by = bottleneck::explain(found, &found.resources);
@@ -55,13 +57,15 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     Ok(())
 }
 
-/// Correct answers per second at the load that is nearest to 1.5 times the ceiling.
-fn overload(found: &Ceiling) -> Option<f64> {
+/// The load past the ceiling that is nearest to 1.5 times it, and of several about as near the one that was answered least: a
+/// target that collapses does so from time to time. `None` where no load is clearly past the ceiling.
+pub(crate) fn overload(found: &Ceiling) -> Option<&Step> {
     let ceiling = found.ceiling_rps.filter(|_| found.bound == Bound::Exact)?;
     // What the generator or the host did not let through says nothing of the target.
-    let above = found.steps.iter().filter(|step| step.valid && step.offered_rps >= OVERLOAD * ceiling);
-    let distance = |step: &&Step| (step.offered_rps / ceiling - 1.5).abs();
-    above.min_by(|a, b| distance(a).total_cmp(&distance(b))).map(|step| step.ok_rps)
+    let above = || found.steps.iter().filter(|step| step.valid && step.offered_rps >= OVERLOAD * ceiling);
+    let distance = |step: &Step| (step.offered_rps / ceiling - 1.5).abs();
+    let nearest = above().map(distance).reduce(f64::min)?;
+    above().filter(|step| distance(step) <= nearest + ABOUT).min_by(|a, b| a.ok_rps.total_cmp(&b.ok_rps))
 }
 
 /// Why the search has no answer that can be relied on; none where it has.

@@ -61,6 +61,14 @@ impl Objective {
         self.rules.iter().zip(broke).map(ratio).fold(0.0, f64::max)
     }
 
+    /// Whether a rule is broken in a short time in which `ended` requests ended: by more of them than may, and by more than one
+    /// where any may, as in a time of few requests a single one is more than its share.
+    pub fn is_broken(&self, broke: &[u64], ended: u64) -> bool {
+        let most =
+            |rule: &Rule| if rule.allowed > 0.0 { (rule.allowed * ended as f64).max(1.0) } else { 0.0 };
+        self.rules.iter().zip(broke).any(|(rule, broke)| *broke as f64 > most(rule))
+    }
+
     /// Rule by rule, the share of requests that may break it, 0 to 1.
     pub fn allowed(&self) -> impl Iterator<Item = f64> {
         self.rules.iter().map(|rule| rule.allowed)
@@ -125,6 +133,23 @@ mod tests {
         assert_eq!(objective.to_string(), "p99<50ms, errors<0.1%");
         let max = Objective::parse("max<1s").unwrap();
         assert_eq!((max.excess(&[0], 10), max.excess(&[1], 1_000_000)), (0.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_single_request_among_few_breaks_no_share() {
+        for (text, broke, ended, broken) in [
+            ("p99<50ms", 1, 10, false),
+            ("p99<50ms", 2, 10, true),
+            ("p99<50ms", 10, 1000, false),
+            ("p99<50ms", 11, 1000, true),
+            ("errors<0.1%", 1, 10, false),
+            ("errors<0.1%", 2, 1000, true),
+            ("max<1s", 1, 10, true),
+            ("max<1s", 0, 10, false),
+        ] {
+            let objective = Objective::parse(text).unwrap();
+            assert_eq!(objective.is_broken(&[broke], ended), broken, "{text}: {broke} of {ended}");
+        }
     }
 
     #[test]

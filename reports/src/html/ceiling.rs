@@ -6,6 +6,7 @@ use super::steps;
 use super::table::{Cell, Table, Tone};
 use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
 use crate::analyse::bottleneck::{noun, tried};
+use crate::analyse::conclude::overload;
 use crate::analyse::forecast;
 use crate::ceiling::{Bound, Ceiling, Limit, Resource, Usl};
 use crate::number::{NONE, capital, counted, exact_rate, ms, percent, rate, seconds};
@@ -71,11 +72,13 @@ fn summary(found: &Ceiling) -> Vec<(&'static str, String, String)> {
     };
     let ceiling = found.ceiling_rps.map_or(NONE.to_owned(), |value| format!("{sign}{}/s", exact_rate(value)));
     let interval = between(found.ci95).trim_matches([' ', '(', ')']).to_owned();
+    let when = overload(found)
+        .map_or_else(String::new, |step| format!("when {} were offered", per_second(Some(step.offered_rps))));
     vec![
         ("Ceiling", ceiling, interval),
         ("Predicted at low load", per_second(found.predicted_rps), String::new()),
         ("Peak goodput", per_second(found.peak_goodput_rps), "the most correct answers at any load".into()),
-        ("Overload goodput", per_second(found.overload_goodput_rps), "at 1.5 times the ceiling".into()),
+        ("Overload goodput", per_second(found.overload_goodput_rps), when),
         ("Limited by", limit(found), String::new()),
     ]
 }

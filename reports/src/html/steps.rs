@@ -2,7 +2,7 @@
 //! From the loads to tables that can be sorted by every column.
 
 use super::table::{Cell, Table, Tone};
-use crate::ceiling::{Phase, Step};
+use crate::ceiling::Step;
 use crate::number::{counted, exact_rate};
 
 /// What each load came to.
@@ -35,7 +35,7 @@ fn outcome(step: &Step) -> Vec<Cell> {
     let good = |yes: bool| if yes { Tone::Good } else { Tone::Bad };
     vec![
         Cell::rate(step.offered_rps),
-        Cell::text(phase(step.phase)),
+        Cell::text(&step.phase.to_string()),
         Cell::rate(step.ok_rps),
         Cell::plain_ms(step.p50_ms),
         Cell::plain_ms(step.p90_ms),
@@ -51,21 +51,12 @@ fn outcome(step: &Step) -> Vec<Cell> {
     ]
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Bracket => "bracket",
-        Phase::Search => "search",
-        Phase::Sweep => "sweep",
-        Phase::Confirm => "confirm",
-    }
-}
-
 /// What the tiers and the machine said of themselves during each load.
 pub(super) fn observed(steps: &[Step]) -> Table {
     let row = |step: &Step, whose: &str, (name, value): (&String, &f64)| {
         vec![
             Cell::Number(exact_rate(step.offered_rps), Some(step.offered_rps)),
-            Cell::text(phase(step.phase)),
+            Cell::text(&step.phase.to_string()),
             Cell::text(whose),
             Cell::text(name),
             Cell::number(Some(*value)),

@@ -3,8 +3,9 @@
 
 use super::{Paint, named, wrapped};
 use crate::analyse::bottleneck::{noun, takes, tried};
+use crate::analyse::conclude::overload;
 use crate::analyse::forecast;
-use crate::ceiling::{Bound, Ceiling, Phase, Resource, Step, Usl};
+use crate::ceiling::{Bound, Ceiling, Resource, Step, Usl};
 use crate::number::{NONE, count, counted, exact_rate, ms_column, percent, rate, seconds};
 use crate::terminal::printable;
 use std::fmt::Write;
@@ -87,7 +88,7 @@ fn loads(steps: &[Step], paint: &Paint) -> String {
         let _ = writeln!(
             out,
             "{:<9}{:>10}{:>10}{:>11}{:>11}{:>11}{:>9}  {word}",
-            phase(step.phase),
+            step.phase,
             exact_rate(step.offered_rps),
             exact_rate(step.ok_rps),
             ms(step.p50_ms),
@@ -97,15 +98,6 @@ fn loads(steps: &[Step], paint: &Paint) -> String {
         );
     }
     out
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Bracket => "bracket",
-        Phase::Search => "search",
-        Phase::Sweep => "sweep",
-        Phase::Confirm => "confirm",
-    }
 }
 
 fn figures(found: &Ceiling) -> String {
@@ -148,8 +140,9 @@ fn figures(found: &Ceiling) -> String {
 
 fn goodput(found: &Ceiling) -> String {
     let peak = found.peak_goodput_rps.map(|rps| format!("peak {}/s", exact_rate(rps)));
-    let overload =
-        found.overload_goodput_rps.map(|rps| format!("{}/s at 1.5 times the ceiling", exact_rate(rps)));
+    let overload = overload(found).map(|step| {
+        format!("{}/s when {}/s were offered", exact_rate(step.ok_rps), exact_rate(step.offered_rps))
+    });
     let known: Vec<_> = peak.into_iter().chain(overload).collect();
     if known.is_empty() { NONE.to_owned() } else { known.join(", ") }
 }
@@ -165,7 +158,14 @@ fn scaling(usl: &Usl) -> String {
         (None, Some(x)) => format!("no peak, {}/s at most", rate(x)),
         _ => "no peak".to_owned(),
     };
-    format!("contention {}, coherency {}: {end}", percent(usl.sigma), percent(usl.kappa))
+    let share = |name: &str, value: f64| {
+        let ci95 = usl.ci95.get(name).map_or_else(String::new, |[from, to]| {
+            format!(" (95 % interval {} to {})", percent(*from), percent(*to))
+        });
+        format!("{}{ci95}", percent(value))
+    };
+    let (contention, coherency) = (share("sigma", usl.sigma), share("kappa", usl.kappa));
+    format!("contention {contention}, coherency {coherency}: {end}")
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
     let servers = f64::from(sizes.servers.unwrap_or(1));
     let (mut sizes, slots) = (sizes.clone(), (suspect.capacity / servers).round());
     let (words, ratio) = match (suspect.tier.as_str(), suspect.resource.as_str()) {
+        ("app", "workers") if sizes.server_cpu.is_some() && sizes.workers.map(f64::from) != Some(slots) => {
+            return Err(String::from(
+                "the workers may stand in for the quota of the app: give --workers too",
+            ));
+        }
         ("app", "workers") => {
             sizes.workers = Some(slots as u32 + 1);
             // A pool that was left at its default would grow with them.
@@ -129,6 +134,11 @@ mod tests {
             }
         }
         assert!(change(&Ceiling::default(), &servers).is_err());
+        let workers = found("app", "workers", 4.0, 9e9);
+        for (asked, changed) in [(None, false), (Some(8), false), (Some(4), true)] {
+            let sizes = Sizes { server_cpu: Some(0.5), workers: asked, ..Sizes::default() };
+            assert_eq!(change(&workers, &sizes).is_ok(), changed, "{asked:?}");
+        }
     }
 
     #[test]

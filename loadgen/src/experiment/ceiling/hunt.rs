@@ -12,9 +12,9 @@ use crate::run::{self, Aim, LogFile, Manner};
 use crate::signals::Signals;
 use crate::units::Rate;
 use jiff::Timestamp;
-use reports::analyse::capacity::{Settled, trend, why};
+use reports::analyse::capacity::{self, Settled, trend, why};
 use reports::analyse::objective::Objective;
-use reports::ceiling::{Ceiling, Phase, Step, Window};
+use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
 use reports::record::{Run, Wire};
 use std::collections::BTreeMap;
@@ -149,8 +149,6 @@ impl Hunt<'_> {
         let begun = self.begun.1.as_secs_f64();
         let started =
             run.started_at.parse::<Timestamp>().map_or(begun, |at| at.as_millisecond() as f64 / 1e3);
-        let seconds: f64 = windows.iter().map(|window| window.length_s).sum();
-        let sum = |of: fn(&Window) -> u64| windows.iter().map(of).sum::<u64>();
         let times = &run.response_ms;
         let passed = settled == Settled::Passed;
         // How much of a load a target held that died in it says nothing about its rate.
@@ -167,7 +165,7 @@ impl Hunt<'_> {
             start_s: started - begun,
             duration_s: run.duration_s,
             offered_rps: load.rps,
-            ok_rps: if seconds > 0.0 { sum(|window| window.ok) as f64 / seconds } else { 0.0 },
+            ok_rps: capacity::answered(&windows),
             p50_ms: times.p50,
             p90_ms: times.p90,
             p99_ms: times.p99,
@@ -217,12 +215,6 @@ impl Hunt<'_> {
 
     /// What came of a load, on a line.
     fn say(&self, step: &Step) {
-        let phase = match step.phase {
-            Phase::Bracket => "bracket",
-            Phase::Search => "search",
-            Phase::Sweep => "sweep",
-            Phase::Confirm => "confirm",
-        };
         let word = match (step.passed, step.valid) {
             (_, false) => "INVALID",
             (true, true) => "holds",
@@ -230,7 +222,11 @@ impl Hunt<'_> {
         };
         let p99 = step.p99_ms.map_or_else(String::new, |ms| format!("p99 {}", ms_column(ms)));
         let why = step.reasons.first().map_or_else(String::new, |why| format!(": {why}"));
-        self.output.say(&format!("{phase:<8} {:>9}/s  {word:<7}  {p99}{why}", exact_rate(step.offered_rps)));
+        self.output.say(&format!(
+            "{:<8} {:>9}/s  {word:<7}  {p99}{why}",
+            step.phase,
+            exact_rate(step.offered_rps)
+        ));
     }
 }
 

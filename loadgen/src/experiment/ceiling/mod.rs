@@ -23,7 +23,7 @@ use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
-use reports::record::{Target, Verdict};
+use reports::record::{Target, TargetKind, Verdict};
 use reports::store::CEILING_FILE;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ const LOWEST_RPS: f64 = 1.0;
 const CAUSE_S: f64 = 40.0;
 const CAUSE_SHARE: f64 = 0.4;
 const NEAR: f64 = 0.9;
+/// What a resumed search says of a reference target, whose caches and connections are not those of the loads before.
+const ANEW: &str = ", started anew when the search was resumed";
 /// Lengths and rate of the generator's check of itself.
 const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
 const FLOOR: &str = "--duration 1s --rps 500";
@@ -186,6 +188,7 @@ async fn confirm_cause(
 ) -> Outcome {
     let change = cause::change(found, &args.sizes).map_err(Failure::host)?;
     output.say(&format!("confirming the cause: {}", change.words));
+    let begun = (pace::now(), pace::wall_clock());
     let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
     let there = async {
         let aim = aim::reference(plan, &target.ready().await?, cpus).await?;
@@ -195,7 +198,6 @@ async fn confirm_cause(
     let ceiling = found.ceiling_rps.unwrap_or(LOWEST_RPS);
     let hunted = match unless_asked(signals, there).await {
         Ok((aim, wire)) => {
-            let begun = (pace::now(), pace::wall_clock());
             let first_rps = ceiling * NEAR;
             let budget_s = CAUSE_S.min(args.budget.as_secs_f64() * CAUSE_SHARE);
             let wanted = Wanted { budget_s, whole: false, ..wanted(args, first_rps, f64::INFINITY) };
@@ -263,6 +265,9 @@ async fn at(
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
     let (begun, spent_s, resumes) = beginning(before.as_ref());
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
+    if resumes && aim.kind == TargetKind::Reference && !found.target.what.ends_with(ANEW) {
+        found.target.what.push_str(ANEW);
+    }
     // What an interrupted search concluded is not what the loads to come will say.
     (found.partial, found.verdict) = (false, Verdict::default());
     let log = output.log(resumes, begun.1)?;

@@ -50,7 +50,7 @@ pub fn is_bad(window: &Window, before: u64, offered_rps: f64, objective: &Object
     let most = BEHIND * offered_rps * window.length_s + SLACK;
     let climb = window.in_flight as f64 - before as f64;
     let behind = window.planned as f64 - window.ok as f64;
-    objective.excess(&window.broke, window.ended) > 1.0 || climb > most || behind > most
+    objective.is_broken(&window.broke, window.ended) || climb > most || behind > most
 }
 
 /// The windows without the first, in which the target is still filling; of few windows, all of them.
