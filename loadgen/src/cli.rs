@@ -1,6 +1,7 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
 mod experiments;
+mod wrong;
 
 use crate::client::settings;
 use crate::limits::{self, Cpus};
@@ -15,6 +16,7 @@ use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use wrong::{no_subcommand, one_line};
 
 /// An open-loop HTTP load generator that tells the truth.
 ///
@@ -122,13 +124,13 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_enum, default_value_t = Arrivals::Even, help_heading = "Load")]
     pub(crate) arrivals: Arrivals,
     /// Everything random comes from it
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u64, 0, { u64::MAX }>, help_heading = "Load")]
     pub(crate) seed: u64,
     /// At most so many connections, opened as needed [default: 1024; 64 in a closed loop]
     #[arg(short, long, value_name = "N", value_parser = plan::count, help_heading = "Load")]
     pub(crate) connections: Option<usize>,
     /// Requests that may wait for a connection before further ones are dropped [default: 2 x rate, at least 1000]
-    #[arg(long, value_name = "N", help_heading = "Load")]
+    #[arg(long, value_name = "N", value_parser = units::whole::<usize, 0, { u64::MAX }>, help_heading = "Load")]
     pub(crate) max_backlog: Option<usize>,
     /// Time to the whole answer, from the intended instant
     #[arg(short, long, value_name = "TIME", default_value = "10s", value_parser = units::positive_duration, help_heading = "Load")]
@@ -166,7 +168,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = plan::streams, help_heading = "Connection")]
     pub(crate) streams: Option<usize>,
     /// Close a connection after so many requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "no_keepalive", help_heading = "Connection")]
+    #[arg(long, value_name = "N", value_parser = units::whole::<u64, 1, { u64::MAX }>, conflicts_with = "no_keepalive", help_heading = "Connection")]
     pub(crate) max_requests_per_connection: Option<u64>,
     /// Open a connection for every request
     #[arg(long, help_heading = "Connection")]
@@ -175,7 +177,7 @@ pub(crate) struct LoadArgs {
     #[arg(long = "source-ip", value_name = "IP", help_heading = "Connection")]
     pub(crate) source_ips: Vec<IpAddr>,
     /// Redirects that reqwest follows in one request [default: 10]
-    #[arg(long, value_name = "N", help_heading = "Connection")]
+    #[arg(long, value_name = "N", value_parser = units::whole::<usize, 0, { u64::MAX }>, help_heading = "Connection")]
     pub(crate) max_redirects: Option<usize>,
     /// Proxy that reqwest goes through
     #[arg(long, value_name = "URL", value_parser = settings::proxy, help_heading = "Connection")]
@@ -221,25 +223,6 @@ impl LoadArgs {
     }
 }
 
-/// One line of what is wrong with a command line, from clap's several.
-pub(crate) fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let said: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:"))
-        // Neither the way to the help, which comes last anyway, nor the advice to pass an option as a value.
-        .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value"))
-        .collect();
-    let said = said.join(" ").replace(" tip: ", "; ");
-    // clap takes a second URL for a subcommand.
-    if let Some((_, word)) = said.split_once("the subcommand '") {
-        let word = word.split('\'').next().unwrap_or_default();
-        return format!("`{word}` is one too many: give one URL, or one subcommand (see loadgen --help)");
-    }
-    format!("{} (see loadgen --help)", said.strip_prefix("error: ").unwrap_or(&said))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,40 +231,5 @@ mod tests {
     #[test]
     fn the_syntax_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_on_one_line() {
-        for (line, part) in [
-            ("--rpss 5", "--rps"),
-            ("--rps 0", "above zero"),
-            ("--rps -5", "above zero"),
-            ("--rps fast", "is no rate"),
-            ("--duration 10", "with a unit"),
-            ("--stages 10s", "TIME:RATE"),
-            ("--stages 10s:5 --rps 4", "cannot be used with"),
-            ("-c 0", "at least 1"),
-            ("--threshold p99", "p99"),
-            ("--arrivals odd", "poisson"),
-            ("--header x", "Name: value"),
-            ("--rps 5 http://a/ http://b/", "`http://b/` is one too many"),
-            ("--streams 0", "at least 1"),
-            ("--no-keepalive --max-requests-per-connection 2", "cannot be used with"),
-            ("--cert a.pem", "--key"),
-            ("--proxy nowhere", "no proxy"),
-            ("--source-ip x", "x"),
-            ("--threads 5000", "at most 256"),
-            ("--expect-status 99", "status"),
-            ("--prometheus 9090", "such as 127.0.0.1:9090"),
-            ("--resolver localhost", "with its port"),
-            ("ceiling --slo mean<5ms", "percentiles"),
-            ("ceiling --precision 0%", "from 0.1% to 50%"),
-            ("ceiling --rps 5", "--rps"),
-            ("ceiling --workers 2 http://h/", "cannot be used with"),
-        ] {
-            let arguments = std::iter::once("loadgen").chain(line.split(' '));
-            let error = one_line(&Cli::try_parse_from(arguments).unwrap_err());
-            assert!(!error.contains('\n') && error.contains(part), "{line}: {error}");
-        }
     }
 }

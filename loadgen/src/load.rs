@@ -132,7 +132,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
     let url = format!("http://{address}/");
     let words = std::iter::once("loadgen").chain(options.split_whitespace()).chain([url.as_str()]);
     let command: Vec<String> = words.map(str::to_owned).collect();
-    let cli = Cli::try_parse_from(&command).map_err(|e| Failure::usage(cli::one_line(&e)))?;
+    let cli = Cli::try_parse_from(&command).map_err(|e| Failure::usage(cli::one_line(&e, &command)))?;
     let plan = Plan::new(cli.run)?;
     let url: Uri = url.parse().map_err(|_| Failure::usage(format!("`{url}` is no URL")))?;
     let aim = Aim {

@@ -13,6 +13,7 @@ mod interval;
 mod job;
 mod limits;
 mod load;
+mod nearest;
 mod network;
 mod observe;
 mod output;
@@ -42,9 +43,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let begun = pace::now();
-    let cli = match Cli::try_parse() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(e) if e.use_stderr() => return end(Err(failure::Failure::usage(cli::one_line(&e)))),
+        Err(e) if e.use_stderr() => return end(Err(failure::Failure::usage(cli::one_line(&e, &words)))),
         Err(help) => {
             // Help or the version was asked for; a closed pipe is no error of ours.
             let _ = help.print();

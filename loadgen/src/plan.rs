@@ -3,7 +3,7 @@
 
 mod read;
 
-use crate::cli::{LoadArgs, RunArgs};
+use crate::cli::{self, LoadArgs, RunArgs};
 use crate::client::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
@@ -296,6 +296,9 @@ fn steps(args: &RunArgs) -> Vec<Step> {
 fn url(text: &str) -> Outcome<Uri> {
     let wrong = |why: &str| Failure::usage(format!("`{text}` is no URL that can be loaded: {why}"));
     let hint = || wrong("write it as http://host:port/path (or one of the subcommands, see loadgen --help)");
+    if let Some(said) = cli::no_subcommand(text) {
+        return Err(Failure::usage(format!("{said} (see loadgen --help)")));
+    }
     let uri = text.parse::<Uri>().map_err(|_| hint())?;
     let authority = uri.authority().ok_or_else(hint)?;
     match uri.scheme_str() {

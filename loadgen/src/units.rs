@@ -33,6 +33,31 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a time that a part of the reference target is to take longer: from a microsecond, which is what it is told in, to an hour.
+pub(crate) fn longer(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if (Duration::from_micros(1)..=Duration::from_hours(1)).contains(&time) => Ok(time),
+        _ => Err(format!("`{text}`: write a time from 1us to 1h, such as 5ms")),
+    }
+}
+
+/// Reads a whole number in bounds.
+pub(crate) fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().filter(|number| (LEAST..=MOST).contains(number));
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| match MOST {
+        u64::MAX => format!("`{text}`: write a whole number from {LEAST}"),
+        most => format!("`{text}`: write a whole number from {LEAST} to {most}"),
+    })
+}
+
+/// Reads a share of the machine in CPUs: what `target-stack` accepts as a quota.
+pub(crate) fn cpus(text: &str) -> Result<f64, String> {
+    let cpus = text.parse::<f64>().ok().filter(|cpus| (0.01..=1024.0).contains(cpus));
+    cpus.ok_or_else(|| {
+        format!("`{text}` is no number of CPUs from 0.01 to 1024; write 0.25 for a quarter of one")
+    })
+}
+
 /// Reads a size in bytes: `100`, `64KiB`, `1MiB`, `2GiB`, `10kB`, `1MB`.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let bad = || format!("`{text}` is no size; write bytes, or a unit such as 64KiB or 1MiB");
@@ -116,6 +141,46 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(positive_duration("0ms").is_err());
+    }
+
+    #[test]
+    fn sizes_of_the_reference_target() {
+        for (text, want) in
+            [("0.25", Some(0.25)), ("1", Some(1.0)), ("0.01", Some(0.01)), ("1024", Some(1024.0))]
+                .into_iter()
+                .chain(
+                    ["0", "-1", "0.009", "1025", "nan", "inf", "200m", "25%", "four", ""]
+                        .map(|text| (text, None)),
+                )
+        {
+            let read = cpus(text);
+            assert_eq!(read.clone().ok(), want, "{text}");
+            assert!(
+                read.err().is_none_or(|e| e.contains(text) && e.contains("0.25 for a quarter")),
+                "{text}"
+            );
+        }
+        for (text, want) in [("1", Some(1)), ("64", Some(64))]
+            .into_iter()
+            .chain(["0", "65", "-1", "four", "1.5", "1e1", ""].map(|text| (text, None)))
+        {
+            let read = whole::<u32, 1, 64>(text);
+            assert_eq!(read.clone().ok(), want, "{text}");
+            assert!(read.err().is_none_or(|e| e.contains("a whole number from 1 to 64")), "{text}");
+        }
+        assert_eq!(whole::<u64, 0, { u64::MAX }>("18446744073709551615"), Ok(u64::MAX));
+        assert!(whole::<u64, 0, { u64::MAX }>("x").is_err_and(|e| e.ends_with("a whole number from 0")));
+        for (text, accepted) in [
+            ("1us", true),
+            ("1h", true),
+            ("5ms", true),
+            ("0ms", false),
+            ("80ns", false),
+            ("61m", false),
+            ("5", false),
+        ] {
+            assert_eq!(longer(text).is_ok(), accepted, "{text}");
+        }
     }
 
     #[test]

@@ -21,8 +21,9 @@ mod up;
 
 use cgroup::Group;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failure::{Failure, Outcome};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,7 +66,9 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli),
-        Err(e) if e.use_stderr() && e.kind() != NO_COMMAND => Err(Failure::usage(one_line(&e))),
+        Err(e) if e.use_stderr() && e.kind() != NO_COMMAND => {
+            Err(Failure::usage(one_line(&e, std::env::args_os().nth(1).as_deref())))
+        }
         Err(help) => {
             // Help or the version was asked for; a closed pipe is no error of ours.
             let _ = help.print();
@@ -89,8 +92,8 @@ const DESCRIPTORS: u64 = 16_384;
 /// What clap calls a command line without a subcommand: the help is the answer.
 const NO_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
-/// One line of what is wrong with a command line, from clap's several.
-fn one_line(error: &clap::Error) -> String {
+/// One line of what is wrong with a command line whose first word is `command`, from clap's several.
+fn one_line(error: &clap::Error, command: Option<&OsStr>) -> String {
     let text = error.to_string();
     let said: Vec<&str> = text
         .lines()
@@ -99,7 +102,10 @@ fn one_line(error: &clap::Error) -> String {
         .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value"))
         .collect();
     let said = said.join(" ").replace(" tip: ", "; ");
-    format!("{} (see target-stack --help)", said.strip_prefix("error: ").unwrap_or(&said))
+    let cli = Cli::command();
+    let command = command.and_then(|command| cli.find_subcommand(command));
+    let command = command.map(|command| format!(" {}", command.get_name())).unwrap_or_default();
+    format!("{} (see target-stack{command} --help)", said.strip_prefix("error: ").unwrap_or(&said))
 }
 
 fn run(cli: Cli) -> Outcome {

@@ -1,10 +1,14 @@
-//! Times as options have them: a number with a unit in, a duration out.
+//! Times and counts as options have them: text in, a duration or a number out.
 
 use std::time::Duration;
 
 /// Reads a time above zero, an hour at most, such as `1ms`, `250us` or `2.5s`.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let bad = || format!("`{text}` is no service time; write it with a unit, such as 1ms, 250us or 2s");
+    let bad = || {
+        format!(
+            "`{text}` is no time above zero and up to an hour; write it with a unit, such as 1ms, 250us or 2s"
+        )
+    };
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(bad)?;
     let (number, unit) = text.split_at(split);
     let scale = match unit {
@@ -17,6 +21,14 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad()) }
 }
 
+/// Reads a whole number in bounds.
+pub(crate) fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().filter(|number| (LEAST..=MOST).contains(number));
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("`{text}`: write a whole number from {LEAST} to {MOST}"))
+}
+
 /// The same time as an option.
 pub(crate) fn option(time: Duration) -> String {
     format!("{}us", time.as_nanos() as f64 / 1e3)
@@ -25,6 +37,17 @@ pub(crate) fn option(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_whole_and_in_bounds() {
+        for (text, want) in
+            [("1", Some(1)), ("64", Some(64)), ("0", None), ("65", None), ("four", None), ("1.5", None)]
+        {
+            let read = whole::<u32, 1, 64>(text);
+            assert_eq!(read.clone().ok(), want, "{text}");
+            assert!(read.err().is_none_or(|e| e.contains("a whole number from 1 to 64")), "{text}");
+        }
+    }
 
     #[test]
     fn times_have_units() {

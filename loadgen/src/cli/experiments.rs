@@ -27,7 +27,7 @@ pub(crate) struct CeilingArgs {
     /// How close a rate that holds and one that does not have to be
     #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = precision, help_heading = "Search")]
     pub(crate) precision: f64,
-    /// Time for all of it
+    /// Time for all of it, at least 20s
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = units::positive_duration, help_heading = "Search")]
     pub(crate) budget: Duration,
     /// Give the suspect one unit more and see whether the ceiling moves (reference target only)
@@ -59,34 +59,34 @@ pub(crate) struct CeilingArgs {
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 pub(crate) struct Sizes {
     /// App servers behind the proxy
-    #[arg(long, value_name = "N", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "N", conflicts_with = "url", value_parser = units::whole::<u32, 1, 64>, help_heading = "Reference target")]
     pub(crate) servers: Option<u32>,
     /// CPUs that each app server may use, such as 0.25
-    #[arg(long, value_name = "CPUS", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "CPUS", conflicts_with = "url", value_parser = units::cpus, help_heading = "Reference target")]
     pub(crate) server_cpu: Option<f64>,
     /// CPUs that the proxy may use
-    #[arg(long, value_name = "CPUS", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "CPUS", conflicts_with = "url", value_parser = units::cpus, help_heading = "Reference target")]
     pub(crate) proxy_cpu: Option<f64>,
     /// CPUs that the database may use
-    #[arg(long, value_name = "CPUS", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "CPUS", conflicts_with = "url", value_parser = units::cpus, help_heading = "Reference target")]
     pub(crate) db_cpu: Option<f64>,
     /// Requests that an app server works on at once
-    #[arg(long, value_name = "K", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "K", conflicts_with = "url", value_parser = units::whole::<u32, 1, 4096>, help_heading = "Reference target")]
     pub(crate) workers: Option<u32>,
     /// Connections of an app server to the database
-    #[arg(long, value_name = "P", conflicts_with = "url", help_heading = "Reference target")]
+    #[arg(long, value_name = "P", conflicts_with = "url", value_parser = units::whole::<u32, 1, 4096>, help_heading = "Reference target")]
     pub(crate) pool: Option<u32>,
     /// Time for which each request holds a worker beyond its work: a slower application, emulated
-    #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::duration, help_heading = "Reference target")]
+    #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::longer, help_heading = "Reference target")]
     pub(crate) service: Option<Duration>,
     /// Time by which each use of a connection to the database takes longer: a database further away, emulated
-    #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::duration, help_heading = "Reference target")]
+    #[arg(long, value_name = "TIME", conflicts_with = "url", value_parser = units::longer, help_heading = "Reference target")]
     pub(crate) db_latency: Option<Duration>,
-    /// Size of the catalogue: small, default or large
-    #[arg(long, value_name = "SCALE", conflicts_with = "url", help_heading = "Reference target")]
+    /// Size of the catalogue
+    #[arg(long, value_name = "SCALE", conflicts_with = "url", value_parser = ["small", "default", "large"], help_heading = "Reference target")]
     pub(crate) scale: Option<String>,
     /// A lock that no counter shows, held by each request for so long
-    #[arg(long, value_name = "TIME", hide = true, conflicts_with = "url", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", hide = true, conflicts_with = "url", value_parser = units::longer)]
     pub(crate) fault_lock: Option<Duration>,
 }
 
@@ -129,7 +129,7 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "LIST", value_parser = limits::parse_cpus)]
     pub(crate) cpus: Option<Cpus>,
     /// Everything random comes from it
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u64, 0, { u64::MAX }>)]
     pub(crate) seed: u64,
     /// Where the record goes [default: reports/runs/<utc>-calibrate]
     #[arg(short, long, value_name = "DIR")]

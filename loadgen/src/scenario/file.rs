@@ -2,11 +2,12 @@
 //! step is read next door.
 
 use super::feed::{Feed, Generator, Kind, Pick};
-use super::source::{Source, Table, Value, nearest};
+use super::source::{Source, Table, Value};
 use super::step::{self, Shared, Step};
 use super::template::{Scope, Text, Variable};
 use super::{Entry, Interaction, Scenario, SessionArrivals};
 use crate::failure::Outcome;
+use crate::nearest::nearest;
 use crate::units;
 use std::collections::BTreeSet;
 use std::path::Path;

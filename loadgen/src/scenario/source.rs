@@ -2,6 +2,7 @@
 //! values of the kind that is asked for; whatever is otherwise becomes one line, `file:line: reason`.
 
 use crate::failure::{Failure, Outcome};
+use crate::nearest::nearest;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -238,14 +239,4 @@ impl<'s> Value<'s> {
             }
         })
     }
-}
-
-/// `; did you mean ...?` with the nearest of the words that are known, when one is near.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(word, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= (known.len().max(word.len()) / 2).clamp(1, 3));
-    near.map(|(_, known)| format!("; did you mean `{known}`?")).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 //! appends the text to a buffer. It knows where a value is going, so that none can break out of a request's framing,
 //! and gives text without variables as it stands.
 
-use super::source::nearest;
+use crate::nearest::nearest;
 
 /// Where a variable's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

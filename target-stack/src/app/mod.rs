@@ -32,6 +32,9 @@ use workers::Workers;
 /// How long requests in flight may take to end after the wish to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// Tokio's semaphores can hold so many, and more.
+const MOST: u64 = 1_000_000;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to serve HTTP
@@ -41,13 +44,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH|URL", value_parser = store::parse_database)]
     database: Opts,
     /// Requests that are worked on at the same time
-    #[arg(long, value_name = "K", default_value_t = 16, value_parser = at_least::<1>)]
+    #[arg(long, value_name = "K", default_value_t = 16, value_parser = units::whole::<usize, 1, MOST>)]
     workers: usize,
     /// Requests that may wait for a worker; the next one gets 503
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least::<0>)]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = units::whole::<usize, 0, MOST>)]
     queue: usize,
     /// Connections to the database, besides one for health checks [default: as many as workers]
-    #[arg(long, value_name = "P", value_parser = at_least::<1>)]
+    #[arg(long, value_name = "P", value_parser = units::whole::<usize, 1, MOST>)]
     pool: Option<usize>,
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]
@@ -58,15 +61,6 @@ pub(crate) struct Args {
     /// How long each request holds a lock that all of them share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
-}
-
-/// Reads a count that tokio's semaphores can hold.
-fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
-    let most = 1_000_000;
-    text.parse()
-        .ok()
-        .filter(|count| (LEAST..=most).contains(count))
-        .ok_or_else(|| format!("it must be a number from {LEAST} to {most}"))
 }
 
 /// Serves the shop until SIGINT or SIGTERM, limited by `group` if there is one.

@@ -14,7 +14,7 @@ pub(crate) mod words;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::signals;
+use crate::{signals, units};
 use clap::ValueEnum;
 use instance::{Instance, Sizes};
 use rows::Counts;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Scale::Default)]
     scale: Scale,
     /// Connections that the server accepts
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = units::whole::<u32, 10, 100_000>)]
     max_connections: u32,
     /// Where the Prometheus endpoint listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Requests that are in service at once
-    #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "K", default_value_t = 4, value_parser = units::whole::<u32, 1, 100_000>)]
     workers: u32,
     /// Mean service time, such as 1ms, 250us or 2s
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = units::time)]

@@ -11,7 +11,7 @@ use crate::descriptor::{self, Stack, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::limits::Cpus;
 use crate::supervise::Processes;
-use crate::{db, limits, signals};
+use crate::{db, limits, signals, units};
 use clap::ValueEnum;
 use sizes::{Limit, Sizes};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const LEAST_DESCRIPTORS: u64 = 1024;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// App servers behind the proxy
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u32, 1, 64>)]
     servers: u32,
     /// Size of the catalogue
     #[arg(long, value_enum, default_value_t = db::Scale::Default)]

@@ -23,10 +23,10 @@ pub(super) struct Sizes {
     #[arg(long, value_name = "CPUS", value_parser = quota::parse)]
     db_cpu: Option<Quota>,
     /// Requests that one app server works on at once
-    #[arg(long, value_name = "K", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "K", default_value_t = 16, value_parser = units::whole::<u32, 1, 4096>)]
     workers: u32,
     /// Connections of one app server to the database [default: as many as workers]
-    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "P", value_parser = units::whole::<u32, 1, 4096>)]
     pool: Option<u32>,
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]

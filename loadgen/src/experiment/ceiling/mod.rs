@@ -97,7 +97,8 @@ fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
     if !found.partial {
         return Err(Failure::usage(format!("--resume: the search in {} has ended", dir.display())));
     }
-    let cli = Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e)))?;
+    let cli =
+        Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e, &found.command)))?;
     let Some(Command::Ceiling(args)) = cli.command else {
         return Err(Failure::usage(format!("--resume: {} has no search in it", dir.display())));
     };
