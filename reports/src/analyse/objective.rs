@@ -2,7 +2,7 @@
 //! many of these are allowed. Counts can be added over windows of time, which percentiles cannot; so an objective is about
 //! shares of requests, and a rule about a mean or a rate is refused.
 
-use super::threshold::{Metric, Threshold};
+use super::threshold::{Metric, Threshold, has_two_rules};
 use crate::histogram::Histogram;
 use std::fmt;
 
@@ -29,6 +29,11 @@ impl Objective {
     /// # Errors
     /// With one line that says what was not understood and what is accepted in its place.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(part) = text.split(',').map(str::trim).find(|part| has_two_rules(part)) {
+            return Err(format!(
+                "objective \"{part}\": a comma goes between two rules, such as p99<50ms,errors<0.1%"
+            ));
+        }
         let rules = text.split(',').map(rule).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { text: text.trim().to_owned(), rules })
     }
@@ -163,6 +168,10 @@ mod tests {
             ("p99<0ms", "above zero"),
             ("errors<100%", "below 100%"),
             ("errors>1%", "below 100%"),
+            ("p99<50ms errors<0.1%", "\"p99<50ms errors<0.1%\": a comma goes between two rules"),
+            ("max<1s,p99<50ms; errors<=0.1%", "\"p99<50ms; errors<=0.1%\": a comma"),
+            ("p99<50ms and errors<0.1%", "a comma"),
+            ("p99<<50ms", "is no limit of p99"),
         ] {
             let error = Objective::parse(text).unwrap_err();
             assert!(error.contains(part) && !error.contains('\n'), "{text}: {error}");

@@ -137,6 +137,9 @@ impl Threshold {
             .find(['<', '>'])
             .ok_or_else(|| wrong("no <, <=, > or >= in it; an example: p99<50ms".into()))?;
         let (name, rest) = (rule[..at].trim(), &rule[at..]);
+        if has_two_rules(rule) {
+            return Err(wrong("there is more than one rule in it; give each by itself".into()));
+        }
         let (_, metric) = METRICS
             .into_iter()
             .find(|(known, _)| *known == name)
@@ -186,6 +189,13 @@ impl Threshold {
         });
         ThresholdResult { rule: self.rule.clone(), actual, passed }
     }
+}
+
+/// Whether there is another comparison behind the first one, with something between them.
+pub(super) fn has_two_rules(text: &str) -> bool {
+    let is_sign = |c: char| matches!(c, '<' | '>' | '=');
+    let mut sides = text.split(is_sign).filter(|side| !side.trim().is_empty());
+    sides.next().is_some() && sides.nth(1).is_some()
 }
 
 impl fmt::Display for Threshold {
@@ -254,6 +264,9 @@ mod tests {
             ("rps>5ms", "requests per second"),
             ("rps>", "requests per second"),
             ("p99<1.2.3ms", "is no limit"),
+            ("p99<50ms errors<0.1%", "more than one rule in it; give each by itself"),
+            ("p99<50ms,errors<=0.1%", "more than one rule"),
+            ("10ms<p99<50ms", "more than one rule"),
         ] {
             let error = Threshold::parse(rule).unwrap_err();
             assert!(error.contains(part) && !error.contains('\n'), "{rule}: {error}");
