@@ -332,6 +332,9 @@ pub struct Cause {
     /// The loads that it was found by.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// By how much it moved, as a ratio.
+    #[serde(default)]
+    pub moved_ratio: Option<f64>,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn whole() -> Ceiling {
         ceiling_rps: Some(2_750.0),
         ci95: Some([2_700.0, 2_800.0]),
         confirmed: Some(true),
-        steps: Vec::new(),
+        ..Cause::default()
     });
     found.audits = vec![
         Audit { tier: "app".into(), in_flight: 4.0, expected: 4.1, agrees: Some(true) },

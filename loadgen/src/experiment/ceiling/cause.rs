@@ -12,6 +12,8 @@ const QUOTA: f64 = 1.5;
 const SEEN: f64 = 0.5;
 /// and less than this is none.
 const STAYED: f64 = 0.25;
+/// A ceiling at more than so many times the expected one has been moved by something else too.
+const TOO_FAR: f64 = 1.5;
 
 /// One unit more at the suspect.
 #[derive(Debug, PartialEq)]
@@ -60,12 +62,15 @@ pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
                 "db" => &mut sizes.db_cpu,
                 _ => return Err(format!("there is no quota of the tier {tier} to raise")),
             };
-            let before = quota.ok_or_else(|| format!("the tier {tier} has no quota to raise"))?;
+            let before = quota
+                .ok_or_else(|| format!("the tier {tier} has no quota to raise: {}", quota_advice(tier)))?;
             let after = (before * QUOTA * 1e4).round() / 1e4;
             *quota = Some(after);
             (format!("{after} CPUs for the tier {tier} in place of {before}"), QUOTA)
         }
-        (_, "cpu") => return Err(String::from("the tiers share all the CPUs that they were given")),
+        (tier, "cpu") => {
+            return Err(format!("the tiers share all the CPUs that they were given: {}", quota_advice(tier)));
+        }
         (tier, resource) => return Err(format!("there is no size of the {resource} of the tier {tier}")),
     };
     let next = found.resources.iter().filter(|other| !std::ptr::eq(*other, suspect));
@@ -74,18 +79,29 @@ pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
     Ok(Change { sizes, words, expected_ratio: ratio.min(room).max(1.0) })
 }
 
+/// What makes a tier's CPU a size that can be raised.
+fn quota_advice(tier: &str) -> String {
+    let option = match tier {
+        "app" => "--server-cpu",
+        "proxy" => "--proxy-cpu",
+        _ => "--db-cpu",
+    };
+    format!("give the tier a quota of its own, such as {option} 0.25")
+}
+
 /// What the search with the change found, held against the one without it.
 pub(super) fn judge(before: &Ceiling, change: Change, after: Ceiling) -> Cause {
     let ratio = before.ceiling_rps.zip(after.ceiling_rps).map(|(before, after)| after / before);
     let move_seen = ratio.map(|ratio| (ratio - 1.0) / (change.expected_ratio - 1.0).max(1e-9));
+    let too_far = ratio.is_some_and(|ratio| ratio > TOO_FAR * change.expected_ratio);
     // A rate that the ceiling is above tells only that it moved, one that it is below only that it did not.
-    let confirmed = move_seen.filter(|_| !after.partial && before.bound == Bound::Exact).and_then(|seen| {
-        match after.bound {
+    let confirmed = move_seen
+        .filter(|_| !after.partial && before.bound == Bound::Exact && !too_far)
+        .and_then(|seen| match after.bound {
             Bound::Exact | Bound::AtLeast if seen >= SEEN => Some(true),
             Bound::Exact | Bound::Below if seen < STAYED => Some(false),
             _ => None,
-        }
-    });
+        });
     Cause {
         change: change.words,
         expected_ratio: change.expected_ratio,
@@ -93,6 +109,7 @@ pub(super) fn judge(before: &Ceiling, change: Change, after: Ceiling) -> Cause {
         ci95: after.ci95,
         confirmed: confirmed.filter(|_| change.expected_ratio > 1.0),
         steps: after.steps,
+        moved_ratio: ratio.filter(|ratio| ratio.is_finite()),
     }
 }
 
@@ -119,7 +136,15 @@ mod tests {
             ("app", "workers", 8.0, 440.0, Ok(("5 workers in place of 4", 1.1))),
             ("app", "pool", 2.0, 9e9, Ok(("a pool of 2 in place of 1", 2.0))),
             ("db", "cpu", 0.1, 9e9, Ok(("0.15 CPUs for the tier db in place of 0.1", 1.5))),
-            ("proxy", "cpu", 1.0, 9e9, Err("the tier proxy has no quota to raise")),
+            (
+                "proxy",
+                "cpu",
+                1.0,
+                9e9,
+                Err(
+                    "the tier proxy has no quota to raise: give the tier a quota of its own, such as --proxy-cpu 0.25",
+                ),
+            ),
             ("edge", "cpu", 1.0, 9e9, Err("there is no quota of the tier edge to raise")),
             ("app", "connections", 1.0, 9e9, Err("there is no size of the connections of the tier app")),
         ] {
@@ -148,6 +173,10 @@ mod tests {
         for (bound, rps, partial, want) in [
             (exact, 500.0, false, Some(true)),
             (exact, 460.0, false, Some(true)),
+            // As far as one unit can still be the reason, 1.5 times 1.25 times as much, and further.
+            (exact, 740.0, false, Some(true)),
+            (exact, 760.0, false, None),
+            (at_least, 760.0, false, None),
             (exact, 430.0, false, None),
             (exact, 410.0, false, Some(false)),
             (exact, 390.0, false, Some(false)),
@@ -159,9 +188,11 @@ mod tests {
         ] {
             let change = change(&before, &Sizes::default()).unwrap();
             let after = Ceiling { bound, partial, ceiling_rps: Some(rps), ..Ceiling::default() };
-            assert_eq!(judge(&before, change, after).confirmed, want, "{bound:?} {rps}");
+            let cause = judge(&before, change, after);
+            assert_eq!((cause.confirmed, cause.moved_ratio), (want, Some(rps / 400.0)), "{bound:?} {rps}");
         }
         let change = change(&before, &Sizes::default()).unwrap();
-        assert_eq!(judge(&before, change, Ceiling::default()).confirmed, None);
+        let cause = judge(&before, change, Ceiling::default());
+        assert_eq!((cause.confirmed, cause.moved_ratio), (None, None));
     }
 }

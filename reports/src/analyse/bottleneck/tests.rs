@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analyse::synthetic::System;
-use crate::ceiling::Step;
+use crate::ceiling::{Cause, Step};
 
 fn named<'a>(resources: &'a [Resource], tier: &str, resource: &str) -> &'a Resource {
     resources
@@ -196,4 +196,28 @@ fn what_is_held_for_longer_at_higher_loads_is_waiting() {
     close(growth(&[0.002, 0.002, 0.003, 0.003]), 1.5);
     // A single load grows by nothing.
     close(growth(&[0.002]), 1.0);
+}
+
+#[test]
+fn a_move_that_one_unit_does_not_explain_is_said() {
+    for (moved_ratio, confirmed, end) in [
+        (None, None, "1.5 times as much was to be expected"),
+        (Some(1.6), Some(true), "1.5 times as much was to be expected"),
+        (Some(1.8), Some(true), "1.5 times as much was to be expected"),
+        (
+            Some(2.0),
+            Some(true),
+            "to be expected, and it is 2 times: more than one unit explains, so something else moved it too",
+        ),
+        (
+            Some(3.0),
+            None,
+            "to be expected, and it is 3 times: more than one unit explains, so something else moved it too",
+        ),
+    ] {
+        let cause = Cause { expected_ratio: 1.5, moved_ratio, confirmed, ..Cause::default() };
+        let said = words::tried(&cause);
+        assert!(said.ends_with(end), "{said}");
+        assert_eq!(said.contains("does not tell"), confirmed.is_none(), "{said}");
+    }
 }

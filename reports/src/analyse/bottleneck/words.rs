@@ -11,6 +11,9 @@ const NAMED_LEAST: f64 = 0.01;
 /// What no tier accounts for is said from this part on.
 const REST_LEAST: f64 = 0.05;
 
+/// A ceiling at more than so many times the expected one is not explained by the change alone.
+const FURTHER: f64 = 1.25;
+
 /// Where the ceiling is, in words.
 pub(super) fn headline(found: &Ceiling) -> String {
     let figure = |rps: f64| format!("{} requests/s", rate(rps));
@@ -75,7 +78,18 @@ pub(crate) fn tried(cause: &Cause) -> String {
         None => "which does not tell whether it was the limit",
     };
     let expected = rate(cause.expected_ratio);
-    format!("with {}, {moved}: {so}; {expected} times as much was to be expected", cause.change)
+    let further = cause.moved_ratio.filter(|ratio| *ratio > FURTHER * cause.expected_ratio);
+    let further = further.map(|ratio| {
+        format!(
+            ", and it is {} times: more than one unit explains, so something else moved it too",
+            rate(ratio)
+        )
+    });
+    format!(
+        "with {}, {moved}: {so}; {expected} times as much was to be expected{}",
+        cause.change,
+        further.unwrap_or_default()
+    )
 }
 
 /// `a, b and c`.

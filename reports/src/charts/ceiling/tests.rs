@@ -192,7 +192,7 @@ fn a_cause_is_confirmed_or_not() {
         let (ceiling_rps, ci95) = (Some(2050.0), Some([2030.0, 2070.0]));
         let change = "one CPU more for the database".into();
         found.cause =
-            Some(Cause { change, expected_ratio: 1.5, ceiling_rps, ci95, confirmed, steps: Vec::new() });
+            Some(Cause { change, expected_ratio: 1.5, ceiling_rps, ci95, confirmed, ..Cause::default() });
         let subtitle = tiers::chart(&found).subtitle;
         assert!(
             subtitle
