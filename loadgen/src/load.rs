@@ -12,7 +12,7 @@ use crate::target::Reference;
 use crate::transport::address::Address;
 use crate::transport::names::Names;
 use crate::work::What;
-use crate::{aim, limits, pace};
+use crate::{aim, limits, observe, pace};
 use clap::Parser;
 use http::Uri;
 use reports::record::{Run, TargetKind, Wire};
@@ -101,6 +101,9 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signal
             tls.iter().map(|tls| format!(", {tls}")).collect::<String>()
         ),
     };
+    for silent in observe::unreadable(&aim.observe).await {
+        output.say(&silent);
+    }
     let manner = output.begin(command, wire)?;
     output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;

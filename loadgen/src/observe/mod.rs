@@ -37,6 +37,8 @@ const SHORT: Duration = Duration::from_secs(5);
 const SHORT_PERIOD: Duration = Duration::from_millis(500);
 /// An endpoint that takes longer has no sample then.
 const LIMIT: Duration = Duration::from_millis(800);
+/// How long an endpoint may take that is asked before the load, once.
+const TRIAL: Duration = Duration::from_secs(1);
 /// How long the last sample is waited for; the one before it may be under way still.
 const LAST: Duration = Duration::from_millis(1700);
 /// Longer than any run.
@@ -240,6 +242,25 @@ impl Shared {
             },
         }
     }
+}
+
+/// Asks each endpoint once, all of them at the same time; gives a sentence for each that says nothing that can be read. Must be called
+/// within a `LocalSet`.
+pub(crate) async fn unreadable(endpoints: &[Observe]) -> Vec<String> {
+    let in_words = |Observe { name, url }: &Observe, why: &str| {
+        format!("cannot read metrics of {name} at {url}: {why}; going on without")
+    };
+    let client = match reader(TRIAL) {
+        Ok(client) => client,
+        Err(failure) => return endpoints.iter().map(|given| in_words(given, &failure.message)).collect(),
+    };
+    let table = Rc::new(Table::new(TIERS));
+    let asked: Vec<_> =
+        endpoints.iter().map(|given| Rc::new(Endpoint::new(&client, given, &table))).collect();
+    let mut readings = read(&asked).join_all().await;
+    readings.sort_by_key(|(n, _)| *n);
+    let silent = readings.into_iter().filter_map(|(n, reading)| Some((n, reading.values.err()?)));
+    silent.map(|(n, why)| in_words(&endpoints[n], &why)).collect()
 }
 
 /// Begins to read all endpoints.

@@ -154,3 +154,25 @@ fn the_last_tick_leaves_room_for_the_last_sample() {
         assert_eq!(at(length_s, now_s), want, "{length_s} {now_s}");
     }
 }
+
+#[test]
+fn what_cannot_be_read_is_said_before_the_load() {
+    let good = Fake::new("proxy", |_| process(1.0));
+    let page = Fake::new("db", |_| Some((200, String::from("<html><body>Welcome</body></html>"))));
+    let broken = Fake::new("cache", |_| Some((500, String::new())));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = plan::observe(&format!("app=http://{closed}/metrics")).unwrap();
+    let mute = plan::observe(&format!("app=http://{}/metrics", silent.local_addr().unwrap())).unwrap();
+    let endpoints = [dead.clone(), good.observe.clone(), page.observe.clone(), mute, broken.observe.clone()];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let said = local.block_on(&runtime, unreadable(&endpoints));
+    let parts = ["Connection refused", "no metrics text", "no answer in time", "the answer is 500"];
+    assert_eq!(said.len(), parts.len(), "{said:?}");
+    for (said, part) in said.iter().zip(parts) {
+        assert!(said.contains(part) && said.ends_with("; going on without"), "`{part}`: {said}");
+    }
+    assert!(said[0].starts_with(&format!("cannot read metrics of app at {}: ", dead.url)), "{said:?}");
+    assert_eq!(local.block_on(&runtime, unreadable(&[])), Vec::<String>::new());
+}
