@@ -3,6 +3,7 @@
 
 use e2e::{Ended, Running, Target, binary, loadgen};
 use std::process::Command;
+use tempfile::TempDir;
 
 fn left_nothing(ended: &Ended) {
     let left: Vec<_> =
@@ -42,11 +43,97 @@ fn wrong_use_is_said_in_one_line_with_exit_code_2() {
         ("--rps 5 http://127.0.0.1/ --out /proc/nowhere", "/proc/nowhere"),
         ("--rps 5 http://127.0.0.1/ --json /proc/nowhere", "/proc/nowhere"),
         ("report /nonexistent", "/nonexistent"),
+        ("cieling", "did you mean `ceiling`?"),
+        ("cieling --slo p99<50ms http://127.0.0.1/", "did you mean `ceiling`?"),
     ] {
         let ended = loadgen(arguments);
         ended.refused(2, part);
         left_nothing(&ended);
     }
+}
+
+#[test]
+fn wrong_use_of_a_search_is_said_in_one_line() {
+    let empty = TempDir::new().unwrap();
+    let ran = TempDir::new().unwrap();
+    std::fs::write(ran.path().join("run.json"), "{}").unwrap();
+    let (empty, ran) = (empty.path().display(), ran.path().display());
+    for (arguments, part) in [
+        ("--budget 1s http://127.0.0.1:1/".to_owned(), "at least 20s"),
+        ("--budget 90 http://127.0.0.1:1/".to_owned(), "with a unit"),
+        ("--budget 1000000000000000000s http://127.0.0.1:1/".to_owned(), "1000000000000000000s"),
+        ("--min-rps 100 --max-rps 100 http://127.0.0.1:1/".to_owned(), "less than --max-rps"),
+        ("--min-rps 200 --max-rps 100 http://127.0.0.1:1/".to_owned(), "less than --max-rps"),
+        ("--max-rps 0.5 http://127.0.0.1:1/".to_owned(), "--min-rps"),
+        ("--slo mean<5ms http://127.0.0.1:1/".to_owned(), "percentiles"),
+        ("--slo p99 http://127.0.0.1:1/".to_owned(), "p99"),
+        ("--precision 60% http://127.0.0.1:1/".to_owned(), "50%"),
+        ("--workers 2 http://127.0.0.1:1/".to_owned(), "cannot be used with"),
+        ("--confirm-cause http://127.0.0.1:1/".to_owned(), "cannot be used with"),
+        (format!("--resume {empty} --budget 30s"), "leave out `--budget 30s`"),
+        (format!("--resume {empty} http://127.0.0.1:1/"), "leave out `http://127.0.0.1:1/`"),
+        (format!("--resume {empty}"), "has no search in it; give the directory of a search"),
+        (format!("--resume {ran}"), "has an ordinary run in it"),
+        ("--resume /nonexistent".to_owned(), "there is no directory /nonexistent"),
+        ("--rps 500 http://127.0.0.1:1/".to_owned(), "--min-rps and --max-rps"),
+        ("--slo p99<50ms;errors<0.1% http://127.0.0.1:1/".to_owned(), "a comma goes between two rules"),
+        ("--out /proc/nowhere http://127.0.0.1:1/".to_owned(), "/proc/nowhere"),
+        ("--json /proc/nowhere http://127.0.0.1:1/".to_owned(), "/proc/nowhere"),
+    ] {
+        let ended = loadgen(&format!("ceiling {arguments}"));
+        ended.refused(2, part);
+        assert!(
+            ended.dir.path().read_dir().unwrap().all(|entry| entry.unwrap().file_name() == "reports"),
+            "{ended:?}"
+        );
+    }
+}
+
+/// Generator and target are programs of their own, each with its rules for sizes: these have to be the same.
+#[test]
+fn a_size_is_refused_by_the_generator_as_by_the_target_before_anything_is_started() {
+    for (size, part) in [
+        ("--db-cpu 0", "from 0.01 to 1024"),
+        ("--db-cpu 200m", "write 0.25 for a quarter of one"),
+        ("--server-cpu 0.009", "from 0.01 to 1024"),
+        ("--proxy-cpu 1025", "from 0.01 to 1024"),
+        ("--workers 0", "a whole number from 1 to 4096"),
+        ("--workers 4097", "a whole number from 1 to 4096"),
+        ("--workers four", "a whole number from 1 to 4096"),
+        ("--pool 0", "a whole number from 1 to 4096"),
+        ("--pool 4097", "a whole number from 1 to 4096"),
+        ("--servers 0", "a whole number from 1 to 64"),
+        ("--servers 65", "a whole number from 1 to 64"),
+        ("--scale huge", "small, default, large"),
+        ("--service 0ms", "such as"),
+        ("--service 3601s", "such as"),
+        ("--db-latency 5", "such as"),
+    ] {
+        let option = size.split(' ').next().unwrap_or_default();
+        let ended = loadgen(&format!("ceiling {size}"));
+        let said = ended.refused(2, part);
+        assert!(said.contains(option) && said.contains("(see loadgen ceiling --help)"), "{said}");
+        left_nothing(&ended);
+        let mut up = Command::new(binary("target-stack"));
+        up.arg("up").args(size.split(' '));
+        let said = Running::start(up).wait().refused(2, part);
+        assert!(said.contains(option) && said.contains("(see target-stack up --help)"), "{said}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_dead_is_said_at_the_beginning_and_the_run_goes_on() {
+    let target = Target::start("queue");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ended = loadgen(&format!(
+        "--rps 50 -d 500ms --no-report --observe app=http://{closed}/metrics http://{}/",
+        target.address()
+    ));
+    let first = ended.err.lines().next().unwrap_or_default();
+    let part = format!("cannot read metrics of app at http://{closed}/metrics: Connection refused");
+    assert!(first.starts_with(&part) && first.ends_with("going on without"), "{ended:?}");
+    assert_eq!(ended.err.matches("going on without").count(), 1, "{ended:?}");
+    assert!(ended.out.contains("50"), "{ended:?}");
 }
 
 #[test]

@@ -17,14 +17,14 @@ use crate::run::{self, Aim};
 use crate::signals::Signals;
 use crate::target::Reference;
 use crate::units::Rate;
-use crate::{aim, limits, pace, record};
+use crate::{aim, limits, observe, pace, record};
 use clap::Parser;
 use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
 use reports::record::{Target, TargetKind, Verdict};
-use reports::store::CEILING_FILE;
+use reports::store::{CEILING_FILE, RUN_FILE};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -93,14 +93,29 @@ fn exit(found: &Ceiling, died: bool) -> Exit {
 
 /// What an interrupted search was asked for, and its record. It goes on in the same directory.
 fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
+    let there = dir.display();
+    if !dir.join(CEILING_FILE).is_file() {
+        let what = match dir.is_dir() {
+            true if dir.join(RUN_FILE).is_file() => {
+                format!("{there} has an ordinary run in it, and no search")
+            }
+            true => format!("{there} has no search in it"),
+            false => format!("there is no directory {there}"),
+        };
+        let accepted =
+            format!("give the directory of a search that was interrupted, which has a {CEILING_FILE} in it");
+        return Err(Failure::usage(format!("--resume: {what}; {accepted}")));
+    }
     let found = reports::store::load_ceiling(dir).map_err(Failure::usage)?;
     if !found.partial {
-        return Err(Failure::usage(format!("--resume: the search in {} has ended", dir.display())));
+        return Err(Failure::usage(format!(
+            "--resume: the search in {there} has ended: begin another, or see it again with loadgen report {there}"
+        )));
     }
     let cli =
         Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e, &found.command)))?;
     let Some(Command::Ceiling(args)) = cli.command else {
-        return Err(Failure::usage(format!("--resume: {} has no search in it", dir.display())));
+        return Err(Failure::usage(format!("--resume: {there} has no search in it")));
     };
     Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
 }
@@ -264,6 +279,9 @@ async fn at(
 ) -> Outcome<(Ceiling, Option<String>)> {
     let (plan, aim) = (open(args)?, &aims.open);
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
+    for silent in observe::unreadable(&aim.observe).await {
+        output.say(&silent);
+    }
     let (begun, spent_s, resumes) = beginning(before.as_ref());
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
     if resumes && aim.kind == TargetKind::Reference && !found.target.what.ends_with(ANEW) {
