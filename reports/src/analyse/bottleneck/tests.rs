@@ -216,7 +216,7 @@ fn a_move_that_one_unit_does_not_explain_is_said() {
         ),
     ] {
         let cause = Cause { expected_ratio: 1.5, moved_ratio, confirmed, ..Cause::default() };
-        let said = words::tried(&cause);
+        let said = tried(&cause);
         assert!(said.ends_with(end), "{said}");
         assert_eq!(said.contains("does not tell"), confirmed.is_none(), "{said}");
     }
