@@ -13,6 +13,7 @@ use crate::signals::Signals;
 use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{self, Settled, trend, why};
+use reports::analyse::interval::distribution;
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
@@ -145,11 +146,12 @@ impl Hunt<'_> {
         let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
         let mut windows = Windows::new(load, plan.window().length_s(), &wanted.objective);
         let run = self.offer(&plan, self.aim, Some(&mut windows), deadline).await?;
-        let Windows { windows, settled, .. } = windows;
+        let Windows { windows, settled, times, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
         let started =
             run.started_at.parse::<Timestamp>().map_or(begun, |at| at.as_millisecond() as f64 / 1e3);
-        let times = &run.response_ms;
+        // What a load leaves behind its last window was not judged; of one that ended before its first, there is nothing else.
+        let times = if times.is_empty() { run.response_ms.clone() } else { distribution(&times) };
         let passed = settled == Settled::Passed;
         // How much of a load a target held that died in it says nothing about its rate.
         let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));
