@@ -23,6 +23,7 @@ use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
+use reports::number::{counted, seconds};
 use reports::record::{Target, TargetKind, Verdict};
 use reports::store::CEILING_FILE;
 use std::path::Path;
@@ -66,7 +67,10 @@ pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
         .build()
         .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
     let resumes = before.is_some();
-    let work = search(&args, before, &output);
+    if let Some(before) = &before {
+        output.say(&taken_over(before));
+    }
+    let work = output.status.beside(search(&args, before, &output));
     match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
         Ok((found, died)) => {
             output.finish_ceiling(&found, died.as_deref())?;
@@ -102,6 +106,17 @@ fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
         return Err(Failure::usage(format!("--resume: {} has no search in it", dir.display())));
     };
     Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
+}
+
+/// What a resumed search has of the one before.
+fn taken_over(before: &Ceiling) -> String {
+    format!(
+        "going on with the search of {}: {} taken over, {} of {} spent",
+        before.started_at,
+        counted(before.steps.len() as u64, "load"),
+        seconds(before.duration_s),
+        seconds(before.budget_s)
+    )
 }
 
 /// Errors of use, before anything is made or started.
@@ -150,6 +165,7 @@ async fn search(
         Some(cpus) => (cpus.clone(), aim::others(cpus)),
     };
     output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
+    output.status.does("starting the target");
     let mut target = Reference::start(&target_cpus, &args.sizes.arguments())?;
     let aims = async {
         let descriptor = target.ready().await?;
@@ -188,6 +204,7 @@ async fn confirm_cause(
 ) -> Outcome {
     let change = cause::change(found, &args.sizes).map_err(Failure::host)?;
     output.say(&format!("confirming the cause: {}", change.words));
+    output.status.does("starting the target anew");
     let begun = (pace::now(), pace::wall_clock());
     let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
     let there = async {
@@ -265,14 +282,19 @@ async fn at(
     let wire = unless_asked(signals, run::reach(&plan, aim)).await?;
     let (begun, spent_s, resumes) = beginning(before.as_ref());
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
-    if resumes && aim.kind == TargetKind::Reference && !found.target.what.ends_with(ANEW) {
-        found.target.what.push_str(ANEW);
+    if resumes && aim.kind == TargetKind::Reference {
+        found.target.url = aim.url.to_string();
+        if !found.target.what.ends_with(ANEW) {
+            found.target.what.push_str(ANEW);
+        }
     }
+    output.status.counts(begun.0, spent_s, found.budget_s);
     // What an interrupted search concluded is not what the loads to come will say.
     (found.partial, found.verdict) = (false, Verdict::default());
     let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
+        output.status.does("checking the generator");
         found.self_check = self_check(aim, signals).await?;
         found.partial = found.self_check.is_none();
     }
