@@ -278,6 +278,10 @@ impl Output {
         }
         let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
         let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        if !self.quiet && terminal::columns().is_some() {
+            // Between what was said on the way and the summary.
+            show::note("");
+        }
         let shown = if self.quiet { Ok(()) } else { show::ceiling(found, note, &lines, beside_json) };
         kept.and(told).and(shown)
     }

@@ -34,11 +34,12 @@ pub(crate) fn long_note(head: &str, text: &str, columns: Option<usize>) {
 
 /// `text` behind `head`, and below it where it goes on; all of it on a line where there are no columns.
 fn broken(head: &str, text: &str, columns: Option<usize>) -> String {
-    let Some(columns) = columns else { return format!("{head}{text}") };
+    let Some(columns) = columns else { return format!("{head}{text}").trim_end().to_owned() };
     let beside = head.chars().count();
     // Where there is little room beside it, or nothing in front of it, what goes on is indented a little.
     let indent = if beside > 0 && beside <= columns / 2 { beside } else { INDENT };
-    format!("{head}{}", text::wrapped_at(columns, text, beside, indent).trim_start())
+    let lines = format!("{head}{}", text::wrapped_at(columns, text, beside, indent).trim_start());
+    lines.trim_end().to_owned()
 }
 
 /// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
@@ -221,8 +222,9 @@ mod tests {
             ("", Some(30), "p99 591 ms: broken by 100 % of\n    the requests"),
             ("", Some(1), "p99\n    591 ms:\n    broken\n    by\n    100 %\n    of\n    the\n    requests"),
         ] {
-            assert_eq!(broken(head, text, columns).trim_end(), want, "{columns:?}");
+            assert_eq!(broken(head, text, columns), want, "{columns:?}");
         }
+        assert_eq!([broken(head, "", None), broken(head, "", Some(80))], [head.trim_end(); 2]);
     }
 
     #[test]
