@@ -7,7 +7,7 @@ use crate::pace;
 use clap::Parser;
 use http::Uri;
 use reports::ceiling::Ceiling;
-use reports::number::{counted, seconds};
+use reports::number::counted;
 use reports::record::Target;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,12 +34,12 @@ pub(super) fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
 /// What is taken over from the search before, in words.
 pub(super) fn taken_over(before: &Ceiling) -> String {
     let begun = before.started_at.parse::<jiff::Timestamp>();
-    let begun = begun.map_or_else(|_| before.started_at.clone(), |at| at.strftime("%FT%TZ").to_string());
+    let begun = begun.map_or_else(|_| before.started_at.clone(), |at| at.strftime("%FT%H:%MZ").to_string());
     format!(
-        "resuming the search of {begun}: {} and {} of the {} taken over",
+        "resuming the search of {begun}: {} taken over, {:.0} of {:.0} s spent",
         counted(before.steps.len() as u64, "load"),
-        seconds(before.duration_s),
-        seconds(before.budget_s)
+        before.duration_s,
+        before.budget_s
     )
 }
 
@@ -68,23 +68,13 @@ mod tests {
     #[test]
     fn it_is_said_what_is_taken_over() {
         for (started_at, loads, duration_s, said) in [
-            (
-                "2026-11-24T17:30:22.563Z",
-                5,
-                23.04,
-                "of 2026-11-24T17:30:22Z: 5 loads and 23 s of the 90 s taken over",
-            ),
-            (
-                "2026-11-24T17:30:22Z",
-                1,
-                0.5,
-                "of 2026-11-24T17:30:22Z: 1 load and 500 ms of the 90 s taken over",
-            ),
-            ("some day", 0, 0.0, "of some day: 0 loads and 0 ms of the 90 s taken over"),
+            ("2026-11-24T17:30:22.563Z", 5, 23.04, "2026-11-24T17:30Z: 5 loads taken over, 23 of 90 s spent"),
+            ("2026-11-24T17:30:22Z", 1, 0.4, "2026-11-24T17:30Z: 1 load taken over, 0 of 90 s spent"),
+            ("some day", 0, 0.0, "some day: 0 loads taken over, 0 of 90 s spent"),
         ] {
             let (steps, started_at) = (vec![Step::default(); loads], started_at.to_owned());
             let before = Ceiling { started_at, steps, duration_s, budget_s: 90.0, ..Ceiling::default() };
-            assert_eq!(taken_over(&before), format!("resuming the search {said}"));
+            assert_eq!(taken_over(&before), format!("resuming the search of {said}"));
         }
     }
 
