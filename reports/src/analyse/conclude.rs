@@ -46,6 +46,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.verdict.valid = faults.is_empty();
     found.verdict.reasons = faults;
     found.verdict.reasons.extend(found.cut.iter().cloned());
+    found.verdict.reasons.extend(disagreement(&found.steps));
     found.verdict.reasons.extend(unobserved(&found.steps));
     found.usl = match usl {
         Ok(usl) => Some(usl),
@@ -144,6 +145,23 @@ fn unobserved(steps: &[Step]) -> Option<String> {
         "metrics are incomplete in {loads} of {} loads; in that of {}/s {note}",
         steps.len(),
         rate(first.offered_rps)
+    ))
+}
+
+/// That a load failed at a rate below one that held, in words: the target is not the same from time to time. One that held when
+/// it was tried again is none.
+fn disagreement(steps: &[Step]) -> Option<String> {
+    let held = steps.iter().filter(|step| step.valid && step.passed);
+    let high = held.max_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))?;
+    let failed =
+        steps.iter().filter(|step| step.valid && !step.passed && step.offered_rps < high.offered_rps);
+    let low = failed.min_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))?;
+    Some(format!(
+        "the loads disagree: {}/s failed at {}, {}/s held at {}",
+        rate(low.offered_rps),
+        seconds(low.start_s),
+        rate(high.offered_rps),
+        seconds(high.start_s)
     ))
 }
 

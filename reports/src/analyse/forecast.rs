@@ -67,6 +67,11 @@ pub fn in_words(forecast: &Forecast) -> String {
         None => format!("{wanted} no number of {} is enough", server(&forecast.tier, true)),
     };
     match forecast.wall_rps {
+        Some(at) if forecast.servers.is_none() && is_single(&forecast.tier) => format!(
+            "{wanted} more servers do not help: the limit, {}/s, is {}; give it more, or ask less of it (a cache)",
+            rate(at),
+            forecast.wall
+        ),
         Some(at) => format!("{needed}; the next wall is {}, predicted at {}", forecast.wall, rate(at)),
         None => needed,
     }
@@ -107,7 +112,7 @@ fn wall(cause: &Resource, resources: &[Resource], one: Rates) -> Option<Wall> {
     if cause.shared.len() < 2 && is_single(&cause.tier) {
         // It is the wall itself.
         let words = format!("{}, of which there is one", noun(cause));
-        return Some(Wall { words, predicted_rps: cause.predicted_rps, rates: one });
+        return Some(Wall { words, predicted_rps: cause.predicted_rps.max(one[0]), rates: one });
     }
     let share = (one[0] / cause.predicted_rps).min(1.0);
     let ahead = |words: String, predicted_rps: f64, [low, high]: [f64; 2]| {

@@ -63,7 +63,9 @@ pub fn usl(steps: &[Step], seed: u64) -> Result<Usl, String> {
 /// Requests in flight and correct answers per second, by the former.
 fn points(steps: &[Step]) -> Vec<[f64; 2]> {
     let usable = |value: f64| value.is_finite() && value > 0.0;
-    let steady = steps.iter().filter(|step| step.stationary && step.valid);
+    // What speaks against a load that held is that generator or host were in its way.
+    let undisturbed = |step: &&Step| !step.passed || step.reasons.is_empty();
+    let steady = steps.iter().filter(|step| step.stationary && step.valid).filter(undisturbed);
     let mut points: Vec<[f64; 2]> = steady.map(|step| [step.in_flight, step.ok_rps]).collect();
     points.retain(|[n, x]| usable(*n) && usable(*x));
     points.sort_by(|a, b| a[0].total_cmp(&b[0]));

@@ -10,6 +10,9 @@ use crate::number::{NONE, count, counted, exact_rate, ms_column, percent, rate, 
 use crate::terminal::printable;
 use std::fmt::Write;
 
+/// The ends of an interval that differ by more than this are what is known, and the rate between them is not.
+const WIDE: f64 = 1.1;
+
 /// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its
 /// texts, none of it is for a terminal to obey.
 pub fn ceiling(found: &Ceiling, colour: bool) -> String {
@@ -24,9 +27,12 @@ pub(crate) fn finding(found: &Ceiling) -> String {
     let per_second = |rps: f64| format!("{} requests/s", exact_rate(rps));
     let lowest = found.steps.iter().map(|step| step.offered_rps).min_by(f64::total_cmp);
     match (found.bound, found.ceiling_rps) {
-        (Bound::Exact, Some(rps)) => {
-            format!("{slo} {hold} up to {}{}", per_second(rps), interval(found.ci95))
-        }
+        (Bound::Exact, Some(rps)) => match found.ci95.filter(|[from, to]| *to > WIDE * from) {
+            None => format!("{slo} {hold} up to {}{}", per_second(rps), interval(found.ci95)),
+            Some([from, to]) => {
+                format!("The ceiling for {slo} lies between {} and {}", exact_rate(from), per_second(to))
+            }
+        },
         (Bound::AtLeast, Some(rps)) => {
             format!("{slo} {hold} up to {} at least, where the search ended", per_second(rps))
         }

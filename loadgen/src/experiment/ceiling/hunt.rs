@@ -14,6 +14,7 @@ use crate::status::Watched;
 use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{self, Settled, trend, why};
+use reports::analyse::interval::distribution;
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
@@ -149,11 +150,12 @@ impl Hunt<'_> {
         let mut windows = Windows::new(load, interval_s, &wanted.objective);
         self.output.status.loads(load.phase, load.rps, interval_s);
         let run = self.offer(&plan, self.aim, Some(&mut windows), deadline).await?;
-        let Windows { windows, settled, .. } = windows;
+        let Windows { windows, settled, times, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
         let started =
             run.started_at.parse::<Timestamp>().map_or(begun, |at| at.as_millisecond() as f64 / 1e3);
-        let times = &run.response_ms;
+        // What a load leaves behind its last window was not judged; of one that ended before its first, there is nothing else.
+        let times = if times.is_empty() { run.response_ms.clone() } else { distribution(&times) };
         let passed = settled == Settled::Passed;
         // How much of a load a target held that died in it says nothing about its rate.
         let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));

@@ -290,6 +290,12 @@ async fn at(
     hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
     let wanted = wanted(args, first_rps, able_rps);
     hunt.follow(&wanted).await?;
+    conclude(hunt.found).map_err(Failure::host)?;
+    if args.confirm_cause && hunt.died.is_none() && cause::change(hunt.found, &args.sizes).is_err() {
+        // What was kept for confirming the cause is not needed.
+        let budget_s = args.budget.as_secs_f64();
+        hunt.follow(&Wanted { budget_s, ..wanted }).await?;
+    }
     let died = hunt.died;
     found.duration_s = spent_s + (pace::now() - begun.0).as_secs_f64();
     found.partial |= died.is_some();

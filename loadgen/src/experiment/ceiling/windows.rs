@@ -20,8 +20,10 @@ pub(super) struct Windows<'a> {
     pub(super) windows: Vec<Window>,
     /// What they say.
     pub(super) settled: Settled,
+    /// Response times of all that ended in them.
+    pub(super) times: Histogram,
     current: Window,
-    times: Histogram,
+    current_times: Histogram,
     /// Intervals in the current window.
     intervals: u32,
     in_flight: i64,
@@ -36,8 +38,9 @@ impl<'a> Windows<'a> {
             interval_s,
             windows: Vec::new(),
             settled: Settled::Open,
-            current: Window::default(),
             times: Histogram::default(),
+            current: Window::default(),
+            current_times: Histogram::default(),
             intervals: 0,
             in_flight: 0,
         }
@@ -49,12 +52,14 @@ impl<'a> Windows<'a> {
         self.in_flight += window.planned.cast_signed() - window.ended.cast_signed();
         window.length_s = f64::from(self.intervals) * self.interval_s;
         window.in_flight = self.in_flight.max(0).unsigned_abs();
-        window.broke = self.objective.broke(&self.times, window.ended - window.ok);
-        let ms = |q: f64| (!self.times.is_empty()).then(|| self.times.quantile(q) as f64 / 1e6);
+        window.broke = self.objective.broke(&self.current_times, window.ended - window.ok);
+        let ms =
+            |q: f64| (!self.current_times.is_empty()).then(|| self.current_times.quantile(q) as f64 / 1e6);
         (window.p50_ms, window.p99_ms) = (ms(0.5), ms(0.99));
         window.bad = capacity::is_bad(&window, before, self.load.rps, self.objective);
         self.windows.push(window);
-        self.times.clear();
+        self.times.add(&self.current_times);
+        self.current_times.clear();
         self.intervals = 0;
         self.settled = capacity::settle(&self.windows, self.load.rps, self.objective, self.load.patience);
     }
@@ -75,7 +80,7 @@ impl Referee for Windows<'_> {
         self.current.planned += planned;
         self.current.ok += interval.ok + interval.left_over_ok;
         self.current.ended += ended;
-        self.times.add(&interval.times.response);
+        self.current_times.add(&interval.times.response);
         self.intervals += 1;
         if f64::from(self.intervals) * self.interval_s >= self.load.window_s - 1e-6 {
             self.close();

@@ -4,8 +4,8 @@
 
 use crate::ceiling::{Ceiling, Step};
 
-/// The highest load that counts as low, as a share of the ceiling.
-pub(super) const LOW_MOST: f64 = 0.6;
+/// The highest load that counts as low, as a share of the ceiling: the sweep's at 0.6 of what the ceiling was taken for then.
+pub(super) const LOW_MOST: f64 = 0.66;
 /// What is found from higher loads than this is no prediction of the ceiling.
 const INDEPENDENT_MOST: f64 = 0.75;
 /// Where fewer than two loads are low, so many of the lowest are taken.

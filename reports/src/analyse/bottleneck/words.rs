@@ -117,14 +117,20 @@ pub(super) fn target(facts: &Facts, cause: &Resource, others: &[&Resource]) -> V
 pub(super) fn source(facts: &Facts, resource: &Resource) -> Option<String> {
     let basis = facts.basis(resource)?;
     let (count, from, to) = basis.loads();
-    let loads = match count {
-        1 => format!("one load of {} requests/s, which alone gives", rate(to)),
-        n => format!("{n} loads of {} to {} requests/s, which alone give", rate(from), rate(to)),
-    };
     let [low, high] = resource.predicted_range;
+    let loads = match count {
+        1 => format!("one load of {} requests/s", rate(to)),
+        n => format!(
+            "{n} loads of {} to {} requests/s, which alone give {} to {}",
+            rate(from),
+            rate(to),
+            rate(low),
+            rate(high)
+        ),
+    };
     let caution =
         if basis.low { "" } else { "; there are no lower ones, and these are too near the ceiling" };
-    Some(format!("the prediction rests on {loads} {} to {}{caution}", rate(low), rate(high)))
+    Some(format!("the prediction rests on {loads}{caution}"))
 }
 
 /// Who uses most of what is shared.

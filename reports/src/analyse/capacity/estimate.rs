@@ -74,7 +74,7 @@ pub fn estimate(steps: &[Step], objective: &Objective) -> Estimate {
                     .rps
                     .is_some_and(|rps| low.offered_rps < rps * OUTSIDE && rps < high.offered_rps * OUTSIDE)
             };
-            curves.filter(within).unwrap_or_else(|| cliff(low, high, saturation))
+            curves.filter(within).unwrap_or_else(|| cliff(low, high, &valid[split..], saturation))
         }
     }
 }
@@ -91,13 +91,16 @@ fn split(valid: &[&Step]) -> usize {
 
 /// Half-way between the two. That the lower one held may be because an overload needs longer to show than it was offered, so what
 /// counts is what was answered; and no target serves for long what is more than it answers when it is offered too much,
-/// unless it collapses then.
-fn cliff(low: &Step, high: &Step, saturation: Option<Saturation>) -> Estimate {
+/// unless it collapses then. A load among those `above` that held all the same is inside the interval.
+fn cliff(low: &Step, high: &Step, above: &[&Step], saturation: Option<Saturation>) -> Estimate {
     let from = low.offered_rps.min(answered(settled(&low.windows)));
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.rps.max(from));
     let to = high.offered_rps.min(most);
-    let margin = RESOLUTION + NORMAL * saturation.map_or(0.0, |saturation| saturation.error);
-    let ci95 = Some([from * (1.0 - margin), to * (1.0 + margin)]);
+    let error = NORMAL * saturation.map_or(0.0, |saturation| saturation.error);
+    let most = saturation.map_or(f64::INFINITY, |saturation| saturation.most_rps * (1.0 + error)).max(to);
+    let held = above.iter().filter(|step| step.passed).map(|step| step.offered_rps).fold(0.0, f64::max);
+    let upper = high.offered_rps.min(most).max(held);
+    let ci95 = Some([from * (1.0 - RESOLUTION - error), upper * (1.0 + RESOLUTION)]);
     Estimate { bound: Bound::Exact, rps: Some((from * to).sqrt()), ci95, fitted: false }
 }
 

@@ -15,26 +15,32 @@ const COLLAPSED: (f64, f64) = (3.0, 0.002);
 pub(super) struct Saturation {
     /// Correct answers per second.
     pub(super) rps: f64,
-    /// The standard error of that, relative to it.
+    /// The standard error of that, relative to it, by how the windows of each load differ.
     pub(super) error: f64,
+    /// The same of the load that was answered most: more than the mean where the target is not the same from load to load.
+    pub(super) most_rps: f64,
 }
 
 /// By the windows of the loads that the target fell behind of, but for those far above `low`, which held; `None` where there are
 /// none.
 pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Saturation> {
     let most = high.offered_rps.max(FAR * low.offered_rps);
-    let mut rates = Vec::new();
+    let mut loads: Vec<Vec<f64>> = Vec::new();
     for step in valid.iter().filter(|step| !step.passed && step.offered_rps <= most) {
         // The first window has what the target took in before it was full.
         let windows = if step.windows.len() > 1 { &step.windows[1..] } else { &step.windows };
         if answered(windows) < BEHIND * step.offered_rps {
-            rates.extend(windows.iter().map(|window| answered(std::slice::from_ref(window))));
+            loads.push(windows.iter().map(|window| answered(std::slice::from_ref(window))).collect());
         }
     }
-    let n = rates.len() as f64;
-    let mean = rates.iter().sum::<f64>() / n;
-    let variance = rates.iter().map(|rate| (rate / mean - 1.0).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    (n > 0.0).then(|| Saturation { rps: mean, error: (variance / n).sqrt() })
+    let n = loads.iter().map(Vec::len).sum::<usize>() as f64;
+    let rps = loads.iter().flatten().sum::<f64>() / n;
+    let means: Vec<f64> = loads.iter().map(|rates| rates.iter().sum::<f64>() / rates.len() as f64).collect();
+    let scatter =
+        |(rates, mean): (&Vec<f64>, &f64)| rates.iter().map(|r| (r / mean - 1.0).powi(2)).sum::<f64>();
+    let variance = loads.iter().zip(&means).map(scatter).sum::<f64>() / (n - loads.len() as f64).max(1.0);
+    let most_rps = means.into_iter().fold(0.0, f64::max);
+    (n > 0.0).then(|| Saturation { rps, error: (variance / n).sqrt(), most_rps })
 }
 
 impl Saturation {
