@@ -6,7 +6,8 @@ use crate::cli::RunArgs;
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::{LogFile, Manner};
-use crate::{pace, record, show};
+use crate::status::Status;
+use crate::{pace, record, show, terminal};
 use reports::ceiling::Ceiling;
 use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
@@ -34,6 +35,8 @@ pub(crate) struct Output {
     quiet: bool,
     progress: bool,
     begun: Instant,
+    /// What is watched while an experiment goes on.
+    pub(crate) status: Status,
     /// What was not there before, in the order in which it was made.
     made: Vec<PathBuf>,
     /// Whether something was recorded.
@@ -57,6 +60,7 @@ impl Output {
             pictures: !args.no_report,
             quiet: args.quiet,
             progress: !args.quiet && !args.no_progress && io::stderr().is_terminal(),
+            status: Status::new(false),
             begun,
             made: Vec::new(),
             kept: Cell::new(false),
@@ -83,6 +87,7 @@ impl Output {
             pictures: false,
             quiet,
             progress: false,
+            status: Status::new(!quiet && terminal::can_be_drawn_on()),
             begun,
             made: Vec::new(),
             kept: Cell::new(false),
@@ -185,8 +190,13 @@ impl Output {
 
     /// A line for the person who waits.
     pub(crate) fn say(&self, text: &str) {
+        self.say_beside("", text);
+    }
+
+    /// The same with `head` in front of it, which is not broken where the line is.
+    pub(crate) fn say_beside(&self, head: &str, text: &str) {
         if !self.quiet {
-            show::note(text);
+            self.status.aside(|| show::long_note(head, text, terminal::columns()));
         }
     }
 
@@ -268,6 +278,10 @@ impl Output {
         }
         let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
         let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        if !self.quiet && terminal::columns().is_some() {
+            // Between what was said on the way and the summary.
+            show::note("");
+        }
         let shown = if self.quiet { Ok(()) } else { show::ceiling(found, note, &lines, beside_json) };
         kept.and(told).and(shown)
     }

@@ -12,6 +12,9 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
+/// Of what is left of a long line.
+const INDENT: usize = 4;
+
 /// An error, on one line.
 pub(crate) fn error(failure: &Failure) {
     note(&format!("loadgen: {}", failure.message));
@@ -20,6 +23,23 @@ pub(crate) fn error(failure: &Failure) {
 /// A line for the person who waits; when nobody listens, it is not said.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(line));
+}
+
+/// A line that may be long, `text` behind `head`: on a terminal of so many columns it is broken between words.
+pub(crate) fn long_note(head: &str, text: &str, columns: Option<usize>) {
+    for line in broken(head, &printable(text), columns).lines() {
+        note(line);
+    }
+}
+
+/// `text` behind `head`, and below it where it goes on; all of it on a line where there are no columns.
+fn broken(head: &str, text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return format!("{head}{text}").trim_end().to_owned() };
+    let beside = head.chars().count();
+    // Where there is little room beside it, or nothing in front of it, what goes on is indented a little.
+    let indent = if beside > 0 && beside <= columns / 2 { beside } else { INDENT };
+    let lines = format!("{head}{}", text::wrapped_at(columns, text, beside, indent).trim_start());
+    lines.trim_end().to_owned()
 }
 
 /// The summary of a run, and the way to its pictures last. On standard error when standard output has the JSON.
@@ -50,7 +70,10 @@ pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], bes
     let variable = |name| std::env::var_os(name);
     let mut text = text::ceiling(found, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
     let lines = note.map(|note| format!("target      {note}")).into_iter().chain(lines.iter().cloned());
-    for line in lines {
+    for (n, line) in lines.enumerate() {
+        if n == 0 {
+            text.push('\n');
+        }
         text += &format!("{}\n", printable(&line));
     }
     write(&text, beside_json)
@@ -61,12 +84,11 @@ pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], bes
 /// # Errors
 /// The host's fault: a file cannot be written.
 pub(crate) fn drawn(dir: &Path, found: &Ceiling) -> Outcome<Vec<String>> {
-    let drawn = pictures::write_ceiling(dir, found).map_err(Failure::host)?;
+    pictures::write_ceiling(dir, found).map_err(Failure::host)?;
     let report = html::write_ceiling(dir, found).map_err(Failure::host)?;
-    let mut lines: Vec<String> =
-        drawn.iter().map(|picture| format!("picture     {}", picture.display())).collect();
-    lines.push(format!("report      {}", report.display()));
-    Ok(lines)
+    // A line each would take the verdict off a small screen.
+    let pictures = dir.join("*.png");
+    Ok(vec![format!("pictures    {}", pictures.display()), format!("report      {}", report.display())])
 }
 
 /// Text for a person: on standard error when standard output has the JSON.
@@ -178,6 +200,31 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_words_on_a_terminal_and_nowhere_else() {
+        let head = "bracket     1,840/s  fails    ";
+        let text = "p99 591 ms: broken by 100 % of the requests";
+        for (head, columns, want) in [
+            (head, None, "bracket     1,840/s  fails    p99 591 ms: broken by 100 % of the requests"),
+            (head, Some(80), "bracket     1,840/s  fails    p99 591 ms: broken by 100 % of the requests"),
+            (
+                head,
+                Some(72),
+                "bracket     1,840/s  fails    p99 591 ms: broken by 100 % of the\n                              requests",
+            ),
+            (
+                head,
+                Some(50),
+                "bracket     1,840/s  fails    p99 591 ms: broken\n    by 100 % of the requests",
+            ),
+            ("", Some(30), "p99 591 ms: broken by 100 % of\n    the requests"),
+            ("", Some(1), "p99\n    591 ms:\n    broken\n    by\n    100 %\n    of\n    the\n    requests"),
+        ] {
+            assert_eq!(broken(head, text, columns), want, "{columns:?}");
+        }
+        assert_eq!([broken(head, "", None), broken(head, "", Some(80))], [head.trim_end(); 2]);
+    }
 
     #[test]
     fn colours_are_for_who_wants_them() {

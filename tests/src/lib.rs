@@ -78,9 +78,14 @@ impl Running {
     }
 
     /// Starts any command in an empty directory.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_on(command, Stdio::piped())
+    }
+
+    /// The same with this standard error.
+    pub fn start_on(mut command: Command, err: Stdio) -> Self {
         let dir = TempDir::new().unwrap();
-        command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(err);
         let child = command.spawn().unwrap();
         Self { child, dir }
     }

@@ -207,6 +207,8 @@ fn resume(out: &Path, earlier: &Value) -> Value {
     let found = ended.json();
     adds_up(&found);
     assert_eq!((&found["partial"], ended.code), (&false.into(), code(&found, 0)), "{ended:?}");
+    let said = ended.err.starts_with("resuming the search of ") && ended.err.contains(" taken over, ");
+    assert!(said && !ended.err.contains('\u{1b}'), "nothing is drawn where there is no terminal: {ended:?}");
     let many = steps(earlier).len();
     assert!(steps(&found).len() > many && steps(&found)[..many] == steps(earlier)[..], "{found}");
     assert_eq!(

@@ -1,5 +1,5 @@
-//! A ceiling search as a terminal shows it: first whether to believe it and what the ceiling is made of, then the loads, then the
-//! figures beside it.
+//! A ceiling search as a terminal shows it: first the loads, then the figures beside the ceiling, and last, where they are still
+//! on the screen when it is all printed, whether to believe it, the ceiling and what it is made of.
 
 use super::{Paint, named, wrapped};
 use crate::analyse::bottleneck::{noun, takes, tried};
@@ -17,12 +17,7 @@ const WIDE: f64 = 1.1;
 /// texts, none of it is for a terminal to obey.
 pub fn ceiling(found: &Ceiling, colour: bool) -> String {
     let paint = Paint { colour };
-    let mut out = head(found, &paint);
-    out.push('\n');
-    out.push_str(&loads(&found.steps, &paint));
-    out.push('\n');
-    out.push_str(&figures(found));
-    out
+    format!("{}\n{}\n{}", loads(&found.steps, &paint), figures(found), verdict(found, &paint))
 }
 
 /// The ceiling in a sentence, such as `p99<50ms and errors<0.1% hold up to 1,840 requests/s (95 % interval 1,815 to 1,862)`.
@@ -54,26 +49,6 @@ fn interval(ci95: Option<[f64; 2]>) -> String {
     ci95.map_or_else(String::new, |[from, to]| {
         format!(" (95 % interval {} to {})", exact_rate(from), exact_rate(to))
     })
-}
-
-fn head(found: &Ceiling, paint: &Paint) -> String {
-    let word = if found.verdict.valid { "VALID" } else { "INVALID" };
-    let painted = if found.verdict.valid { paint.good(word) } else { paint.bad(word) };
-    let indent = word.len() + 2;
-    let sentence = printable(&finding(found)).into_owned();
-    let mut out = format!("{painted}  {}", wrapped(&sentence, indent, indent).trim_start());
-    if found.partial {
-        out.push_str(&wrapped(&format!("PARTIAL: cut short after {}", seconds(found.duration_s)), 2, 4));
-    }
-    for reason in &found.verdict.reasons {
-        let dash = if found.verdict.valid { paint.note("-") } else { paint.bad("-") };
-        out.push_str(&wrapped(&format!("- {}", printable(reason)), 2, 4).replacen('-', &dash, 1));
-    }
-    for (n, evidence) in found.limited_by.evidence.iter().enumerate() {
-        let name = if n == 0 { "limit" } else { "" };
-        out.push_str(&named(name, &printable(evidence)));
-    }
-    out
 }
 
 /// A row a load, in the order of the rates.
@@ -172,6 +147,26 @@ fn scaling(usl: &Usl) -> String {
     };
     let (contention, coherency) = (share("sigma", usl.sigma), share("kappa", usl.kappa));
     format!("contention {contention}, coherency {coherency}: {end}")
+}
+
+fn verdict(found: &Ceiling, paint: &Paint) -> String {
+    let word = if found.verdict.valid { "VALID" } else { "INVALID" };
+    let painted = if found.verdict.valid { paint.good(word) } else { paint.bad(word) };
+    let indent = word.len() + 2;
+    let sentence = printable(&finding(found)).into_owned();
+    let mut out = format!("{painted}  {}", wrapped(&sentence, indent, indent).trim_start());
+    if found.partial {
+        out.push_str(&wrapped(&format!("PARTIAL: cut short after {}", seconds(found.duration_s)), 2, 4));
+    }
+    for reason in &found.verdict.reasons {
+        let dash = if found.verdict.valid { paint.note("-") } else { paint.bad("-") };
+        out.push_str(&wrapped(&format!("- {}", printable(reason)), 2, 4).replacen('-', &dash, 1));
+    }
+    for (n, evidence) in found.limited_by.evidence.iter().enumerate() {
+        let name = if n == 0 { "limit" } else { "" };
+        out.push_str(&named(name, &printable(evidence)));
+    }
+    out
 }
 
 #[cfg(test)]

@@ -52,12 +52,6 @@ fn a_search_at_a_glance() {
     found.resources.truncate(2);
     found.steps[1].errors = 1_234;
     let expected = "\
-VALID  p99<50ms and errors<0.1% hold up to 1,840 requests/s (95 % interval 1,818
-       to 1,861)
-  - there was no time for the sweep
-limit       1,840 requests/s: the database's CPU, 97 % busy, 1.06 ms per
-            request; predicted 1,870
-
 load        offered        ok        p50        p99      p99.9   errors  verdict
 bracket         300       299    2.10 ms    6.35 ms          -        0  holds
 sweep         1,840     1,840    23.2 ms    38.9 ms    54.5 ms        0  holds
@@ -83,6 +77,12 @@ audit       Little's law does not hold in proxy: 4 requests in it, 9 by rate and
             time
 generator   can do 90,000/s here, latency floor 52.0 us, send lag p99 40.0 us
 search      5 loads in 174 s, seed 1
+
+VALID  p99<50ms and errors<0.1% hold up to 1,840 requests/s (95 % interval 1,818
+       to 1,861)
+  - there was no time for the sweep
+limit       1,840 requests/s: the database's CPU, 97 % busy, 1.06 ms per
+            request; predicted 1,870
 ";
     assert_eq!(ceiling(&found, false), expected);
 }

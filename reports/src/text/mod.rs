@@ -325,12 +325,18 @@ pub(crate) fn named(name: &str, text: &str) -> String {
 
 /// `text` in lines of [`COLUMNS`], the first indented by `first`, the others by `rest`.
 pub(crate) fn wrapped(text: &str, first: usize, rest: usize) -> String {
+    wrapped_at(COLUMNS, text, first, rest)
+}
+
+/// `text` in lines of so many columns, the first indented by `first`, the others by `rest`; only a word that is longer than a line
+/// goes beyond it. It ends in a line end.
+pub fn wrapped_at(columns: usize, text: &str, first: usize, rest: usize) -> String {
     let mut out = " ".repeat(first);
     let mut column = first;
     let mut begun = false;
     for word in words(text) {
         let width = word.chars().count();
-        if begun && column + 1 + width > COLUMNS {
+        if begun && column + 1 + width > columns {
             out.push('\n');
             out.push_str(&" ".repeat(rest));
             column = rest;

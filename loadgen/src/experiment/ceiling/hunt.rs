@@ -10,6 +10,7 @@ use crate::pace;
 use crate::plan::Plan;
 use crate::run::{self, Aim, LogFile, Manner};
 use crate::signals::Signals;
+use crate::status::Watched;
 use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{self, Settled, trend, why};
@@ -83,6 +84,7 @@ impl Hunt<'_> {
         load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
         let Some(aim) = self.closed.filter(|_| !self.found.partial) else { return Ok(UNKNOWN_RPS) };
         let plan = Plan::at(&load, None, Duration::ZERO, PROBE)?;
+        self.output.status.does("asking the target what it can do");
         // What is left in a slow target would be in the way of the first load; but there is no waiting for ever.
         let deadline = pace::now() + PROBE + Duration::from_secs_f64(DRAIN * self.found.budget_s);
         let run = self.offer(&plan, aim, None, deadline).await?;
@@ -144,7 +146,9 @@ impl Hunt<'_> {
         let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
         let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
         let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
-        let mut windows = Windows::new(load, plan.window().length_s(), &wanted.objective);
+        let interval_s = plan.window().length_s();
+        let mut windows = Windows::new(load, interval_s, &wanted.objective);
+        self.output.status.loads(load.phase, load.rps, interval_s);
         let run = self.offer(&plan, self.aim, Some(&mut windows), deadline).await?;
         let Windows { windows, settled, times, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
@@ -202,9 +206,11 @@ impl Hunt<'_> {
             }
             _ => None,
         };
+        let status = &self.output.status;
+        let mut watched = referee.map(|referee| Watched { referee, status });
         let manner = Manner {
             log: log.map(|file| LogFile { file, begun: Some(self.begun.1) }),
-            referee: referee.map(|referee| referee as &mut dyn run::Referee),
+            referee: watched.as_mut().map(|watched| watched as &mut dyn run::Referee),
             wire: self.wire.clone(),
             visible: false,
             exporter: None,
@@ -224,11 +230,8 @@ impl Hunt<'_> {
         };
         let p99 = step.p99_ms.map_or_else(String::new, |ms| format!("p99 {}", ms_column(ms)));
         let why = step.reasons.first().map_or_else(String::new, |why| format!(": {why}"));
-        self.output.say(&format!(
-            "{:<8} {:>9}/s  {word:<7}  {p99}{why}",
-            step.phase,
-            exact_rate(step.offered_rps)
-        ));
+        let head = format!("{:<8}{:>9}/s  {word:<7}  ", step.phase, exact_rate(step.offered_rps));
+        self.output.say_beside(&head, &format!("{p99}{why}"));
     }
 }
 

@@ -5,10 +5,11 @@
 mod cause;
 mod course;
 mod hunt;
+mod resume;
 mod windows;
 
 use super::null_target::NullTarget;
-use crate::cli::{self, CeilingArgs, Cli, Command};
+use crate::cli::CeilingArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::load::{self, Site, unless_asked};
 use crate::output::Output;
@@ -18,14 +19,12 @@ use crate::signals::Signals;
 use crate::target::Reference;
 use crate::units::Rate;
 use crate::{aim, limits, observe, pace, record};
-use clap::Parser;
 use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
 use reports::record::{Target, TargetKind, Verdict};
-use reports::store::{CEILING_FILE, RUN_FILE};
-use std::path::Path;
+use reports::store::CEILING_FILE;
 use std::time::{Duration, Instant};
 
 /// A search with less than this has no time for three loads and a sweep.
@@ -36,8 +35,6 @@ const LOWEST_RPS: f64 = 1.0;
 const CAUSE_S: f64 = 40.0;
 const CAUSE_SHARE: f64 = 0.4;
 const NEAR: f64 = 0.9;
-/// What a resumed search says of a reference target, whose caches and connections are not those of the loads before.
-const ANEW: &str = ", started anew when the search was resumed";
 /// Lengths and rate of the generator's check of itself.
 const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
 const FLOOR: &str = "--duration 1s --rps 500";
@@ -49,7 +46,7 @@ const FLOOR: &str = "--duration 1s --rps 500";
 pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
     let (args, before) = match args.resume {
         None => (args, None),
-        Some(dir) => resumed(&dir)?,
+        Some(dir) => resume::resumed(&dir)?,
     };
     check(&args)?;
     let mut output = Output::of_experiment(
@@ -66,7 +63,7 @@ pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
         .build()
         .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
     let resumes = before.is_some();
-    let work = search(&args, before, &output);
+    let work = output.status.beside(search(&args, before, &output));
     match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
         Ok((found, died)) => {
             output.finish_ceiling(&found, died.as_deref())?;
@@ -89,35 +86,6 @@ fn exit(found: &Ceiling, died: bool) -> Exit {
         Bound::Below => Exit::Failed,
         Bound::Exact | Bound::AtLeast => Exit::Passed,
     }
-}
-
-/// What an interrupted search was asked for, and its record. It goes on in the same directory.
-fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
-    let there = dir.display();
-    if !dir.join(CEILING_FILE).is_file() {
-        let what = match dir.is_dir() {
-            true if dir.join(RUN_FILE).is_file() => {
-                format!("{there} has an ordinary run in it, and no search")
-            }
-            true => format!("{there} has no search in it"),
-            false => format!("there is no directory {there}"),
-        };
-        let accepted =
-            format!("give the directory of a search that was interrupted, which has a {CEILING_FILE} in it");
-        return Err(Failure::usage(format!("--resume: {what}; {accepted}")));
-    }
-    let found = reports::store::load_ceiling(dir).map_err(Failure::usage)?;
-    if !found.partial {
-        return Err(Failure::usage(format!(
-            "--resume: the search in {there} has ended: begin another, or see it again with loadgen report {there}"
-        )));
-    }
-    let cli =
-        Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e, &found.command)))?;
-    let Some(Command::Ceiling(args)) = cli.command else {
-        return Err(Failure::usage(format!("--resume: {there} has no search in it")));
-    };
-    Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
 }
 
 /// Errors of use, before anything is made or started.
@@ -166,6 +134,7 @@ async fn search(
         Some(cpus) => (cpus.clone(), aim::others(cpus)),
     };
     output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
+    output.status.does("starting the target");
     let mut target = Reference::start(&target_cpus, &args.sizes.arguments())?;
     let aims = async {
         let descriptor = target.ready().await?;
@@ -204,6 +173,7 @@ async fn confirm_cause(
 ) -> Outcome {
     let change = cause::change(found, &args.sizes).map_err(Failure::host)?;
     output.say(&format!("confirming the cause: {}", change.words));
+    output.status.does("starting the target anew");
     let begun = (pace::now(), pace::wall_clock());
     let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
     let there = async {
@@ -282,16 +252,19 @@ async fn at(
     for silent in observe::unreadable(&aim.observe).await {
         output.say(&silent);
     }
-    let (begun, spent_s, resumes) = beginning(before.as_ref());
+    let (begun, spent_s, resumes) = resume::beginning(before.as_ref());
+    before.iter().for_each(|before| output.say(&resume::taken_over(before)));
     let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
-    if resumes && aim.kind == TargetKind::Reference && !found.target.what.ends_with(ANEW) {
-        found.target.what.push_str(ANEW);
+    if resumes && aim.kind == TargetKind::Reference {
+        resume::started_anew(&mut found.target, &aim.url);
     }
+    output.status.counts(begun.0, spent_s, found.budget_s);
     // What an interrupted search concluded is not what the loads to come will say.
     (found.partial, found.verdict) = (false, Verdict::default());
     let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
+        output.status.does("checking the generator");
         found.self_check = self_check(aim, signals).await?;
         found.partial = found.self_check.is_none();
     }
@@ -331,15 +304,6 @@ async fn at(
     found.partial |= died.is_some();
     conclude(&mut found).map_err(Failure::host)?;
     Ok((found, died))
-}
-
-/// When a search begins, or began; how much of its budget is spent; and whether it is resumed.
-fn beginning(before: Option<&Ceiling>) -> ((Instant, Duration), f64, bool) {
-    let now = (pace::now(), pace::wall_clock());
-    let Some(before) = before else { return (now, 0.0, false) };
-    let began = before.started_at.parse::<jiff::Timestamp>().ok();
-    let began = began.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Duration::from_millis);
-    ((now.0, began.unwrap_or(now.1)), before.duration_s, true)
 }
 
 fn blank(args: &CeilingArgs, aim: &Aim, emulated: Vec<String>, started_at: Duration) -> Ceiling {
