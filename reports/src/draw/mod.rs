@@ -76,6 +76,8 @@ mod tests {
             Shape::Points(Marker::Ring),
             Shape::Points(Marker::Cross),
             Shape::Points(Marker::Diamond),
+            Shape::Points(Marker::Square),
+            Shape::Points(Marker::Triangle),
             Shape::Whiskers,
             Shape::Between,
         ];

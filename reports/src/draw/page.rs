@@ -112,7 +112,8 @@ fn columns(rows: &[&[Panel]], many: usize, column: usize) -> ((f64, f64), (f64, 
         words.map(|text| width(text, face)).fold(0.0, f64::max)
     };
     let ticks = widest(&mut same().flat_map(|p| &p.y.ticks).map(|t| t.label.as_str()), TICK);
-    let labels = widest(&mut same().flat_map(|p| &p.series).map(|s| s.label.as_str()), LABEL);
+    let named = same().flat_map(|p| &p.series).filter(|series| !series.label.is_empty());
+    let labels = named.map(|s| width(&s.label, LABEL) + panel::key_width(s)).fold(0.0, f64::max);
     let labels = if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
     let labels = labels.min((right - left) * LABELS_SHARE);
     let scale = same().filter_map(|p| p.heat.as_ref()).map(heat::scale_width).fold(0.0, f64::max);
