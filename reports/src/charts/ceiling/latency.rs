@@ -2,15 +2,12 @@
 //! record to a chart model. Each load is a ring; the lines go through the medians of loads of about the same rate.
 
 use super::super::{LEAST_MS, range_ms};
-use super::levels::{is_near, levels, line, line_words, median};
+use super::levels::{is_at, is_near, levels, line, line_words, median};
 use super::{judged, limit_words, load_axis, over_load, time_limits, time_of, verdict};
 use crate::analyse::threshold::Metric;
 use crate::ceiling::{Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
 use crate::number::{counted, exact_rate, ms, rate, round_to_digits};
-
-/// Loads within this share of the ceiling tell how long answers take there.
-const AT_CEILING: f64 = 0.05;
 
 /// The chart of `found`.
 pub fn chart(found: &Ceiling) -> Chart {
@@ -77,7 +74,8 @@ fn finding(found: &Ceiling) -> String {
         let times = low.map_or_else(String::new, |low| {
             format!(", {} times that with little load", rate(round_to_digits(ceiling / low, 2)))
         });
-        let beyond = judged.iter().find(|step| step.offered_rps > (1.0 + AT_CEILING) * at && !step.passed);
+        let beyond =
+            judged.iter().find(|step| step.offered_rps > at && !is_at(step.offered_rps, at) && !step.passed);
         let beyond = beyond.and_then(|step| Some((step.offered_rps, time_of(step, metric)?)));
         let beyond = beyond.map_or_else(String::new, |(load, time)| {
             format!("; at {} it is {} against the {} allowed", exact_rate(load), ms(time), ms(limit))
@@ -93,7 +91,7 @@ fn near(found: &Ceiling, ceiling: f64, metric: Metric, name: &str) -> Option<(f6
     let known: Vec<(f64, f64)> =
         judged.iter().filter_map(|step| Some((step.offered_rps, time_of(step, metric)?))).collect();
     let off = |(rate, _): &(f64, f64)| (rate / ceiling - 1.0).abs();
-    let mut near: Vec<_> = known.iter().copied().filter(|load| off(load) <= AT_CEILING).collect();
+    let mut near: Vec<_> = known.iter().copied().filter(|(rate, _)| is_at(*rate, ceiling)).collect();
     let beside = near.is_empty();
     if beside {
         let nearest = known.into_iter().min_by(|a, b| off(a).total_cmp(&off(b)));
@@ -104,11 +102,13 @@ fn near(found: &Ceiling, ceiling: f64, metric: Metric, name: &str) -> Option<(f6
     let [from, to] = ends(near.iter().map(|(rate, _)| *rate)).map(exact_rate);
     let rates = if from == to { from } else { format!("{from} to {to}") };
     let place = if beside { ", the load nearest to the ceiling," } else { "" };
-    let spread = match (times.len(), ends(times.into_iter()).map(ms)) {
-        (1, _) => String::new(),
-        (n, [low, high]) => format!(" (median of {}, {low} to {high})", counted(n as u64, "load")),
+    let said = match (times.len(), ends(times.into_iter()).map(ms)) {
+        (1, _) => format!("is {}", ms(middle)),
+        (n, [low, high]) => {
+            format!("has a median of {} ({low} to {high} in {})", ms(middle), counted(n as u64, "load"))
+        }
     };
-    Some((middle, format!("At {rates} requests/s{place} {name} is {}{spread}", ms(middle))))
+    Some((middle, format!("At {rates} requests/s{place} {name} {said}")))
 }
 
 /// The least and the largest.

@@ -9,6 +9,8 @@ use crate::number::percent;
 const ALIKE: f64 = 0.02;
 /// Loads within this share of a rate are near it.
 const NEAR: f64 = 0.1;
+/// Those within this share of the ceiling are at it.
+const AT: f64 = 0.03;
 /// Where none is near the ceiling, the nearest one counts if the two differ by no more than this factor.
 const NEAREST_MOST: f64 = 1.5;
 
@@ -86,6 +88,11 @@ pub(super) fn at_ceiling(found: &Ceiling) -> Vec<&Step> {
 /// Whether `rate` differs from `from` by no more than a tenth of that.
 pub(super) fn is_near(rate: f64, from: f64) -> bool {
     (rate / from - 1.0).abs() <= NEAR
+}
+
+/// Whether a load of `rate` tells what happens at `ceiling`.
+pub(super) fn is_at(rate: f64, ceiling: f64) -> bool {
+    (rate / ceiling - 1.0).abs() <= AT
 }
 
 /// The median; of an even number, between the two in the middle.

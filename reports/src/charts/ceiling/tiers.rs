@@ -1,7 +1,7 @@
 //! How busy each resource of the target was by offered load, with the load at which its demand at low load would fill it.
 //! From a record to a chart model. Where nothing was observed it says how to observe it; it never guesses a utilisation.
 
-use super::levels::{Level, at_ceiling, is_near, levels, line, line_words};
+use super::levels::{Level, at_ceiling, is_at, is_near, levels, line, line_words};
 use super::resources::{Drawn, drawn, limit, used_at, why_not_full};
 use super::{judged, load_axis, over_load, verdict};
 use crate::analyse::bottleneck::{SATURATED_LEAST, tried};
@@ -64,13 +64,13 @@ fn used(found: &Ceiling, resource: &Drawn, levels: &[Level], judged: &[&Step]) -
     ]
 }
 
-/// Near the ceiling it goes through what the title says: what was in use while the objective held.
+/// At the ceiling it goes through what the title says, which is what was in use there while the objective held.
 fn through_ceiling(found: &Ceiling, resource: &Drawn, levels: &[Level]) -> Vec<(f64, Option<f64>)> {
     let mut points = line(levels, |step| resource.share(step));
     let near = |rate: f64| found.ceiling_rps.is_some_and(|ceiling| is_near(rate, ceiling));
     let told = resource.at_ceiling.is_some() && at_ceiling(found).iter().any(|step| near(step.offered_rps));
     if let Some(ceiling) = found.ceiling_rps.filter(|_| told) {
-        points.retain(|(rate, _)| !near(*rate));
+        points.retain(|(rate, _)| !is_at(*rate, ceiling));
         let place = points.partition_point(|(rate, _)| *rate < ceiling);
         points.insert(place, (ceiling, resource.at_ceiling));
     }
