@@ -205,6 +205,10 @@ pub enum Marker {
     Cross,
     /// A square on its corner.
     Diamond,
+    /// A square on its side.
+    Square,
+    /// A triangle on its side.
+    Triangle,
 }
 
 /// How heavy a line is.
@@ -243,6 +247,8 @@ pub enum Colour {
     Predicted,
     /// What the objective allows.
     Objective,
+    /// What several tiers share.
+    Shared,
     /// One of several tiers, by its number.
     Tier(usize),
 }

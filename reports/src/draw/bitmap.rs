@@ -59,6 +59,10 @@ impl Bitmap {
 }
 
 impl Canvas for Bitmap {
+    fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
     fn rectangles(&mut self, corners: &[(Point, Point)], ink: Ink) -> Result<(), String> {
         let style = filled(ink.rgb());
         let mut backend = self.backend();

@@ -27,6 +27,9 @@ pub(super) enum Align {
 
 /// White paper of a fixed size.
 pub(super) trait Canvas {
+    /// Its width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
     /// Fills the rectangles between pairs of corners.
     fn rectangles(&mut self, corners: &[(Point, Point)], ink: Ink) -> Result<(), String>;
 

@@ -35,10 +35,20 @@ fn words(svg: &str) -> Vec<Words> {
     elements.map(placed).collect()
 }
 
-/// Asserts that no words of `chart` are outside of the page or over one another.
+/// The size of a picture.
+fn size(svg: &str) -> (f64, f64) {
+    let mut sides = attribute(svg, "viewBox").unwrap().split(' ').skip(2).map(|side| side.parse().unwrap());
+    (sides.next().unwrap(), sides.next().unwrap())
+}
+
+/// Asserts that no words of `chart` are outside of the page or over one another, on a narrow screen neither.
 pub(crate) fn assert_legible(name: &str, chart: &Chart) {
-    let words = words(&svg(chart));
-    let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
+    assert_words_apart(name, &svg(chart));
+    assert_words_apart(&format!("narrow {name}"), &svg_narrow(chart));
+}
+
+fn assert_words_apart(name: &str, svg: &str) {
+    let (words, (width, height)) = (words(svg), size(svg));
     for (i, one) in words.iter().enumerate() {
         let [left, top, right, bottom] = one.at;
         assert!(left >= 0.0 && top >= 0.0 && right <= width && bottom <= height, "{name}: {one:?}");
@@ -123,4 +133,16 @@ fn a_column_of_a_heat_map_says_where_most_are() {
     let svg = svg(&chart);
     assert_eq!(svg.matches(" requests\n").count(), 2, "one a column: {svg}");
     assert!(svg.contains("<title>1,200 requests\n2 ms to 3 ms\nat 0 requests/s</title>"), "{svg}");
+}
+
+#[test]
+fn on_a_narrow_screen_panels_stand_below_one_another_and_keep_their_titles() {
+    let mut chart = chart(Vec::new(), "app workers: full at 5,990");
+    chart.panels[1].title = "a title that is too long for a narrow screen, but is there to its end".into();
+    let narrow = svg_narrow(&chart);
+    assert!(narrow.contains(">app workers</text>") && !narrow.contains("5,990</text>"), "{narrow}");
+    assert!(!narrow.contains('\u{2026}') && narrow.contains("its end</text>"), "{narrow}");
+    let (width, height) = size(&narrow);
+    assert!(width < size(&svg(&chart)).0 / 2.0 && height > width);
+    assert_legible("two panels", &chart);
 }

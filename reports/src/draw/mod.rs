@@ -19,6 +19,8 @@ use svg::Svg;
 
 /// The size of every picture in pixels.
 pub const SIZE: (u32, u32) = (1600, 900);
+/// The size of one for a narrow screen, on which the type is twice as large; the height of each row of panels.
+const NARROW: (u32, u32) = (720, 820);
 
 /// Draws `chart` into the file `path`, which is replaced.
 ///
@@ -32,19 +34,37 @@ pub fn png(chart: &Chart, path: &Path) -> Result<(), String> {
 
 /// The same as an SVG element, for a document of its own or inside HTML. It has no width, and fills what it stands in.
 pub fn svg(chart: &Chart) -> String {
-    described(chart, chart)
+    described(chart, chart, SIZE)
 }
 
 /// As [`svg`], for a document that has the title, the subtitle and the footer around it: only a screen reader finds the first
 /// two here.
 pub fn svg_alone(chart: &Chart) -> String {
-    let bare = Chart { title: String::new(), subtitle: String::new(), footer: Vec::new(), ..chart.clone() };
-    described(&bare, chart)
+    described(&bare(chart), chart, SIZE)
+}
+
+/// As [`svg_alone`], for a narrow screen: panels that are beside one another stand below one another, and labels end at their
+/// colon.
+pub fn svg_narrow(chart: &Chart) -> String {
+    let mut narrow = bare(chart);
+    for panel in &mut narrow.panels {
+        panel.beside = false;
+        for series in &mut panel.series {
+            series.label = series.label.split(": ").next().unwrap_or_default().to_owned();
+        }
+    }
+    let rows = narrow.panels.len().clamp(1, 4) as u32;
+    described(&narrow, chart, (NARROW.0, NARROW.1 * (rows + 1) / 2))
+}
+
+/// Without the words that a document has around it.
+fn bare(chart: &Chart) -> Chart {
+    Chart { title: String::new(), subtitle: String::new(), footer: Vec::new(), ..chart.clone() }
 }
 
 /// `chart` with the words of `whole`.
-fn described(chart: &Chart, whole: &Chart) -> String {
-    let mut canvas = Svg::new(SIZE, &whole.title, &whole.subtitle);
+fn described(chart: &Chart, whole: &Chart, size: (u32, u32)) -> String {
+    let mut canvas = Svg::new(size, &whole.title, &whole.subtitle);
     // Writing into memory does not fail, and the type comes with the program; if it did, the picture would say so.
     let drawn = fonts_registered().and_then(|()| page::draw(&mut canvas, chart));
     canvas.finish(drawn.err().as_deref())
@@ -76,6 +96,8 @@ mod tests {
             Shape::Points(Marker::Ring),
             Shape::Points(Marker::Cross),
             Shape::Points(Marker::Diamond),
+            Shape::Points(Marker::Square),
+            Shape::Points(Marker::Triangle),
             Shape::Whiskers,
             Shape::Between,
         ];

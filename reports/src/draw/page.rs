@@ -1,10 +1,9 @@
 //! The page: title and subtitle on top, panels in rows over one shared axis or over axes of their own, the footer below. It
 //! shares out the room; what happens inside a panel is the panel's.
 
-use super::SIZE;
 use super::canvas::{Align, Canvas, width};
 use super::heat;
-use super::labels::{shorten, wrap};
+use super::labels::wrap;
 use super::panel::{self, Area};
 use super::style::{FOOTER, Ink, LABEL, PANEL_TITLE, SUBTITLE, TICK, TITLE, Type};
 use crate::chart::{Axis, Chart, Colour, Panel, Tone};
@@ -27,19 +26,26 @@ const LABELS_SHARE: f64 = 0.34;
 const FOOTER_LINES: usize = 3;
 /// Between two words in one row.
 const APART: f64 = 18.0;
-const HEAD: f64 = PANEL_TITLE.size * LEADING + BELOW_TITLE;
+/// The most lines that the title of a panel takes.
+const TITLE_LINES: usize = 4;
 
 pub(super) fn draw(canvas: &mut dyn Canvas, chart: &Chart) -> Result<(), String> {
-    let room = f64::from(SIZE.0) - 2.0 * MARGIN;
+    let size = canvas.size();
+    let room = room(canvas);
     let ink = if chart.tone == Tone::Alarm { Ink::Alarm } else { Ink::Text };
     let title = wrap(&chart.title, room, 2, |text| width(text, TITLE));
     let top = write(canvas, &title, MARGIN - 16.0, TITLE, ink)?;
     let subtitle = wrap(&chart.subtitle, room, 2, |text| width(text, SUBTITLE));
     let top = write(canvas, &subtitle, top + 4.0, SUBTITLE, Ink::Quiet)?;
     let footer: Vec<_> = chart.footer.iter().flat_map(|line| paragraph(line, room)).collect();
-    let bottom = f64::from(SIZE.1) - MARGIN / 2.0 - footer.len() as f64 * FOOTER.size * LEADING;
+    let bottom = f64::from(size.1) - MARGIN / 2.0 - footer.len() as f64 * FOOTER.size * LEADING;
     write(canvas, &footer, bottom, FOOTER, Ink::Quiet)?;
     panels(canvas, chart, top + GAP, bottom - GAP)
+}
+
+/// The width between the margins.
+fn room(canvas: &dyn Canvas) -> f64 {
+    f64::from(canvas.size().0) - 2.0 * MARGIN
 }
 
 /// A paragraph of the footer as it is where it fits, or in lines.
@@ -64,7 +70,7 @@ fn rows(chart: &Chart) -> Vec<&[Panel]> {
 }
 
 fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Result<(), String> {
-    let rows = rows(chart);
+    let (rows, room) = (rows(chart), room(canvas));
     let shared = rows.iter().rposition(|row| row.iter().any(|panel| panel.x.is_none()));
     let axis_height = |i: usize, row: &[Panel]| {
         let mut axes: Vec<&Axis> = row.iter().filter_map(|panel| panel.x.as_ref()).collect();
@@ -74,7 +80,7 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
     };
     let named = |i: usize| i == 0 && annotated(chart);
     let taken = |i: usize, row: &[Panel]| {
-        HEAD + axis_height(i, row) + if named(i) { LABEL.size * LEADING } else { 0.0 }
+        head(row, room) + axis_height(i, row) + if named(i) { LABEL.size * LEADING } else { 0.0 }
     };
     let all_taken: f64 = rows.iter().enumerate().map(|(i, row)| taken(i, row)).sum();
     let gaps = rows.len().saturating_sub(1) as f64 * GAP;
@@ -84,12 +90,19 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
     for (i, row) in rows.iter().enumerate() {
         let plot = y + taken(i, row) - axis_height(i, row);
         for (column, panel) in row.iter().enumerate() {
-            let (slot, sides) = columns(&rows, row.len(), column);
+            let (slot, sides) = columns(&rows, row.len(), column, room);
             let (left, right) = (slot.0 + sides.0, slot.1 - sides.1);
-            let title = shorten(&panel.title, slot.1 - slot.0, |text| width(text, PANEL_TITLE));
-            canvas.text(&title, (slot.0, y + PANEL_TITLE.size), Align::Left, PANEL_TITLE, Ink::Text)?;
+            for (line, text) in heading(panel, slot.1 - slot.0).iter().enumerate() {
+                let baseline = y + PANEL_TITLE.size + line as f64 * PANEL_TITLE.size * LEADING;
+                canvas.text(text, (slot.0, baseline), Align::Left, PANEL_TITLE, Ink::Text)?;
+            }
             if named(i) && column == 0 {
-                annotations(canvas, chart, (left, right), y + HEAD + LABEL.size - BELOW_TITLE / 2.0)?;
+                annotations(
+                    canvas,
+                    chart,
+                    (left, right),
+                    y + head(row, room) + LABEL.size - BELOW_TITLE / 2.0,
+                )?;
             }
             let area = Area { left, right, top: plot, bottom: plot + share * weight(row), end: slot.1 };
             panel::draw(canvas, chart, panel, area)?;
@@ -101,10 +114,22 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
     Ok(())
 }
 
+/// The title of `panel` in lines.
+fn heading(panel: &Panel, room: f64) -> Vec<String> {
+    wrap(&panel.title, room, TITLE_LINES, |text| width(text, PANEL_TITLE))
+}
+
+/// The height of the titles of a `row` in so much room, with what is below them.
+fn head(row: &[Panel], room: f64) -> f64 {
+    let room = (room + GUTTER) / row.len() as f64 - GUTTER;
+    let lines = row.iter().map(|panel| heading(panel, room).len()).max().unwrap_or(1).max(1);
+    PANEL_TITLE.size * LEADING * lines as f64 + BELOW_TITLE
+}
+
 /// Where the slot of a `column` begins and ends, in rows of so many; and how much of it the words to the left and to the
 /// right of the plots take, which are in line with one another.
-fn columns(rows: &[&[Panel]], many: usize, column: usize) -> ((f64, f64), (f64, f64)) {
-    let room = f64::from(SIZE.0) - 2.0 * MARGIN + GUTTER;
+fn columns(rows: &[&[Panel]], many: usize, column: usize, room: f64) -> ((f64, f64), (f64, f64)) {
+    let room = room + GUTTER;
     let left = MARGIN + room * column as f64 / many as f64;
     let right = MARGIN + room * (column + 1) as f64 / many as f64 - GUTTER;
     let same = || rows.iter().filter(|row| row.len() == many).filter_map(|row| row.get(column));
@@ -112,7 +137,8 @@ fn columns(rows: &[&[Panel]], many: usize, column: usize) -> ((f64, f64), (f64, 
         words.map(|text| width(text, face)).fold(0.0, f64::max)
     };
     let ticks = widest(&mut same().flat_map(|p| &p.y.ticks).map(|t| t.label.as_str()), TICK);
-    let labels = widest(&mut same().flat_map(|p| &p.series).map(|s| s.label.as_str()), LABEL);
+    let named = same().flat_map(|p| &p.series).filter(|series| !series.label.is_empty());
+    let labels = named.map(|s| width(&s.label, LABEL) + panel::key_width(s)).fold(0.0, f64::max);
     let labels = if labels > 0.0 { labels + LEADER + BESIDE } else { 0.0 };
     let labels = labels.min((right - left) * LABELS_SHARE);
     let scale = same().filter_map(|p| p.heat.as_ref()).map(heat::scale_width).fold(0.0, f64::max);

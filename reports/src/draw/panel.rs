@@ -7,7 +7,7 @@ use super::labels::{shorten, spread};
 use super::page::{BESIDE, LEADER};
 use super::plot;
 use super::style::{Ink, LABEL, NOTE, TICK};
-use crate::chart::{Axis, Chart, Panel, Series, Span};
+use crate::chart::{Axis, Chart, Panel, Series, Shape, Span};
 
 /// From the baseline of words to the middle of their height, relative to the size of the type.
 const MIDDLE: f64 = 0.35;
@@ -105,6 +105,11 @@ fn bar(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, span: &Span, area: Area) -> 
     plot::capped(canvas, at, (low, high), 8.0, 3.0, Ink::Of(span.colour))
 }
 
+/// How much room the mark takes that stands before the label of a series of marks.
+pub(super) fn key_width(series: &Series) -> f64 {
+    if matches!(series.shape, Shape::Points(_)) { 2.0 * plot::MARK + BESIDE / 2.0 } else { 0.0 }
+}
+
 /// The labels of the series at their right ends.
 fn name(canvas: &mut dyn Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<(), String> {
     let mut ends: Vec<_> =
@@ -123,7 +128,11 @@ fn name(canvas: &mut dyn Canvas, x: &Axis, panel: &Panel, area: Area) -> Result<
         let ink = Ink::Pale(series.colour, 0.6);
         canvas.dashes(&[(end, *from), (edge, *from)], 2.0, 1.0, ink)?;
         canvas.line(&[(edge, *from), (area.right + LEADER - 6.0, *to)], 1.0, ink)?;
-        let at = (area.right + LEADER, to + LABEL.size * MIDDLE);
+        let left = area.right + LEADER;
+        if let Shape::Points(marker) = series.shape {
+            plot::mark(canvas, (left + plot::MARK, *to), marker, Ink::Of(series.colour))?;
+        }
+        let at = (left + key_width(series), to + LABEL.size * MIDDLE);
         let label = shorten(&series.label, area.end - at.0, |text| width(text, LABEL));
         canvas.text(&label, at, Align::Left, LABEL, Ink::Words(series.colour))?;
     }

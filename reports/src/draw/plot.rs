@@ -1,12 +1,12 @@
 //! One series inside its panel, by its shape, and what its points say to a reader who points at them.
 
-use super::canvas::{Canvas, Point};
+use super::canvas::{Canvas, Point, rectangle};
 use super::panel::Area;
 use super::style::{Ink, width};
 use crate::chart::{Axis, Marker, Series, Shape};
 
 /// The radius of a mark in pixels.
-const MARK: f64 = 6.0;
+pub(super) const MARK: f64 = 6.0;
 /// More points than this in a series lie too near one another to be pointed at: of more, some are left out.
 const MOST_TIPS: usize = 300;
 /// How opaque the area between two curves is.
@@ -105,7 +105,8 @@ fn filled(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, series: &Series, area: Ar
     canvas.rectangles(&corners, Ink::Pale(series.colour, 0.85))
 }
 
-fn mark(canvas: &mut dyn Canvas, (x, y): Point, marker: Marker, ink: Ink) -> Result<(), String> {
+/// A mark in the middle of a point.
+pub(super) fn mark(canvas: &mut dyn Canvas, (x, y): Point, marker: Marker, ink: Ink) -> Result<(), String> {
     match marker {
         Marker::Dot => canvas.dot((x, y), MARK, ink),
         Marker::Ring => {
@@ -119,6 +120,11 @@ fn mark(canvas: &mut dyn Canvas, (x, y): Point, marker: Marker, ink: Ink) -> Res
         Marker::Diamond => {
             let arm = MARK * 1.5;
             canvas.polygon(&[(x - arm, y), (x, y - arm), (x + arm, y), (x, y + arm)], ink)
+        }
+        Marker::Square => rectangle(canvas, (x - MARK, y - MARK), (x + MARK, y + MARK), ink),
+        Marker::Triangle => {
+            let arm = MARK * 1.3;
+            canvas.polygon(&[(x - arm, y + arm * 0.8), (x, y - arm), (x + arm, y + arm * 0.8)], ink)
         }
     }
 }

@@ -119,6 +119,7 @@ const TIERS: [RGBColor; 6] = [
 fn rgb(colour: Colour) -> RGBColor {
     match colour {
         Colour::Offered => RGBColor(90, 90, 90),
+        Colour::Shared => RGBColor(45, 45, 45),
         Colour::Ok => RGBColor(0, 114, 178),
         Colour::Failure | Colour::Ceiling => RGBColor(213, 94, 0),
         Colour::Typical => RGBColor(0, 158, 115),
@@ -143,6 +144,7 @@ fn name(colour: Colour) -> String {
         Colour::Ceiling => "ceiling".to_owned(),
         Colour::Predicted => "predicted".to_owned(),
         Colour::Objective => "objective".to_owned(),
+        Colour::Shared => "shared".to_owned(),
         Colour::Tier(n) => format!("tier-{}", n % TIERS.len()),
     }
 }

@@ -11,6 +11,7 @@ const NEAR: f64 = 11.0;
 
 /// A picture in the making.
 pub(super) struct Svg {
+    size: (u32, u32),
     text: String,
     /// What can be pointed at has to lie on top of everything else.
     tips: String,
@@ -32,7 +33,7 @@ impl Svg {
             "<rect class=\"paper\" width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
             Ink::Paper.css().0
         );
-        Self { text, tips: String::new() }
+        Self { size, text, tips: String::new() }
     }
 
     /// The whole document, with what went wrong, if anything did.
@@ -69,6 +70,10 @@ impl Svg {
 }
 
 impl Canvas for Svg {
+    fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
     fn rectangles(&mut self, corners: &[(Point, Point)], ink: Ink) -> Result<(), String> {
         let mut path = String::new();
         for (a, b) in corners {

@@ -24,7 +24,7 @@ const COLOURS: [Pair; 14] = [
 ];
 
 /// Those of the pictures, a little darker than in print where thin lines would be too faint on a screen.
-const SERIES: [Series; 17] = [
+const SERIES: [Series; 18] = [
     ("offered", "#5a5a5a", "#464646", "#a8adb3"),
     ("ok", "#0072b2", "#00598b", "#3d9be0"),
     ("failure", "#d55e00", "#a84a00", "#ff8a4c"),
@@ -36,6 +36,7 @@ const SERIES: [Series; 17] = [
     ("ceiling", "#d55e00", "#a84a00", "#ff8a4c"),
     ("predicted", "#c26d9c", "#9a4f7a", "#e59ac4"),
     ("objective", "#b97f00", "#8a5f00", "#f0b93a"),
+    ("shared", "#2d2d2d", "#232323", "#dcdad6"),
     ("tier-0", "#0072b2", "#00598b", "#3d9be0"),
     ("tier-1", "#b97f00", "#8a5f00", "#f0b93a"),
     ("tier-2", "#009e73", "#007a58", "#2fc796"),

@@ -62,7 +62,8 @@ pub(super) fn pictures(charts: &[(&str, Chart)]) -> Markup {
     html! { @for (name, chart) in charts { (picture(name, chart)) } }
 }
 
-/// A picture with its finding above and what has to be known to read it below.
+/// A picture with its finding above and what has to be known to read it below. It is there twice, and the style shows the one that
+/// the screen has room for.
 fn picture(name: &str, chart: &Chart) -> Markup {
     let (id, title) = (format!("picture-{name}"), format!("picture-{name}-title"));
     let chart = harmless(chart);
@@ -79,7 +80,12 @@ fn picture(name: &str, chart: &Chart) -> Markup {
     html! {
         figure id=(id) aria-labelledby=(title) {
             h3 id=(title) { small { (name) } " " span .alarm[chart.tone == Tone::Alarm] { (chart.title) } }
-            div.plot role="group" aria-labelledby=(title) tabindex="0" { (PreEscaped(draw::svg_alone(&chart))) }
+            div.plot.broad role="group" aria-labelledby=(title) tabindex="0" {
+                (PreEscaped(draw::svg_alone(&chart)))
+            }
+            div.plot.narrow role="group" aria-labelledby=(title) tabindex="0" {
+                (PreEscaped(draw::svg_narrow(&chart)))
+            }
             figcaption { (chart.subtitle) }
         }
     }

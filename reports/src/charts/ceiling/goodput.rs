@@ -1,7 +1,8 @@
-//! Offered load against correct answers: each load a point with the spread of its windows, the sweep as a line, what every
-//! request answered would be, and the ceiling. From a record to a chart model.
+//! Offered load against correct answers: each load a point with the spread of its windows, a line through the medians of
+//! loads of about the same rate, what every request answered would be, and the ceiling. From a record to a chart model.
 
-use super::{connected, judged, load_axis, over_load, verdict};
+use super::levels::{levels, line, line_words};
+use super::{judged, load_axis, over_load, verdict};
 use crate::ceiling::{Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
 use crate::number::rate;
@@ -15,7 +16,6 @@ pub fn chart(found: &Ceiling) -> Chart {
     let y = Axis::from_zero("", most * 1.04, 6, rate).read(Reading::PerSecond);
     let all_answered = load_axis(found).to.min(y.to);
     let judged = judged(found);
-    let sweep = connected(&judged);
     let invalid: Vec<_> = found.steps.iter().filter(|step| !step.valid).collect();
     let of = |passed: bool| judged.iter().copied().filter(|step| step.passed == passed).collect::<Vec<_>>();
     let mut series = vec![
@@ -25,7 +25,12 @@ pub fn chart(found: &Ceiling) -> Chart {
             shape: Shape::Dashed(Weight::Thin),
             points: vec![(0.0, Some(0.0)), (all_answered, Some(all_answered))],
         },
-        points("", Colour::Ok, Shape::Line(Weight::Medium), &sweep),
+        Series {
+            label: String::new(),
+            colour: Colour::Ok,
+            shape: Shape::Line(Weight::Medium),
+            points: line(&levels(found), |step| Some(step.ok_rps)),
+        },
         whiskers(&judged),
         points("cannot be judged", Colour::Offered, Shape::Points(Marker::Ring), &invalid),
         points("objective holds", Colour::Ok, Shape::Points(Marker::Dot), &of(true)),
@@ -34,7 +39,7 @@ pub fn chart(found: &Ceiling) -> Chart {
     series.retain(|series| !series.points.is_empty());
     let note = found.steps.is_empty().then(|| "No load was offered".to_owned());
     let panel = Panel {
-        title: "Correct answers per second, by load; bars hold the middle half of a load's windows".into(),
+        title: format!("Correct answers per second; {}; bars: middle half of a load's windows", line_words()),
         weight: 1.0,
         y,
         series: if note.is_some() { Vec::new() } else { series },

@@ -3,12 +3,14 @@
 
 pub mod goodput;
 pub mod latency;
+mod levels;
+mod resources;
 pub mod tiers;
 pub mod usl;
 
 use super::{BETWEEN, cpus, place, target, warned};
 use crate::analyse::threshold::{Metric, Threshold};
-use crate::ceiling::{Bound, Ceiling, Phase, Step};
+use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape};
 use crate::number::{counted, exact_rate, ms, rate};
 
@@ -124,7 +126,12 @@ fn verdict(found: &Ceiling) -> String {
             let at = exact_rate(at);
             format!("The objective holds up to {at} requests/s at least: the search went no further")
         }
-        (_, _, Some(said)) => said.clone(),
+        (_, _, Some(said)) => {
+            let resources = resources::drawn(found);
+            let why =
+                resources::limit(found, &resources).and_then(|limit| resources::why_not_full(found, limit));
+            why.map_or_else(|| said.clone(), |why| format!("{said}; {why}"))
+        }
         (_, Some(at), None) => {
             format!("{} requests/s: nothing is known of what the limit is", exact_rate(at))
         }
@@ -143,19 +150,6 @@ fn judged(found: &Ceiling) -> Vec<&Step> {
     let mut steps: Vec<_> = found.steps.iter().filter(|step| step.valid).collect();
     steps.sort_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps));
     steps
-}
-
-/// Those of them that a line connects: the sweep, which is of one length, or all where there was none.
-fn connected<'a>(judged: &[&'a Step]) -> Vec<&'a Step> {
-    let sweep: Vec<_> = judged.iter().copied().filter(|step| step.phase == Phase::Sweep).collect();
-    if sweep.len() >= 3 { sweep } else { judged.to_vec() }
-}
-
-/// The judged load that is nearest to `rate`, if one is within a tenth of it.
-fn nearest(found: &Ceiling, rate: f64) -> Option<&Step> {
-    let distance = |step: &Step| (step.offered_rps - rate).abs();
-    let nearest = judged(found).into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
-    (distance(nearest) <= 0.1 * rate).then_some(nearest)
 }
 
 fn time_of(step: &Step, metric: Metric) -> Option<f64> {

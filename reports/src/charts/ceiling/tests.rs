@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analyse::forecast;
-use crate::ceiling::{Cause, Resource};
+use crate::ceiling::{Cause, Limit, LimitedBy, Resource};
 use crate::chart::{Marker, Tone, Weight};
 use crate::fixture::ceiling as fixture;
 
@@ -33,8 +33,8 @@ fn titles_say_what_was_found() {
             fixture::database_bound,
             [
                 "1,840 requests/s: the database's CPU, 97 % busy",
-                "At 1,840 requests/s p99 is 38.9 ms, 6.1 times that with little load; at 2,020 it is 472 ms",
-                "First to fill: the database's 2 CPUs, 98 % in use at 1,840 requests/s; next the app server's 8 workers, 67 %",
+                "At 1,803 to 1,858 requests/s p99 has a median of 38.6 ms (24.4 ms to 53.6 ms in 7 loads), 6.1 times that with little load; at 1,898 it is 151 ms against the 50 ms allowed",
+                "The limit: the database's 2 CPUs, 98 % in use at 1,840 requests/s; next the app server's 8 workers, 67 %",
                 "6 % of the work waits its turn (contention), 0.09 % goes into keeping in step (coherency): the rate peaks",
             ],
         ),
@@ -42,8 +42,8 @@ fn titles_say_what_was_found() {
             fixture::collapse,
             [
                 "1,840 requests/s: the database's CPU",
-                "At 1,840",
-                "First to fill: the database's 2 CPUs",
+                "At 1,803 to 1,858",
+                "The limit: the database's 2 CPUs",
                 "6 %",
             ],
         ),
@@ -51,7 +51,7 @@ fn titles_say_what_was_found() {
             fixture::at_least,
             [
                 "The objective holds up to 1,500 requests/s at least: the search went no further",
-                "At 1,500 requests/s p99 is",
+                "At 1,519 requests/s p99 is",
                 "No observed resource is full at the highest load that holds: the busiest is the database's 2 CPUs",
                 "How the target scales cannot be said",
             ],
@@ -70,7 +70,7 @@ fn titles_say_what_was_found() {
             fixture::unexplained,
             [
                 "1,840 requests/s, unexplained: no tier was observed",
-                "At 1,840 requests/s p99 is",
+                "At 1,803 to 1,858 requests/s p99 has",
                 "Which tier is the limit cannot be said",
                 "6 % of the work",
             ],
@@ -102,14 +102,109 @@ fn every_load_is_one_point_by_what_became_of_it() {
     }
 }
 
+/// A load of a search that only its rate, its answers and its time matter of.
+fn load(start_s: f64, offered_rps: f64, ok_rps: f64, p99: f64) -> Step {
+    let (p99_ms, passed) = (Some(p99), p99 < 50.0);
+    Step { start_s, offered_rps, ok_rps, p99_ms, passed, valid: true, duration_s: 2.0, ..Step::default() }
+}
+
+fn of(ceiling_rps: f64, steps: Vec<Step>) -> Ceiling {
+    let (slo, ceiling_rps, bound) = ("p99<50ms".into(), Some(ceiling_rps), Bound::Exact);
+    Ceiling {
+        slo,
+        ceiling_rps,
+        bound,
+        steps,
+        verdict: fixture::database_bound().verdict,
+        ..Ceiling::default()
+    }
+}
+
 #[test]
-fn the_sweep_is_a_line_and_windows_are_bars() {
+fn a_line_goes_through_the_medians_of_loads_of_about_the_same_rate() {
+    let invalid = Step { valid: false, ..load(9.0, 300.0, 0.0, 9e3) };
+    for (what, loads, line) in [
+        ("nothing", vec![], vec![]),
+        ("one load", vec![load(1.0, 100.0, 99.0, 5.0)], vec![(100.0, 99.0)]),
+        (
+            "all phases, not the sweep alone; within 2 % one point",
+            vec![
+                load(0.0, 50.0, 50.0, 5.0),
+                load(1.0, 200.0, 198.0, 5.0),
+                load(2.0, 100.0, 100.0, 5.0),
+                load(3.0, 202.0, 150.0, 80.0),
+                load(4.0, 204.0, 200.0, 5.0),
+                load(5.0, 205.0, 202.0, 5.0),
+            ],
+            vec![(50.0, 50.0), (100.0, 100.0), (202.0, 198.0), (205.0, 202.0)],
+        ),
+        (
+            "of two, the middle",
+            vec![load(0.0, 50.0, 50.0, 5.0), load(1.0, 100.0, 90.0, 5.0), load(2.0, 100.0, 100.0, 5.0)],
+            vec![(50.0, 50.0), (100.0, 95.0)],
+        ),
+        ("what is invalid is no part", vec![load(0.0, 50.0, 50.0, 5.0), invalid], vec![(50.0, 50.0)]),
+        (
+            "the first load, with others near it",
+            vec![load(0.0, 100.0, 60.0, 700.0), load(1.0, 108.0, 108.0, 5.0)],
+            vec![(108.0, 108.0)],
+        ),
+        (
+            "the first load, with none near it",
+            vec![load(0.0, 100.0, 60.0, 700.0), load(1.0, 120.0, 120.0, 5.0)],
+            vec![(100.0, 60.0), (120.0, 120.0)],
+        ),
+    ] {
+        let found = of(110.0, loads);
+        let chart = goodput::chart(&found);
+        let drawn: Vec<_> = shaped(&chart.panels[0], Shape::Line(Weight::Medium))
+            .iter()
+            .flat_map(|series| series.points.iter().map(|(x, y)| (*x, y.unwrap())))
+            .collect();
+        assert_eq!(drawn, line, "{what}");
+    }
+}
+
+#[test]
+fn percentile_lines_go_through_their_rings() {
+    let found = fixture::database_bound();
+    let panel = &latency::chart(&found).panels[0];
+    let line = panel.series.iter().find(|series| series.label == "p99").unwrap();
+    let rings = panel.series.iter().find(|s| s.colour == line.colour && matches!(s.shape, Shape::Points(_)));
+    let rings = &rings.unwrap().points;
+    assert_eq!(rings.len(), found.steps.len());
+    for (at, middle) in &line.points {
+        let near = rings.iter().filter(|ring| (ring.0 / at - 1.0).abs() <= 0.02).filter_map(|ring| ring.1);
+        let (low, high) = near.fold((f64::INFINITY, 0.0_f64), |(a, b), y| (a.min(y), b.max(y)));
+        assert!((low..=high).contains(&middle.unwrap()), "{low} {middle:?} {high} at {at}");
+    }
+}
+
+#[test]
+fn a_time_is_said_of_the_rate_that_it_was_measured_at() {
+    for (what, loads, title) in [
+        ("one", vec![load(0.0, 102.0, 102.0, 5.0)], "At 102 requests/s p99 is 5 ms"),
+        (
+            "several",
+            vec![load(0.0, 98.0, 98.0, 102.0), load(1.0, 99.0, 99.0, 31.0), load(2.0, 102.0, 90.0, 460.0)],
+            "At 98 to 102 requests/s p99 has a median of 102 ms (31 ms to 460 ms in 3 loads)",
+        ),
+        (
+            "one beside it",
+            vec![load(0.0, 93.0, 93.0, 4.0), load(1.0, 120.0, 99.0, 300.0)],
+            "At 93 requests/s, the load nearest to the ceiling, p99 is 4 ms; at 120 it is 300 ms against the 50 ms allowed",
+        ),
+        ("none near it", vec![load(0.0, 50.0, 50.0, 4.0)], "100 requests/s: nothing is known"),
+    ] {
+        let said = latency::chart(&of(100.0, loads)).title;
+        assert!(said.starts_with(title), "{what}: {said}");
+    }
+}
+
+#[test]
+fn the_windows_are_bars() {
     let found = fixture::database_bound();
     let panel = &goodput::chart(&found).panels[0];
-    let line = shaped(panel, Shape::Line(Weight::Medium))[0];
-    let sweep = found.steps.iter().filter(|step| step.phase == Phase::Sweep).count();
-    assert_eq!(line.points.len(), sweep);
-    assert!(line.points.windows(2).all(|pair| pair[0].0 < pair[1].0));
     let bars = shaped(panel, Shape::Whiskers)[0];
     assert_eq!(bars.points.len(), 2 * found.steps.len());
     for pair in bars.points.chunks(2) {
@@ -235,11 +330,101 @@ fn a_resource_is_as_full_as_its_tier_says() {
         let points = &series(panel, label).points;
         points.iter().find(|point| point.0 == rate).and_then(|point| point.1).unwrap()
     };
+    assert!(panel.series.iter().all(|s| s.label.is_empty() || matches!(s.shape, Shape::Points(_))));
     assert!((at("db CPU: full at 1,870", 736.0) - 736.0 * 1.07e-3 / 2.0).abs() < 0.01);
     assert!((at("app workers: full at 2,760", 736.0) - 736.0 * 2.9e-3 / 8.0).abs() < 0.01);
     assert!(at("db CPU", 2760.0) > 0.98 && at("shared CPU: full at 8,330", 2760.0) < 0.3);
+    let mut looks: Vec<_> =
+        panel.series.iter().filter(|s| !s.label.is_empty()).map(|s| (s.colour, s.shape)).collect();
+    let resources = looks.len();
+    looks.dedup();
+    assert_eq!((resources, looks.len()), (5, 5), "no two resources look the same: {looks:?}");
     let full: Vec<_> = shaped(panel, Shape::Points(Marker::Diamond)).iter().map(|s| s.points[0]).collect();
     assert!(full.iter().all(|point| point.1 == Some(1.0)) && full.len() == 3, "{full:?}");
+}
+
+#[test]
+fn the_line_is_at_the_ceiling_where_the_title_says() {
+    let mut found = fixture::database_bound();
+    let at_ceiling = |found: &Ceiling, colour, weight| {
+        let chart = tiers::chart(found);
+        // Of the workers and the pool, which are one tier's, the fuller one.
+        let lines = shaped(&chart.panels[0], Shape::Line(weight)).into_iter().filter(|s| s.colour == colour);
+        let there = lines.map(|line| {
+            let points = &line.points;
+            assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "{points:?}");
+            points.iter().find(|point| point.0 == 1840.0).and_then(|point| point.1).unwrap()
+        });
+        there.fold(0.0, f64::max)
+    };
+    let (db, app) = (Colour::Tier(2), Colour::Tier(1));
+    assert_eq!(Some(at_ceiling(&found, db, Weight::Bold)), found.resources[0].utilisation);
+    assert!(tiers::chart(&found).title.contains("workers, 67 %"));
+    // Of a backlog more is in use: that is a mark, and no part of the line at the ceiling.
+    let backlog = found.steps.iter_mut().find(|step| step.offered_rps == 1898.0).unwrap();
+    (backlog.passed, backlog.valid) = (false, true);
+    backlog.observed.get_mut("app").unwrap().insert("workers_busy".into(), 8.0);
+    found.resources.iter_mut().for_each(|resource| resource.utilisation = None);
+    let share = at_ceiling(&found, app, Weight::Medium);
+    assert!((share - 0.66).abs() < 0.02, "{share}");
+    let said = tiers::chart(&found).title;
+    assert!(said.contains(&format!("workers, {}", crate::number::percent(share))), "{said}");
+}
+
+#[test]
+fn a_limit_that_is_not_full_is_the_limit_all_the_same() {
+    let throttled = |found: &mut Ceiling, share: f64| {
+        found.resources[0].utilisation = Some(0.76);
+        found.resources[1].utilisation = Some(0.8);
+        for step in &mut found.steps {
+            let db = step.observed.get_mut("db").unwrap();
+            db.insert("throttled_share".into(), share);
+            db.insert("cpu_share".into(), 1.52);
+        }
+    };
+    for (share, ends) in [(1.0, "; its quota stopped it in 100 % of the periods"), (0.1, "predicted 1,870")] {
+        let mut found = fixture::database_bound();
+        throttled(&mut found, share);
+        let (goodput, tiers) = (goodput::chart(&found).title, tiers::chart(&found).title);
+        assert!(goodput.ends_with(ends), "{goodput}");
+        assert!(
+            tiers.starts_with("The limit: the database's 2 CPUs, 76 % in use at 1,840 requests/s"),
+            "{tiers}"
+        );
+        assert_eq!(tiers.contains("its quota stopped it in 100 %"), share == 1.0, "{tiers}");
+    }
+    let mut found = fixture::database_bound();
+    found.resources[0].utilisation = Some(0.76);
+    let said = tiers::chart(&found).title;
+    assert!(said.contains(" at the peak goodput, as the objective fails before it is full"), "{said}");
+}
+
+#[test]
+fn a_title_blames_nobody_whom_the_record_does_not() {
+    for (what, bound, part) in [
+        (
+            Limit::Unexplained,
+            Bound::Exact,
+            "The limit is unexplained: the database's 2 CPUs, 98 % in use at 1,840",
+        ),
+        (
+            Limit::Unexplained,
+            Bound::AtLeast,
+            "The search ended at its own limit: at the highest load that holds the busiest is",
+        ),
+        (
+            Limit::Generator,
+            Bound::Exact,
+            "The limit is this generator, no tier: at the ceiling the busiest is",
+        ),
+        (Limit::Host, Bound::Exact, "The limit is this machine, no tier by itself"),
+    ] {
+        let mut found = fixture::database_bound();
+        found.bound = bound;
+        found.limited_by = LimitedBy { what, ..LimitedBy::default() };
+        let said = tiers::chart(&found).title;
+        assert!(said.starts_with(part), "{said}");
+    }
 }
 
 #[test]
@@ -268,7 +453,7 @@ fn without_resources_the_tiers_own_limits_count() {
     let names: Vec<_> =
         chart.panels[0].series.iter().map(|s| s.label.as_str()).filter(|l| !l.is_empty()).collect();
     assert_eq!(names, ["db CPU", "app pool", "app workers", "app CPU"], "the proxy has no limit");
-    assert!(chart.title.starts_with("First to fill: db CPU, 98 %"), "{}", chart.title);
+    assert!(chart.title.starts_with("The limit: db CPU, 96 %"), "{}", chart.title);
 }
 
 #[test]
@@ -303,14 +488,50 @@ fn past_twice_what_was_measured_the_fit_is_a_guess() {
 }
 
 #[test]
+fn without_a_fit_what_was_measured_is_shown() {
+    let mut found = fixture::database_bound();
+    found.usl = None;
+    found.steps.truncate(8);
+    let chart = usl::chart(&found);
+    let left = &chart.panels[0];
+    let marked = |label| series(left, label).points.len();
+    assert_eq!((marked("steady"), marked("not steady"), &left.note), (6, 2, &None));
+    let most = found.steps.iter().map(|step| step.in_flight).fold(0.0, f64::max);
+    assert!(
+        chart.x.to >= most && chart.x.to < 20.0 * most && left.y.to > 1500.0,
+        "{:?} {:?}",
+        chart.x,
+        left.y
+    );
+    let chart = usl::chart(&fixture::below());
+    let why = "How the target scales cannot be said: the scalability law needs 6 steady loads";
+    assert!(chart.title.starts_with(why), "{}", chart.title);
+}
+
+#[test]
+fn a_wall_is_never_below_what_it_is_a_wall_to() {
+    for (predicted, label, at) in [
+        (9500.0, "next wall", 9500.0),
+        (8333.0, "wall, predicted 8,330", 9200.0),
+        (900.0, "wall, predicted 900", 9200.0),
+    ] {
+        let mut found = fixture::database_bound();
+        found.forecast.as_mut().unwrap().wall_rps = Some(predicted);
+        let wall = &usl::chart(&found).panels[1];
+        assert!((series(wall, label).points[0].1.unwrap() - at).abs() < 1.0, "{predicted}");
+    }
+}
+
+#[test]
 fn the_forecast_has_an_axis_of_its_own_and_its_walls_are_in_sight() {
     let mut found = fixture::database_bound();
+    found.forecast.as_mut().unwrap().wall_rps = Some(9500.0);
     let chart = usl::chart(&found);
     let right = &chart.panels[1];
     let servers = right.x.as_ref().unwrap();
     assert!(right.beside && (servers.from, servers.to) == (1.0, 6.0));
     assert_eq!(shaped(right, Shape::Between)[0].points.len(), 12);
-    assert_eq!(series(right, "next wall").points[0].1, Some(8333.0));
+    assert_eq!(series(right, "next wall").points[0].1, Some(9500.0));
     assert_eq!(series(right, "wanted").points[0].1, Some(5000.0));
     let words = "Forecast: for 5,000 requests/s you need 3 to 4 databases; the next wall is the proxy's CPU";
     assert!(chart.subtitle.starts_with(words), "{}", chart.subtitle);

@@ -3,8 +3,8 @@
 //! measured is drawn as the guess that it is.
 
 use super::{context, footer, warned};
-use crate::analyse::forecast;
-use crate::ceiling::{Ceiling, Usl};
+use crate::analyse::{forecast, usl as law};
+use crate::ceiling::{Ceiling, Forecast, Usl};
 use crate::chart::{Axis, Chart, Colour, Mark, Marker, Panel, Reading, Series, Shape, Weight};
 use crate::number::{capital, percent, rate};
 
@@ -21,21 +21,31 @@ pub fn chart(found: &Ceiling) -> Chart {
         tone,
         title,
         subtitle,
-        x: in_flight_axis(usl),
+        x: in_flight_axis(found),
         bands: Vec::new(),
         marks: usl.and_then(peak).into_iter().collect(),
-        panels: vec![fit(usl), servers(found)],
+        panels: vec![fit(found), servers(found)],
         footer: footer(found),
     }
 }
 
-fn in_flight_axis(usl: Option<&Usl>) -> Axis {
+/// The loads that can be judged, by whether they were steady: requests in flight, correct answers per second.
+fn measured(found: &Ceiling, steady: bool) -> Vec<(f64, Option<f64>)> {
+    let loads =
+        found.steps.iter().filter(|step| step.valid && step.stationary == steady && step.in_flight > 0.0);
+    let mut points: Vec<_> = loads.map(|step| (step.in_flight, Some(step.ok_rps))).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points
+}
+
+fn in_flight_axis(found: &Ceiling) -> Axis {
     let title = "requests in flight";
-    let ns = || {
-        usl.into_iter().flat_map(|usl| usl.points.iter().map(|p| p[0]).chain(usl.curve.iter().map(|c| c[0])))
+    let mut ns: Vec<f64> = match &found.usl {
+        Some(usl) => usl.points.iter().map(|p| p[0]).chain(usl.curve.iter().map(|c| c[0])).collect(),
+        None => [true, false].iter().flat_map(|steady| measured(found, *steady)).map(|p| p.0).collect(),
     };
-    let (least, most) =
-        ns().filter(|n| *n > 0.0).fold((f64::INFINITY, 0.0_f64), |(a, b), n| (a.min(n), b.max(n)));
+    ns.retain(|n| n.is_finite() && *n > 0.0);
+    let (least, most) = ns.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), n| (a.min(*n), b.max(*n)));
     if most > WIDE * least {
         Axis::log(title, least, most, 8, rate)
     } else {
@@ -50,13 +60,10 @@ fn peak(usl: &Usl) -> Option<Mark> {
     seen.then_some(Mark { at, label, colour: Colour::Predicted })
 }
 
-fn fit(usl: Option<&Usl>) -> Panel {
+fn fit(found: &Ceiling) -> Panel {
     let title = "Requests per second by requests in flight".to_owned();
-    let Some(usl) = usl else {
-        let y = Axis::from_zero("", 1.0, 4, rate);
-        let note = Some("Too few steady loads for a fit: 6 are needed".to_owned());
-        return Panel { title, weight: 1.0, y, note, ..Panel::default() };
-    };
+    let usl = found.usl.as_ref();
+    let Some(usl) = usl else { return unfitted(found) };
     let measured = usl.points.iter().map(|point| point[0]).fold(0.0, f64::max);
     let told = usl.curve.partition_point(|point| point[0] <= GUESS_PAST * measured);
     // A guess begins where the fit ends.
@@ -80,10 +87,36 @@ fn fit(usl: Option<&Usl>) -> Panel {
         points,
     ];
     series.retain(|series| !series.points.is_empty());
-    let most =
-        series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
+    let most = highest(&series);
     let y = Axis::from_zero("", most, 5, rate).read(Reading::PerSecond);
     Panel { title, weight: 1.0, y, series, ..Panel::default() }
+}
+
+/// What was measured, where a law cannot be fitted to it.
+fn unfitted(found: &Ceiling) -> Panel {
+    let marks = |label: &str, marker, points| Series {
+        label: label.into(),
+        colour: Colour::Ok,
+        shape: Shape::Points(marker),
+        points,
+    };
+    let mut series = vec![
+        marks("not steady", Marker::Ring, measured(found, false)),
+        marks("steady", Marker::Dot, measured(found, true)),
+    ];
+    series.retain(|series| !series.points.is_empty());
+    Panel {
+        title: "Requests per second by requests in flight: no fit".into(),
+        weight: 1.0,
+        y: Axis::from_zero("", highest(&series), 5, rate).read(Reading::PerSecond),
+        note: series.is_empty().then(|| "No load could be judged".to_owned()),
+        series,
+        ..Panel::default()
+    }
+}
+
+fn highest(series: &[Series]) -> f64 {
+    series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max)
 }
 
 fn between(curve: &[[f64; 4]]) -> Series {
@@ -106,10 +139,10 @@ fn servers(found: &Ceiling) -> Panel {
     };
     let Some(forecast) = found.forecast.as_ref().filter(|forecast| !forecast.band.is_empty()) else {
         let note = Some("Without a limit that is explained there is no forecast".to_owned());
-        return Panel {
-            note,
-            ..panel("Ceiling by servers".into(), Axis::fitted("servers", 1.0, 2.0, 1, rate), 1.0)
-        };
+        let series: Vec<_> = found.ceiling_rps.map(one_server).into_iter().collect();
+        let axis = Axis::fitted("servers", 1.0, 2.0, 1, rate);
+        let most = highest(&series);
+        return Panel { note, series, ..panel("Ceiling by servers".into(), axis, most) };
     };
     let last = forecast.band.last().map_or(1.0, |last| last[0]);
     let servers = forecast::server(&forecast.tier, true);
@@ -131,28 +164,51 @@ fn servers(found: &Ceiling) -> Panel {
             points: forecast.band.iter().map(|[n, x, ..]| (*n, Some(*x))).collect(),
         },
     ];
-    series.extend(found.ceiling_rps.map(|at| Series {
-        label: String::new(),
-        colour: Colour::Ok,
-        shape: Shape::Points(Marker::Dot),
-        points: vec![(1.0, Some(at))],
-    }));
+    series.extend(found.ceiling_rps.map(one_server));
     let top = forecast.band.iter().map(|server| server[3]).fold(0.0, f64::max);
     // What is far above everything else is said, and does not flatten the rest.
     let in_sight = |at: &f64| *at > 0.0 && *at < 2.0 * top;
-    let wall = forecast.wall_rps.filter(in_sight);
-    series.extend(wall.map(|at| level("next wall", Colour::Failure, at)));
+    series.extend(
+        forecast
+            .wall_rps
+            .filter(|at| *at > 0.0)
+            .map(|at| wall(forecast, at))
+            .filter(|(_, at)| in_sight(at))
+            .map(|(label, at)| level(&label, Colour::Failure, at)),
+    );
     let wanted = Some(forecast.wanted_rps).filter(in_sight);
     series.extend(wanted.map(|at| level("wanted", Colour::Objective, at)));
-    let most =
-        series.iter().flat_map(|series| &series.points).filter_map(|point| point.1).fold(0.0, f64::max);
+    let most = highest(&series);
     let title = format!("Ceiling by number of {servers}, if they add up");
     Panel { series, ..panel(title, axis.clone(), most) }
 }
 
+/// The one that was measured.
+fn one_server(ceiling: f64) -> Series {
+    Series {
+        label: String::new(),
+        colour: Colour::Ok,
+        shape: Shape::Points(Marker::Dot),
+        points: vec![(1.0, Some(ceiling))],
+    }
+}
+
+/// The next wall with its label. What was measured, or is expected of more servers, can be more than what was predicted for the
+/// wall: then it is no lower than that, and the label says what was predicted.
+fn wall(forecast: &Forecast, predicted: f64) -> (String, f64) {
+    let expected = forecast.band.iter().map(|server| server[1]).fold(0.0, f64::max);
+    if predicted < expected {
+        (format!("wall, predicted {}", rate(predicted)), expected)
+    } else {
+        ("next wall".to_owned(), predicted)
+    }
+}
+
 fn finding(found: &Ceiling) -> String {
     let Some(usl) = &found.usl else {
-        return "How the target scales cannot be said from this search".to_owned();
+        let why = law::usl(&found.steps, found.seed).err().filter(|_| !found.steps.is_empty());
+        let why = why.unwrap_or_else(|| "this search has no law of it".to_owned());
+        return format!("How the target scales cannot be said: {why}");
     };
     let end = match (usl.peak_n, usl.peak_rps) {
         (Some(n), Some(x)) => format!("the rate peaks at {} requests/s with {} in flight", rate(x), rate(n)),
