@@ -96,7 +96,7 @@ fn cliff(low: &Step, high: &Step, above: &[&Step], saturation: Option<Saturation
     let from = low.offered_rps.min(answered(settled(&low.windows)));
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.rps.max(from));
     let to = high.offered_rps.min(most);
-    let error = NORMAL * saturation.map_or(0.0, |saturation| saturation.error);
+    let error = NORMAL * saturation.map_or(0.0, |saturation| saturation.within);
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.most_rps * (1.0 + error)).max(to);
     let held = above.iter().filter(|step| step.passed).map(|step| step.offered_rps).fold(0.0, f64::max);
     let upper = high.offered_rps.min(most).max(held);

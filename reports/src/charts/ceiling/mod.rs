@@ -9,6 +9,7 @@ pub mod tiers;
 pub mod usl;
 
 use super::{BETWEEN, cpus, place, target, warned};
+use crate::analyse::conclude::overload;
 use crate::analyse::threshold::{Metric, Threshold};
 use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape};
@@ -85,10 +86,10 @@ fn context(found: &Ceiling) -> String {
     let out_of_sight = found.predicted_rps.filter(|at| *at > load_axis(found).to);
     context.extend(out_of_sight.map(|at| format!("predicted ceiling {}", exact_rate(at))));
     context.extend(found.peak_goodput_rps.map(|peak| format!("peak goodput {}", exact_rate(peak))));
-    context.extend(found.overload_goodput_rps.map(|overload| {
-        let collapse = found.ceiling_rps.is_some_and(|at| overload < PLATEAU * at);
+    context.extend(overload(found).map(|step| {
+        let collapse = found.ceiling_rps.is_some_and(|at| step.ok_rps < PLATEAU * at);
         let what = if collapse { "collapse to" } else { "plateau of" };
-        format!("{what} {} at 1.5 times the ceiling", exact_rate(overload))
+        format!("{what} {} when {} are offered", exact_rate(step.ok_rps), exact_rate(step.offered_rps))
     }));
     context.retain(|part| !part.is_empty());
     context.join(", ")
