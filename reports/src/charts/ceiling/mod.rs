@@ -13,7 +13,7 @@ use crate::analyse::conclude::overload;
 use crate::analyse::threshold::{Metric, Threshold};
 use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape};
-use crate::number::{counted, exact_rate, ms, rate};
+use crate::number::{capital, counted, exact_rate, ms, rate};
 
 /// A prediction further right than this, relative to the highest load, is said but does not stretch the axis.
 const IN_SIGHT: f64 = 1.25;
@@ -131,7 +131,7 @@ fn verdict(found: &Ceiling) -> String {
             let resources = resources::drawn(found);
             let why =
                 resources::limit(found, &resources).and_then(|limit| resources::why_not_full(found, limit));
-            why.map_or_else(|| said.clone(), |why| format!("{said}; {why}"))
+            capital(&why.map_or_else(|| said.clone(), |why| format!("{said}; {why}")))
         }
         (_, Some(at), None) => {
             format!("{} requests/s: nothing is known of what the limit is", exact_rate(at))

@@ -143,8 +143,7 @@ pub(super) fn why_not_full(found: &Ceiling, limit: &Drawn) -> Option<String> {
         return Some(format!("its quota stopped it in {} of the periods", percent(throttled)));
     }
     let share = mean(&peak, |step| limit.share(step))?.min(1.0);
-    (share >= SATURATED_LEAST)
-        .then(|| format!("{} at the peak goodput, as the objective fails before it is full", percent(share)))
+    (share >= SATURATED_LEAST).then(|| format!("{} at the peak goodput", percent(share)))
 }
 
 /// The rate at which `resource` was in use as is said, in requests per second: the ceiling, where loads are near it.

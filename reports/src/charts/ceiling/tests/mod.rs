@@ -247,7 +247,7 @@ fn the_ceiling_is_marked_with_its_interval_and_the_prediction_beside_it() {
 #[test]
 fn a_plateau_is_told_from_a_collapse() {
     for (scene, what) in [
-        (fixture::database_bound as Scene, "plateau of 1,854 when 2,760 are offered"),
+        (fixture::database_bound as Scene, "plateau of 1,858 when 2,760 are offered"),
         (fixture::collapse, "collapse to 1,0"),
     ] {
         let subtitle = goodput::chart(&scene()).subtitle;
