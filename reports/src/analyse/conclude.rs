@@ -92,6 +92,12 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
             seconds(after.start_s)
         ));
     }
+    if found.bound == Bound::Below
+        && faults.is_empty()
+        && let Some(step) = found.steps.iter().find(|step| step.valid && step.passed)
+    {
+        faults.push(format!("the loads contradict each other: {}/s held", rate(step.offered_rps)));
+    }
     if found.bound == Bound::AtLeast
         && let Some(step) = found.steps.iter().find(|step| !step.valid && !step.passed)
     {
@@ -175,7 +181,9 @@ fn disagreement(found: &Ceiling) -> Option<String> {
 fn changed<'a>(steps: &'a [Step], objective: &Objective) -> Option<(&'a Step, &'a Step)> {
     let clearly =
         |step: &Step| excess(&step.windows, objective) > CLEARLY || rises(&step.windows, step.offered_rps);
-    let failed = |step: &Step| step.valid && !step.passed && step.phase != Phase::Sweep && clearly(step);
+    // A load of the sweep is short: a hiccup may spoil a part of it.
+    let whole = |step: &Step| step.phase != Phase::Sweep || step.windows.iter().all(|window| window.bad);
+    let failed = |step: &Step| step.valid && !step.passed && whole(step) && clearly(step);
     steps.iter().enumerate().find_map(|(n, after)| {
         let held = |before: &&Step| {
             before.passed
@@ -206,6 +214,13 @@ mod tests {
         Step { offered_rps, passed, valid: true, windows: vec![window; 2], ..Step::default() }
     }
 
+    /// A load of the sweep that failed.
+    fn swept(offered_rps: f64) -> Step {
+        let mut step = Step { phase: Phase::Sweep, ..load(offered_rps, false) };
+        step.windows.iter_mut().for_each(|window| window.bad = true);
+        step
+    }
+
     #[test]
     fn what_the_loads_do_not_show_is_not_concluded() {
         for (slo, steps, part) in [
@@ -216,6 +231,7 @@ mod tests {
             ("p99<50ms", vec![load(100.0, false)], Some("100/s failed once")),
             ("p99<50ms", vec![load(100.0, false), load(100.0, false)], None),
             ("p99<50ms", vec![load(100.0, true), load(50.0, false)], Some("the target changed: 100/s held")),
+            ("p99<50ms", vec![load(100.0, true), swept(20.0)], Some("the target changed: 100/s held")),
             ("p99<50ms", vec![], Some("no load was offered")),
         ] {
             let mut found = Ceiling { slo: slo.to_owned(), steps, ..Ceiling::default() };

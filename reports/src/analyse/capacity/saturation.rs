@@ -37,14 +37,15 @@ pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Sat
     }
     let windows: Vec<f64> = loads.iter().flatten().copied().collect();
     let (n, rps) = (windows.len() as f64, mean(&windows));
-    let scatter = |rates: &[f64]| rates.iter().map(|rate| (rate / mean(rates) - 1.0).powi(2)).sum::<f64>();
-    let error = |scatter: f64, degrees: f64| (scatter / degrees.max(1.0) / n).sqrt();
+    let scatter = |rates: &[f64]| rates.iter().map(|rate| (rate - mean(rates)).powi(2)).sum::<f64>();
+    let error = |scatter: f64, degrees: f64| (scatter / degrees.max(1.0) / n).sqrt() / rps;
     let inside = loads.iter().map(|rates| scatter(rates)).sum();
     let all = error(scatter(&windows), n - 1.0);
     // Loads of one window each do not say how windows differ.
     let within = if loads.len() < windows.len() { error(inside, n - loads.len() as f64) } else { all };
     let most_rps = loads.iter().map(|rates| mean(rates)).fold(0.0, f64::max);
-    (n > 0.0).then_some(Saturation { rps, error: all, within, most_rps })
+    // A target that answers nothing at all is no saturated one.
+    (n > 0.0 && rps > 0.0).then_some(Saturation { rps, error: all, within, most_rps })
 }
 
 fn mean(values: &[f64]) -> f64 {

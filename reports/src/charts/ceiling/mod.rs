@@ -119,7 +119,8 @@ fn verdict(found: &Ceiling) -> String {
         _ if found.steps.is_empty() => "No load was offered".to_owned(),
         (Bound::Below, ..) => {
             let lowest = found.steps.iter().map(|step| step.offered_rps).fold(f64::INFINITY, f64::min);
-            let why = found.steps.iter().filter(|step| !step.passed).find_map(|step| step.reasons.first());
+            let failed = found.steps.iter().filter(|step| !step.passed && step.offered_rps <= lowest);
+            let why = failed.filter_map(|step| step.reasons.first()).next();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             format!("The objective fails at {} requests/s already{why}", rate(lowest))
         }
