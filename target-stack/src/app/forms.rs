@@ -212,7 +212,7 @@ mod tests {
         for (part, spoil) in cases {
             let mut form = register();
             spoil(&mut form);
-            let fault = form.checked().err().expect("it does not fit");
+            let fault = form.checked().expect_err("it does not fit");
             assert!(fault.message().contains(part), "{part}: {fault:?}");
         }
     }
