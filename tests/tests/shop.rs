@@ -1,6 +1,6 @@
 //! The shop as a person uses it, through the proxy: pages, an account, a cart that is remembered, a purchase; and what
 //! it refuses.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use e2e::{Target, conserved, get, http, loadgen};
 use serde_json::Value;
