@@ -42,7 +42,7 @@ fn what_is_shipped_is_valid_and_has_the_mixes_shares() {
             (&["request"], request),
             (&["confirm"], confirm),
             (&["order inquiry", "order display"], orders),
-            (&["admin request", "admin confirm"], 0.2),
+            (&["page", "change"], 0.2),
             (&["sign in"], 0.1),
         ] {
             let found = share(steps);
