@@ -5,7 +5,7 @@
 use crate::cgroup::Group;
 use crate::descriptor::Tier;
 use crate::failure::{Failure, Outcome};
-use crate::pace;
+use crate::{pace, procfs};
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -42,19 +42,19 @@ impl Processes {
     /// # Errors
     /// When the kernel does not do that.
     pub(crate) fn new() -> Outcome<Self> {
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(|e| Failure::start(format!("cannot adopt orphans: {e}")))?;
+        adopt_orphans()?;
         Ok(Self::default())
     }
 
-    /// Starts the tier `name`, in a control group if one is given, and waits until it says that it answers. Must be called on the main thread: a tier
-    /// dies with the thread that started it.
+    /// Starts the tier `name` by this program's subcommand `command`, in a control group if one is given, and waits until it
+    /// says that it answers. Must be called on the main thread: a tier dies with the thread that started it.
     ///
     /// # Errors
     /// When it does not start or does not answer, with its own last words.
     pub(crate) async fn start(
         &mut self,
         name: &'static str,
+        command: &str,
         group: Option<&Group>,
         arguments: &[String],
     ) -> Outcome<Tier> {
@@ -63,7 +63,7 @@ impl Processes {
         let mut child = Command::new(program)
             .args(["--die-with", &std::process::id().to_string()])
             .args(group.iter().flat_map(|group| [OsStr::new("--group"), group.dir().as_os_str()]))
-            .arg(name)
+            .arg(command)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -144,17 +144,31 @@ impl Processes {
                 let _ = process.child.kill().await;
             }
         }
-        let _ = pace::within(REAP_LIMIT, reap_orphans()).await;
+        end_orphans().await;
     }
 }
 
-/// Kills and reaps the children that this process adopted from tiers that died.
+/// From now on, orphans of this process's children become its own children.
+///
+/// # Errors
+/// When the kernel does not do that.
+pub(crate) fn adopt_orphans() -> Outcome {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|e| Failure::start(format!("cannot adopt orphans: {e}")))
+}
+
+/// Kills and reaps all children that are left: those that this process adopted.
+pub(crate) async fn end_orphans() {
+    let _ = pace::within(REAP_LIMIT, reap_orphans()).await;
+}
+
 async fn reap_orphans() {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some(_)) => {}
             Ok(None) => {
-                own_children().into_iter().for_each(|pid| signal(Some(pid), Signal::KILL));
+                let own = procfs::children(std::process::id());
+                own.into_iter().for_each(|pid| signal(Some(pid), Signal::KILL));
                 pace::pause(Duration::from_millis(5)).await;
             }
             // No child is left.
@@ -163,21 +177,16 @@ async fn reap_orphans() {
     }
 }
 
-/// The processes whose parent this one is.
-fn own_children() -> Vec<u32> {
-    let own = std::process::id();
-    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn signal(pid: Option<u32>, signal: Signal) {
+/// Sends a signal to a process that may have ended.
+pub(crate) fn signal(pid: Option<u32>, signal: Signal) {
     if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
         // A process that has ended needs no signal.
         let _ = rustix::process::kill_process(pid, signal);
     }
 }
 
-fn ended(status: ExitStatus) -> String {
+/// How a process ended, behind its name.
+pub(crate) fn ended(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
