@@ -14,11 +14,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 /// How long a tier may take until it answers.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a tier may take to end when it is asked to; the database writes its pages out.
 const END_LIMIT: Duration = Duration::from_secs(12);
+/// How long what a dead tier said may take to arrive.
+const WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// How long an orphan may take to die of SIGKILL.
 const REAP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,8 @@ struct Process {
     name: &'static str,
     child: Child,
     last_words: Rc<RefCell<String>>,
+    /// Reads them, until its standard error is closed.
+    listening: JoinHandle<()>,
 }
 
 impl Processes {
@@ -82,7 +87,7 @@ impl Processes {
                 words.replace(line);
             }
         });
-        self.all.push(Process { name, child, last_words: Rc::clone(&last_words) });
+        self.all.push(Process { name, child, last_words, listening });
         let line = match out {
             Some(out) => pace::within(READY_LIMIT, BufReader::new(out).lines().next_line()).await,
             None => None,
@@ -92,14 +97,22 @@ impl Processes {
                 .map_err(|e| Failure::start(format!("the {name} tier said something unexpected: {e}"))),
             Some(_) => {
                 // Its standard output is closed, so it is ending; what it says last is why.
-                let _ = pace::within(END_LIMIT, listening).await;
-                let words = last_words.borrow().clone();
-                let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
-                let why = if words.is_empty() { self.how_last_ended().await } else { words.to_owned() };
+                let words = self.last_words(self.all.len() - 1, END_LIMIT).await;
+                let why = if words.is_empty() { self.how_last_ended().await } else { words };
                 Err(Failure::start(format!("the {name} tier did not start: {why}")))
             }
             None => Err(Failure::start(format!("the {name} tier did not answer within {READY_LIMIT:?}"))),
         }
+    }
+
+    /// What the process of this number said last, once it can say no more.
+    async fn last_words(&mut self, number: usize, limit: Duration) -> String {
+        let process = &mut self.all[number];
+        if !process.listening.is_finished() {
+            let _ = pace::within(limit, &mut process.listening).await;
+        }
+        let words = process.last_words.borrow();
+        words.strip_prefix("target-stack: ").unwrap_or(&words).to_owned()
     }
 
     /// How the process started last has ended, which it is about to.
@@ -123,12 +136,10 @@ impl Processes {
             std::task::Poll::Pending
         })
         .await;
-        let process = &self.all[n];
         let how = status.map_or_else(|e| e.to_string(), ended);
-        let words = process.last_words.borrow();
-        let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
-        let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-        Failure::start(format!("the {} tier {how}{words}", process.name))
+        let words = self.last_words(n, WORDS_LIMIT).await;
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        Failure::start(format!("the {} tier {how}{words}", self.all[n].name))
     }
 
     /// Ends all processes, the last started first, and what they may have left behind. Before the first one's turn,
