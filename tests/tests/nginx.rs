@@ -1,5 +1,4 @@
 //! The reference target behind the installed nginx: the same website, figures and end as with the proxy of our own.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::stack::{children, dir, gone, groups_of, nginx_is_installed, scraped, tier, value};
 use e2e::{Running, Target, binary, conserved, get, loadgen, processes_with, runs, signal, until};
