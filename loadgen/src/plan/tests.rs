@@ -18,6 +18,12 @@ fn the_main_job() {
 }
 
 #[test]
+fn the_reference_targets_proxy_is_ours_unless_said() {
+    assert_eq!(plan("--rps 1").unwrap().target_proxy, None);
+    assert_eq!(plan("--rps 1 --target-proxy nginx").unwrap().target_proxy, Some(TargetProxy::Nginx));
+}
+
+#[test]
 fn without_a_rate_the_loop_is_closed() {
     let plan = plan("http://localhost -d 2s --warmup 500ms").unwrap();
     assert!(!plan.open && plan.connections == 64);

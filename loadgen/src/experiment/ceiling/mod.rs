@@ -137,9 +137,9 @@ async fn search(
         None => limits::share_with_target(&limits::allowed_cpus()),
         Some(cpus) => (cpus.clone(), aim::others(cpus)),
     };
-    output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
+    output.say(&format!("starting {}", Reference::in_words(plan.target_proxy)));
     output.status.does("starting the target");
-    let mut target = Reference::start(&target_cpus, &args.sizes.arguments())?;
+    let mut target = Reference::start(&target_cpus, plan.target_proxy, &args.sizes.arguments())?;
     let aims = async {
         let descriptor = target.ready().await?;
         let closed = match &closed {
@@ -182,7 +182,7 @@ async fn confirm_cause(
         return Err(Failure::host("there was no time for it"));
     }
     let begun = (pace::now(), pace::wall_clock());
-    let mut target = Reference::start(target_cpus, &change.sizes.arguments())?;
+    let mut target = Reference::start(target_cpus, plan.target_proxy, &change.sizes.arguments())?;
     let there = async {
         let aim = aim::reference(plan, &target.ready().await?, cpus).await?;
         run::reach(plan, &aim).await.map(|wire| (aim, wire))
