@@ -83,10 +83,8 @@ fn start(status: StatusCode, length: usize) -> Vec<u8> {
     // Writing to a vector cannot fail; so below.
     let _ = write!(head, "HTTP/1.1 {} {reason}\r\nServer: {SERVER_NAME}\r\nDate: ", status.as_u16());
     calendar::http(pace::wall_clock(), &mut head);
-    let _ = write!(
-        head,
-        "\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
+    let _ =
+        write!(head, "\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     head
 }
 

@@ -41,7 +41,11 @@ pub(crate) fn refusal(status: u16) -> (StatusCode, String) {
     if status == HEAD_TOO_LARGE {
         let page = page(StatusCode::BAD_REQUEST)
             .replacen("400 Bad Request", &format!("400 {TOO_LARGE}"), 1)
-            .replacen("</h1></center>\r\n", &format!("</h1></center>\r\n<center>{TOO_LARGE}</center>\r\n"), 1);
+            .replacen(
+                "</h1></center>\r\n",
+                &format!("</h1></center>\r\n<center>{TOO_LARGE}</center>\r\n"),
+                1,
+            );
         return (StatusCode::BAD_REQUEST, page);
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);

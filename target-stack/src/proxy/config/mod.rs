@@ -145,8 +145,14 @@ mod tests {
             (http("access_log x combined buffer=8k;"), "invalid parameter \"buffer=8k\""),
             (http("client_max_body_size 1q;"), "\"client_max_body_size\" directive invalid value"),
             (http("client_header_buffer_size 0;"), "\"client_header_buffer_size\" directive invalid value"),
-            (http("large_client_header_buffers 0 8k;"), "\"large_client_header_buffers\" directive invalid value"),
-            (http("large_client_header_buffers 4 0;"), "\"large_client_header_buffers\" directive invalid value"),
+            (
+                http("large_client_header_buffers 0 8k;"),
+                "\"large_client_header_buffers\" directive invalid value",
+            ),
+            (
+                http("large_client_header_buffers 4 0;"),
+                "\"large_client_header_buffers\" directive invalid value",
+            ),
             (http("access_log x nope;"), "unknown log format \"nope\""),
             (http("log_format a x; log_format a y;"), "duplicate \"log_format\" name \"a\""),
             (upstream(""), "no servers are inside upstream"),

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 /// A span such as `60`, `60s`, `1m30s`, `500ms`, as the argument of `directive`.
 pub(crate) fn time(directive: &Directive, text: &str) -> Outcome<Duration> {
-    parse_time(text)
-        .ok_or_else(|| invalid(directive))
+    parse_time(text).ok_or_else(|| invalid(directive))
 }
 
 /// nginx's `ngx_parse_time`: units from the largest to the smallest, a number without one is seconds.
@@ -49,9 +48,7 @@ pub(crate) fn size(directive: &Directive, text: &str) -> Outcome<u64> {
         Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
         _ => (text, 1),
     };
-    digits(number)
-        .and_then(|n| n.checked_mul(unit))
-        .ok_or_else(|| invalid(directive))
+    digits(number).and_then(|n| n.checked_mul(unit)).ok_or_else(|| invalid(directive))
 }
 
 /// A size of something in memory, which is not nothing.

@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
 
 const GOOD: &str = "GET /good HTTP/1.1\r\nHost: a\r\n\r\n";
-const BAD: &str = "POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+const BAD: &str =
+    "POST /bad HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
 
 #[test]
 fn a_bad_request_gets_a_page_and_the_connection_ends() {
@@ -20,7 +21,11 @@ fn a_bad_request_gets_a_page_and_the_connection_ends() {
         (field("X: a\r\n b"), "400 Bad Request", "400 Bad Request"),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), "400 Bad Request", "400 Bad Request"),
         (field("Transfer-Encoding: gzip"), "501 Not Implemented", "501 Not Implemented"),
-        ("GET / HTTP/2.0\r\n\r\n".to_owned(), "505 HTTP Version Not Supported", "505 HTTP Version Not Supported"),
+        (
+            "GET / HTTP/2.0\r\n\r\n".to_owned(),
+            "505 HTTP Version Not Supported",
+            "505 HTTP Version Not Supported",
+        ),
         (
             format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000)),
             "414 Request-URI Too Large",
@@ -68,9 +73,10 @@ fn requests_before_a_bad_one_are_answered_first() {
         }
     });
     let (proxy, _dir) = passing(&[upstream.address], "");
-    for (pieces, want) in
-        [(vec![format!("{GOOD}{GOOD}{BAD}{GOOD}")], &["200", "200", "400"][..]), (vec![GOOD.to_owned(), BAD.to_owned()], &["200", "400"])]
-    {
+    for (pieces, want) in [
+        (vec![format!("{GOOD}{GOOD}{BAD}{GOOD}")], &["200", "200", "400"][..]),
+        (vec![GOOD.to_owned(), BAD.to_owned()], &["200", "400"]),
+    ] {
         *gate.0.lock().expect("unpoisoned") = false;
         let before = proxy.counters.refusals(Refusal::LengthAndCoding);
         let mut client = proxy.connect();
@@ -104,7 +110,8 @@ fn a_head_in_pieces_is_served() {
     let upstream = Upstream::start(|_, _| Reply::Send(OK));
     let (proxy, _dir) = passing(&[upstream.address], "");
     let mut client = proxy.connect();
-    let request = format!("{GOOD}PUT /put HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n", "x".repeat(8000));
+    let request =
+        format!("{GOOD}PUT /put HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n", "x".repeat(8000));
     for byte in request.as_bytes() {
         client.write_all(std::slice::from_ref(byte)).expect("a byte sent");
     }
