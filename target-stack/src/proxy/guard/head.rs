@@ -261,10 +261,9 @@ fn target(target: &[u8], absolute: bool) -> Result<(), Refusal> {
     if target.len() > LONGEST_TARGET {
         return Err(Refusal::LongLine);
     }
-    let understood = if absolute {
-        Uri::try_from(target).is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some())
-    } else {
-        target.is_ascii() || std::str::from_utf8(target).is_ok()
-    };
-    if understood { Ok(()) } else { Err(Refusal::RequestLine) }
+    let is_url =
+        || Uri::try_from(target).is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some());
+    // The parser wants UTF-8 in a fragment, too, which the URL does not have any more.
+    let is_text = target.is_ascii() || std::str::from_utf8(target).is_ok();
+    if is_text && (!absolute || is_url()) { Ok(()) } else { Err(Refusal::RequestLine) }
 }

@@ -59,7 +59,7 @@ fn what_is_not_whole_does_not_pass() {
 #[test]
 fn bad_request_lines_are_refused() {
     use Refusal::{RequestLine, Version};
-    let rows: [(&[u8], Refusal); 24] = [
+    let rows: [(&[u8], Refusal); 25] = [
         (b"GET / HTTP/1.1 \r\n", RequestLine),
         (b"GET  / HTTP/1.1\r\n", RequestLine),
         (b"GET /  HTTP/1.1\r\n", RequestLine),
@@ -72,6 +72,7 @@ fn bad_request_lines_are_refused() {
         (b"GET /\0 HTTP/1.1\r\n", RequestLine),
         (b"GET /<a> HTTP/1.1\r\n", RequestLine),
         (b"GET /\xff HTTP/1.1\r\n", RequestLine),
+        (b"GET http://a/#\xff HTTP/1.1\r\n", RequestLine),
         (b"GET x HTTP/1.1\r\n", RequestLine),
         (b"GET * HTTP/1.1\r\n", RequestLine),
         (b"OPTIONS * HTTP/1.1\r\n", RequestLine),
