@@ -67,6 +67,15 @@ pub(crate) enum Transport {
     Reqwest,
 }
 
+/// What serves as the reference target's proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TargetProxy {
+    /// The one of target-stack.
+    Builtin,
+    /// The installed nginx.
+    Nginx,
+}
+
 /// The options of one load.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -214,6 +223,10 @@ pub(crate) struct LoadArgs {
     /// Prometheus endpoint to sample during the run, of which #LABEL=VALUE behind the URL selects samples; repeatable [default: the reference target's]
     #[arg(long, value_name = "NAME=URL", value_parser = plan::observe, help_heading = "Result")]
     pub(crate) observe: Vec<plan::Observe>,
+
+    /// The reference target's proxy [default: builtin]
+    #[arg(long, value_enum, conflicts_with = "url", help_heading = "Reference target")]
+    pub(crate) target_proxy: Option<TargetProxy>,
 }
 
 impl LoadArgs {

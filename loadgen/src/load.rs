@@ -66,8 +66,8 @@ async fn load(plan: &Plan, output: &Output) -> Outcome<(Run, Option<String>)> {
         None => limits::share_with_target(&limits::allowed_cpus()),
         Some(cpus) => (cpus.clone(), aim::others(cpus)),
     };
-    output.say("starting the reference target: DNS zone, proxy, app server, private MariaDB");
-    let mut target = Reference::start(&target_cpus, &[])?;
+    output.say(&format!("starting {}", Reference::in_words(plan.target_proxy)));
+    let mut target = Reference::start(&target_cpus, plan.target_proxy, &[])?;
     let aim = async { aim::reference(plan, &target.ready().await?, cpus).await };
     let run = match unless_asked(&mut signals, aim).await {
         Ok(aim) => carry_out(plan, &aim, output, &mut signals).await,

@@ -3,7 +3,7 @@
 
 mod read;
 
-use crate::cli::{self, LoadArgs, RunArgs};
+use crate::cli::{self, LoadArgs, RunArgs, TargetProxy};
 use crate::client::Settings;
 use crate::failure::{Failure, Outcome};
 use crate::interval::Window;
@@ -62,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) thresholds: Vec<Threshold>,
     /// Endpoints to sample.
     pub(crate) observe: Vec<Observe>,
+    /// The reference target's proxy, if it was said which.
+    pub(crate) target_proxy: Option<TargetProxy>,
 }
 
 /// How the URL's host becomes an address.
@@ -199,6 +201,7 @@ impl Plan {
             cpus: args.cpus.map(|cpus| cpus.0),
             thresholds: Vec::new(),
             observe: args.observe,
+            target_proxy: args.target_proxy,
         };
         plan.check_descriptors()?;
         Ok(plan)

@@ -1,6 +1,7 @@
 //! The targets of ours as processes. Given arguments, it starts `target-stack`, waits for the line with which it says that it
 //! answers, and takes it down again; it knows of a target only what that line says.
 
+use crate::cli::TargetProxy;
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use rustix::process::{Pid, Signal};
@@ -169,13 +170,24 @@ impl Reference {
     /// What is being loaded, in words.
     pub(crate) const WHAT: &str = "random products, one database read each";
 
-    /// Starts the stack on `cpus`, with further options of `target-stack up`.
+    /// What is started, in words.
+    pub(crate) fn in_words(proxy: Option<TargetProxy>) -> String {
+        let proxy = if proxy == Some(TargetProxy::Nginx) { "nginx" } else { "proxy" };
+        format!("the reference target: DNS zone, {proxy}, app server, private MariaDB")
+    }
+
+    /// Starts the stack on `cpus`, with this proxy and further options of `target-stack up`.
     ///
     /// # Errors
     /// The target's fault: there is no such program.
-    pub(crate) fn start(cpus: &[usize], options: &[String]) -> Outcome<Self> {
+    pub(crate) fn start(cpus: &[usize], proxy: Option<TargetProxy>, options: &[String]) -> Outcome<Self> {
         let list = list(cpus);
         let mut arguments = vec!["up", "--cpus", &list];
+        arguments.extend(match proxy {
+            None => &[][..],
+            Some(TargetProxy::Builtin) => &["--proxy", "builtin"],
+            Some(TargetProxy::Nginx) => &["--proxy", "nginx"],
+        });
         arguments.extend(options.iter().map(String::as_str));
         let process = Process::start("the reference target", &arguments)?;
         Ok(Self { process })

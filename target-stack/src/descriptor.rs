@@ -4,7 +4,10 @@ use crate::failure::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The file with the descriptor in a running stack's directory.
+pub(crate) const FILE: &str = "stack.json";
 
 /// One tier's process, said once it answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub(crate) struct Tier {
 pub(crate) struct Stack {
     /// `target-stack.up/1`.
     pub(crate) schema: String,
+    /// The supervisor, `up` itself.
+    pub(crate) pid: u32,
     /// The website's root, by name.
     pub(crate) url: String,
     /// The zone's name server, `IP:PORT`.
@@ -40,6 +45,30 @@ pub(crate) struct Stack {
     /// What stands in for something else, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) emulated: Vec<String>,
+}
+
+impl Stack {
+    /// Keeps the descriptor in the stack's directory, whole at any time.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn keep(&self) -> Outcome {
+        let (file, new) = (self.dir.join(FILE), self.dir.join(format!("{FILE}.new")));
+        let line = serde_json::to_string(self).map_err(|e| Failure::start(e.to_string()))?;
+        std::fs::write(&new, line + "\n")
+            .and_then(|()| std::fs::rename(&new, &file))
+            .map_err(|e| Failure::start(format!("cannot write {}: {e}", file.display())))
+    }
+
+    /// Reads what was kept in `dir`.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as a clause.
+    pub(crate) fn kept(dir: &Path) -> Result<Self, String> {
+        let file = dir.join(FILE);
+        let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))
+    }
 }
 
 /// Prints `value` as one line of JSON, the sign that its part is ready.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A command's failure. The exit codes are those of the whole project: 1 the configuration was refused,
-/// 2 wrong use, 3 a part could not be started or died.
+/// A command's failure. The exit codes are those of the whole project: 1 the answer is no: the configuration was refused, a
+/// tier is dead; 2 wrong use, 3 a part could not be started or died.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The process's exit code.
@@ -18,6 +18,11 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// The configuration was refused, as nginx refuses it: exit 1.
     pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// What was asked after is dead: exit 1.
+    pub(crate) fn dead(message: impl Into<String>) -> Self {
         Self { code: 1, message: message.into() }
     }
 

@@ -7,14 +7,20 @@ mod descriptor;
 mod dns;
 mod failure;
 mod integral;
+mod leash;
 mod limits;
 mod metrics;
+mod nginx;
+mod nginx_conf;
 mod pace;
+mod procfs;
+mod programs;
 mod proxy;
 mod queue;
 mod quota;
 mod signals;
 mod splitmix;
+mod status;
 mod supervise;
 mod units;
 mod up;
@@ -34,7 +40,7 @@ struct Cli {
     /// The pid of the process that this one must not outlive.
     #[arg(long, global = true, hide = true, value_name = "PID")]
     die_with: Option<u32>,
-    /// The control group that this process puts itself into; of `db`, its server.
+    /// The control group that this process puts itself into; of `db` and `nginx`, their servers.
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     group: Option<PathBuf>,
     #[command(subcommand)]
@@ -45,6 +51,8 @@ struct Cli {
 enum Command {
     /// Run all tiers until SIGINT or SIGTERM, and print the stack descriptor when they answer
     Up(up::Args),
+    /// Show the tiers of a running stack, whether they are alive, and their load
+    Status(status::Args),
     /// Remove a stack's directory when its supervisor has gone
     #[command(hide = true)]
     Sweep(up::SweepArgs),
@@ -52,6 +60,9 @@ enum Command {
     Dns(dns::Args),
     /// Serve HTTP as nginx does, from an nginx.conf
     Proxy(proxy::Args),
+    /// Run the installed nginx as the stack's proxy
+    #[command(hide = true)]
+    Nginx(nginx::Args),
     /// Run the shop's app server
     App(app::Args),
     /// Run a private MariaDB with the shop's schema and data
@@ -60,7 +71,7 @@ enum Command {
     Queue(queue::Args),
     /// Become another program that dies with the process that asked for it
     #[command(hide = true)]
-    Leash(db::leash::Args),
+    Leash(leash::Args),
 }
 
 fn main() -> ExitCode {
@@ -114,18 +125,21 @@ fn run(cli: Cli) -> Outcome {
     }
     let group = cli.group.map(Group::at);
     // While there is one thread, which takes all later ones with it.
-    if let Some(group) = group.as_ref().filter(|_| !matches!(cli.command, Command::Db(_))) {
+    if let Some(group) = group.as_ref().filter(|_| !matches!(cli.command, Command::Db(_) | Command::Nginx(_)))
+    {
         group.enter()?;
     }
     limits::raise_descriptors(DESCRIPTORS);
     match cli.command {
         Command::Up(args) => up::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Sweep(args) => up::sweep(args),
         Command::Dns(args) => dns::run(args),
         Command::Proxy(args) => proxy::run(args, group),
+        Command::Nginx(args) => nginx::run(&args, group),
         Command::App(args) => app::run(args, group),
         Command::Db(args) => db::run(args, group),
         Command::Queue(args) => queue::run(args),
-        Command::Leash(args) => db::leash::run(args),
+        Command::Leash(args) => leash::run(args),
     }
 }

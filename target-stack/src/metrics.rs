@@ -1,6 +1,6 @@
-//! What every tier tells Prometheus: its own counters, and the CPU time of the process that does its work.
+//! What every tier tells Prometheus: its own counters, and the CPU time of the processes that do its work.
 
-use crate::pace;
+use crate::{pace, procfs};
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -18,8 +18,17 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 
 /// A registry that already has the process metrics of `pid`, under the names that every exporter gives them.
 pub(crate) fn registry(pid: u32) -> Registry {
+    with(Process { pid, children: false })
+}
+
+/// The same of `pid` and its children together: of a server whose work is done by processes that it starts.
+pub(crate) fn family(pid: u32) -> Registry {
+    with(Process { pid, children: true })
+}
+
+fn with(process: Process) -> Registry {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Process { pid }));
+    registry.register_collector(Box::new(process));
     registry
 }
 
@@ -39,24 +48,45 @@ pub(crate) async fn serve(listener: TcpListener, registry: Arc<Registry>) -> std
     axum::serve(listener, Router::new().route("/metrics", get(answer))).await
 }
 
-/// CPU seconds and resident bytes of one process, read from /proc when asked.
+/// CPU seconds and resident bytes, read from /proc when asked.
 #[derive(Debug)]
 struct Process {
     pid: u32,
+    /// Whether its children count too.
+    children: bool,
+}
+
+impl Process {
+    /// A child that ends in between is counted by its parent, once that has waited for it.
+    fn cpu_seconds(&self) -> Option<f64> {
+        let own = cpu_seconds(self.pid)?;
+        if !self.children {
+            return Some(own);
+        }
+        let living: f64 = procfs::children(self.pid).into_iter().filter_map(cpu_seconds).sum();
+        Some(own + living + procfs::past_childrens_cpu_seconds(self.pid)?)
+    }
+
+    /// What processes share counts for each of them.
+    fn resident_bytes(&self) -> Option<i64> {
+        let children = if self.children { procfs::children(self.pid) } else { Vec::new() };
+        let theirs: i64 = children.into_iter().filter_map(procfs::resident_bytes).sum();
+        Some(procfs::resident_bytes(self.pid)? + theirs)
+    }
 }
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        if let Some(seconds) = cpu_seconds(self.pid) {
+        if let Some(seconds) = self.cpu_seconds() {
             let counter = ConstCounter::new(seconds);
-            let help = "User and system CPU time of the tier's process, in seconds";
+            let help = "User and system CPU time of the tier's processes, in seconds";
             let metric =
                 encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
-        if let Some(bytes) = resident_bytes(self.pid) {
+        if let Some(bytes) = self.resident_bytes() {
             let gauge = ConstGauge::new(bytes);
-            let help = "Resident memory of the tier's process, in bytes";
+            let help = "Resident memory of the tier's processes, in bytes";
             let metric = encoder.encode_descriptor(
                 "process_resident_memory_bytes",
                 help,
@@ -69,23 +99,9 @@ impl Collector for Process {
     }
 }
 
-/// By the process's own clock; by the ticks of proc_pid_stat(5), a hundred a second, where the kernel does not give it.
+/// By the process's own clock; by ticks, a hundred a second, where the kernel does not give it.
 fn cpu_seconds(pid: u32) -> Option<f64> {
-    pace::cpu_time(pid).map(|time| time.as_secs_f64()).or_else(|| cpu_ticks(pid))
-}
-
-fn cpu_ticks(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // utime and stime are fields 14 and 15; the command, field 2, may hold spaces and brackets.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
-    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
-}
-
-fn resident_bytes(pid: u32) -> Option<i64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages = statm.split_ascii_whitespace().nth(1)?.parse::<i64>().ok()?;
-    Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
+    pace::cpu_time(pid).map(|time| time.as_secs_f64()).or_else(|| procfs::cpu_seconds(pid))
 }
 
 #[cfg(test)]
@@ -96,9 +112,9 @@ mod tests {
     fn the_clock_and_the_ticks_of_a_process_agree() {
         // Read in this order the clock is the later one; ticks are of a hundredth of a second, user and system each.
         let own = std::process::id();
-        let (ticks, clock) = (cpu_ticks(own).expect("ticks"), cpu_seconds(own).expect("a clock"));
+        let (ticks, clock) = (procfs::cpu_seconds(own).expect("ticks"), cpu_seconds(own).expect("a clock"));
         assert!(clock > 0.0 && ticks <= clock + 0.05, "{ticks} {clock}");
-        assert!(pace::cpu_time(u32::MAX).is_none() && cpu_ticks(u32::MAX).is_none());
+        assert!(pace::cpu_time(u32::MAX).is_none() && cpu_seconds(u32::MAX).is_none());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use crate::cgroup::Group;
 use crate::descriptor::Tier;
 use crate::failure::{Failure, Outcome};
-use crate::pace;
+use crate::{pace, procfs};
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -14,11 +14,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 /// How long a tier may take until it answers.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long a tier may take to end when it is asked to; the database writes its pages out.
 const END_LIMIT: Duration = Duration::from_secs(12);
+/// How long what a dead tier said may take to arrive.
+const WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// How long an orphan may take to die of SIGKILL.
 const REAP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,8 @@ struct Process {
     name: &'static str,
     child: Child,
     last_words: Rc<RefCell<String>>,
+    /// Reads them, until its standard error is closed.
+    listening: JoinHandle<()>,
 }
 
 impl Processes {
@@ -42,19 +47,19 @@ impl Processes {
     /// # Errors
     /// When the kernel does not do that.
     pub(crate) fn new() -> Outcome<Self> {
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(|e| Failure::start(format!("cannot adopt orphans: {e}")))?;
+        adopt_orphans()?;
         Ok(Self::default())
     }
 
-    /// Starts the tier `name`, in a control group if one is given, and waits until it says that it answers. Must be called on the main thread: a tier
-    /// dies with the thread that started it.
+    /// Starts the tier `name` by this program's subcommand `command`, in a control group if one is given, and waits until it
+    /// says that it answers. Must be called on the main thread: a tier dies with the thread that started it.
     ///
     /// # Errors
     /// When it does not start or does not answer, with its own last words.
     pub(crate) async fn start(
         &mut self,
         name: &'static str,
+        command: &str,
         group: Option<&Group>,
         arguments: &[String],
     ) -> Outcome<Tier> {
@@ -63,7 +68,7 @@ impl Processes {
         let mut child = Command::new(program)
             .args(["--die-with", &std::process::id().to_string()])
             .args(group.iter().flat_map(|group| [OsStr::new("--group"), group.dir().as_os_str()]))
-            .arg(name)
+            .arg(command)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -82,7 +87,7 @@ impl Processes {
                 words.replace(line);
             }
         });
-        self.all.push(Process { name, child, last_words: Rc::clone(&last_words) });
+        self.all.push(Process { name, child, last_words, listening });
         let line = match out {
             Some(out) => pace::within(READY_LIMIT, BufReader::new(out).lines().next_line()).await,
             None => None,
@@ -92,14 +97,22 @@ impl Processes {
                 .map_err(|e| Failure::start(format!("the {name} tier said something unexpected: {e}"))),
             Some(_) => {
                 // Its standard output is closed, so it is ending; what it says last is why.
-                let _ = pace::within(END_LIMIT, listening).await;
-                let words = last_words.borrow().clone();
-                let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
-                let why = if words.is_empty() { self.how_last_ended().await } else { words.to_owned() };
+                let words = self.last_words(self.all.len() - 1, END_LIMIT).await;
+                let why = if words.is_empty() { self.how_last_ended().await } else { words };
                 Err(Failure::start(format!("the {name} tier did not start: {why}")))
             }
             None => Err(Failure::start(format!("the {name} tier did not answer within {READY_LIMIT:?}"))),
         }
+    }
+
+    /// What the process of this number said last, once it can say no more.
+    async fn last_words(&mut self, number: usize, limit: Duration) -> String {
+        let process = &mut self.all[number];
+        if !process.listening.is_finished() {
+            let _ = pace::within(limit, &mut process.listening).await;
+        }
+        let words = process.last_words.borrow();
+        words.strip_prefix("target-stack: ").unwrap_or(&words).to_owned()
     }
 
     /// How the process started last has ended, which it is about to.
@@ -123,12 +136,10 @@ impl Processes {
             std::task::Poll::Pending
         })
         .await;
-        let process = &self.all[n];
         let how = status.map_or_else(|e| e.to_string(), ended);
-        let words = process.last_words.borrow();
-        let words = words.strip_prefix("target-stack: ").unwrap_or(&words);
-        let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-        Failure::start(format!("the {} tier {how}{words}", process.name))
+        let words = self.last_words(n, WORDS_LIMIT).await;
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        Failure::start(format!("the {} tier {how}{words}", self.all[n].name))
     }
 
     /// Ends all processes, the last started first, and what they may have left behind. Before the first one's turn,
@@ -144,17 +155,31 @@ impl Processes {
                 let _ = process.child.kill().await;
             }
         }
-        let _ = pace::within(REAP_LIMIT, reap_orphans()).await;
+        end_orphans().await;
     }
 }
 
-/// Kills and reaps the children that this process adopted from tiers that died.
+/// From now on, orphans of this process's children become its own children.
+///
+/// # Errors
+/// When the kernel does not do that.
+pub(crate) fn adopt_orphans() -> Outcome {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|e| Failure::start(format!("cannot adopt orphans: {e}")))
+}
+
+/// Kills and reaps all children that are left: those that this process adopted.
+pub(crate) async fn end_orphans() {
+    let _ = pace::within(REAP_LIMIT, reap_orphans()).await;
+}
+
 async fn reap_orphans() {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some(_)) => {}
             Ok(None) => {
-                own_children().into_iter().for_each(|pid| signal(Some(pid), Signal::KILL));
+                let own = procfs::children(std::process::id());
+                own.into_iter().for_each(|pid| signal(Some(pid), Signal::KILL));
                 pace::pause(Duration::from_millis(5)).await;
             }
             // No child is left.
@@ -163,21 +188,16 @@ async fn reap_orphans() {
     }
 }
 
-/// The processes whose parent this one is.
-fn own_children() -> Vec<u32> {
-    let own = std::process::id();
-    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn signal(pid: Option<u32>, signal: Signal) {
+/// Sends a signal to a process that may have ended.
+pub(crate) fn signal(pid: Option<u32>, signal: Signal) {
     if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
         // A process that has ended needs no signal.
         let _ = rustix::process::kill_process(pid, signal);
     }
 }
 
-fn ended(status: ExitStatus) -> String {
+/// How a process ended, behind its name.
+pub(crate) fn ended(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),

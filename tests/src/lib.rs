@@ -6,6 +6,7 @@
 pub mod endpoint;
 pub mod rogue;
 pub mod small;
+pub mod stack;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -127,14 +128,25 @@ pub struct Target {
 impl Target {
     /// Starts `target-stack` with arguments, separated by blanks.
     pub fn start(arguments: &str) -> Self {
+        Self::try_start(arguments).unwrap_or_else(|code| panic!("it ends with {code:?}"))
+    }
+
+    /// The same, or the exit code with which it refuses.
+    ///
+    /// # Errors
+    /// When it ends before it answers.
+    pub fn try_start(arguments: &str) -> Result<Self, Option<i32>> {
         let mut command = Command::new(binary("target-stack"));
         command.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            return Err(child.wait().unwrap().code());
+        }
         let said = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: `{line}`"));
-        Self { child, _out: out, said }
+        Ok(Self { child, _out: out, said })
     }
 
     /// The address that it listens on.

@@ -1,70 +1,17 @@
 //! The reference target on real parts: a private MariaDB, an app server, a proxy, a zone; and what is left when it ends.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use e2e::stack::{body, dir, gone, groups_of, scraped, tier, value};
 use e2e::{Running, Target, conserved, get, http, loadgen, processes_with, runs, signal, until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 fn up() -> Target {
     Target::start("up --scale small")
-}
-
-fn dir(stack: &Target) -> PathBuf {
-    PathBuf::from(stack.said["dir"].as_str().unwrap())
-}
-
-fn tier(stack: &Target, name: &str) -> (u32, String) {
-    let tier = &stack.said["tiers"][name][0];
-    (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
-}
-
-/// The samples of a tier's endpoint: a line each, less comments.
-fn scraped(stack: &Target, name: &str) -> Vec<String> {
-    let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
-    let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
-    let text = get(address, "/metrics", "");
-    body(&text).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-}
-
-/// The sum of a metric over its labels, or `None` where there is none of that name.
-fn value(samples: &[String], name: &str) -> Option<f64> {
-    let of_name = |line: &String| {
-        let rest = line.strip_prefix(name)?;
-        rest.starts_with([' ', '{']).then(|| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
-    };
-    samples.iter().filter_map(of_name).reduce(|a, b| a + b)
-}
-
-/// The control groups of the stack with this supervisor.
-fn groups_of(supervisor: u32) -> Vec<PathBuf> {
-    let mark = format!("target-stack-{supervisor}-");
-    let (mut found, mut looked_at) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
-    while let Some(dir) = looked_at.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&mark) {
-                found.push(entry.path());
-            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                looked_at.push(entry.path());
-            }
-        }
-    }
-    found
-}
-
-fn body(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").unwrap().1
-}
-
-/// Waits until no process and no file of the stack is left.
-fn gone(pids: &[u32], dir: &Path) {
-    until("all processes are gone", || !pids.iter().any(|pid| runs(*pid)));
-    until("the directory is gone", || !dir.exists());
-    let name = dir.display().to_string();
-    until("no process of the directory is left", || processes_with(&name).is_empty());
 }
 
 #[test]

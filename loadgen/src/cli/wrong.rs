@@ -153,6 +153,8 @@ mod tests {
             ("--max-backlog x http://h/", "a whole number from 0"),
             ("--max-requests-per-connection 0", "a whole number from 1"),
             ("ceiling --workers 2 http://h/", "cannot be used with"),
+            ("--target-proxy nginx http://h/", "cannot be used with"),
+            ("ceiling --target-proxy haproxy", "possible values: builtin, nginx"),
         ] {
             let words: Vec<&str> = std::iter::once("loadgen").chain(line.split(' ')).collect();
             let error = one_line(&Cli::try_parse_from(&words).unwrap_err(), &words);

@@ -18,6 +18,12 @@ fn the_main_job() {
 }
 
 #[test]
+fn the_reference_targets_proxy_is_ours_unless_said() {
+    assert_eq!(plan("--rps 1").unwrap().target_proxy, None);
+    assert_eq!(plan("--rps 1 --target-proxy nginx").unwrap().target_proxy, Some(TargetProxy::Nginx));
+}
+
+#[test]
 fn without_a_rate_the_loop_is_closed() {
     let plan = plan("http://localhost -d 2s --warmup 500ms").unwrap();
     assert!(!plan.open && plan.connections == 64);
@@ -113,7 +119,7 @@ fn a_scenario_goes_with_a_host_and_without_a_request() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/browsing.toml");
     for url in ["", "http://h", "http://h:80/"] {
         let plan = plan(&format!("{url} --scenario {file}")).unwrap();
-        assert_eq!(plan.scenario.unwrap().entries().len(), 10);
+        assert_eq!(plan.scenario.unwrap().entries().len(), 20);
     }
     assert!(plan("http://h").unwrap().scenario.is_none());
     let error = plan(&format!("http://h/shop --scenario {file}")).unwrap_err();

@@ -2,10 +2,9 @@
 //! directory and a scale, it gives a unix socket and a Prometheus endpoint, and says so once the data is in. It never
 //! touches a server that it did not start, and leaves nothing behind.
 
-mod account;
+pub(crate) mod account;
 mod exporter;
 mod instance;
-pub(crate) mod leash;
 pub(crate) mod rows;
 mod seed;
 mod software;

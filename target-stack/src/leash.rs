@@ -3,6 +3,7 @@
 //! that drops its privileges by itself would outlive us. It also spares the other user from having to reach our
 //! own binary, which may lie in a home directory. It never returns unless something failed.
 
+use crate::db::account::Account;
 use crate::failure::{Failure, Outcome};
 use crate::limits;
 use rustix::process::Signal;
@@ -11,13 +12,14 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use super::account::Account;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pid of the process that the program must not outlive.
     #[arg(long, value_name = "PID")]
     parent: u32,
+    /// Ask the program to end instead of killing it: it has processes of its own to end first.
+    #[arg(long)]
+    gently: bool,
     /// The identity that the program runs with.
     #[arg(long, value_name = "UID:GID")]
     account: Option<Account>,
@@ -39,7 +41,8 @@ pub(crate) fn run(args: Args) -> Outcome {
             .and_then(|()| set_thread_res_uid(account.uid, account.uid, account.uid))
             .map_err(|e| Failure::start(format!("cannot run as {account}: {e}")))?;
     }
-    limits::die_with_parent(Signal::KILL, args.parent)?;
+    let signal = if args.gently { Signal::TERM } else { Signal::KILL };
+    limits::die_with_parent(signal, args.parent)?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Failure::usage("no program to run"));
     };

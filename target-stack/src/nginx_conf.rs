@@ -1,0 +1,127 @@
+//! The proxy's configuration, in nginx's own language: one text for the proxy here and for the installed nginx. Given what
+//! differs from stack to stack, it gives the file's text; it writes nothing.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The website's name.
+pub(crate) const HOST: &str = "www.foobar.com";
+/// Where nginx says how it is.
+pub(crate) const STATUS_PATH: &str = "/stub_status";
+
+/// What a stack's proxy is to do.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    /// The stack's directory.
+    pub(crate) dir: &'a Path,
+    /// The addresses of the app servers.
+    pub(crate) apps: &'a [String],
+    /// How many workers.
+    pub(crate) workers: usize,
+    /// Where to listen; port 0 is for the proxy here alone.
+    pub(crate) listen: SocketAddr,
+    /// Directives that name directories for temporary files, each to get one of its own below this one.
+    pub(crate) temporary: Option<(&'a Path, &'a [&'a str])>,
+}
+
+impl Site<'_> {
+    /// The configuration.
+    pub(crate) fn configuration(&self) -> String {
+        let Self { dir, apps, workers, listen, temporary } = self;
+        let pid = quoted(&dir.join("proxy.pid"));
+        let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
+        let mut paths = String::new();
+        for (base, name) in
+            temporary.iter().flat_map(|(base, names)| names.iter().map(move |name| (base, name)))
+        {
+            // Writing to a string cannot fail.
+            let _ = writeln!(paths, "    {name} {};", quoted(&base.join(name)));
+        }
+        format!(
+            r#"worker_processes {workers};
+daemon off;
+pid {pid};
+
+events {{
+    worker_connections 8192;
+}}
+
+http {{
+    access_log off;
+    keepalive_requests 1000000;
+{paths}
+    upstream app {{
+{servers}        keepalive 64;
+    }}
+
+    server {{
+        # A burst of new connections is not to wait for a repeated SYN.
+        listen {listen} backlog=4096;
+        server_name {HOST};
+
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Host $host;
+            proxy_set_header Connection "";
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
+
+        location = {STATUS_PATH} {{
+            stub_status;
+        }}
+    }}
+}}
+"#
+        )
+    }
+}
+
+/// In quotes, as a directory may have any name.
+fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', r#"\""#))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(temporary: Option<(&Path, &[&str])>, port: u16) -> String {
+        let apps = ["127.0.0.1:1", "127.0.0.1:2"].map(String::from);
+        let listen = SocketAddr::from(([127, 0, 0, 1], port));
+        Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, temporary }.configuration()
+    }
+
+    #[test]
+    fn both_proxies_get_the_same_but_for_the_port_and_temporary_files() {
+        let (ours, theirs) = (of(None, 0), of(Some((Path::new("/t"), &["proxy_temp_path"])), 8080));
+        let differ = |a: &str, b: &str| {
+            a.lines()
+                .filter(|line| !b.lines().any(|other| other == *line))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(differ(&ours, &theirs), ["        listen 127.0.0.1:0 backlog=4096;"]);
+        assert_eq!(
+            differ(&theirs, &ours),
+            ["    proxy_temp_path \"/t/proxy_temp_path\";", "        listen 127.0.0.1:8080 backlog=4096;"]
+        );
+    }
+
+    #[test]
+    fn what_an_older_nginx_does_otherwise_is_said() {
+        let text = of(None, 0);
+        for line in [
+            "worker_processes 3;",
+            "daemon off;",
+            r#"pid "/a \"b/proxy.pid";"#,
+            "server 127.0.0.1:2;",
+            "keepalive 64;",
+            "proxy_http_version 1.1;",
+            "proxy_set_header Connection \"\";",
+        ] {
+            assert!(text.lines().any(|found| found.trim() == line), "{line} in {text}");
+        }
+    }
+}

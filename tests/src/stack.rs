@@ -1,0 +1,80 @@
+//! What tests see of a whole stack: the descriptor's tiers, their metrics, and the traces that must not be left.
+
+use crate::{Target, get, processes_with, runs, until};
+use std::path::{Path, PathBuf};
+
+/// The directory of a stack.
+pub fn dir(stack: &Target) -> PathBuf {
+    PathBuf::from(stack.said["dir"].as_str().unwrap())
+}
+
+/// The pid and the address of a tier's first process.
+pub fn tier(stack: &Target, name: &str) -> (u32, String) {
+    let tier = &stack.said["tiers"][name][0];
+    (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
+}
+
+/// The samples of a tier's endpoint: a line each, less comments.
+pub fn scraped(stack: &Target, name: &str) -> Vec<String> {
+    let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
+    let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    let text = get(address, "/metrics", "");
+    body(&text).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// The sum of a metric over its labels, or `None` where there is none of that name.
+pub fn value(samples: &[String], name: &str) -> Option<f64> {
+    let of_name = |line: &String| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with([' ', '{']).then(|| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+    };
+    samples.iter().filter_map(of_name).reduce(|a, b| a + b)
+}
+
+/// The control groups of the stack with this supervisor.
+pub fn groups_of(supervisor: u32) -> Vec<PathBuf> {
+    let mark = format!("target-stack-{supervisor}-");
+    let (mut found, mut looked_at) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(dir) = looked_at.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&mark) {
+                found.push(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                looked_at.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The body of an answer.
+pub fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+/// Waits until no process and no file of the stack is left.
+pub fn gone(pids: &[u32], dir: &Path) {
+    until("all processes are gone", || !pids.iter().any(|pid| runs(*pid)));
+    until("the directory is gone", || !dir.exists());
+    let name = dir.display().to_string();
+    until("no process of the directory is left", || processes_with(&name).is_empty());
+}
+
+/// Whether nginx is installed; says so if it is not, as what is then not tested.
+pub fn nginx_is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
+        .any(|place| place.join("nginx").is_file());
+    if !there {
+        let line = "NOT TESTED: nginx is not installed (scripts/need nginx)";
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
+    }
+    there
+}
+
+/// The processes that `pid` has started, and which it has one thread for.
+pub fn children(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
