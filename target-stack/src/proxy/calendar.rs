@@ -36,14 +36,29 @@ impl Moment {
             second: seconds % 60,
         }
     }
+
+    fn month_name(&self) -> &'static str {
+        usize::try_from(self.month).ok().and_then(|m| MONTHS.get(m.checked_sub(1)?)).unwrap_or(&"")
+    }
 }
 
 /// `24/Nov/2026:07:55:55 +0000`.
 pub(crate) fn common_log(since_1970: Duration, out: &mut Vec<u8>) {
-    let Moment { year, month, day, hour, minute, second } = Moment::of(since_1970);
-    let month = usize::try_from(month).ok().and_then(|m| MONTHS.get(m.checked_sub(1)?)).unwrap_or(&"");
+    let moment = Moment::of(since_1970);
+    let month = moment.month_name();
+    let Moment { year, day, hour, minute, second, .. } = moment;
     // Writing to a vector cannot fail; so below.
     let _ = write!(out, "{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000");
+}
+
+/// `Tue, 24 Nov 2026 07:55:55 GMT`, as header fields have it (RFC 9110, section 5.6.7).
+pub(crate) fn http(since_1970: Duration, out: &mut Vec<u8>) {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let moment = Moment::of(since_1970);
+    let weekday = DAYS[(since_1970.as_secs() / 86_400 % 7) as usize];
+    let month = moment.month_name();
+    let Moment { year, day, hour, minute, second, .. } = moment;
+    let _ = write!(out, "{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT");
 }
 
 /// `2026-11-24T07:55:55+00:00`.
@@ -66,17 +81,19 @@ mod tests {
     fn moments_read_as_date_writes_them() {
         // Seconds and texts from `date -u -d @SECONDS`.
         let rows = [
-            (0, "01/Jan/1970:00:00:00 +0000"),
-            (951_782_400, "29/Feb/2000:00:00:00 +0000"),
-            (1_709_251_199, "29/Feb/2024:23:59:59 +0000"),
-            (1_709_251_200, "01/Mar/2024:00:00:00 +0000"),
-            (4_107_542_399, "28/Feb/2100:23:59:59 +0000"),
-            (4_107_542_400, "01/Mar/2100:00:00:00 +0000"),
+            (0, "01/Jan/1970:00:00:00 +0000", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (951_782_400, "29/Feb/2000:00:00:00 +0000", "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "29/Feb/2024:23:59:59 +0000", "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_709_251_200, "01/Mar/2024:00:00:00 +0000", "Fri, 01 Mar 2024 00:00:00 GMT"),
+            (4_107_542_399, "28/Feb/2100:23:59:59 +0000", "Sun, 28 Feb 2100 23:59:59 GMT"),
+            (4_107_542_400, "01/Mar/2100:00:00:00 +0000", "Mon, 01 Mar 2100 00:00:00 GMT"),
         ];
-        for (second, want) in rows {
-            let mut out = Vec::new();
-            common_log(Duration::from_secs(second), &mut out);
-            assert_eq!(String::from_utf8_lossy(&out), want, "{second}");
+        for (second, log, field) in rows {
+            for (write, want) in [(common_log as fn(Duration, &mut Vec<u8>), log), (http, field)] {
+                let mut out = Vec::new();
+                write(Duration::from_secs(second), &mut out);
+                assert_eq!(String::from_utf8_lossy(&out), want, "{second}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it gives handles resolved beforehand, so that serving a request costs a few additions and no look-up.
 
 use super::config::Config;
+use super::guard::Refusal;
 use crate::integral::Integral;
 use crate::pace;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder};
@@ -41,6 +42,7 @@ pub(crate) struct Counters {
     pub(crate) idle: Gauge,
     pub(crate) busy: Gauge,
     by_class: [Counter; CLASSES.len()],
+    refused: Family<Reason, Counter>,
     /// By upstream and server.
     peers: Vec<Vec<PeerCounters>>,
 }
@@ -55,6 +57,11 @@ pub(crate) struct PeerCounters {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Code {
     code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,6 +113,7 @@ impl Counters {
             idle: links.get_or_create_owned(&State { state: "idle" }),
             busy: links.get_or_create_owned(&State { state: "busy" }),
             by_class: CLASSES.map(|code| codes.get_or_create_owned(&Code { code })),
+            refused: Family::default(),
             peers: config
                 .upstreams
                 .iter()
@@ -121,6 +129,8 @@ impl Counters {
         registry.register("nginx_connections_waiting", "Connections without a request", c.waiting.clone());
         registry.register("nginx_http_requests", "Client requests", c.requests.clone());
         registry.register("proxy_http_requests", "Client requests by class of status", codes);
+        let refused = "Requests refused before anything else was done with them, by reason";
+        registry.register("proxy_requests_refused", refused, c.refused.clone());
         registry.register("proxy_upstream_requests", "Answers by upstream, server and class", answers);
         registry.register("proxy_upstream_failures", "Failed tries by upstream and server", failures);
         registry.register("proxy_upstream_connections", "Upstream connections by state", links);
@@ -142,6 +152,17 @@ impl Counters {
     /// Counts an answer of this status to a client.
     pub(crate) fn answered(&self, status: u16) {
         self.by_class[class(status)].inc();
+    }
+
+    /// Counts a request that the guard refused.
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        self.refused.get_or_create(&Reason { reason: refusal.name() }).inc();
+    }
+
+    /// How many were refused for this reason.
+    #[cfg(test)]
+    pub(crate) fn refusals(&self, refusal: Refusal) -> u64 {
+        self.refused.get_or_create(&Reason { reason: refusal.name() }).get()
     }
 
     /// The counters of a server of an upstream.

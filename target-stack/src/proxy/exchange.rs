@@ -8,11 +8,12 @@ use crate::pace;
 use http::header::HOST;
 use http::{HeaderMap, request};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// nginx's status of a request whose client went away before the answer.
@@ -28,6 +29,30 @@ pub(crate) struct Client {
     /// The port that it came in by, as an index of the configuration's ports.
     pub(crate) port: usize,
     pub(crate) requests: Cell<u32>,
+    /// How many of those have ended.
+    pub(crate) answered: Cell<u32>,
+    /// Who waits for one more of them to end.
+    pub(crate) waiting: RefCell<Option<Waker>>,
+    /// Part of a request's head has come.
+    pub(crate) begun: Cell<bool>,
+    /// The connection was given to another protocol.
+    pub(crate) switched: Cell<bool>,
+}
+
+impl Client {
+    pub(crate) fn new(number: u64, peer: SocketAddr, local: SocketAddr, port: usize) -> Self {
+        Self {
+            number,
+            peer,
+            local,
+            port,
+            requests: Cell::default(),
+            answered: Cell::default(),
+            waiting: RefCell::default(),
+            begun: Cell::default(),
+            switched: Cell::default(),
+        }
+    }
 }
 
 /// One try at an upstream's server.
@@ -49,6 +74,8 @@ pub(crate) struct Exchange {
     pub(crate) client: Rc<Client>,
     /// The request's head, as it came.
     pub(crate) parts: request::Parts,
+    /// The request line as it came, of a request that was refused.
+    pub(crate) line: Option<Vec<u8>>,
     pub(crate) started: Instant,
     /// `$connection_requests`.
     pub(crate) nth: u32,
@@ -74,6 +101,7 @@ impl Exchange {
             config,
             client,
             parts,
+            line: None,
             started: pace::now(),
             nth,
             status: CLIENT_CLOSED,
@@ -182,5 +210,10 @@ impl Drop for Tracked {
     fn drop(&mut self) {
         self.worker.counters.writing.dec();
         self.worker.finished(&self.exchange);
+        let client = &self.exchange.client;
+        client.answered.set(client.answered.get() + 1);
+        if let Some(waker) = client.waiting.take() {
+            waker.wake();
+        }
     }
 }

@@ -5,11 +5,15 @@ use super::counters::Counters;
 use super::headers::SERVER_NAME;
 use http::StatusCode;
 
+/// nginx's status of a head past its bounds.
+const HEAD_TOO_LARGE: u16 = 494;
+
 /// nginx's reason phrase, where it is not the one of RFC 9110.
 pub(crate) fn reason(status: StatusCode) -> Option<&'static str> {
     match status.as_u16() {
         302 => Some("Moved Temporarily"),
         413 => Some("Request Entity Too Large"),
+        414 => Some("Request-URI Too Large"),
         503 => Some("Service Temporarily Unavailable"),
         504 => Some("Gateway Time-out"),
         _ => None,
@@ -29,6 +33,23 @@ pub(crate) fn page(status: StatusCode) -> String {
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <hr><center>{SERVER_NAME}</center>\r\n</body>\r\n</html>\r\n"
     )
+}
+
+/// The status and the page of a request that is refused with one of nginx's statuses: its own 494 is a 400 to the client.
+pub(crate) fn refusal(status: u16) -> (StatusCode, String) {
+    const TOO_LARGE: &str = "Request Header Or Cookie Too Large";
+    if status == HEAD_TOO_LARGE {
+        let page = page(StatusCode::BAD_REQUEST)
+            .replacen("400 Bad Request", &format!("400 {TOO_LARGE}"), 1)
+            .replacen(
+                "</h1></center>\r\n",
+                &format!("</h1></center>\r\n<center>{TOO_LARGE}</center>\r\n"),
+                1,
+            );
+        return (StatusCode::BAD_REQUEST, page);
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    (status, page(status))
 }
 
 /// The text of `stub_status`. hyper does not say when a head is being read: such a connection counts as waiting.

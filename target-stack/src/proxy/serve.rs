@@ -200,6 +200,9 @@ fn settle_head(exchange: &mut Exchange, status: StatusCode, map: &mut HeaderMap)
     if exchange.nth >= settings.keepalive_requests {
         map.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        exchange.client.switched.set(true);
+    }
     exchange.status = status.as_u16();
     if !settings.logs.is_empty() {
         exchange.head_sent = headers::head_length(status, map);

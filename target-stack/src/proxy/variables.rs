@@ -197,6 +197,9 @@ impl Variable {
             Self::RemoteUser => {}
             Self::Request => {
                 let parts = &exchange.parts;
+                if let Some(line) = &exchange.line {
+                    return out.extend_from_slice(line);
+                }
                 put(out, format_args!("{} {} {:?}", parts.method, exchange.request_uri(), parts.version));
             }
             Self::RequestMethod => out.extend_from_slice(exchange.parts.method.as_str().as_bytes()),

@@ -7,6 +7,7 @@ use super::config::Config;
 use super::counters::Counters;
 use super::error_log::ErrorLog;
 use super::exchange::{Client, Exchange};
+use super::gate::Gate;
 use super::pool::Group;
 use super::serve;
 use crate::pace;
@@ -14,11 +15,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -229,9 +232,11 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let number = worker.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-    let client = Rc::new(Client { number, peer, local, port, requests: Cell::new(0) });
+    let client = Rc::new(Client::new(number, peer, local, port));
     let server = worker.config.ports[port].default;
-    let keepalive = worker.config.servers[server].fallback.settings.keepalive_timeout;
+    let settings = &worker.config.servers[server].fallback.settings;
+    let (keepalive, limits) = (settings.keepalive_timeout, settings.heads);
+    let gate = Gate::new(stream, limits, Rc::clone(&worker), Rc::clone(&client));
 
     let mut builder = http1::Builder::new();
     builder.title_case_headers(true).timer(TokioTimer::new());
@@ -242,7 +247,7 @@ async fn connection(
         builder.header_read_timeout(keepalive);
     }
     let service = service_fn(|request| serve::answer(Rc::clone(&worker), Rc::clone(&client), request));
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(gate), service));
     let drained = orders.wait_for(|&order| order != Orders::Serve);
     // How a connection ends is in the log of its last request; a client that hangs up is no error.
     tokio::select! {
@@ -250,6 +255,14 @@ async fn connection(
         _ = serving.as_mut() => return,
         _ = drained => {}
     }
-    serving.as_mut().graceful_shutdown();
-    let _ = serving.await;
+    // A request whose head has begun to come is served; hyper, which has seen nothing of it, would close at once.
+    let between = poll_fn(|cx| match serving.as_mut().poll(cx) {
+        Poll::Ready(_) => Poll::Ready(false),
+        Poll::Pending if client.begun.get() => Poll::Pending,
+        Poll::Pending => Poll::Ready(true),
+    });
+    if between.await {
+        serving.as_mut().graceful_shutdown();
+        let _ = serving.await;
+    }
 }

@@ -112,6 +112,7 @@ pub(crate) fn without_port(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::guard::Limits;
 
     fn parse(text: &str) -> Outcome<Config> {
         Config::parse("f", text, Path::new("/prefix"))
@@ -143,6 +144,15 @@ mod tests {
             (http("keepalive_requests x;"), "\"keepalive_requests\" directive invalid number"),
             (http("access_log x combined buffer=8k;"), "invalid parameter \"buffer=8k\""),
             (http("client_max_body_size 1q;"), "\"client_max_body_size\" directive invalid value"),
+            (http("client_header_buffer_size 0;"), "\"client_header_buffer_size\" directive invalid value"),
+            (
+                http("large_client_header_buffers 0 8k;"),
+                "\"large_client_header_buffers\" directive invalid value",
+            ),
+            (
+                http("large_client_header_buffers 4 0;"),
+                "\"large_client_header_buffers\" directive invalid value",
+            ),
             (http("access_log x nope;"), "unknown log format \"nope\""),
             (http("log_format a x; log_format a y;"), "duplicate \"log_format\" name \"a\""),
             (upstream(""), "no servers are inside upstream"),
@@ -194,6 +204,7 @@ mod tests {
             server { listen 81; server_name A b; proxy_read_timeout 5s; location /x { proxy_set_header B 2; proxy_pass http://u/y/; } }
             server { listen 81 default_server; server_name c; location /z { proxy_pass http://127.0.0.1:9000; } }
             proxy_set_header A 1; keepalive_timeout 10 20; access_log off;
+            client_header_buffer_size 2k; large_client_header_buffers 3 16k;
             upstream u { server 127.0.0.1:9 weight=2 max_fails=0 fail_timeout=3s down; server 127.0.0.1:8; keepalive 4; } }";
         let config = parse(text).expect("a valid configuration");
         assert_eq!((config.workers, config.connections), (3, 7));
@@ -211,6 +222,7 @@ mod tests {
         assert_eq!((names(0), names(1)), (vec!["b"], vec!["a"]));
         assert_eq!([of(0).proxy.read_timeout.as_secs(), of(1).proxy.read_timeout.as_secs()], [5, 60]);
         assert_eq!(of(0).keepalive_timeout.as_secs(), 10);
+        assert_eq!(of(0).heads, Limits { first: 2 << 10, number: 3, size: 16 << 10 });
 
         let [first, second] = config.upstreams.as_slice() else { panic!("two upstreams in {config:?}") };
         assert_eq!((first.keepalive, second.keepalive, second.name.as_str()), (4, 32, "127.0.0.1:9000"));

@@ -5,6 +5,7 @@ use super::build;
 use super::tree::Directive;
 use super::values;
 use crate::failure::{Failure, Outcome};
+use crate::proxy::guard::Limits;
 use crate::proxy::headers;
 use crate::proxy::variables::Template;
 use http::{HeaderName, Method};
@@ -20,6 +21,8 @@ const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $
 pub(crate) struct Settings {
     pub(crate) keepalive_timeout: Duration,
     pub(crate) keepalive_requests: u32,
+    /// How long a request's head may be.
+    pub(crate) heads: Limits,
     /// The longest request body in bytes; 0 for any.
     pub(crate) max_body: u64,
     pub(crate) default_type: String,
@@ -72,6 +75,7 @@ impl Default for Settings {
         Self {
             keepalive_timeout: Duration::from_secs(75),
             keepalive_requests: 1000,
+            heads: Limits::default(),
             max_body: 1 << 20,
             default_type: "text/plain".to_owned(),
             logs: Vec::new(),
@@ -133,6 +137,14 @@ impl Settings {
             }
             "keepalive_requests" => self.keepalive_requests = values::number(directive, first)?,
             "client_max_body_size" => self.max_body = values::size(directive, first)?,
+            "client_header_buffer_size" => self.heads.first = values::length(directive, first)?,
+            "large_client_header_buffers" => {
+                self.heads.number = values::number(directive, first)? as usize;
+                self.heads.size = values::length(directive, directive.arg(1))?;
+                if self.heads.number == 0 {
+                    return Err(values::invalid(directive));
+                }
+            }
             "default_type" => self.default_type = first.to_owned(),
             "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
             "proxy_http_version" => {

@@ -2,14 +2,13 @@
 //! the error as nginx words it. Names of hosts are resolved here, once, as nginx does when it starts.
 
 use super::tree::Directive;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 /// A span such as `60`, `60s`, `1m30s`, `500ms`, as the argument of `directive`.
 pub(crate) fn time(directive: &Directive, text: &str) -> Outcome<Duration> {
-    parse_time(text)
-        .ok_or_else(|| directive.error(format_args!("\"{}\" directive invalid value", directive.name)))
+    parse_time(text).ok_or_else(|| invalid(directive))
 }
 
 /// nginx's `ngx_parse_time`: units from the largest to the smallest, a number without one is seconds.
@@ -49,9 +48,18 @@ pub(crate) fn size(directive: &Directive, text: &str) -> Outcome<u64> {
         Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
         _ => (text, 1),
     };
-    digits(number)
-        .and_then(|n| n.checked_mul(unit))
-        .ok_or_else(|| directive.error(format_args!("\"{}\" directive invalid value", directive.name)))
+    digits(number).and_then(|n| n.checked_mul(unit)).ok_or_else(|| invalid(directive))
+}
+
+/// A size of something in memory, which is not nothing.
+pub(crate) fn length(directive: &Directive, text: &str) -> Outcome<usize> {
+    let size = size(directive, text)?;
+    usize::try_from(size).ok().filter(|&size| size > 0).ok_or_else(|| invalid(directive))
+}
+
+/// nginx's error of a value that is out of question.
+pub(crate) fn invalid(directive: &Directive) -> Failure {
+    directive.error(format_args!("\"{}\" directive invalid value", directive.name))
 }
 
 /// A whole number.

@@ -2,6 +2,7 @@
 //! clients that write bytes.
 
 mod harness;
+mod refused;
 
 use super::worker::Orders;
 use harness::{OK, Proxy, Reply, Upstream, nobody, passing};

@@ -1,0 +1,140 @@
+//! The answer to a request that the guard refused, after which the connection ends. Given what came of the request, it writes
+//! nginx's page, logs the request as far as it can be read, and waits a moment for the client to hang up first.
+
+use super::exchange::{Client, Exchange, Tracked};
+use super::headers::SERVER_NAME;
+use super::worker::Worker;
+use super::{calendar, pages};
+use crate::pace;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, request};
+use std::io::Write;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// nginx's `lingering_timeout`.
+const LINGER: Duration = Duration::from_secs(5);
+/// Fields that are kept for the log.
+const MOST_FIELDS: usize = 100;
+
+/// An answer on its way, the last one of its connection.
+pub(crate) struct Farewell {
+    answer: Vec<u8>,
+    written: usize,
+    /// Until the answer is written.
+    exchange: Option<Tracked>,
+    patience: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Farewell {
+    /// The answer with `status`, one of nginx's own, to the request that begins with `head`.
+    pub(crate) fn new(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8], status: u16) -> Self {
+        worker.counters.requests.inc();
+        let (line, parts) = read(head);
+        let exchange = Exchange::new(Arc::clone(&worker.config), Rc::clone(client), parts);
+        let mut exchange = Tracked::new(exchange, Rc::clone(worker));
+        let (status, page) = pages::refusal(status);
+        let mut answer = start(status, page.len());
+        exchange.line = Some(line);
+        exchange.status = status.as_u16();
+        exchange.head_sent = answer.len() as u64;
+        if exchange.parts.method != Method::HEAD {
+            exchange.body_sent = page.len() as u64;
+            answer.extend_from_slice(page.as_bytes());
+        }
+        Self { answer, written: 0, exchange: Some(exchange), patience: Box::pin(pace::pause(LINGER)) }
+    }
+
+    /// Writes the answer, and waits until the client has taken it and hung up, or takes too long. Closing a socket with bytes
+    /// unread would reset the connection, and the client might never see the answer.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<()> {
+        if self.patience.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        while let Some(rest) = self.answer.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, rest)) {
+                Ok(length) if length > 0 => self.written += length,
+                _ => return Poll::Ready(()),
+            }
+        }
+        if self.exchange.take().is_some() {
+            // What cannot be shut down has gone, which reading tells.
+            let _ = ready!(Pin::new(&mut *stream).poll_shutdown(cx));
+        }
+        let mut unread = [0; 1024];
+        loop {
+            let mut unread = ReadBuf::new(&mut unread);
+            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut unread)) {
+                Ok(()) if !unread.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// The head of the answer, with the fields in nginx's order.
+fn start(status: StatusCode, length: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(1024);
+    let reason = pages::reason(status).or(status.canonical_reason()).unwrap_or("");
+    // Writing to a vector cannot fail; so below.
+    let _ = write!(head, "HTTP/1.1 {} {reason}\r\nServer: {SERVER_NAME}\r\nDate: ", status.as_u16());
+    calendar::http(pace::wall_clock(), &mut head);
+    let _ =
+        write!(head, "\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    head
+}
+
+/// The request line as it came, and as much of the request as can be read.
+fn read(head: &[u8]) -> (Vec<u8>, request::Parts) {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let blank = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let mut lines = head[blank..].split_inclusive(|&byte| byte == b'\n');
+    let line = lines.next().unwrap_or_default();
+    let line = line.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    // As the logs show a method that is none.
+    let method = words.next().and_then(|word| Method::from_bytes(word).ok());
+    parts.method = method.or(Method::from_bytes(b"-").ok()).unwrap_or_default();
+    parts.uri = words.next().and_then(|word| Uri::try_from(word).ok()).unwrap_or_default();
+    if words.next() == Some(b"HTTP/1.0") {
+        parts.version = Version::HTTP_10;
+    }
+    let whole = lines.take_while(|line| line.ends_with(b"\n") && line.trim_ascii() != b"");
+    for field in whole.take(MOST_FIELDS) {
+        let mut halves = field.splitn(2, |&byte| byte == b':');
+        if let (Some(name), Some(value)) = (halves.next(), halves.next())
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value.trim_ascii()))
+        {
+            parts.headers.append(name, value);
+        }
+    }
+    (line.to_vec(), parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_far_as_it_goes() {
+        let rows: [(&[u8], &str, &str, &str, usize); 6] = [
+            (b"GET /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\n", "GET /a?b HTTP/1.1", "GET", "/a?b", 2),
+            (b"\r\n\nPOST / HTTP/1.1\nX : y\nZ: 1\nW", "POST / HTTP/1.1", "POST", "/", 1),
+            (b"GET / HTTP/1.1\r\nA: 1\r\n\r\nB: 2\r\n", "GET / HTTP/1.1", "GET", "/", 1),
+            (b"GET /", "GET /", "GET", "/", 0),
+            (b"\x16\x03\x01", "\u{16}\u{3}\u{1}", "-", "/", 0),
+            (b"", "", "-", "/", 0),
+        ];
+        for (head, line, method, target, fields) in rows {
+            let (got, parts) = read(head);
+            assert_eq!(got, line.as_bytes(), "{}", head.escape_ascii());
+            assert_eq!((parts.method.as_str(), parts.uri.to_string().as_str()), (method, target));
+            assert_eq!(parts.headers.len(), fields, "{}", head.escape_ascii());
+        }
+    }
+}
