@@ -1,5 +1,4 @@
 //! The reference target on real parts: a private MariaDB, an app server, a proxy, a zone; and what is left when it ends.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::stack::{body, dir, gone, groups_of, scraped, tier, value};
 use e2e::{Running, Target, conserved, get, http, loadgen, processes_with, runs, signal, until};

@@ -1,5 +1,4 @@
 //! What `target-stack status` shows of a stack that runs, of one in which something is dead, and of none.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::stack::{dir, gone, tier};
 use e2e::{Ended, Running, Target, binary, get, runs, signal, state, until};
