@@ -268,10 +268,14 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn finish_ceiling(&self, found: &Ceiling, note: Option<&str>) -> Outcome {
         let mut lines = Vec::new();
-        let kept = self.keep_ceiling(found);
+        let mut kept = self.keep_ceiling(found);
         if let Some(dir) = &self.dir {
             lines.push(format!("record      {}", dir.join(self.file).display()));
-            lines.extend(show::drawn(dir, found)?);
+            // Whoever has waited for the answer is told it, whatever the disk has room for.
+            match show::drawn(dir, found) {
+                Ok(drawn) => lines.extend(drawn),
+                Err(failure) => kept = kept.and(Err(failure)),
+            }
             if found.partial {
                 lines.push(format!("resume      loadgen ceiling --resume {}", dir.display()));
             }

@@ -80,7 +80,9 @@ impl Status {
     /// A load of `rps` requests per second begins, whose intervals are so long.
     pub(crate) fn loads(&self, phase: impl Display, rps: f64, interval_s: f64) {
         let mut now = self.now.borrow_mut();
-        let times = Histogram::default();
+        // A fresh histogram is memory that has to be faulted in, on a CPU that the generator uses.
+        let mut times = now.load.take().map_or_else(Histogram::default, |load| load.times);
+        times.clear();
         now.load = Some(Seen { rps, interval_s, intervals: 0, ok: 0, times, over: false });
         now.what = phase.to_string();
     }

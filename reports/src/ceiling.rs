@@ -46,7 +46,7 @@ pub struct Ceiling {
     pub ci95: Option<[f64; 2]>,
     /// The most correct answers per second at any offered rate.
     pub peak_goodput_rps: Option<f64>,
-    /// Correct answers per second at 1.5 times the ceiling.
+    /// Correct answers per second at about 1.5 times the ceiling: of the load nearest to that, and in the worst of several.
     pub overload_goodput_rps: Option<f64>,
     /// The ceiling as predicted from the service demands at low load.
     pub predicted_rps: Option<f64>,
@@ -192,6 +192,16 @@ pub enum Phase {
     Sweep,
     /// Again, around what was found.
     Confirm,
+}
+
+/// The ends of an interval that differ by more than this are what is known, and the rate between them is not.
+const WIDE: f64 = 1.1;
+
+impl Ceiling {
+    /// The ends of an exact ceiling's interval, in requests per second, where they are all that is known.
+    pub fn between(&self) -> Option<[f64; 2]> {
+        self.ci95.filter(|[from, to]| self.bound == Bound::Exact && *to > WIDE * from)
+    }
 }
 
 impl fmt::Display for Phase {

@@ -175,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn the_recorded_searches_follow_from_their_loads() {
+        let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference/ceiling");
+        for name in ["database", "workers"] {
+            let found = load_ceiling(&recorded.join(name)).unwrap();
+            assert!(found.verdict.valid && !found.steps.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_missing_or_broken_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let fails_with = |part: &str| {

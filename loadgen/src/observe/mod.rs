@@ -37,8 +37,6 @@ const SHORT: Duration = Duration::from_secs(5);
 const SHORT_PERIOD: Duration = Duration::from_millis(500);
 /// An endpoint that takes longer has no sample then.
 const LIMIT: Duration = Duration::from_millis(800);
-/// How long an endpoint may take that is asked before the load, once.
-const TRIAL: Duration = Duration::from_secs(1);
 /// How long the last sample is waited for; the one before it may be under way still.
 const LAST: Duration = Duration::from_millis(1700);
 /// Longer than any run.
@@ -250,7 +248,7 @@ pub(crate) async fn unreadable(endpoints: &[Observe]) -> Vec<String> {
     let in_words = |Observe { name, url }: &Observe, why: &str| {
         format!("cannot read metrics of {name} at {url}: {why}; going on without")
     };
-    let client = match reader(TRIAL) {
+    let client = match reader(LIMIT) {
         Ok(client) => client,
         Err(failure) => return endpoints.iter().map(|given| in_words(given, &failure.message)).collect(),
     };

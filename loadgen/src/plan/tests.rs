@@ -119,7 +119,7 @@ fn a_scenario_goes_with_a_host_and_without_a_request() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/browsing.toml");
     for url in ["", "http://h", "http://h:80/"] {
         let plan = plan(&format!("{url} --scenario {file}")).unwrap();
-        assert_eq!(plan.scenario.unwrap().entries().len(), 10);
+        assert_eq!(plan.scenario.unwrap().entries().len(), 20);
     }
     assert!(plan("http://h").unwrap().scenario.is_none());
     let error = plan(&format!("http://h/shop --scenario {file}")).unwrap_err();

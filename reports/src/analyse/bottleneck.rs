@@ -17,6 +17,7 @@ mod words;
 use crate::ceiling::{Bound, Ceiling, Limit, LimitedBy, Resource};
 use demand::Basis;
 use facts::Facts;
+pub(crate) use facts::{at_peak, mean, sensible};
 use meter::{Kind, Meter};
 use std::collections::BTreeMap;
 pub(crate) use words::{noun, takes, tried};
@@ -36,7 +37,7 @@ const FULL_LEAST: f64 = 0.95;
 /// A quota is used in bursts: one that cut its tier short in at least [`THROTTLED_LEAST`] of its periods is saturated from
 /// this utilisation on.
 const THROTTLED_SATURATED_LEAST: f64 = 0.7;
-const THROTTLED_LEAST: f64 = 0.25;
+pub(crate) const THROTTLED_LEAST: f64 = 0.25;
 
 /// The resources of the target by `found`'s loads, the one with the lowest predicted ceiling first; of `found` only the
 /// steps, the ceiling and the peak are read. `shared_cpus` is the number of CPUs that the tiers share, 0 where it is not known:

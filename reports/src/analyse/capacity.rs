@@ -8,4 +8,4 @@ mod load;
 mod saturation;
 
 pub use estimate::{Estimate, estimate};
-pub use load::{Patience, Settled, answered, excess, is_bad, rises, settle, trend, why};
+pub use load::{Patience, Settled, answered, excess, filling, is_bad, rises, settle, trend, why};

@@ -17,6 +17,8 @@ const ABOUT: f64 = 0.1;
 const WANTED: f64 = 2.0;
 /// A load that fails at a rate so much lower than one that held before says that the target has changed.
 const CHANGED: f64 = 1.08;
+/// Rates that differ by less are the same.
+const SAME: f64 = 0.0005;
 /// Loads that held below the ceiling by no more than this ratio say that it holds there.
 const NEAR: f64 = 1.3;
 /// A load that breaks the objective by this factor has not done so by chance.
@@ -46,7 +48,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.verdict.valid = faults.is_empty();
     found.verdict.reasons = faults;
     found.verdict.reasons.extend(found.cut.iter().cloned());
-    found.verdict.reasons.extend(disagreement(&found.steps));
+    found.verdict.reasons.extend(disagreement(found));
     found.verdict.reasons.extend(unobserved(&found.steps));
     found.usl = match usl {
         Ok(usl) => Some(usl),
@@ -89,6 +91,12 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
             rate(after.offered_rps),
             seconds(after.start_s)
         ));
+    }
+    if found.bound == Bound::Below
+        && faults.is_empty()
+        && let Some(step) = found.steps.iter().find(|step| step.valid && step.passed)
+    {
+        faults.push(format!("the loads contradict each other: {}/s held", rate(step.offered_rps)));
     }
     if found.bound == Bound::AtLeast
         && let Some(step) = found.steps.iter().find(|step| !step.valid && !step.passed)
@@ -148,28 +156,34 @@ fn unobserved(steps: &[Step]) -> Option<String> {
     ))
 }
 
-/// That a load failed at a rate below one that held, in words: the target is not the same from time to time. One that held when
-/// it was tried again is none.
-fn disagreement(steps: &[Step]) -> Option<String> {
-    let held = steps.iter().filter(|step| step.valid && step.passed);
-    let high = held.max_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))?;
-    let failed =
-        steps.iter().filter(|step| step.valid && !step.passed && step.offered_rps < high.offered_rps);
+/// That a load failed although a higher one held, outside of the ceiling's interval, in words: the target is not the same from
+/// time to time. A rate that held when it was tried again did not fail.
+fn disagreement(found: &Ceiling) -> Option<String> {
+    let [from, to] = found.ci95?;
+    let valid = || found.steps.iter().filter(|step| step.valid);
+    let high = valid().filter(|step| step.passed).max_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))?;
+    let held = |rps: f64| valid().any(|step| step.passed && (step.offered_rps / rps - 1.0).abs() < SAME);
+    let failed = valid().filter(|step| !step.passed && !held(step.offered_rps));
     let low = failed.min_by(|a, b| a.offered_rps.total_cmp(&b.offered_rps))?;
-    Some(format!(
-        "the loads disagree: {}/s failed at {}, {}/s held at {}",
-        rate(low.offered_rps),
-        seconds(low.start_s),
-        rate(high.offered_rps),
-        seconds(high.start_s)
-    ))
+    let outside = low.offered_rps < from || high.offered_rps > to;
+    (low.offered_rps < high.offered_rps && outside).then(|| {
+        format!(
+            "the loads disagree: {}/s failed at {}, {}/s held at {}",
+            rate(low.offered_rps),
+            seconds(low.start_s),
+            rate(high.offered_rps),
+            seconds(high.start_s)
+        )
+    })
 }
 
 /// A load that held, and one of a clearly lower rate that clearly failed after it.
 fn changed<'a>(steps: &'a [Step], objective: &Objective) -> Option<(&'a Step, &'a Step)> {
     let clearly =
         |step: &Step| excess(&step.windows, objective) > CLEARLY || rises(&step.windows, step.offered_rps);
-    let failed = |step: &Step| step.valid && !step.passed && step.phase != Phase::Sweep && clearly(step);
+    // A load of the sweep is short: a hiccup may spoil a part of it.
+    let whole = |step: &Step| step.phase != Phase::Sweep || step.windows.iter().all(|window| window.bad);
+    let failed = |step: &Step| step.valid && !step.passed && whole(step) && clearly(step);
     steps.iter().enumerate().find_map(|(n, after)| {
         let held = |before: &&Step| {
             before.passed
@@ -200,6 +214,13 @@ mod tests {
         Step { offered_rps, passed, valid: true, windows: vec![window; 2], ..Step::default() }
     }
 
+    /// A load of the sweep that failed.
+    fn swept(offered_rps: f64) -> Step {
+        let mut step = Step { phase: Phase::Sweep, ..load(offered_rps, false) };
+        step.windows.iter_mut().for_each(|window| window.bad = true);
+        step
+    }
+
     #[test]
     fn what_the_loads_do_not_show_is_not_concluded() {
         for (slo, steps, part) in [
@@ -210,12 +231,29 @@ mod tests {
             ("p99<50ms", vec![load(100.0, false)], Some("100/s failed once")),
             ("p99<50ms", vec![load(100.0, false), load(100.0, false)], None),
             ("p99<50ms", vec![load(100.0, true), load(50.0, false)], Some("the target changed: 100/s held")),
+            ("p99<50ms", vec![load(100.0, true), swept(20.0)], Some("the target changed: 100/s held")),
             ("p99<50ms", vec![], Some("no load was offered")),
         ] {
             let mut found = Ceiling { slo: slo.to_owned(), steps, ..Ceiling::default() };
             conclude(&mut found).unwrap();
             let (valid, reasons) = (found.verdict.valid, found.verdict.reasons.join("; "));
             assert!(valid == part.is_none() && reasons.contains(part.unwrap_or("")), "{slo}: {reasons}");
+        }
+    }
+
+    #[test]
+    fn loads_that_disagree_are_named() {
+        let [held, failed] = [true, false].map(|passed| move |rps| load(rps, passed));
+        for (steps, said) in [
+            (vec![held(1000.0), failed(1500.0), held(1200.0)], false),
+            // It was cold, and held when it was tried again.
+            (vec![failed(1000.0), held(1000.0), failed(1500.0), held(1200.0)], false),
+            (vec![held(1000.0), held(1250.0), failed(1200.0), held(1300.0), failed(1500.0)], true),
+        ] {
+            let mut found = Ceiling { slo: "p99<50ms".into(), steps, ..Ceiling::default() };
+            conclude(&mut found).unwrap();
+            let reasons = found.verdict.reasons.join("; ");
+            assert_eq!(reasons.contains("the loads disagree: 1,200/s failed"), said, "{reasons}");
         }
     }
 

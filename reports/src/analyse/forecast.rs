@@ -67,11 +67,14 @@ pub fn in_words(forecast: &Forecast) -> String {
         None => format!("{wanted} no number of {} is enough", server(&forecast.tier, true)),
     };
     match forecast.wall_rps {
-        Some(at) if forecast.servers.is_none() && is_single(&forecast.tier) => format!(
-            "{wanted} more servers do not help: the limit, {}/s, is {}; give it more, or ask less of it (a cache)",
-            rate(at),
-            forecast.wall
-        ),
+        Some(_) if forecast.servers.is_none() && is_single(&forecast.tier) => {
+            let one = forecast.band.first().map_or(0.0, |[_, expected, ..]| *expected);
+            format!(
+                "{wanted} more servers do not help: the limit, {}/s, is {}; give it more, or ask less of it (a cache)",
+                exact_rate(one),
+                forecast.wall
+            )
+        }
         Some(at) => format!("{needed}; the next wall is {}, predicted at {}", forecast.wall, rate(at)),
         None => needed,
     }
@@ -112,7 +115,7 @@ fn wall(cause: &Resource, resources: &[Resource], one: Rates) -> Option<Wall> {
     if cause.shared.len() < 2 && is_single(&cause.tier) {
         // It is the wall itself.
         let words = format!("{}, of which there is one", noun(cause));
-        return Some(Wall { words, predicted_rps: cause.predicted_rps.max(one[0]), rates: one });
+        return Some(Wall { words, predicted_rps: cause.predicted_rps, rates: one });
     }
     let share = (one[0] / cause.predicted_rps).min(1.0);
     let ahead = |words: String, predicted_rps: f64, [low, high]: [f64; 2]| {
@@ -338,6 +341,12 @@ mod tests {
             in_words(&forecast(&search(resources), resources, wanted).unwrap())
         };
         let next = "the next wall is the database's CPU, predicted at 4,000";
+        let database = [resource("db", "cpu", 700.0), resource("app", "workers", 4_000.0)];
+        assert_eq!(
+            said(&database, 1_800.0),
+            "for 1,800 requests/s more servers do not help: the limit, 900/s, is the database's CPU, of which there is one; \
+             give it more, or ask less of it (a cache)"
+        );
         assert_eq!(said(&wall, 500.0), format!("for 500 requests/s one app server is enough; {next}"));
         assert_eq!(said(&wall, 2_000.0), format!("for 2,000 requests/s you need 3 app servers; {next}"));
         assert_eq!(said(&wall, 1_820.0), format!("for 1,820 requests/s you need 2 to 3 app servers; {next}"));

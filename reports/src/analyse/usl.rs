@@ -60,12 +60,16 @@ pub fn usl(steps: &[Step], seed: u64) -> Result<Usl, String> {
     })
 }
 
+/// Whether a load that can be judged is one for the law: no queue grew in it, and nothing was in its way. What is said of a load
+/// that held is that generator or host were.
+pub(crate) fn is_steady(step: &Step) -> bool {
+    step.stationary && (!step.passed || step.reasons.is_empty())
+}
+
 /// Requests in flight and correct answers per second, by the former.
 fn points(steps: &[Step]) -> Vec<[f64; 2]> {
     let usable = |value: f64| value.is_finite() && value > 0.0;
-    // What speaks against a load that held is that generator or host were in its way.
-    let undisturbed = |step: &&Step| !step.passed || step.reasons.is_empty();
-    let steady = steps.iter().filter(|step| step.stationary && step.valid).filter(undisturbed);
+    let steady = steps.iter().filter(|step| step.valid && is_steady(step));
     let mut points: Vec<[f64; 2]> = steady.map(|step| [step.in_flight, step.ok_rps]).collect();
     points.retain(|[n, x]| usable(*n) && usable(*x));
     points.sort_by(|a, b| a[0].total_cmp(&b[0]));
@@ -130,7 +134,8 @@ fn interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
 
 fn curve(law: &Law, resampled: &[Law], to: f64) -> Vec<[f64; 4]> {
     let point = |i: usize| {
-        let n = to * i as f64 / CURVE as f64;
+        // Closer together where there is little in flight: the axis is a logarithm's.
+        let n = to * (i as f64 / CURVE as f64).powi(3);
         let expected = law.rate(n);
         let [low, high] =
             interval(resampled.iter().map(|law| law.rate(n)).collect()).unwrap_or([expected; 2]);

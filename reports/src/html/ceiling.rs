@@ -70,8 +70,12 @@ fn summary(found: &Ceiling) -> Vec<(&'static str, String, String)> {
         Bound::AtLeast => "at least ",
         Bound::Below => "below ",
     };
-    let ceiling = found.ceiling_rps.map_or(NONE.to_owned(), |value| format!("{sign}{}/s", exact_rate(value)));
     let interval = between(found.ci95).trim_matches([' ', '(', ')']).to_owned();
+    let (ceiling, interval) = match (found.between(), found.ceiling_rps) {
+        (Some([from, to]), _) => (format!("{} to {}/s", exact_rate(from), exact_rate(to)), String::new()),
+        (None, Some(rps)) => (format!("{sign}{}/s", exact_rate(rps)), interval),
+        (None, None) => (NONE.to_owned(), interval),
+    };
     let when = overload(found)
         .map_or_else(String::new, |step| format!("when {} were offered", per_second(Some(step.offered_rps))));
     vec![

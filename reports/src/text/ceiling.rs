@@ -10,9 +10,6 @@ use crate::number::{NONE, count, counted, exact_rate, ms_column, percent, rate, 
 use crate::terminal::printable;
 use std::fmt::Write;
 
-/// The ends of an interval that differ by more than this are what is known, and the rate between them is not.
-const WIDE: f64 = 1.1;
-
 /// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its
 /// texts, none of it is for a terminal to obey.
 pub fn ceiling(found: &Ceiling, colour: bool) -> String {
@@ -27,7 +24,7 @@ pub(crate) fn finding(found: &Ceiling) -> String {
     let per_second = |rps: f64| format!("{} requests/s", exact_rate(rps));
     let lowest = found.steps.iter().map(|step| step.offered_rps).min_by(f64::total_cmp);
     match (found.bound, found.ceiling_rps) {
-        (Bound::Exact, Some(rps)) => match found.ci95.filter(|[from, to]| *to > WIDE * from) {
+        (Bound::Exact, Some(rps)) => match found.between() {
             None => format!("{slo} {hold} up to {}{}", per_second(rps), interval(found.ci95)),
             Some([from, to]) => {
                 format!("The ceiling for {slo} lies between {} and {}", exact_rate(from), per_second(to))

@@ -11,6 +11,10 @@ pub(crate) enum Fault {
     BadRequest(String),
     /// What it names is not there.
     NotFound(&'static str),
+    /// It is for people who have signed in, and nobody has.
+    SignIn(&'static str),
+    /// It is for others than who has signed in.
+    Forbidden(&'static str),
     /// It contradicts what is there.
     Conflict(&'static str),
     /// Neither a worker nor a place in the queue was free.
@@ -21,6 +25,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// The database answered with an error that is not the visitor's.
     Database(mysql_async::Error),
+    /// The system does not do what it always does.
+    Inside,
 }
 
 impl Fault {
@@ -28,20 +34,25 @@ impl Fault {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::SignIn(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Full | Self::NoConnection | Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Database(_) | Self::Inside => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::BadRequest(message) => message,
-            Self::NotFound(message) | Self::Conflict(message) => message,
+            Self::NotFound(message)
+            | Self::SignIn(message)
+            | Self::Forbidden(message)
+            | Self::Conflict(message) => message,
             Self::Full => "All our hands are busy. Please try again in a moment.",
             Self::NoConnection => "The shop is too busy. Please try again in a moment.",
             Self::Unreachable => "The shop is closed for a moment. Please try again.",
-            Self::Database(_) => "Something went wrong on our side.",
+            Self::Database(_) | Self::Inside => "Something went wrong on our side.",
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::answer::Format;
 use super::fault::Fault;
-use super::store::{Basket, MOST, Purchase, SearchBy};
+use super::store::{Basket, MOST, Purchase, SearchBy, Visitor};
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::HeaderMap;
@@ -118,10 +118,26 @@ impl CartForm {
     }
 }
 
+/// `POST /cart/items/{id}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LineForm {
+    pub(crate) cart: u64,
+    quantity: u32,
+    /// Of the button that empties the line.
+    remove: Option<String>,
+}
+
+impl LineForm {
+    /// How many copies there are to be, with 0 for none.
+    pub(crate) fn quantity(&self) -> Result<u32, Fault> {
+        if self.remove.is_some() || self.quantity == 0 { Ok(0) } else { checked_quantity(self.quantity) }
+    }
+}
+
 /// `POST /buy`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BuyForm {
-    customer: u32,
+    customer: Option<u32>,
     cart: Option<u64>,
     item: Option<u32>,
     #[serde(default = "one")]
@@ -130,14 +146,23 @@ pub(crate) struct BuyForm {
 }
 
 impl BuyForm {
-    /// The purchase that is meant. The key in the header goes before the one in the form.
+    /// Whether it takes a session to know who buys, or what.
+    pub(crate) fn leaves_out(&self) -> bool {
+        self.customer.is_none() || (self.cart, self.item) == (None, None)
+    }
+
+    /// The purchase that is meant. What the form does not say is the visitor's; the key in the header goes before the
+    /// one in the form.
     ///
     /// # Errors
-    /// When it is not clear what is to be bought, or under which key.
-    pub(crate) fn purchase(self, headers: &HeaderMap) -> Result<Purchase, Fault> {
-        let basket = match (self.cart, self.item) {
-            (Some(cart), None) => Basket::Cart(cart),
-            (None, Some(item)) => Basket::Item { item, quantity: checked_quantity(self.quantity)? },
+    /// When it is not clear who buys, what, or under which key.
+    pub(crate) fn purchase(self, headers: &HeaderMap, visitor: &Visitor) -> Result<Purchase, Fault> {
+        let own = visitor.member.as_ref().map(|member| member.id);
+        let customer =
+            self.customer.or(own).ok_or(Fault::SignIn("Sign in to buy, or say for which customer."))?;
+        let basket = match (self.cart, self.item, visitor.cart) {
+            (Some(cart), None, _) | (None, None, Some(cart)) => Basket::Cart(cart),
+            (None, Some(item), _) => Basket::Item { item, quantity: checked_quantity(self.quantity)? },
             _ => return Err(Fault::BadRequest("Buy either a cart or an item.".into())),
         };
         let header =
@@ -148,7 +173,7 @@ impl BuyForm {
             let message = "Send an Idempotency-Key of 1 to 64 visible ASCII characters.";
             return Err(Fault::BadRequest(message.into()));
         }
-        Ok(Purchase { key, customer: self.customer, basket })
+        Ok(Purchase { key, customer, basket })
     }
 }
 
@@ -166,6 +191,7 @@ fn checked_quantity(quantity: u32) -> Result<u32, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::store::Member;
     use super::*;
     use axum::http::HeaderValue;
 
@@ -178,7 +204,7 @@ mod tests {
     }
 
     fn form(cart: Option<u64>, item: Option<u32>, quantity: u32, key: &str) -> BuyForm {
-        BuyForm { customer: 1, cart, item, quantity, idempotency_key: Some(key.into()) }
+        BuyForm { customer: Some(1), cart, item, quantity, idempotency_key: Some(key.into()) }
     }
 
     #[test]
@@ -197,7 +223,50 @@ mod tests {
             (form(Some(7), None, 1, &long), None),
         ] {
             let text = format!("{form:?}");
-            assert_eq!(form.purchase(&none).ok().map(|purchase| purchase.basket), want, "{text}");
+            assert_eq!(
+                form.purchase(&none, &Visitor::default()).ok().map(|purchase| purchase.basket),
+                want,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_form_leaves_out_is_the_visitor_s() {
+        let none = HeaderMap::new();
+        let member = |id| Some(Member { id, first_name: "Ada".into(), staff: false });
+        for (customer, cart, visitor, leaves_out, want) in [
+            (Some(1), Some(7), Visitor { member: member(2), cart: Some(8) }, false, Some((1, 7))),
+            (None, Some(7), Visitor { member: member(2), cart: Some(8) }, true, Some((2, 7))),
+            (None, None, Visitor { member: member(2), cart: Some(8) }, true, Some((2, 8))),
+            (Some(1), None, Visitor { member: None, cart: Some(8) }, true, Some((1, 8))),
+            (None, None, Visitor { member: None, cart: Some(8) }, true, None),
+            (None, None, Visitor { member: member(2), cart: None }, true, None),
+            (None, Some(7), Visitor::default(), true, None),
+        ] {
+            let form = BuyForm { customer, ..form(cart, None, 1, "k") };
+            assert_eq!(form.leaves_out(), leaves_out, "{customer:?} {cart:?}");
+            let purchase = form.purchase(&none, &visitor).ok();
+            let found = purchase.map(|purchase| match purchase.basket {
+                Basket::Cart(cart) => (purchase.customer, cart),
+                Basket::Item { .. } => panic!("no item was named"),
+            });
+            assert_eq!(found, want, "{customer:?} {cart:?} {visitor:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_changed_or_removed() {
+        let yes = || Some("yes".to_owned());
+        for (quantity, remove, want) in [
+            (3, None, Some(3)),
+            (0, None, Some(0)),
+            (3, yes(), Some(0)),
+            (99, None, Some(99)),
+            (100, None, None),
+        ] {
+            let form = LineForm { cart: 1, quantity, remove };
+            assert_eq!(form.quantity().ok(), want, "{form:?}");
         }
     }
 
@@ -205,7 +274,8 @@ mod tests {
     fn the_header_s_key_goes_first() {
         let mut headers = HeaderMap::new();
         headers.insert("idempotency-key", HeaderValue::from_static("head"));
-        let purchase = form(Some(7), None, 1, "form").purchase(&headers).expect("it is fine");
+        let purchase =
+            form(Some(7), None, 1, "form").purchase(&headers, &Visitor::default()).expect("it is fine");
         assert_eq!(purchase.key, "head");
     }
 }

@@ -4,12 +4,17 @@
 
 mod answer;
 mod burden;
+mod carts;
 mod fault;
+mod forms;
 mod input;
+mod members;
 mod pages;
+mod passwords;
 mod routes;
 mod store;
 mod telemetry;
+mod token;
 mod workers;
 
 use crate::cgroup::Group;
@@ -19,6 +24,7 @@ use crate::{pace, signals, units};
 use axum::serve::ListenerExt;
 use burden::Burden;
 use mysql_async::Opts;
+use passwords::Passwords;
 use routes::Shop;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,7 +104,8 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
         _ = ending.changed() => return Ok(()),
     };
     let workers = Workers::new(args.workers, args.queue);
-    let shop = Arc::new(Shop { store, workers, burden, telemetry });
+    let passwords = Passwords::new(Arc::clone(&telemetry));
+    let shop = Arc::new(Shop { store, workers, burden, passwords, telemetry });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
     let mut ended = ending.clone();
     let listener = listener.tap_io(|stream| {

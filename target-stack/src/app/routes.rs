@@ -5,19 +5,21 @@
 use super::answer::Format;
 use super::burden::Burden;
 use super::fault::Fault;
-use super::input::SubjectQuery;
-use super::input::{Asked, BuyForm, CartForm, CartQuery, CountQuery, HomeQuery, Id, SearchQuery, Sent};
-use super::pages::{self, CartPage, Home, Listing, Search};
-use super::store::{Cart, Store};
+use super::input::{Asked, CountQuery, HomeQuery, Id, SearchQuery, SubjectQuery};
+use super::pages::{self, Home, Listing, Search};
+use super::passwords::Passwords;
+use super::store::Store;
 use super::telemetry::{Interaction, Requests, Telemetry};
+use super::token::Browser;
 use super::workers::Workers;
+use super::{carts, members};
 use crate::db::words::SUBJECTS;
 use crate::{metrics, pace};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router};
 use std::sync::Arc;
 
@@ -25,42 +27,56 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-app-version");
 const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
 /// The largest form is a few numbers and a key.
 const BODY_BYTES: usize = 16 * 1024;
-/// Stylesheet and covers change with the version only.
+/// Covers change with the version only.
 const CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600");
+/// What has its version in its name is the same for ever; a year is what caches take for that.
+const CACHED_FOR_EVER: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+const CSS: (HeaderName, &str) = (header::CONTENT_TYPE, "text/css; charset=utf-8");
 
 /// All that a request may need.
 pub(crate) struct Shop {
     pub(crate) store: Store,
     pub(crate) workers: Workers,
     pub(crate) burden: Arc<Burden>,
+    pub(crate) passwords: Passwords,
     pub(crate) telemetry: Arc<Telemetry>,
 }
 
-type Shared = State<Arc<Shop>>;
+impl Shop {
+    /// The key of a purchase.
+    pub(super) fn new_key(&self) -> String {
+        format!("{:016x}{:016x}", self.store.random(), self.store.random())
+    }
+}
+
+pub(super) type Shared = State<Arc<Shop>>;
 type Gated = MethodRouter<Arc<Shop>>;
 
 /// The whole website.
 pub(crate) fn router(shop: Arc<Shop>) -> Router {
-    let gated = |route: Gated, interaction| {
-        let gate = Gate { requests: shop.telemetry.of(interaction), shop: Arc::clone(&shop) };
-        route.layer(from_fn_with_state(gate, pass))
-    };
+    let gated = |route: Gated, interaction| gated(&shop, route, interaction);
     let website = Router::new()
         .route("/", gated(get(home), Interaction::Home))
         .route("/new-products", gated(get(new_products), Interaction::NewProducts))
         .route("/best-sellers", gated(get(best_sellers), Interaction::BestSellers))
         .route("/products/{id}", gated(get(product), Interaction::ProductDetail))
-        .route("/search", gated(get(search), Interaction::Search))
-        .route("/cart", gated(get(cart).post(add_to_cart), Interaction::Cart))
-        .route("/buy", gated(axum::routing::post(buy), Interaction::BuyConfirm))
+        .route("/search", gated(get(search), Interaction::SearchForm))
+        .route("/cart", gated(get(carts::cart).post(carts::add_to_cart), Interaction::Cart))
+        .route("/cart/items/{id}", gated(post(carts::change_line), Interaction::Cart))
+        .route("/buy", gated(post(carts::buy), Interaction::BuyConfirm))
         .route("/orders/{id}", gated(get(order), Interaction::OrderDisplay))
+        .merge(for_members(&shop))
         .route("/plaintext", gated(get(async || "Hello, World!"), Interaction::Plaintext))
         .route("/db", gated(get(one_row), Interaction::Db))
         .route("/queries", gated(get(some_rows), Interaction::Queries))
         .route("/updates", gated(get(update_rows), Interaction::Updates))
-        .route("/style.css", gated(get(style), Interaction::Static))
+        .route(
+            &pages::STYLE_PATH,
+            gated(get(async || ([CSS, CACHED_FOR_EVER], pages::STYLE)), Interaction::Static),
+        )
+        .route("/style.css", gated(get(async || ([CSS, CACHED], pages::STYLE)), Interaction::Static))
         .route("/images/{name}", gated(get(image), Interaction::Static))
-        .fallback_service(gated(axum::routing::any(lost), Interaction::Other).with_state(Arc::clone(&shop)));
+        .fallback_service(gated(any(lost), Interaction::Other).with_state(Arc::clone(&shop)));
     website
         .route("/healthz", get(health))
         .route("/metrics", get(scrape))
@@ -68,17 +84,51 @@ pub(crate) fn router(shop: Arc<Shop>) -> Router {
         .with_state(shop)
 }
 
+/// The pages of people with an account.
+fn for_members(shop: &Arc<Shop>) -> Router<Arc<Shop>> {
+    let gated = |route: Gated, interaction| gated(shop, route, interaction);
+    Router::new()
+        .route("/login", gated(get(members::sign_in_page).post(members::sign_in), Interaction::Login))
+        .route("/logout", gated(post(members::sign_out), Interaction::Logout))
+        .route("/register", gated(get(members::register_page).post(members::register), Interaction::Register))
+        .route(
+            "/checkout",
+            gated(get(members::checkout).post(members::sign_in_to_buy), Interaction::BuyRequest),
+        )
+        .route("/orders", gated(get(members::orders), Interaction::OrderInquiry))
+        .route("/admin/products/{id}", gated(get(members::edit), Interaction::AdminRequest))
+        .route("/admin/products/{id}", gated(post(members::change), Interaction::AdminConfirm))
+}
+
+fn gated(shop: &Arc<Shop>, route: Gated, interaction: Interaction) -> Gated {
+    // One address that is two interactions: the form, and what it finds.
+    let found = (interaction == Interaction::SearchForm).then_some(Interaction::SearchResults);
+    let requests = shop.telemetry.of(interaction);
+    let with_words = found.map(|interaction| shop.telemetry.of(interaction));
+    route.layer(from_fn_with_state(Gate { requests, with_words, shop: Arc::clone(shop) }, pass))
+}
+
 /// What stands before one route.
 #[derive(Clone)]
 struct Gate {
     requests: Requests,
+    /// Of requests that look for something, where that is another interaction.
+    with_words: Option<Requests>,
     shop: Arc<Shop>,
+}
+
+/// Whether a query has a `q` that is not empty.
+fn has_words(query: Option<&str>) -> bool {
+    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.any(|(name, value)| name == "q" && !value.is_empty())
 }
 
 /// Holds a worker while the request is handled, and measures from its arrival.
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let Shop { workers, burden, telemetry, .. } = &*gate.shop;
-    let mut visit = gate.requests.arrived(pace::now());
+    let with_words = gate.with_words.as_ref().filter(|_| has_words(request.uri().query()));
+    let requests = with_words.unwrap_or(&gate.requests);
+    let mut visit = requests.arrived(pace::now());
     let format = Format::of(request.headers());
     let mut response = match workers.enter().await {
         Ok(_worker) => {
@@ -98,15 +148,21 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     response
 }
 
-async fn home(State(shop): Shared, format: Format, Asked(query): Asked<HomeQuery>) -> Response {
+async fn home(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Asked(query): Asked<HomeQuery>,
+) -> Response {
+    let own = query.customer.is_none() && browser.token.is_some();
     let show = async {
         let customer = match query.customer {
             Some(customer) => shop.store.first_name(customer).await?,
-            None => None,
+            None => members::visitor(&shop, &browser).await?.member.map(|member| member.first_name),
         };
         Ok(Home { customer, promotions: shop.store.promotions().await? })
     };
-    format.answer(show.await)
+    if own { format.answer_privately(show.await) } else { format.answer(show.await) }
 }
 
 async fn new_products(State(shop): Shared, format: Format, Asked(query): Asked<SubjectQuery>) -> Response {
@@ -135,34 +191,8 @@ async fn search(State(shop): Shared, format: Format, Asked(query): Asked<SearchQ
     format.answer(items.map(|items| Search { q, by, items }))
 }
 
-async fn cart(State(shop): Shared, format: Format, Asked(query): Asked<CartQuery>) -> Response {
-    let cart = match query.cart {
-        Some(id) => shop.store.cart(id).await,
-        None => Err(Fault::BadRequest("Say which cart: /cart?cart=NUMBER.".into())),
-    };
-    format.answer(cart.map(|cart| cart_page(&shop, cart, false)))
-}
-
-async fn add_to_cart(State(shop): Shared, format: Format, Sent(form): Sent<CartForm>) -> Response {
-    let add = async {
-        let id = shop.store.add_to_cart(form.cart, form.item, form.quantity()?).await?;
-        Ok(cart_page(&shop, shop.store.cart(id).await?, true))
-    };
-    format.answer(add.await)
-}
-
-fn cart_page(shop: &Shop, cart: Cart, changed: bool) -> CartPage {
-    let key = format!("{:016x}{:016x}", shop.store.random(), shop.store.random());
-    CartPage { cart, key, changed }
-}
-
-async fn buy(State(shop): Shared, format: Format, headers: HeaderMap, Sent(form): Sent<BuyForm>) -> Response {
-    let buy = async { shop.store.buy(&form.purchase(&headers)?).await };
-    format.answer(buy.await)
-}
-
 async fn order(State(shop): Shared, format: Format, Id(id): Id<u64>) -> Response {
-    format.answer(shop.store.order(id).await)
+    format.answer_privately(shop.store.order(id).await)
 }
 
 /// One row, not a list of one.
@@ -185,10 +215,6 @@ fn json(found: Result<impl serde::Serialize, Fault>) -> Response {
         Ok(found) => Json(found).into_response(),
         Err(fault) => Format::Json.sorry(&fault),
     }
-}
-
-async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), CACHED], pages::STYLE)
 }
 
 async fn image(format: Format, Path(name): Path<String>) -> Response {
@@ -217,4 +243,24 @@ async fn health(State(shop): Shared) -> impl IntoResponse {
 async fn scrape(State(shop): Shared) -> impl IntoResponse {
     let text = shop.telemetry.render(&shop.workers, (shop.store.size(), shop.store.connections()));
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_has_words_or_is_the_form() {
+        for (query, want) in [
+            (None, false),
+            (Some(""), false),
+            (Some("q="), false),
+            (Some("by=title"), false),
+            (Some("q=a"), true),
+            (Some("by=title&q=a%20b"), true),
+            (Some("qq=a"), false),
+        ] {
+            assert_eq!(has_words(query), want, "{query:?}");
+        }
+    }
 }

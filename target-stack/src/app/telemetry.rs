@@ -23,10 +23,18 @@ pub(crate) enum Interaction {
     NewProducts,
     BestSellers,
     ProductDetail,
-    Search,
+    SearchForm,
+    SearchResults,
     Cart,
+    Login,
+    Logout,
+    Register,
+    BuyRequest,
     BuyConfirm,
+    OrderInquiry,
     OrderDisplay,
+    AdminRequest,
+    AdminConfirm,
     Static,
     Plaintext,
     Db,
@@ -36,15 +44,23 @@ pub(crate) enum Interaction {
 }
 
 impl Interaction {
-    const ALL: [(Self, &'static str); 14] = [
+    const ALL: [(Self, &'static str); 22] = [
         (Self::Home, "home"),
         (Self::NewProducts, "new_products"),
         (Self::BestSellers, "best_sellers"),
         (Self::ProductDetail, "product_detail"),
-        (Self::Search, "search"),
+        (Self::SearchForm, "search_form"),
+        (Self::SearchResults, "search_results"),
         (Self::Cart, "cart"),
+        (Self::Login, "login"),
+        (Self::Logout, "logout"),
+        (Self::Register, "register"),
+        (Self::BuyRequest, "buy_request"),
         (Self::BuyConfirm, "buy_confirm"),
+        (Self::OrderInquiry, "order_inquiry"),
         (Self::OrderDisplay, "order_display"),
+        (Self::AdminRequest, "admin_request"),
+        (Self::AdminConfirm, "admin_confirm"),
         (Self::Static, "static"),
         (Self::Plaintext, "plaintext"),
         (Self::Db, "db"),
@@ -124,6 +140,8 @@ pub(crate) struct Telemetry {
     pub(crate) queue_rejected: Counter,
     pub(crate) pool_wait: Histogram,
     pub(crate) query: Histogram,
+    /// Passwords hashed.
+    pub(crate) password: Histogram,
     /// Workers held, and connections to the database.
     pub(crate) working: Integral,
     pub(crate) pool_busy: Integral,
@@ -200,6 +218,10 @@ impl Telemetry {
         let pool_wait = histogram("db_pool_wait_seconds", "Waits for a connection to the database");
         let query =
             histogram("db_query_duration_seconds", "Statements, from their sending to their last row");
+        let password = histogram(
+            "password_hash_duration_seconds",
+            "Hashings of a password, without the wait for a hand",
+        );
         let (queue_rejected, database_errors) = (Counter::default(), Counter::default());
         registry.register(
             "app_queue_rejected",
@@ -214,6 +236,7 @@ impl Telemetry {
             queue_rejected,
             pool_wait,
             query,
+            password,
             working,
             pool_busy,
             database_errors,
@@ -272,15 +295,15 @@ mod tests {
     #[test]
     fn an_answer_is_counted_by_interaction_and_code() {
         let telemetry = Telemetry::new(1, None);
-        let search = telemetry.of(Interaction::Search);
+        let search = telemetry.of(Interaction::SearchResults);
         for code in [200, 200, 503] {
             search.answered(code, Duration::from_millis(3));
         }
         let text = telemetry.render(&Workers::new(4, 8), (3, 2));
         for line in [
-            "http_requests_total{interaction=\"search\",code=\"200\"} 2",
-            "http_requests_total{interaction=\"search\",code=\"503\"} 1",
-            "http_request_duration_seconds_count{interaction=\"search\"} 3",
+            "http_requests_total{interaction=\"search_results\",code=\"200\"} 2",
+            "http_requests_total{interaction=\"search_results\",code=\"503\"} 1",
+            "http_request_duration_seconds_count{interaction=\"search_results\"} 3",
             "app_workers 4",
             "db_pool_size 3",
             "db_pool_connections 2",

@@ -20,9 +20,10 @@ pub(super) struct Table {
     pub(super) write: fn(&mut String, u32, &Counts) -> Result,
 }
 
-/// Of argon2id's shape (19 MiB, 2 passes, 1 lane), and of no password: nobody can log in to the seed's accounts.
-const PASSWORD_HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$dGFyZ2V0c3RhY2tzYWx0$LbcZmUlQCCBQEVMBULBNMcvVKLTCdSe2QnwPmUxoV/w";
+/// Of `correct horse`, which is the password of all the seed's customers, as the app makes it (argon2id, 4 MiB, 1 pass,
+/// 1 lane).
+pub(crate) const PASSWORD_HASH: &str =
+    "$argon2id$v=19$m=4096,t=1,p=1$dGFyZ2V0LXN0YWNrLi4uIQ$OqlZhl1uLkU9946dQIWir+Di0gh1qbWmxJJ36xodLCA";
 
 /// All tables that begin with rows; an order's lines come with `order_line`, numbered by order.
 pub(super) const TABLES: [Table; 8] = [
@@ -71,10 +72,12 @@ fn customer(out: &mut String, id: u32, counts: &Counts) -> Result {
     let mut n = numbers(2, id);
     let (first, last) = (pick(&mut n, &FIRST_NAMES), pick(&mut n, &LAST_NAMES));
     let (address, day) = (n.below(counts.customers * 2) + 1, n.below(1000));
+    // The first one runs the shop.
+    let staff = u8::from(id == 1);
     write!(
         out,
         "({id},'user{id}','{PASSWORD_HASH}','{first}','{last}','user{id}@example.com',{address},\
-         '2022-01-01' + INTERVAL {day} DAY)"
+         '2022-01-01' + INTERVAL {day} DAY,{staff})"
     )
 }
 

@@ -10,7 +10,7 @@ CREATE TABLE country (
 );
 
 CREATE TABLE address (
-  id INT UNSIGNED NOT NULL PRIMARY KEY,
+  id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   street VARCHAR(60) NOT NULL,
   city VARCHAR(40) NOT NULL,
   postcode VARCHAR(10) NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE address (
 
 -- `password_hash` is in the PHC string format; the seed's customers share one.
 CREATE TABLE customer (
-  id INT UNSIGNED NOT NULL PRIMARY KEY,
+  id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   username VARCHAR(20) NOT NULL,
   password_hash VARCHAR(120) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   first_name VARCHAR(20) NOT NULL,
@@ -27,6 +27,7 @@ CREATE TABLE customer (
   email VARCHAR(60) NOT NULL,
   address_id INT UNSIGNED NOT NULL,
   registered DATE NOT NULL,
+  staff TINYINT UNSIGNED NOT NULL,
   UNIQUE KEY customer_username (username)
 );
 
@@ -92,6 +93,14 @@ CREATE TABLE cart_line (
   item_id INT UNSIGNED NOT NULL,
   quantity INT UNSIGNED NOT NULL,
   PRIMARY KEY (cart_id, item_id)
+);
+
+-- Under the hash of its secret: who reads this table cannot take a session over.
+CREATE TABLE session (
+  token_hash BINARY(32) NOT NULL PRIMARY KEY,
+  customer_id INT UNSIGNED,
+  cart_id BIGINT UNSIGNED,
+  expires_at DATETIME NOT NULL
 );
 
 CREATE TABLE world (

@@ -119,7 +119,7 @@ pub(super) const WORDS: [&str; 30] = [
 ];
 
 /// Where customers live.
-pub(super) const COUNTRIES: [&str; 60] = [
+pub(crate) const COUNTRIES: [&str; 60] = [
     "Argentina",
     "Australia",
     "Austria",

@@ -44,6 +44,8 @@ pub(crate) struct Wanted {
     pub(crate) precision: f64,
     /// The time for all of it, in seconds.
     pub(crate) budget_s: f64,
+    /// The length of a window, in seconds.
+    pub(crate) window_s: f64,
     /// Whether there is a sweep, and loads that confirm; else the search ends when the ceiling is enclosed.
     pub(crate) whole: bool,
     /// Everything random comes from it.
@@ -120,15 +122,10 @@ impl Wanted {
         cut
     }
 
-    /// The length of a window: 2 s where there is much time.
-    fn window_s(&self) -> f64 {
-        if self.budget_s >= 240.0 { 2.0 } else { 1.0 }
-    }
-
     fn load(&self, phase: Phase, rps: f64, least: usize, most: usize) -> Load {
         // A whole rate, or one of three digits after the point, can be asked for again.
         let rps = if rps >= 100.0 { rps.round() } else { (rps * 1e3).round() / 1e3 };
-        Load { phase, rps, patience: Patience { least, most }, window_s: self.window_s() }
+        Load { phase, rps, patience: Patience { least, most }, window_s: self.window_s }
     }
 
     /// What the sweep and the confirming loads take at least.
@@ -136,8 +133,8 @@ impl Wanted {
         if !self.whole {
             return 0.0;
         }
-        let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s() + PAUSE_S);
-        let both = sweep + CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S);
+        let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s + PAUSE_S);
+        let both = sweep + CONFIRM.0 as f64 * (9.0 * self.window_s + PAUSE_S);
         // A small budget is for the ceiling first.
         both.min((RESERVED * (self.budget_s - SMALL_BUDGET_S)).max(0.0))
     }
@@ -190,13 +187,16 @@ impl Wanted {
             return Some(saturated * KNEE);
         }
         let known = estimate(steps, &self.objective);
-        let (Some(rps), Some([from, to])) = (known.rps, known.ci95) else { return Some((low * high).sqrt()) };
-        let half = (to / from).ln() / 2.0;
+        let middle = (low * high).sqrt();
+        let (Some(rps), Some([from, to])) = (known.rps, known.ci95) else { return Some(middle) };
+        // That a load far above held by chance widens the interval for good.
+        let half = (if known.fitted { to } else { to.min(high) } / from).ln() / 2.0;
         if half <= self.precision / 2.0 || known.fitted && sought >= 3 {
             return None;
         }
         let side = if sought % 2 == 0 { -1.0 } else { 1.0 };
-        Some(if known.fitted { rps * (side * half.min(self.precision)).exp() } else { rps })
+        let cliff = if low * SAME < rps && rps * SAME < high { rps } else { middle };
+        Some(if known.fitted { rps * (side * half.min(self.precision)).exp() } else { cliff })
     }
 
     /// The rate that the sweep is relative to: half-way between the two that enclose the ceiling.
@@ -210,13 +210,10 @@ impl Wanted {
     }
 
     fn sweep(&self, steps: &[Step], found: f64, left_s: f64) -> Option<Load> {
-        let takes_s = SWEEP_WINDOWS as f64 * self.window_s() + 1.5 * PAUSE_S;
+        let takes_s = SWEEP_WINDOWS as f64 * self.window_s + 1.5 * PAUSE_S;
         let done = steps.iter().filter(|step| step.phase == Phase::Sweep).count();
-        if steps.iter().any(|step| step.phase == Phase::Confirm) {
-            return None;
-        }
         // How many there is time for was decided at the beginning of the sweep.
-        let confirm_s = CONFIRM.0 as f64 * (9.0 * self.window_s() + PAUSE_S);
+        let confirm_s = CONFIRM.0 as f64 * (9.0 * self.window_s + PAUSE_S);
         let whole_s = left_s + done as f64 * takes_s;
         let most = (((whole_s - confirm_s) / takes_s) as usize).clamp(3, SWEEP.len());
         let mut factors: Vec<f64> =

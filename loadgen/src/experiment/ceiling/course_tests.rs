@@ -86,6 +86,7 @@ fn wanted(slo: &str, first_rps: f64, seed: u64) -> Wanted {
         max_rps: 1e5,
         precision: 0.02,
         budget_s: 90.0,
+        window_s: 1.0,
         whole: true,
         seed,
     }

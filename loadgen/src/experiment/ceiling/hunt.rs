@@ -18,7 +18,7 @@ use reports::analyse::interval::distribution;
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
-use reports::record::{Run, Wire};
+use reports::record::{Run, Verdict, Wire};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
@@ -132,7 +132,9 @@ impl Hunt<'_> {
             return Ok(());
         }
         let duration_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
-        let so_far = Ceiling { partial: true, duration_s, ..self.found.clone() };
+        // What was concluded of fewer loads is no verdict.
+        let verdict = Verdict::default();
+        let so_far = Ceiling { partial: true, verdict, duration_s, ..self.found.clone() };
         self.output.keep_ceiling(&so_far)
     }
 
@@ -154,9 +156,10 @@ impl Hunt<'_> {
         let begun = self.begun.1.as_secs_f64();
         let started =
             run.started_at.parse::<Timestamp>().map_or(begun, |at| at.as_millisecond() as f64 / 1e3);
-        // What a load leaves behind its last window was not judged; of one that ended before its first, there is nothing else.
-        let times = if times.is_empty() { run.response_ms.clone() } else { distribution(&times) };
         let passed = settled == Settled::Passed;
+        // Of a load that held, the times are those that it was judged by; of one that failed, of all that came due in it, as
+        // those that took longest ended last.
+        let times = if passed { distribution(&times.judged()) } else { run.response_ms.clone() };
         // How much of a load a target held that died in it says nothing about its rate.
         let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));
         let short = too_few_due(&windows, load.rps);

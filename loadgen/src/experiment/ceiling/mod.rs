@@ -34,6 +34,10 @@ const LOWEST_RPS: f64 = 1.0;
 /// Confirming the cause takes so long, or so much of a small budget, and begins with a load at this share of the ceiling.
 const CAUSE_S: f64 = 40.0;
 const CAUSE_SHARE: f64 = 0.4;
+/// It is not begun where it would end later than this after the budget.
+const OVERRUN_S: f64 = 3.0;
+/// With so much time a window takes 2 s in place of 1.
+const LONG_BUDGET_S: f64 = 240.0;
 const NEAR: f64 = 0.9;
 /// Lengths and rate of the generator's check of itself.
 const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
@@ -174,6 +178,9 @@ async fn confirm_cause(
     let change = cause::change(found, &args.sizes).map_err(Failure::host)?;
     output.say(&format!("confirming the cause: {}", change.words));
     output.status.does("starting the target anew");
+    if found.duration_s + cause_s(args) > args.budget.as_secs_f64() + OVERRUN_S {
+        return Err(Failure::host("there was no time for it"));
+    }
     let begun = (pace::now(), pace::wall_clock());
     let mut target = Reference::start(target_cpus, plan.target_proxy, &change.sizes.arguments())?;
     let there = async {
@@ -185,8 +192,8 @@ async fn confirm_cause(
     let hunted = match unless_asked(signals, there).await {
         Ok((aim, wire)) => {
             let first_rps = ceiling * NEAR;
-            let budget_s = CAUSE_S.min(args.budget.as_secs_f64() * CAUSE_SHARE);
-            let wanted = Wanted { budget_s, whole: false, ..wanted(args, first_rps, f64::INFINITY) };
+            let wanted =
+                Wanted { budget_s: cause_s(args), whole: false, ..wanted(args, first_rps, f64::INFINITY) };
             let found = &mut after;
             let (load, aim) = (&args.load, &aim);
             let mut hunt = Hunt {
@@ -213,19 +220,25 @@ async fn confirm_cause(
     Ok(())
 }
 
+/// How long confirming the cause may take, in seconds.
+fn cause_s(args: &CeilingArgs) -> f64 {
+    CAUSE_S.min(args.budget.as_secs_f64() * CAUSE_SHARE)
+}
+
 /// What a search is to find that begins with `first_rps`, by a generator that can do `able_rps`.
 fn wanted(args: &CeilingArgs, first_rps: f64, able_rps: f64) -> Wanted {
     let min_rps = args.min_rps.map_or(LOWEST_RPS, |rate| rate.rps());
     let max_rps = args.max_rps.map_or(able_rps.max(2.0 * min_rps), |rate| rate.rps());
     let budget_s = args.budget.as_secs_f64();
-    let cause_s = if args.confirm_cause { CAUSE_S.min(budget_s * CAUSE_SHARE) } else { 0.0 };
+    let kept_s = if args.confirm_cause { cause_s(args) } else { 0.0 };
     Wanted {
         objective: args.slo.clone(),
         first_rps: first_rps.clamp(min_rps, max_rps),
         min_rps,
         max_rps,
         precision: args.precision,
-        budget_s: budget_s - cause_s,
+        budget_s: budget_s - kept_s,
+        window_s: if budget_s >= LONG_BUDGET_S { 2.0 } else { 1.0 },
         whole: true,
         seed: args.load.seed,
     }

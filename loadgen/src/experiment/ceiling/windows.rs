@@ -20,13 +20,35 @@ pub(super) struct Windows<'a> {
     pub(super) windows: Vec<Window>,
     /// What they say.
     pub(super) settled: Settled,
-    /// Response times of all that ended in them.
-    pub(super) times: Histogram,
+    /// Response times of what ended in them.
+    pub(super) times: Times,
     current: Window,
     current_times: Histogram,
     /// Intervals in the current window.
     intervals: u32,
     in_flight: i64,
+}
+
+/// The response times of a load's windows: those in which the target may be filling still apart from the others.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    first: [Histogram; 2],
+    later: Histogram,
+    windows: usize,
+}
+
+impl Times {
+    fn add(&mut self, times: &Histogram, window: usize) {
+        self.first.get_mut(window).unwrap_or(&mut self.later).add(times);
+        self.windows = window + 1;
+    }
+
+    /// The times of the windows that a load is judged by.
+    pub(super) fn judged(&self) -> Histogram {
+        let mut judged = self.later.clone();
+        self.first[capacity::filling(self.windows).min(2)..].iter().for_each(|times| judged.add(times));
+        judged
+    }
 }
 
 impl<'a> Windows<'a> {
@@ -38,7 +60,7 @@ impl<'a> Windows<'a> {
             interval_s,
             windows: Vec::new(),
             settled: Settled::Open,
-            times: Histogram::default(),
+            times: Times::default(),
             current: Window::default(),
             current_times: Histogram::default(),
             intervals: 0,
@@ -57,8 +79,8 @@ impl<'a> Windows<'a> {
             |q: f64| (!self.current_times.is_empty()).then(|| self.current_times.quantile(q) as f64 / 1e6);
         (window.p50_ms, window.p99_ms) = (ms(0.5), ms(0.99));
         window.bad = capacity::is_bad(&window, before, self.load.rps, self.objective);
+        self.times.add(&self.current_times, self.windows.len());
         self.windows.push(window);
-        self.times.add(&self.current_times);
         self.current_times.clear();
         self.intervals = 0;
         self.settled = capacity::settle(&self.windows, self.load.rps, self.objective, self.load.patience);
@@ -119,6 +141,24 @@ mod tests {
         let window = &steady.windows[0];
         assert_eq!((window.planned, window.ok, window.in_flight, window.bad), (1000, 1000, 100, false));
         assert_eq!(ends, [false, false, false, true]);
+    }
+
+    #[test]
+    fn times_are_those_of_the_windows_that_are_judged() {
+        let slow = |windows: u64| {
+            let mut times = Times::default();
+            for window in 0..windows {
+                let mut one = Histogram::default();
+                one.record(1_000_000 * (window + 1) + 500_000);
+                times.add(&one, window as usize);
+            }
+            let judged = times.judged();
+            (judged.count(), judged.quantile(0.0) / 1_000_000)
+        };
+        assert_eq!(
+            [slow(1), slow(2), slow(3), slow(5), slow(6), slow(11)],
+            [(1, 1), (2, 1), (2, 2), (4, 2), (4, 3), (9, 3)]
+        );
     }
 
     #[test]

@@ -36,14 +36,7 @@ impl<'a> Facts<'a> {
     pub(super) fn of(found: &'a Ceiling, resources: &'a [Resource]) -> Self {
         let peak = peak_goodput(found);
         let reached = peak.max(usable(found.ceiling_rps).unwrap_or(0.0));
-        let at_peak = |step: &&Step| step.valid && step.ok_rps >= AT_PEAK_LEAST * peak && step.ok_rps > 0.0;
-        Self {
-            found,
-            resources,
-            near: near(found),
-            peak: found.steps.iter().filter(at_peak).collect(),
-            reached,
-        }
+        Self { found, resources, near: near(found), peak: at_peak(found), reached }
     }
 
     /// The highest utilisation of `resource`: at the ceiling, or at the peak.
@@ -150,6 +143,18 @@ pub(super) fn peak_goodput(found: &Ceiling) -> f64 {
         .unwrap_or_else(|| measured().filter(|rate| rate.is_finite()).fold(0.0, f64::max))
 }
 
+/// The loads with about as many correct answers as ever.
+pub(crate) fn at_peak(found: &Ceiling) -> Vec<&Step> {
+    let peak = peak_goodput(found);
+    let is_there = |step: &&Step| step.valid && step.ok_rps >= AT_PEAK_LEAST * peak && step.ok_rps > 0.0;
+    found.steps.iter().filter(is_there).collect()
+}
+
+/// A share of a capacity as it is said: at most all of it, and nothing where one of the two numbers must be wrong.
+pub(crate) fn sensible(share: f64) -> Option<f64> {
+    (share <= UTILISATION_MOST).then(|| share.min(1.0))
+}
+
 /// The load with the lowest rate.
 pub(super) fn lowest(found: &Ceiling) -> Option<&Step> {
     let rated = found.steps.iter().filter(|step| step.offered_rps.is_finite() && step.offered_rps > 0.0);
@@ -177,12 +182,11 @@ pub(super) fn near(found: &Ceiling) -> Vec<&Step> {
 
 /// The share of `meter`'s capacity that was busy in `steps`.
 pub(super) fn utilisation(meter: &Meter, steps: &[&Step]) -> Option<f64> {
-    let share = mean(steps, |step| meter.busy(step))? / meter.capacity;
-    (share <= UTILISATION_MOST).then(|| share.min(1.0))
+    sensible(mean(steps, |step| meter.busy(step))? / meter.capacity)
 }
 
 /// The mean of `of` over those `steps` in which it is known, weighted by their lengths.
-pub(super) fn mean(steps: &[&Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
+pub(crate) fn mean(steps: &[&Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
     let (mut sum, mut weight) = (0.0, 0.0);
     for step in steps {
         if let Some(value) = of(step).filter(|_| step.duration_s.is_finite() && step.duration_s > 0.0) {

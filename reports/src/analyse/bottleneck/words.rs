@@ -17,6 +17,9 @@ const FURTHER: f64 = 1.25;
 /// Where the ceiling is, in words.
 pub(super) fn headline(found: &Ceiling) -> String {
     let figure = |rps: f64| format!("{} requests/s", rate(rps));
+    if let Some([from, to]) = found.between() {
+        return format!("between {} and {}", rate(from), figure(to));
+    }
     match (found.bound, usable(found.ceiling_rps)) {
         (Bound::Exact, Some(rps)) => figure(rps),
         (Bound::AtLeast, Some(rps)) => format!("at least {}", figure(rps)),

@@ -89,18 +89,20 @@ fn split(valid: &[&Step]) -> usize {
     (0..=valid.len()).rev().min_by_key(|split| contradictions(*split)).unwrap_or(0)
 }
 
-/// Half-way between the two. That the lower one held may be because an overload needs longer to show than it was offered, so what
-/// counts is what was answered; and no target serves for long what is more than it answers when it is offered too much,
-/// unless it collapses then. A load among those `above` that held all the same is inside the interval.
+/// Half-way between the two. That `low` held may be because an overload needs longer to show than it was offered, so what counts is
+/// what was answered, less what the windows of saturated loads scatter; and no target serves for long what is more than it
+/// answers when it is offered too much, unless it collapses then. A load among those `above` that held all the same is
+/// inside the interval.
 fn cliff(low: &Step, high: &Step, above: &[&Step], saturation: Option<Saturation>) -> Estimate {
     let from = low.offered_rps.min(answered(settled(&low.windows)));
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.rps.max(from));
     let to = high.offered_rps.min(most);
-    let error = NORMAL * saturation.map_or(0.0, |saturation| saturation.error);
+    let error = NORMAL * saturation.map_or(0.0, |saturation| saturation.within);
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.most_rps * (1.0 + error)).max(to);
     let held = above.iter().filter(|step| step.passed).map(|step| step.offered_rps).fold(0.0, f64::max);
-    let upper = high.offered_rps.min(most).max(held);
-    let ci95 = Some([from * (1.0 - RESOLUTION - error), upper * (1.0 + RESOLUTION)]);
+    let lower = from * (1.0 - RESOLUTION - error).max(0.0);
+    let upper = high.offered_rps.min(most).max(held) * (1.0 + RESOLUTION);
+    let ci95 = Some([lower, upper]);
     Estimate { bound: Bound::Exact, rps: Some((from * to).sqrt()), ci95, fitted: false }
 }
 

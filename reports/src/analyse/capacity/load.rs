@@ -1,5 +1,5 @@
-//! One load, judged by its windows in the manner of MLRsearch (RFC 9971): a window is bad where the objective fails in it or the
-//! target falls behind, and a load fails when more than half of its windows have to be bad. Three things are added, as a
+//! One load, judged by its windows in the manner of MLRsearch (RFC 9971): a window is bad where more than one
+//! request in it, and more than may, break the objective, or the target falls behind, and a load fails when more than half of its windows have to be bad. Three things are added, as a
 //! window cannot show them: the objective over the whole load, since the median window of a queue is better than its mean; a
 //! number in flight that grows steadily but slowly; and an early end where the answer is clear.
 
@@ -53,13 +53,18 @@ pub fn is_bad(window: &Window, before: u64, offered_rps: f64, objective: &Object
     objective.is_broken(&window.broke, window.ended) || climb > most || behind > most
 }
 
-/// The windows without the first, in which the target is still filling; of few windows, all of them.
-pub(super) fn settled(windows: &[Window]) -> &[Window] {
-    match windows.len() {
-        0..=2 => windows,
-        3..=5 => &windows[1..],
-        _ => &windows[2..],
+/// In how many of the first of so many windows the target is still filling; of few windows, none is left out.
+pub fn filling(windows: usize) -> usize {
+    match windows {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
     }
+}
+
+/// The windows that a load is judged by.
+pub(super) fn settled(windows: &[Window]) -> &[Window] {
+    &windows[filling(windows.len())..]
 }
 
 /// Correct answers per second in these windows.

@@ -15,8 +15,10 @@ const COLLAPSED: (f64, f64) = (3.0, 0.002);
 pub(super) struct Saturation {
     /// Correct answers per second.
     pub(super) rps: f64,
-    /// The standard error of that, relative to it, by how the windows of each load differ.
+    /// The standard error of that, relative to it.
     pub(super) error: f64,
+    /// The same without how the loads differ from each other.
+    pub(super) within: f64,
     /// The same of the load that was answered most: more than the mean where the target is not the same from load to load.
     pub(super) most_rps: f64,
 }
@@ -33,20 +35,27 @@ pub(super) fn saturation(valid: &[&Step], low: &Step, high: &Step) -> Option<Sat
             loads.push(windows.iter().map(|window| answered(std::slice::from_ref(window))).collect());
         }
     }
-    let n = loads.iter().map(Vec::len).sum::<usize>() as f64;
-    let rps = loads.iter().flatten().sum::<f64>() / n;
-    let means: Vec<f64> = loads.iter().map(|rates| rates.iter().sum::<f64>() / rates.len() as f64).collect();
-    let scatter =
-        |(rates, mean): (&Vec<f64>, &f64)| rates.iter().map(|r| (r / mean - 1.0).powi(2)).sum::<f64>();
-    let variance = loads.iter().zip(&means).map(scatter).sum::<f64>() / (n - loads.len() as f64).max(1.0);
-    let most_rps = means.into_iter().fold(0.0, f64::max);
-    (n > 0.0).then(|| Saturation { rps, error: (variance / n).sqrt(), most_rps })
+    let windows: Vec<f64> = loads.iter().flatten().copied().collect();
+    let (n, rps) = (windows.len() as f64, mean(&windows));
+    let scatter = |rates: &[f64]| rates.iter().map(|rate| (rate - mean(rates)).powi(2)).sum::<f64>();
+    let error = |scatter: f64, degrees: f64| (scatter / degrees.max(1.0) / n).sqrt() / rps;
+    let inside = loads.iter().map(|rates| scatter(rates)).sum();
+    let all = error(scatter(&windows), n - 1.0);
+    // Loads of one window each do not say how windows differ.
+    let within = if loads.len() < windows.len() { error(inside, n - loads.len() as f64) } else { all };
+    let most_rps = loads.iter().map(|rates| mean(rates)).fold(0.0, f64::max);
+    // A target that answers nothing at all is no saturated one.
+    (n > 0.0 && rps > 0.0).then_some(Saturation { rps, error: all, within, most_rps })
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 impl Saturation {
     /// Whether it can be what `low`, which held, is below; else the target collapsed when it was offered too much.
     pub(super) fn is_above(&self, low: &Step) -> bool {
         let (errors, share) = COLLAPSED;
-        answered(settled(&low.windows)) <= self.rps * (1.0 + errors * self.error + share)
+        answered(settled(&low.windows)) <= self.most_rps * (1.0 + errors * self.error + share)
     }
 }

@@ -9,10 +9,11 @@ pub mod tiers;
 pub mod usl;
 
 use super::{BETWEEN, cpus, place, target, warned};
+use crate::analyse::conclude::overload;
 use crate::analyse::threshold::{Metric, Threshold};
 use crate::ceiling::{Bound, Ceiling, Step};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape};
-use crate::number::{counted, exact_rate, ms, rate};
+use crate::number::{capital, counted, exact_rate, ms, rate};
 
 /// A prediction further right than this, relative to the highest load, is said but does not stretch the axis.
 const IN_SIGHT: f64 = 1.25;
@@ -85,10 +86,10 @@ fn context(found: &Ceiling) -> String {
     let out_of_sight = found.predicted_rps.filter(|at| *at > load_axis(found).to);
     context.extend(out_of_sight.map(|at| format!("predicted ceiling {}", exact_rate(at))));
     context.extend(found.peak_goodput_rps.map(|peak| format!("peak goodput {}", exact_rate(peak))));
-    context.extend(found.overload_goodput_rps.map(|overload| {
-        let collapse = found.ceiling_rps.is_some_and(|at| overload < PLATEAU * at);
+    context.extend(overload(found).map(|step| {
+        let collapse = found.ceiling_rps.is_some_and(|at| step.ok_rps < PLATEAU * at);
         let what = if collapse { "collapse to" } else { "plateau of" };
-        format!("{what} {} at 1.5 times the ceiling", exact_rate(overload))
+        format!("{what} {} when {} are offered", exact_rate(step.ok_rps), exact_rate(step.offered_rps))
     }));
     context.retain(|part| !part.is_empty());
     context.join(", ")
@@ -118,7 +119,8 @@ fn verdict(found: &Ceiling) -> String {
         _ if found.steps.is_empty() => "No load was offered".to_owned(),
         (Bound::Below, ..) => {
             let lowest = found.steps.iter().map(|step| step.offered_rps).fold(f64::INFINITY, f64::min);
-            let why = found.steps.iter().filter(|step| !step.passed).find_map(|step| step.reasons.first());
+            let failed = found.steps.iter().filter(|step| !step.passed && step.offered_rps <= lowest);
+            let why = failed.filter_map(|step| step.reasons.first()).next();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             format!("The objective fails at {} requests/s already{why}", rate(lowest))
         }
@@ -130,7 +132,7 @@ fn verdict(found: &Ceiling) -> String {
             let resources = resources::drawn(found);
             let why =
                 resources::limit(found, &resources).and_then(|limit| resources::why_not_full(found, limit));
-            why.map_or_else(|| said.clone(), |why| format!("{said}; {why}"))
+            capital(&why.map_or_else(|| said.clone(), |why| format!("{said}; {why}")))
         }
         (_, Some(at), None) => {
             format!("{} requests/s: nothing is known of what the limit is", exact_rate(at))

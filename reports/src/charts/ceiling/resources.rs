@@ -3,16 +3,12 @@
 
 use super::super::tier_colour;
 use super::levels::{at_ceiling, is_near};
-use crate::analyse::bottleneck::{SATURATED_LEAST, noun};
+use crate::analyse::bottleneck::{SATURATED_LEAST, THROTTLED_LEAST, at_peak, mean, noun, sensible};
 use crate::ceiling::{Ceiling, Limit, Step};
 use crate::chart::{Colour, Marker};
 use crate::number::percent;
 use std::collections::BTreeSet;
 
-/// A quota that stopped its tier in fewer of its periods did so by chance.
-const THROTTLED_LEAST: f64 = 0.25;
-/// Loads with this share of the peak goodput are at the peak.
-const AT_PEAK_LEAST: f64 = 0.95;
 /// Kinds of resources, with the metric of what is in use of them and of how much there is.
 const KINDS: [(&str, &str, &str); 3] = [
     ("cpu", "cpu_share", "cpu_limit"),
@@ -103,7 +99,8 @@ pub(super) fn drawn(found: &Ceiling) -> Vec<Drawn> {
     }
     let near = at_ceiling(found);
     for resource in &mut all {
-        resource.at_ceiling = resource.at_ceiling.or_else(|| mean(&near, |step| resource.share(step)));
+        resource.at_ceiling =
+            resource.at_ceiling.or_else(|| mean(&near, |step| resource.share(step)).and_then(sensible));
     }
     all
 }
@@ -139,17 +136,14 @@ pub(super) fn why_not_full(found: &Ceiling, limit: &Drawn) -> Option<String> {
     if limit.at_ceiling? >= SATURATED_LEAST {
         return None;
     }
-    let most = found.steps.iter().filter(|step| step.valid).map(|step| step.ok_rps).fold(0.0, f64::max);
-    let at_peak = |step: &&Step| step.valid && step.ok_rps > 0.0 && step.ok_rps >= AT_PEAK_LEAST * most;
-    let peak: Vec<_> = found.steps.iter().filter(at_peak).collect();
+    let peak = at_peak(found);
     let throttled = [limit.throttled(&at_ceiling(found)), limit.throttled(&peak)];
     let throttled = throttled.into_iter().flatten().fold(0.0, f64::max).min(1.0);
     if throttled >= THROTTLED_LEAST {
         return Some(format!("its quota stopped it in {} of the periods", percent(throttled)));
     }
     let share = mean(&peak, |step| limit.share(step))?.min(1.0);
-    (share >= SATURATED_LEAST)
-        .then(|| format!("{} at the peak goodput, as the objective fails before it is full", percent(share)))
+    (share >= SATURATED_LEAST).then(|| format!("{} at the peak goodput", percent(share)))
 }
 
 /// The rate at which `resource` was in use as is said, in requests per second: the ceiling, where loads are near it.
@@ -159,16 +153,4 @@ pub(super) fn used_at(found: &Ceiling) -> Option<f64> {
         (Some(ceiling), Some(rate)) if !is_near(rate, ceiling) => Some(rate),
         (ceiling, nearest) => ceiling.or(nearest),
     }
-}
-
-/// The mean of `of` over those `steps` in which it is known, weighted by their lengths.
-fn mean(steps: &[&Step], of: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
-    let known = || {
-        steps
-            .iter()
-            .filter(|step| step.duration_s > 0.0)
-            .filter_map(|step| Some((step.duration_s, of(step)?)))
-    };
-    let length: f64 = known().map(|(length, _)| length).sum();
-    (length > 0.0).then(|| known().map(|(length, value)| length * value).sum::<f64>() / length)
 }

@@ -31,8 +31,10 @@ pub fn chart(found: &Ceiling) -> Chart {
 
 /// The loads that can be judged, by whether they were steady: requests in flight, correct answers per second.
 fn measured(found: &Ceiling, steady: bool) -> Vec<(f64, Option<f64>)> {
-    let loads =
-        found.steps.iter().filter(|step| step.valid && step.stationary == steady && step.in_flight > 0.0);
+    let loads = found
+        .steps
+        .iter()
+        .filter(|step| step.valid && law::is_steady(step) == steady && step.in_flight > 0.0);
     let mut points: Vec<_> = loads.map(|step| (step.in_flight, Some(step.ok_rps))).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points

@@ -17,7 +17,7 @@ pub(crate) struct Line {
 }
 
 /// A cart as it is now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Cart {
     pub(crate) id: u64,
     pub(crate) lines: Vec<Line>,
@@ -70,6 +70,19 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(cart)
+    }
+
+    /// Sets how many copies of an item that it has are in a cart; with none, the line is gone.
+    pub(crate) async fn set_line(&self, cart: u64, item: u32, quantity: u32) -> Result<(), Fault> {
+        let mut session = self.session().await?;
+        let changed = if quantity == 0 {
+            let sql = "DELETE FROM cart_line WHERE cart_id = ? AND item_id = ?";
+            session.change(sql, (cart, item)).await?
+        } else {
+            let sql = "UPDATE cart_line SET quantity = ? WHERE cart_id = ? AND item_id = ?";
+            session.change(sql, (quantity, cart, item)).await?
+        };
+        if changed.rows == 0 { Err(Fault::NotFound("There is no such item in the cart.")) } else { Ok(()) }
     }
 }
 

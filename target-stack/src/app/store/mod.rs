@@ -5,11 +5,15 @@
 mod cart;
 mod catalogue;
 mod orders;
+mod staff;
+mod visitors;
 mod world;
 
 pub(crate) use cart::{Cart, Line, MOST};
 pub(crate) use catalogue::{Card, Product, SearchBy};
-pub(crate) use orders::{Basket, Order, Purchase};
+pub(crate) use orders::{Basket, Order, Purchase, Summary};
+pub(crate) use staff::NewPrice;
+pub(crate) use visitors::{Customer, Member, NewCustomer, Visitor};
 
 use super::burden::Burden;
 use super::fault::Fault;

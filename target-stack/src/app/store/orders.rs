@@ -37,6 +37,15 @@ pub(crate) struct Order {
     pub(crate) lines: Vec<Line>,
 }
 
+/// An order as a list shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) id: u64,
+    pub(crate) placed_at: String,
+    pub(crate) status: String,
+    pub(crate) total_cents: u64,
+}
+
 /// What became of an attempt.
 enum Attempt {
     Stored(u64),
@@ -59,6 +68,10 @@ const ORDER: &str = "SELECT customer_id, CAST(placed_at AS CHAR), status, subtot
     FROM orders WHERE id = ?";
 const ORDER_LINES: &str = "SELECT l.item_id, i.title, l.quantity, l.price_cents FROM order_line l \
     JOIN item i ON i.id = l.item_id WHERE l.order_id = ? ORDER BY l.item_id";
+
+// As many as a page shows, the latest first.
+const ORDERS_OF: &str = "SELECT id, CAST(placed_at AS CHAR), status, total_cents FROM orders \
+    WHERE customer_id = ? ORDER BY id DESC LIMIT 20";
 
 type LineRow = (u32, String, u32, u32);
 
@@ -83,6 +96,14 @@ impl Store {
     /// The order of this number.
     pub(crate) async fn order(&self, id: u64) -> Result<Order, Fault> {
         read(&mut self.session().await?, id).await
+    }
+
+    /// The latest orders of a customer.
+    pub(crate) async fn orders_of(&self, customer: u32) -> Result<Vec<Summary>, Fault> {
+        let rows: Vec<(u64, String, String, u64)> =
+            self.session().await?.rows(ORDERS_OF, (customer,)).await?;
+        let summary = |(id, placed_at, status, total_cents)| Summary { id, placed_at, status, total_cents };
+        Ok(rows.into_iter().map(summary).collect())
     }
 }
 

@@ -1,0 +1,227 @@
+//! What people do who have an account, or open one: sign in, check out, look at their orders; and what the staff do.
+//! Each handler is a question or two to the store and one view.
+
+use super::answer::Format;
+use super::fault::Fault;
+use super::forms::{NextQuery, OrdersQuery, PriceForm, RegisterForm, SignInForm};
+use super::input::{Asked, Id, Sent};
+use super::pages::{Changed, Checkout, Edit, Orders, Registration, SignIn, SignedIn};
+use super::routes::{Shared, Shop};
+use super::store::{Cart, Member, Visitor};
+use super::token::{Browser, Token};
+use crate::db::rows::tax_cents;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// `GET /login`.
+pub(super) async fn sign_in_page(format: Format, Asked(query): Asked<NextQuery>) -> Response {
+    format.answer(Ok(ask("/login", query.next.0, None)))
+}
+
+/// `POST /login`.
+pub(super) async fn sign_in(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Sent(form): Sent<SignInForm>,
+) -> Response {
+    match admit(&shop, &browser, &form).await {
+        Ok((customer, token)) => {
+            let next = form.next.0;
+            browser.give(format.answer_privately(Ok(SignedIn { customer, next })), &token)
+        }
+        Err(fault) => refuse(format, fault, "/login", form.next.0),
+    }
+}
+
+/// `POST /logout`.
+pub(super) async fn sign_out(State(shop): Shared, format: Format, browser: Browser) -> Response {
+    let ended = match &browser.token {
+        Some(token) => shop.store.sign_out(token).await,
+        None => Ok(()),
+    };
+    match (ended, format) {
+        (Err(fault), format) => format.sorry(&fault),
+        (Ok(()), Format::Html) => {
+            browser.forget((StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response())
+        }
+        (Ok(()), Format::Json) => browser.forget(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// `GET /register`.
+pub(super) async fn register_page(format: Format, Asked(query): Asked<NextQuery>) -> Response {
+    format.answer(Ok(Registration { next: query.next.0, ..Registration::default() }))
+}
+
+/// `POST /register`.
+pub(super) async fn register(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Sent(form): Sent<RegisterForm>,
+) -> Response {
+    let open = async {
+        let (new, password) = form.checked()?;
+        let hash = shop.passwords.hash(password).await?;
+        let customer = shop.store.register(new, hash).await?;
+        let token = Token::new()?;
+        shop.store.sign_in(browser.token.as_ref(), &token, customer.id, None).await?;
+        Ok((customer, token))
+    };
+    match (open.await, format) {
+        (Ok((customer, token)), format) => {
+            let next = form.next.0;
+            browser.give(format.answer_privately(Ok(SignedIn { customer, next })), &token)
+        }
+        (Err(fault @ (Fault::BadRequest(_) | Fault::Conflict(_))), Format::Html) => {
+            let problem = Some(fault.message().to_owned());
+            let RegisterForm { username, first_name, last_name, email, street, city, postcode, .. } = form;
+            let written = [username, first_name, last_name, email, street, city, postcode];
+            let again = Registration { next: form.next.0, written, country: form.country, problem };
+            format.answer_privately(Ok(again))
+        }
+        (Err(fault), format) => format.sorry(&fault),
+    }
+}
+
+/// `GET /orders`: the way to one of them, or one's own.
+pub(super) async fn orders(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Asked(query): Asked<OrdersQuery>,
+) -> Response {
+    if !query.order.is_empty() {
+        return match query.order.parse::<u64>() {
+            Ok(id) => (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/orders/{id}"))]).into_response(),
+            Err(_) => format.sorry(&Fault::BadRequest("An order has a number.".into())),
+        };
+    }
+    let look = async {
+        let customer = visitor(&shop, &browser).await?.member;
+        let orders = match &customer {
+            Some(member) => shop.store.orders_of(member.id).await?,
+            None => Vec::new(),
+        };
+        Ok(Orders { customer, orders })
+    };
+    format.answer_privately(look.await)
+}
+
+/// `GET /checkout`.
+pub(super) async fn checkout(State(shop): Shared, format: Format, browser: Browser) -> Response {
+    let visitor = match visitor(&shop, &browser).await {
+        Ok(visitor) => visitor,
+        Err(fault) => return format.sorry(&fault),
+    };
+    match (&visitor.member, format) {
+        (Some(member), _) => format.answer_privately(show_checkout(&shop, member.id, visitor.cart).await),
+        // The same address takes the name and the password.
+        (None, Format::Html) => format.answer_privately(Ok(ask("/checkout", "/checkout".into(), None))),
+        (None, Format::Json) => format.sorry(&Fault::SignIn("Sign in to check out.")),
+    }
+}
+
+/// `POST /checkout`: signs in, and shows at once what is about to be bought, as the TPC-W-like model does.
+pub(super) async fn sign_in_to_buy(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Sent(form): Sent<SignInForm>,
+) -> Response {
+    let (customer, token) = match admit(&shop, &browser, &form).await {
+        Ok(admitted) => admitted,
+        Err(fault) => return refuse(format, fault, "/checkout", "/checkout".into()),
+    };
+    let show = async {
+        let cart = match form.cart {
+            None => shop.store.visitor(Some(&token)).await?.unwrap_or_default().cart,
+            cart => cart,
+        };
+        show_checkout(&shop, customer.id, cart).await
+    };
+    browser.give(format.answer_privately(show.await), &token)
+}
+
+/// `GET /admin/products/{id}`.
+pub(super) async fn edit(State(shop): Shared, format: Format, browser: Browser, Id(id): Id<u32>) -> Response {
+    let show = async {
+        staff(&shop, &browser).await?;
+        shop.store.product(id).await.map(Edit)
+    };
+    match show.await {
+        Err(fault) => refuse(format, fault, "/login", format!("/admin/products/{id}")),
+        found => format.answer_privately(found),
+    }
+}
+
+/// `POST /admin/products/{id}`.
+pub(super) async fn change(
+    State(shop): Shared,
+    format: Format,
+    browser: Browser,
+    Id(id): Id<u32>,
+    Sent(form): Sent<PriceForm>,
+) -> Response {
+    let change = async {
+        staff(&shop, &browser).await?;
+        shop.store.change_product(id, form.checked()?).await?;
+        shop.store.product(id).await.map(Changed)
+    };
+    match change.await {
+        Err(fault) => refuse(format, fault, "/login", format!("/admin/products/{id}")),
+        changed => format.answer_privately(changed),
+    }
+}
+
+/// Who is there; without a session, nobody with nothing.
+pub(super) async fn visitor(shop: &Shop, browser: &Browser) -> Result<Visitor, Fault> {
+    Ok(shop.store.visitor(browser.token.as_ref()).await?.unwrap_or_default())
+}
+
+async fn staff(shop: &Shop, browser: &Browser) -> Result<(), Fault> {
+    match visitor(shop, browser).await?.member {
+        None => Err(Fault::SignIn("This page is for the staff.")),
+        Some(member) if !member.staff => Err(Fault::Forbidden("This page is for the staff.")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Makes the session of whoever this name and password belong to, with a new secret.
+async fn admit(shop: &Shop, browser: &Browser, form: &SignInForm) -> Result<(Member, Token), Fault> {
+    let wrong = Fault::SignIn("The name or the password is wrong.");
+    let Some(password) = form.password() else { return Err(wrong) };
+    let (member, stored) = shop.store.by_name(&form.username).await?.unzip();
+    let fits = shop.passwords.fits(password, stored).await?;
+    let Some(member) = member.filter(|_| fits) else { return Err(wrong) };
+    let token = Token::new()?;
+    shop.store.sign_in(browser.token.as_ref(), &token, member.id, form.cart).await?;
+    Ok((member, token))
+}
+
+/// A person who has to sign in is shown where.
+fn refuse(format: Format, fault: Fault, action: &'static str, next: String) -> Response {
+    match (fault, format) {
+        (Fault::SignIn(problem), Format::Html) => {
+            format.answer_privately(Ok(ask(action, next, Some(problem))))
+        }
+        (fault, format) => format.sorry(&fault),
+    }
+}
+
+fn ask(action: &'static str, next: String, problem: Option<&'static str>) -> SignIn {
+    SignIn { action, next, problem }
+}
+
+async fn show_checkout(shop: &Shop, customer: u32, cart: Option<u64>) -> Result<Checkout, Fault> {
+    let cart = match cart {
+        Some(cart) => shop.store.cart(cart).await?,
+        None => Cart::default(),
+    };
+    let customer = shop.store.customer(customer).await?;
+    let tax_cents = tax_cents(cart.subtotal_cents);
+    let total_cents = cart.subtotal_cents + tax_cents;
+    Ok(Checkout { customer, cart, tax_cents, total_cents, idempotency_key: shop.new_key() })
+}
