@@ -1,13 +1,16 @@
-//! The body of an answer. Given a text, or an upstream's body with the connection that it comes by, it streams to the
+//! The body of an answer. Given a text, a file, or an upstream's body with the connection that it comes by, it streams to the
 //! client at the client's pace. A whole body gives its connection back; one that was cut short fails, so that the
 //! client's connection is broken off and never ends as if all had come.
 
 use super::exchange::Tracked;
+use super::files::FileBody;
 use super::pool::{Group, Link};
 use crate::pace;
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,20 +18,50 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+/// An answer that is still without its exchange.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// One of nginx's, or of the configuration's.
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    pub(crate) source: Source,
+    /// An upstream's own words for the status.
+    pub(crate) reason: Option<ReasonPhrase>,
+}
+
 /// The body of an answer to a client, and the record of its exchange.
 pub(crate) struct Answer {
     source: Source,
     exchange: Tracked,
 }
 
-enum Source {
+/// Where a body comes from.
+pub(crate) enum Source {
     Text(Option<Bytes>),
     Upstream(UpstreamBody),
+    File(Box<FileBody>),
+}
+
+impl Source {
+    pub(crate) fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        Self::Text((!text.is_empty()).then_some(text))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Upstream(_) => "Upstream",
+            Self::File(_) => "File",
+        })
+    }
 }
 
 /// A body that could not be read to its end.
 #[derive(Debug)]
-pub(crate) struct CutShort(String);
+pub(crate) struct CutShort(pub(super) String);
 
 impl fmt::Display for CutShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,13 +72,8 @@ impl fmt::Display for CutShort {
 impl std::error::Error for CutShort {}
 
 impl Answer {
-    pub(crate) fn text(text: impl Into<Bytes>, exchange: Tracked) -> Self {
-        let text = text.into();
-        Self { source: Source::Text((!text.is_empty()).then_some(text)), exchange }
-    }
-
-    pub(crate) fn upstream(body: UpstreamBody, exchange: Tracked) -> Self {
-        let mut answer = Self { source: Source::Upstream(body), exchange };
+    pub(crate) fn new(source: Source, exchange: Tracked) -> Self {
+        let mut answer = Self { source, exchange };
         answer.note_end();
         answer
     }
@@ -62,16 +90,13 @@ impl Answer {
     }
 
     fn note_cut(&self, error: &CutShort) {
-        let exchange = &self.exchange;
-        let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
-        exchange.worker().errors.write(
-            "error",
-            format_args!(
-                "*{} {error}, client: {}, upstream: \"{upstream}\"",
-                exchange.client.number,
-                exchange.client.peer.ip()
-            ),
-        );
+        match &self.source {
+            Source::Upstream(_) => {
+                let upstream = self.exchange.attempts.last().map_or("", |attempt| &attempt.address);
+                self.exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
+            }
+            Source::Text(_) | Source::File(_) => self.exchange.log("alert", error),
+        }
     }
 }
 
@@ -91,6 +116,7 @@ impl Body for Answer {
                 answer.note_end();
                 frame
             }
+            Source::File(file) => std::task::ready!(file.poll_frame(&answer.exchange.client, cx)),
         };
         match &frame {
             Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
@@ -104,6 +130,7 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => text.is_none(),
             Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::File(file) => file.left() == 0,
         }
     }
 
@@ -111,6 +138,7 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
             Source::Upstream(body) => body.incoming.size_hint(),
+            Source::File(file) => SizeHint::with_exact(file.left()),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The proxy as its clients and upstreams see it: a real worker on loopback sockets, upstreams of a few lines, and
 //! clients that write bytes.
 
+mod files;
 mod harness;
 mod refused;
+mod rewriting;
 
 use super::worker::Orders;
 use harness::{OK, Proxy, Reply, Upstream, nobody, passing};
