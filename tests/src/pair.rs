@@ -41,7 +41,7 @@ impl Pair {
                 .replace("ROOT", &root.display().to_string())
                 .replace("UPSTREAM", &upstream);
             let text = format!(
-                "daemon off; master_process off; pid {own}/pid; error_log {own}/error.log; events {{}} http {{ {more} access_log off; \
+                "user root; daemon off; pid {own}/pid; error_log {own}/error.log; events {{}} http {{ {more} access_log off; \
                  proxy_http_version 1.1; {http} }}",
                 own = own.display()
             );
@@ -101,7 +101,8 @@ impl Drop for Pair {
 fn alike(answer: &str, port: &str, without_body: bool) -> String {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return answer.to_owned() };
     let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap_or_default();
+    // hyper answers a client of HTTP/1.0 in its own version.
+    let status = lines.next().unwrap_or_default().replacen("HTTP/1.0", "HTTP/1.1", 1);
     let is_page = without_body && !status.contains(" 20") || body.contains("<hr><center>");
     let mut fields: Vec<String> = lines
         .filter_map(|line| {

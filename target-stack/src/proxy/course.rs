@@ -194,6 +194,13 @@ impl Exchange {
         self.course.as_ref().is_some_and(|course| course.internal)
     }
 
+    /// The answer has a status of its own after all.
+    pub(crate) fn forget_status(&mut self) {
+        if let Some(course) = &mut self.course {
+            course.status = None;
+        }
+    }
+
     /// The status that is sent, where an answer would be sent with `status`.
     pub(crate) fn status_for(&self, status: StatusCode) -> StatusCode {
         self.course.as_ref().and_then(|course| course.status).unwrap_or(status)

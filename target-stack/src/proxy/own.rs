@@ -29,7 +29,7 @@ pub(crate) fn page(refusal: Refusal) -> Content {
 }
 
 /// The text of a `return`, with the type that the path's ending has.
-pub(crate) fn text(exchange: &Exchange, status: u16, text: Vec<u8>) -> Result<Content, Next> {
+pub(crate) fn text(exchange: &mut Exchange, status: u16, text: Vec<u8>) -> Result<Content, Next> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut fields = HeaderMap::new();
     if status != StatusCode::NO_CONTENT {
@@ -39,7 +39,7 @@ pub(crate) fn text(exchange: &Exchange, status: u16, text: Vec<u8>) -> Result<Co
 }
 
 /// How the proxy is, where GET or HEAD asks.
-pub(crate) fn stub_status(exchange: &Tracked) -> Result<Content, Next> {
+pub(crate) fn stub_status(exchange: &mut Tracked) -> Result<Content, Next> {
     if !matches!(exchange.parts.method, Method::GET | Method::HEAD) {
         let allow = Some((ALLOW, HeaderValue::from_static("GET, HEAD")));
         return Err(Next::Refuse(Refusal { status: 405, field: allow }));
@@ -49,19 +49,20 @@ pub(crate) fn stub_status(exchange: &Tracked) -> Result<Content, Next> {
 }
 
 /// An answer without validators may have conditions put to it, too.
-fn whole(exchange: &Exchange, content: Content) -> Result<Content, Next> {
+fn whole(exchange: &mut Exchange, content: Content) -> Result<Content, Next> {
     if exchange.status_for(content.status) != StatusCode::OK {
         return Ok(content);
     }
     match conditional::judge(&exchange.parts.headers, None, None) {
         Verdict::Send => Ok(content),
         Verdict::Failed => Err(Next::refuse(StatusCode::PRECONDITION_FAILED)),
-        Verdict::NotModified => Ok(not_modified(HeaderMap::new())),
+        Verdict::NotModified => Ok(not_modified(exchange, HeaderMap::new())),
     }
 }
 
 /// What the client has already.
-pub(crate) fn not_modified(mut fields: HeaderMap) -> Content {
+pub(crate) fn not_modified(exchange: &mut Exchange, mut fields: HeaderMap) -> Content {
+    exchange.forget_status();
     fields.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     Content { status: StatusCode::NOT_MODIFIED, fields, source: Source::Text(None), reason: None }
 }

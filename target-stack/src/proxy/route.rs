@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// nginx's statuses for closing a connection without an answer.
-const NO_ANSWER: [u16; 2] = [444, 499];
+const NO_ANSWER: [u16; 3] = [408, 444, 499];
 /// The statuses whose text is where to go.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
@@ -169,7 +169,9 @@ fn rewritten(exchange: &mut Tracked) -> Result<bool, Next> {
 fn run(exchange: &mut Tracked, script: &rewrite::Script) -> Result<bool, Next> {
     match script.run(exchange) {
         rewrite::Outcome::End { changed } => Ok(changed),
-        rewrite::Outcome::Return { status, .. } if NO_ANSWER.contains(&status) => Err(Next::Close { status }),
+        rewrite::Outcome::Return { status, text: None } if NO_ANSWER.contains(&status) => {
+            Err(Next::Close { status })
+        }
         rewrite::Outcome::Return { status, text } => Err(match text {
             Some(target) if REDIRECTS.contains(&status) => Next::redirect(exchange, status, &target),
             None if REDIRECTS.contains(&status) => Next::redirect(exchange, status, b""),
@@ -242,9 +244,7 @@ fn go_to_named(exchange: &mut Tracked, name: &[u8]) -> Next {
 pub(crate) fn report(exchange: &mut Tracked, refusal: Refusal) -> Result<Next, Refusal> {
     let settings = Arc::clone(&exchange.location().settings);
     // Whatever was to be sent before, it is this now.
-    if let Some(course) = &mut exchange.course {
-        course.status = None;
-    }
+    exchange.forget_status();
     let pages = &settings.reply.error_pages;
     if pages.is_empty() || exchange.course().is_some_and(|course| course.reported || course.is_spent()) {
         return Err(refusal);

@@ -53,7 +53,7 @@ pub(crate) async fn answer(
                 return Err(Closed);
             }
             Next::Handle => handle(&mut exchange, &mut body).await,
-            Next::Say { status, text } => own::text(&exchange, status, text),
+            Next::Say { status, text } => own::text(&mut exchange, status, text),
             Next::Refuse(refusal) => match route::report(&mut exchange, refusal) {
                 Ok(next) => Err(next),
                 Err(refusal) => Ok(own::page(refusal)),

@@ -80,6 +80,7 @@ fn answer(directive: &Directive, scope: &Scope<'_>) -> Outcome<Step> {
         .and_then(|code| u16::try_from(code).ok())
         .filter(|code| (200..=999).contains(code))
         .ok_or_else(|| directive.error(format_args!("invalid return code \"{first}\"")))?;
-    let text = directive.args.get(1).map(|text| scope.template(directive, text)).transpose()?;
+    // An empty text is none.
+    let text = directive.args.get(1).filter(|text| !text.is_empty()).map(|text| scope.template(directive, text)).transpose()?;
     Ok(Step::Return { status, text })
 }

@@ -8,6 +8,7 @@ use crate::proxy::config::os_error;
 use crate::proxy::exchange::{Exchange, Tracked};
 use crate::proxy::location::{Last, TryFiles};
 use crate::proxy::route::{self, Next, Refusal};
+use crate::proxy::variables::Template;
 use http::StatusCode;
 use rustix::io::Errno;
 use std::io;
@@ -21,7 +22,7 @@ pub(crate) async fn find(exchange: &mut Tracked, files: &Arc<TryFiles>) -> Optio
     };
     let root = path::root(exchange);
     for candidate in &files.candidates {
-        let rest = below_root(exchange, below, candidate.path.render(exchange));
+        let rest = below_root(exchange, below, &candidate.path);
         let Ok(mapped) = path::join(root.clone(), &rest) else { continue };
         match open::look(&mapped.path).await {
             Ok(kind) if (kind == Kind::Directory) == candidate.directory => {
@@ -47,19 +48,22 @@ pub(crate) async fn find(exchange: &mut Tracked, files: &Arc<TryFiles>) -> Optio
     match &files.last {
         Last::Status(status) => Some(Next::Refuse(Refusal { status: *status, field: None })),
         Last::Uri(template) => {
-            let target = below_root(exchange, below, template.render(exchange));
+            let target = below_root(exchange, below, template);
             Some(route::redirect_within(exchange, target))
         }
     }
 }
 
-/// A candidate that begins with what an alias replaces stands below the alias without it.
-fn below_root(exchange: &Exchange, below: Below, candidate: Vec<u8>) -> Vec<u8> {
+/// A candidate with variables that begins with what an alias replaces stands below the alias without it.
+fn below_root(exchange: &Exchange, below: Below, candidate: &Template) -> Vec<u8> {
+    let text = candidate.render(exchange);
     match below {
-        Below::After(length) if candidate.starts_with(exchange.uri().get(..length).unwrap_or_default()) => {
-            candidate[length..].to_vec()
+        Below::After(length)
+            if !candidate.is_fixed() && text.starts_with(exchange.uri().get(..length).unwrap_or_default()) =>
+        {
+            text[length..].to_vec()
         }
-        _ => candidate,
+        _ => text,
     }
 }
 

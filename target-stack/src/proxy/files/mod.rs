@@ -81,7 +81,7 @@ pub(crate) async fn answer(exchange: &mut Tracked) -> Result<Content, Next> {
 }
 
 /// The answer with a file, or with as much of it as is wanted.
-fn content(exchange: &Exchange, found: Found, path: Vec<u8>) -> Result<Content, Next> {
+fn content(exchange: &mut Exchange, found: Found, path: Vec<u8>) -> Result<Content, Next> {
     let status = exchange.status_for(StatusCode::OK);
     let etag = format!("\"{:x}-{:x}\"", found.modified, found.size);
     let mut modified = Vec::new();
@@ -100,7 +100,7 @@ fn content(exchange: &Exchange, found: Found, path: Vec<u8>) -> Result<Content, 
     match conditional::judge(request, Some(etag.as_bytes()), Some(found.modified)) {
         Verdict::Send => {}
         Verdict::Failed => return Err(Next::refuse(StatusCode::PRECONDITION_FAILED)),
-        Verdict::NotModified => return Ok(own::not_modified(fields)),
+        Verdict::NotModified => return Ok(own::not_modified(exchange, fields)),
     }
     let asked = match request.get(RANGE) {
         Some(field) if conditional::range_holds(request, etag.as_bytes(), found.modified) => {
@@ -118,7 +118,10 @@ fn content(exchange: &Exchange, found: Found, path: Vec<u8>) -> Result<Content, 
             let field = field.map(|value| (CONTENT_RANGE, value));
             Err(Next::Refuse(Refusal { status: StatusCode::RANGE_NOT_SATISFIABLE.as_u16(), field }))
         }
-        Asked::Ranges(ranges) => Ok(partial(fields, kind, found, path, &ranges)),
+        Asked::Ranges(ranges) => {
+            exchange.forget_status();
+            Ok(partial(fields, kind, found, path, &ranges))
+        }
     }
 }
 

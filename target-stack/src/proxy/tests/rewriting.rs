@@ -171,7 +171,7 @@ fn files_are_tried_in_turn() {
             ("/code", 418, ""),
             ("/uri", 200, "last"),
             ("/al/page.html", 200, "page"),
-            ("/al/none", 200, "page"),
+            ("/al/none", 404, ""),
             ("/re/page.html", 200, "page"),
             ("/twice", 500, ""),
             ("/up", 200, "ok"),

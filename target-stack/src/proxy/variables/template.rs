@@ -66,6 +66,11 @@ impl Template {
         self
     }
 
+    /// Whether it has no variables.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
     /// Whether it begins with text, and not with a variable.
     pub(crate) fn begins_with_text(&self) -> bool {
         matches!(self.0.first(), None | Some(Part::Text(_)))
