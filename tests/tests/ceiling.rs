@@ -254,6 +254,24 @@ fn dies() {
     resume(&out, &found);
 }
 
+/// A target that stands still is there for connections and for nothing else.
+fn freezes() {
+    let target = queue();
+    let run = under_way(&target, 2);
+    signal(target.pid(), Signal::STOP);
+    let ended = run.wait();
+    signal(target.pid(), Signal::CONT);
+    let found = ended.json();
+    adds_up(&found);
+    let last = steps(&found).last().unwrap();
+    assert!(last["passed"] == false && found["verdict"]["valid"] == false, "{found}");
+    assert!([3, 4].contains(&ended.code), "{ended:?}");
+    let ends =
+        found["ci95"].as_array().map_or_else(Vec::new, |ends| ends.iter().map(Value::as_f64).collect());
+    assert!(ends.iter().all(|end| *end > Some(0.0)), "{found}");
+    drawn(&ended.dir.path().join("out"));
+}
+
 fn is_interrupted() {
     let target = queue();
     let run = under_way(&target, 2);
@@ -284,7 +302,7 @@ fn is_killed() {
 #[test]
 fn a_search_that_ends_too_early_leaves_what_it_has_and_goes_on() {
     let _shared = shared();
-    std::thread::scope(|all| [dies, is_interrupted, is_killed].map(|how| drop(all.spawn(how))));
+    std::thread::scope(|all| [dies, freezes, is_interrupted, is_killed].map(|how| drop(all.spawn(how))));
 }
 
 /// A search whose target's tier is observed at `endpoint`, which goes away when there are so many loads.
