@@ -294,9 +294,12 @@ fn is_interrupted() {
 fn is_killed() {
     let target = queue();
     let run = under_way(&target, 2);
+    let out = run.dir().join("out");
+    for second in [format!("ceiling --out {}", out.display()), format!("-d 1s --out {}", out.display())] {
+        loadgen(&format!("{second} {}", aim(&target))).refused(2, "another run writes to");
+    }
     signal(run.pid(), Signal::KILL);
     let ended = run.wait();
-    let out = ended.dir.path().join("out");
     let found = read(&out.join("ceiling.json")).unwrap();
     assert_eq!((ended.code, &found["partial"]), (-1, &true.into()), "{ended:?}");
     assert_eq!(loadgen(&format!("report {}", out.display())).code, 0);
