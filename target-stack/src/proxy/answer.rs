@@ -49,6 +49,16 @@ impl Source {
     }
 }
 
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match self {
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Upstream(body) => body.poll_frame(cx),
+            Self::File(body) => body.poll_frame(cx),
+        }
+    }
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -109,15 +119,8 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let answer = self.get_mut();
-        let frame = match &mut answer.source {
-            Source::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Source::Upstream(body) => {
-                let frame = std::task::ready!(body.poll_frame(cx));
-                answer.note_end();
-                frame
-            }
-            Source::File(file) => std::task::ready!(file.poll_frame(&answer.exchange.client, cx)),
-        };
+        let frame = std::task::ready!(answer.source.poll_frame(cx));
+        answer.note_end();
         match &frame {
             Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
             Some(Err(error)) => answer.note_cut(error),

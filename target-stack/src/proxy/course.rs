@@ -11,7 +11,7 @@ use std::io::Write;
 const MOST_CHANGES: u8 = 10;
 
 /// The names in comments are those of nginx's `ngx_http_request_t`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Course {
     /// The arguments, where they are not those that came.
     pub(super) args: Option<Vec<u8>>,

@@ -42,10 +42,13 @@ impl Next {
         Self::Refuse(Refusal { status: status.as_u16(), field: None })
     }
 
-    /// Sends the client to `target`, a path or a URL.
+    /// Sends the client to `target`, a path or a URL. One with a line end in it, which a path may have decoded, would be a
+    /// field of the client's making.
     pub(crate) fn redirect(exchange: &Tracked, status: u16, target: &[u8]) -> Self {
-        let field = HeaderValue::from_maybe_shared(Bytes::from(absolute(exchange, target)));
-        Self::Refuse(Refusal { status, field: field.ok().map(|value| (LOCATION, value)) })
+        match HeaderValue::from_maybe_shared(Bytes::from(absolute(exchange, target))) {
+            Ok(value) => Self::Refuse(Refusal { status, field: Some((LOCATION, value)) }),
+            Err(_) => Self::refuse(StatusCode::BAD_REQUEST),
+        }
     }
 }
 

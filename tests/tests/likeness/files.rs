@@ -18,6 +18,7 @@ fn static_files() {
         location = /one { alias ROOT/a.txt; }
         location ~ ^/re/(.*)\.x$ { alias ROOT/$1; }
         location ~ ^/retry/(.*)$ { alias ROOT/; try_files $1 $1.txt =404; }
+        rewrite ^/sb/(.*)$ /al/$1 break;
         location /albr/ { alias ROOT/d/; rewrite ^ /albr/x break; }
         location /tf { try_files $uri $uri/ @named; }
         location @named { return 200 "named $uri $args"; }
@@ -75,7 +76,7 @@ fn static_files() {
     let paths = "
         /a.txt /b.htm /c.A /c.a /noext /.hidden.html /zero /d /d?x=y /d/ /d/?x /d/x /d/x/ /d/x/y /none /none/ /none/x
         /dir%20sp /dir%20sp/ /q%3fm /pct%2541 /%c3%a9 /loop /out /al /al/ /al/x /al/none /one /onex /re/a.txt.x
-        /re/none.x /re/d.x /retry/a /retry/d/x /retry/none /albr/y /tf /tf/ /tf/here /tf/none?q /tfdir /tf2 /tf3
+        /re/none.x /re/d.x /retry/a /retry/d/x /retry/none /albr/y /sb/x /tf /tf/ /tf/here /tf/none?q /tfdir /tf2 /tf3
         /tf3/x /tf4 /tf5 /tf6/x?y /tf7 /tfal/x /tfal/none /types/a.txt /types/a.html /nodef /v/f?dir=d /v/f?dir=none
         /empty.txt /../a.txt /d/../a.txt /d/%2e%2e/a.txt /a.txt%00 /a.txt%20 /a.txt. /A.TXT /hd/max /hd/epoch /hd/off
         /hd/404";
@@ -86,7 +87,7 @@ fn static_files() {
         hold(&pair, method, "a.test", "/a.txt /d /d/ /none /tf2 /one", "Content-Length: 0\r\n");
     }
     let long = format!("/{}", "x".repeat(300));
-    hold(&pair, "GET", "a.test", &[&long], "");
+    hold(&pair, "GET", "a.test", &long, "");
 }
 
 #[test]

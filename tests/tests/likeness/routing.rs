@@ -14,6 +14,8 @@ fn locations_and_rewriting() {
     server {
         listen LISTEN; server_name one; root ROOT;
         rewrite ^/top/(.*)$ /said/$1;
+        rewrite ^/moved/(.*)$ /pre/$1 break;
+        set $early "$uri"; rewrite ^/early/(?<rest>.*)$ /said/early?was=$early&rest=$rest;
         location / { return 200 root; }
         location = / { return 200 exact; }
         location /img/ { return 200 img;
@@ -63,7 +65,7 @@ fn locations_and_rewriting() {
     let paths = "
         / /a /img /img/ /img/a /img/a.x /img/big/a /img/big/a.x /img/exact /img/exact.x /img/raw/a.x /img/raw/a.png
         /img/a.png /Img/a.GIF /ibb.gif /raw/a.png /raw /shop/42 /shop/42/ /shop/4x /im%67/a //img//a /./img/../img/a
-        /img/%2e%2e/x /top/a?b=c /said /said? /said?a /last/a?b=c /last/ /drop?b=c /drop2?z=1 /go?a=1 /go
+        /img/%2e%2e/x /top/a?b=c /moved/x?y /early/a%20b?q /said /said? /said?a /last/a?b=c /last/ /drop?b=c /drop2?z=1 /go?a=1 /go
         /esc/a%26b+c%2f%3f%23%25 /esc/plain&x=1 /esc2/a%26b+c /red/a%20b%26c%3fd%c3%a9 /red/x?y /redq/a%26b?z
         /url/a%20b?c=d /url2/a?c=d /set/?q=2 /quote/a%20b /quote/ab /quote2/a%20b /miss/a /break/x /nothing /cycle
         /ten/xxxxxxxxxx /ten/xxxxxxxxxxx /in /in/deep /to-in /arg?A=1&b=2 /arg?ab=1&a= /own/a%20b//c?q

@@ -81,6 +81,11 @@ fn answer(directive: &Directive, scope: &Scope<'_>) -> Outcome<Step> {
         .filter(|code| (200..=999).contains(code))
         .ok_or_else(|| directive.error(format_args!("invalid return code \"{first}\"")))?;
     // An empty text is none.
-    let text = directive.args.get(1).filter(|text| !text.is_empty()).map(|text| scope.template(directive, text)).transpose()?;
+    let text = directive
+        .args
+        .get(1)
+        .filter(|text| !text.is_empty())
+        .map(|text| scope.template(directive, text))
+        .transpose()?;
     Ok(Step::Return { status, text })
 }

@@ -13,6 +13,7 @@ use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
@@ -36,6 +37,7 @@ pub(crate) struct FileBody {
     /// What is still to be sent; none of them is empty.
     segments: VecDeque<Segment>,
     left: u64,
+    client: Rc<Client>,
     /// A read that has to wait for the disk.
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
     /// How often the connection had been flushed when the last piece was given.
@@ -47,15 +49,16 @@ pub(crate) struct FileBody {
 type Polled = Poll<Option<Result<Frame<Bytes>, CutShort>>>;
 
 impl FileBody {
-    /// The body of `segments` of `file`, which is at `path`.
-    pub(crate) fn new(file: OwnedFd, path: Vec<u8>, segments: Vec<Segment>) -> Self {
+    /// The body of `segments` of `file`, which is at `path`, for `client`.
+    pub(crate) fn new(file: OwnedFd, path: Vec<u8>, segments: Vec<Segment>, client: Rc<Client>) -> Self {
         let length = |segment: &Segment| match segment {
             Segment::Text(text) => text.len() as u64,
             Segment::File(range) => range.end - range.start,
         };
         let segments: VecDeque<_> = segments.into_iter().filter(|segment| length(segment) > 0).collect();
         let left = segments.iter().map(length).sum();
-        Self { file: Arc::new(file), path, segments, left, reading: None, given_at: None, broken: None }
+        let file = Arc::new(file);
+        Self { file, path, segments, left, client, reading: None, given_at: None, broken: None }
     }
 
     /// How many bytes are still to come.
@@ -63,12 +66,11 @@ impl FileBody {
         self.left
     }
 
-    /// The next piece for `client`.
-    pub(crate) fn poll_frame(&mut self, client: &Client, cx: &mut Context<'_>) -> Polled {
-        if self.given_at == Some(client.flushes.get())
-            && !(self.segments.is_empty() && self.reading.is_none())
-        {
-            client.flushing.replace(Some(cx.waker().clone()));
+    /// The next piece.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled {
+        let is_over = self.segments.is_empty() && self.reading.is_none();
+        if self.given_at == Some(self.client.flushes.get()) && !is_over {
+            self.client.flushing.replace(Some(cx.waker().clone()));
             return Poll::Pending;
         }
         if let Some(error) = self.broken.take() {
@@ -78,7 +80,7 @@ impl FileBody {
         match piece {
             Ok(bytes) => {
                 self.left = self.left.saturating_sub(bytes.len() as u64);
-                self.given_at = Some(client.flushes.get());
+                self.given_at = Some(self.client.flushes.get());
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Err(error) => {
@@ -154,21 +156,21 @@ mod tests {
     use std::io::Write;
     use std::task::Waker;
 
-    fn body(text: &[u8], segments: Vec<Segment>) -> (FileBody, std::fs::File) {
+    fn body(text: &[u8], segments: Vec<Segment>, client: &Rc<Client>) -> (FileBody, std::fs::File) {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(text).expect("written");
         let copy = file.try_clone().expect("a second handle");
-        (FileBody::new(file.into(), b"/f".to_vec(), segments), copy)
+        (FileBody::new(file.into(), b"/f".to_vec(), segments, Rc::clone(client)), copy)
     }
 
-    fn client() -> Client {
+    fn client() -> Rc<Client> {
         let any = ([127, 0, 0, 1], 1).into();
-        Client::new(1, any, any, 0)
+        Rc::new(Client::new(1, any, any, 0))
     }
 
     /// What comes next, however long the disk takes.
-    async fn next(body: &mut FileBody, client: &Client) -> Option<Result<Bytes, String>> {
-        let frame = std::future::poll_fn(|cx| body.poll_frame(client, cx)).await?;
+    async fn next(body: &mut FileBody) -> Option<Result<Bytes, String>> {
+        let frame = std::future::poll_fn(|cx| body.poll_frame(cx)).await?;
         Some(frame.map(|frame| frame.into_data().expect("bytes")).map_err(|error| error.to_string()))
     }
 
@@ -182,34 +184,34 @@ mod tests {
             Segment::File(10..end),
             Segment::Text("tail".into()),
         ];
-        let (mut body, _file) = body(&text, segments);
-        assert_eq!(body.left(), 8 + end - 10);
         let client = client();
+        let (mut body, _file) = body(&text, segments, &client);
+        assert_eq!(body.left(), 8 + end - 10);
         let mut all = Vec::new();
         let mut pieces = 0;
         while body.left() > 0 {
-            let piece = next(&mut body, &client).await.expect("more").expect("bytes");
+            let piece = next(&mut body).await.expect("more").expect("bytes");
             assert!(piece.len() as u64 <= PIECE);
             all.extend_from_slice(&piece);
             pieces += 1;
             if body.left() > 0 {
-                let polled = body.poll_frame(&client, &mut Context::from_waker(Waker::noop()));
+                let polled = body.poll_frame(&mut Context::from_waker(Waker::noop()));
                 assert!(polled.is_pending(), "the last piece has not gone");
             }
             client.flushed();
         }
         assert!(all == [b"head", &text[10..], b"tail"].concat() && pieces >= 6, "{pieces}");
-        assert!(next(&mut body, &client).await.is_none());
+        assert!(next(&mut body).await.is_none());
     }
 
     #[tokio::test]
     async fn a_file_that_ends_early_fails_its_body() {
-        let (mut body, file) = body(&[7; 100_000], vec![Segment::File(0..100_000)]);
         let client = client();
-        let first = next(&mut body, &client).await.expect("more").expect("bytes").len() as u64;
+        let (mut body, file) = body(&[7; 100_000], vec![Segment::File(0..100_000)], &client);
+        let first = next(&mut body).await.expect("more").expect("bytes").len() as u64;
         client.flushed();
         file.set_len(first).expect("shorter");
-        let error = next(&mut body, &client).await.expect("an end").expect_err("not a clean one");
+        let error = next(&mut body).await.expect("an end").expect_err("not a clean one");
         assert_eq!(error, "\"/f\" was truncated while sending response to client");
         assert!(body.left() > 0);
     }

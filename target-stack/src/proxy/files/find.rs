@@ -59,7 +59,8 @@ fn below_root(exchange: &Exchange, below: Below, candidate: &Template) -> Vec<u8
     let text = candidate.render(exchange);
     match below {
         Below::After(length)
-            if !candidate.is_fixed() && text.starts_with(exchange.uri().get(..length).unwrap_or_default()) =>
+            if !candidate.is_fixed()
+                && text.starts_with(exchange.uri().get(..length).unwrap_or_default()) =>
         {
             text[length..].to_vec()
         }

@@ -46,7 +46,7 @@ pub(crate) async fn look(path: &[u8]) -> io::Result<Kind> {
 async fn found(path: &[u8], flags: OFlags) -> io::Result<Found> {
     match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED) {
         Ok(file) => return stat(file),
-        // Not in the caches, or a kernel that does not know the question.
+        // Not in the caches, or a kernel that does not know the question, or a filter before it.
         Err(Errno::AGAIN | Errno::INVAL | Errno::NOSYS | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }

@@ -102,7 +102,7 @@ fn redirects_say_where_to_go() {
         "location /a/ { rewrite ^/a/(.*)$ /b/$1 redirect; } location /p { rewrite ^ http://other.test/x? permanent; } \
          location /r { return 302 /c?d; } location /u { return https://$host$request_uri; } \
          location /rel { return 303 there; } location /api/ { proxy_pass http://$UP; } \
-         location /plain { proxy_pass http://$UP/; }",
+         location /plain { proxy_pass http://$UP/; } location /uri { return 301 http://other.test$uri; }",
         &upstream,
     );
     let here = format!("http://shop.test:{}", proxy.address.port());
@@ -119,6 +119,9 @@ fn redirects_say_where_to_go() {
         let answer = proxy.get(path);
         assert_eq!((told(&answer).0, told(&answer).1), (status, to.as_str()), "{path}: {answer}");
     }
+    // What would be a field of the client's making.
+    assert_eq!(told(&proxy.get("/a/x%0d%0aSet-Cookie:%20y")).0, 404);
+    assert_eq!(told(&proxy.get("/uri/x%0d%0aSet-Cookie:%20y")).0, 400);
     let answer = proxy.ask("GET /r HTTP/1.0\r\n\r\n");
     assert_eq!(told(&answer).1, format!("http://127.0.0.1:{}/c?d", proxy.address.port()));
 }
