@@ -33,7 +33,7 @@ const ONE_HOP: [HeaderName; 7] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// Whether `name` is a field of one hop.
-fn is_one_hop(name: &HeaderName) -> bool {
+pub(crate) fn is_one_hop(name: &HeaderName) -> bool {
     ONE_HOP.contains(name)
 }
 

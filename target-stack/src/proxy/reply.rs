@@ -1,12 +1,12 @@
 //! What the configuration adds to an answer's head: `expires` and `add_header`. Given the settings of the location that answers, it
 //! changes the fields as nginx's headers filter does; it knows no body.
 
-use super::calendar;
 use super::config::{Added, Expires, ReplySettings, Span};
 use super::exchange::Exchange;
+use super::{calendar, headers};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, EXPIRES, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::time::Duration;
 
 const DAY: i64 = 86_400;
@@ -29,7 +29,10 @@ pub(crate) fn add(
     {
         expire(expires, exchange, fields, now);
     }
-    for added in settings.added.iter().filter(|added| added.always || is_fine(status)) {
+    // The connection's own framing is not for the configuration to break.
+    let is_framing = |name: &HeaderName| *name == CONTENT_LENGTH || headers::is_one_hop(name);
+    let wanted = |added: &&Added| (added.always || is_fine(status)) && !is_framing(&added.name);
+    for added in settings.added.iter().filter(wanted) {
         add_field(added, exchange, fields);
     }
 }

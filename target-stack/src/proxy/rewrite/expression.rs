@@ -2,6 +2,7 @@
 //! that matches and what the groups caught. Time is linear in the text whatever the pattern: what PCRE can only do by
 //! going back, look-around and references to groups, there is not.
 
+use super::dialect;
 use crate::proxy::variables::Names;
 use regex::bytes::{Regex, RegexBuilder};
 use std::ops::Range;
@@ -89,6 +90,9 @@ pub(crate) fn group_names(text: &str) -> Vec<String> {
 }
 
 fn build(text: &str, caseless: bool) -> Result<Regex, String> {
+    if let Some(what) = dialect::misread(text) {
+        return Err(format!("invalid regular expression \"{text}\": {what}"));
+    }
     RegexBuilder::new(text).unicode(false).case_insensitive(caseless).build().map_err(|error| {
         // The parser draws the place on lines of its own; the reason is on the last one.
         let error = error.to_string();

@@ -1,6 +1,7 @@
 //! `rewrite`, `set` and `return`. Given a request, a script changes its URI and its variables as nginx's would, and says what is to
 //! come: go on, choose a location again, or answer. It answers nothing itself.
 
+mod dialect;
 mod expression;
 
 pub(crate) use expression::{Captured, Expression, group_names};

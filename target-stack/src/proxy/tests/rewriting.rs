@@ -243,7 +243,8 @@ fn fields_are_added_to_an_answer() {
         "add_header X-Outer 1; location /a { add_header X-A $uri; add_header X-B b always; expires 1h; return 200 a; } \
          location /a/404 { add_header X-A a; add_header X-B b always; expires 1h; return 404; } \
          location /b { proxy_pass http://$UP; } location /c { expires -1; add_header Cache-Control private; return 200 c; } \
-         location /d { add_header X-Empty \"$arg_none\"; add_header X-Type $sent_http_content_type; return 200 d; }",
+         location /d { add_header X-Empty \"$arg_none\"; add_header X-Type $sent_http_content_type; \
+         add_header Content-Length 9; add_header Transfer-Encoding chunked; return 200 d; }",
         &ok(),
     );
     for (path, there, missing) in [
@@ -255,7 +256,11 @@ fn fields_are_added_to_an_answer() {
         ("/a/404", &["X-B: b\r\n"], &["X-A", "Expires", "Cache-Control"]),
         ("/b", &["X-Outer: 1\r\n"], &[]),
         ("/c", &["Cache-Control: no-cache\r\n", "Cache-Control: private\r\n"], &["X-Outer"]),
-        ("/d", &["X-Type: text/plain\r\n"], &["X-Empty"]),
+        (
+            "/d",
+            &["X-Type: text/plain\r\n", "Content-Length: 1\r\n"],
+            &["X-Empty", "Content-Length: 9", "chunked"],
+        ),
     ] {
         let answer = proxy.get(path);
         assert!(there.iter().all(|line| answer.contains(line)), "{path}: {answer}");
