@@ -47,7 +47,7 @@ fn a_file_comes_with_its_type_and_validators() {
         "content-type: text/x-a",
         "content-length: 10",
         &format!("last-modified: {}", MODIFIED.to_lowercase()),
-        "etag: \"2ebc4ca1-a\"".replace("2ebc4ca1", &format!("{:x}", 784_111_777)).as_str(),
+        "etag: \"2ebc98a1-a\"",
         "accept-ranges: bytes",
     ] {
         assert!(head.split("\r\n").any(|found| found == line), "{line} in {head}");

@@ -7,6 +7,7 @@ use crate::proxy::counters::Counters;
 use crate::proxy::error_log::ErrorLog;
 use crate::proxy::worker::{self, Orders, Shared};
 use prometheus_client::registry::Registry;
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -176,9 +177,13 @@ fn read_body(head: &str, input: &mut impl BufRead) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-/// An address where nothing listens.
+/// An address where nothing listens, and nothing will: it stays bound for as long as the tests run.
 pub(super) fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+    std::mem::forget(socket);
+    address
 }
 
 /// A proxy with one location that passes to `peers`, with `more` inside of it.

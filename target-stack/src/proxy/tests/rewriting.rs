@@ -233,7 +233,8 @@ fn a_body_that_was_begun_goes_to_no_second_upstream() {
         "location / { error_page 502 @second; proxy_pass http://$NOBODY; } location @second { proxy_pass http://$UP; }",
         &second,
     );
-    assert!(proxy.post("/", "order").ends_with("ok"));
+    let answer = proxy.post("/", "order");
+    assert!(answer.ends_with("ok"), "{answer}");
     assert_eq!(second.seen()[1].2, "order");
 }
 
