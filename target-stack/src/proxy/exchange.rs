@@ -37,6 +37,8 @@ pub(crate) struct Client {
     pub(crate) begun: Cell<bool>,
     /// The connection was given to another protocol.
     pub(crate) switched: Cell<bool>,
+    /// An answer was cut short, which only a reset can tell.
+    pub(crate) cut: Cell<bool>,
 }
 
 impl Client {
@@ -51,6 +53,7 @@ impl Client {
             waiting: RefCell::default(),
             begun: Cell::default(),
             switched: Cell::default(),
+            cut: Cell::default(),
         }
     }
 }
@@ -58,13 +61,24 @@ impl Client {
 /// One try at an upstream's server.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
+    /// That of the server, or the group's name where no server was left.
     pub(crate) address: Arc<str>,
+    /// It is the first one at its group.
+    pub(crate) first: bool,
     /// Of the answer, or 502 or 504 where there was none.
-    pub(crate) status: u16,
+    pub(crate) status: Option<u16>,
     pub(crate) started: Instant,
     pub(crate) connect: Option<Duration>,
     pub(crate) header: Option<Duration>,
     pub(crate) response: Option<Duration>,
+}
+
+impl Attempt {
+    /// A try that begins now.
+    pub(crate) fn new(address: Arc<str>, first: bool) -> Self {
+        let started = pace::now();
+        Self { address, first, status: None, started, connect: None, header: None, response: None }
+    }
 }
 
 /// One request and what became of it.

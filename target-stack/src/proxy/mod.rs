@@ -1,10 +1,11 @@
 //! The proxy: nginx's configuration language and behaviour for the part of it that `config` knows. Given a file, it
 //! serves until a signal ends it. From the top: `master` runs `worker`s, a worker `serve`s, serving may `forward`
-//! to an upstream's `pool`ed connections; the rest are the rules, each apart from sockets.
+//! to a server of a `group`, by a connection of its `pool`; the rest are the rules, each apart from sockets.
 
 mod access_log;
 mod answer;
 mod balance;
+mod budget;
 mod calendar;
 mod config;
 mod counters;
@@ -13,15 +14,19 @@ mod exchange;
 mod farewell;
 mod forward;
 mod gate;
+mod group;
 mod guard;
 mod headers;
 mod location;
 mod master;
 mod pages;
 mod pool;
+mod redirect;
 mod serve;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod upload;
 mod variables;
 mod worker;

@@ -6,7 +6,7 @@ use super::exchange::{Client, Exchange, Tracked};
 use super::location::{self, Handler};
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{forward, headers, pages};
+use super::{forward, headers, pages, redirect};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SERVER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request};
@@ -112,6 +112,7 @@ async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
         exchange.upstream_headers.clone_from(&parts.headers);
     }
     headers::for_client(&mut parts.headers, &settings.proxy.hide);
+    redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, &exchange);
     // The version is this connection's business, not that of the upstream's.
     parts.version = Version::HTTP_11;
     settle_head(&mut exchange, parts.status, &mut parts.headers);

@@ -90,6 +90,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// A text in which a dollar is a dollar.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self(vec![Part::Text(text.to_owned())])
+    }
+
     /// Whether the text needs the answer's header fields when it is written.
     pub(crate) fn reads_sent_headers(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Variable(Variable::SentHttp(_))))
@@ -220,8 +225,15 @@ impl Variable {
             Self::UpstreamConnectTime => attempts(exchange, out, |a, out| maybe_seconds(a.connect, out)),
             Self::UpstreamHeaderTime => attempts(exchange, out, |a, out| maybe_seconds(a.header, out)),
             Self::UpstreamHttp(name) => fields(&exchange.upstream_headers, name, out),
-            Self::UpstreamResponseTime => attempts(exchange, out, |a, out| maybe_seconds(a.response, out)),
-            Self::UpstreamStatus => attempts(exchange, out, |a, out| put(out, format_args!("{}", a.status))),
+            Self::UpstreamResponseTime => attempts(exchange, out, |a, out| {
+                // What has no end yet ends with the request, which is when this is asked for.
+                let so_far = || pace::now().saturating_duration_since(a.started);
+                seconds(a.response.unwrap_or_else(so_far), out);
+            }),
+            Self::UpstreamStatus => attempts(exchange, out, |a, out| match a.status {
+                Some(status) => put(out, format_args!("{status}")),
+                None => out.push(b'-'),
+            }),
             Self::Uri => out.extend_from_slice(exchange.uri()),
         }
     }
@@ -231,7 +243,7 @@ impl Variable {
 fn attempts(exchange: &Exchange, out: &mut Vec<u8>, value: fn(&Attempt, &mut Vec<u8>)) {
     for (index, attempt) in exchange.attempts.iter().enumerate() {
         if index > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(if attempt.first { b" : " } else { b", " });
         }
         value(attempt, out);
     }

@@ -97,6 +97,7 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     for inner in named("upstream") {
         config.upstreams.push(upstream::build(inner, &config.upstreams)?);
     }
+    upstream::check_zones(&config.upstreams)?;
     for inner in named("server") {
         server::build(inner, &settings, &mut formats, config)?;
     }

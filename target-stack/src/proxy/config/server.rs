@@ -118,9 +118,14 @@ fn location(
     let pattern = pattern(directive)?;
     let block = directive.inner();
     rules::check(block, Context::Location)?;
-    let settings = Arc::new(server.with(block, formats)?);
+    let mut settings = server.with(block, formats)?;
     let handler = handler(block, pattern.path(), config)?;
-    Ok(Location { pattern, handler, settings })
+    if let (Handler::Proxy(proxy), Some(passed)) =
+        (&handler, block.iter().find(|inner| inner.name == "proxy_pass"))
+    {
+        settings.proxy.settle_redirect(passed.arg(0), proxy.replacement.is_some(), pattern.path());
+    }
+    Ok(Location { pattern, handler, settings: Arc::new(settings) })
 }
 
 fn pattern(directive: &Directive) -> Outcome<Pattern> {
@@ -209,7 +214,8 @@ fn unnamed(directive: &Directive, authority: &str, config: &mut Config) -> Outco
     if let Some(index) = config.upstreams.iter().position(|upstream| upstream.name == authority) {
         return Ok(index);
     }
-    let peers = values::upstream(directive, authority)?.into_iter().map(Peer::new).collect();
+    let addresses = values::upstream(directive, authority)?.into_iter();
+    let peers = addresses.map(|address| Peer::new(address, authority)).collect();
     config.upstreams.push(Upstream::new(authority, peers));
     Ok(config.upstreams.len() - 1)
 }

@@ -2,13 +2,12 @@
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
 use super::build;
+use super::proxy::ProxySettings;
 use super::tree::Directive;
 use super::values;
 use crate::failure::{Failure, Outcome};
 use crate::proxy::guard::Limits;
-use crate::proxy::headers;
 use crate::proxy::variables::Template;
-use http::{HeaderName, Method};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,40 +37,8 @@ pub(crate) struct AccessLog {
     pub(crate) format: Arc<Template>,
 }
 
-/// How a level passes requests on.
-#[derive(Clone, Debug)]
-pub(crate) struct ProxySettings {
-    pub(crate) set_headers: Vec<(HeaderName, Template)>,
-    pub(crate) http11: bool,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) read_timeout: Duration,
-    pub(crate) send_timeout: Duration,
-    /// Fields of an answer that the client does not get, nginx's own included.
-    pub(crate) hide: Vec<HeaderName>,
-    pub(crate) retry: Retry,
-}
-
-/// When a request is tried at another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Retry {
-    pub(crate) error: bool,
-    pub(crate) timeout: bool,
-    pub(crate) non_idempotent: bool,
-    pub(crate) statuses: Vec<u16>,
-    /// The most tries in all; 0 for one a server.
-    pub(crate) tries: u32,
-}
-
-impl Retry {
-    /// Whether sending `method` again is safe even when a server may have acted on it.
-    pub(crate) fn may_repeat(&self, method: &Method) -> bool {
-        self.non_idempotent || !(method == Method::POST || matches!(method.as_str(), "LOCK" | "PATCH"))
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
-        let minute = Duration::from_secs(60);
         Self {
             keepalive_timeout: Duration::from_secs(75),
             keepalive_requests: 1000,
@@ -79,21 +46,7 @@ impl Default for Settings {
             max_body: 1 << 20,
             default_type: "text/plain".to_owned(),
             logs: Vec::new(),
-            proxy: ProxySettings {
-                set_headers: Vec::new(),
-                http11: true,
-                connect_timeout: minute,
-                read_timeout: minute,
-                send_timeout: minute,
-                hide: headers::HIDDEN.to_vec(),
-                retry: Retry {
-                    error: true,
-                    timeout: true,
-                    non_idempotent: false,
-                    statuses: Vec::new(),
-                    tries: 0,
-                },
-            },
+            proxy: ProxySettings::default(),
         }
     }
 }
@@ -102,29 +55,18 @@ impl Settings {
     /// These settings with what `block` says instead.
     pub(super) fn with(&self, block: &[Directive], formats: &mut Formats<'_>) -> Outcome<Self> {
         let mut settings = self.clone();
-        for name in ["access_log", "proxy_set_header", "proxy_hide_header"] {
-            if block.iter().any(|directive| directive.name == name) {
-                match name {
-                    "access_log" => settings.logs.clear(),
-                    "proxy_set_header" => settings.proxy.set_headers.clear(),
-                    _ => settings.proxy.hide = headers::HIDDEN.to_vec(),
-                }
-            }
+        if block.iter().any(|directive| directive.name == "access_log") {
+            settings.logs.clear();
         }
         for directive in block {
             settings.apply(directive, formats)?;
         }
-        // Last, so that it wins over what is hidden by default or here.
-        for directive in block.iter().filter(|directive| directive.name == "proxy_pass_header") {
-            let name = field_name(directive)?;
-            settings.proxy.hide.retain(|hidden| *hidden != name);
-        }
+        settings.proxy.read(block)?;
         Ok(settings)
     }
 
     fn apply(&mut self, directive: &Directive, formats: &mut Formats<'_>) -> Outcome {
         let first = directive.arg(0);
-        let proxy = &mut self.proxy;
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
             "access_log" => self.logs.push(formats.log(directive)?),
@@ -147,56 +89,10 @@ impl Settings {
             }
             "default_type" => self.default_type = first.to_owned(),
             "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
-            "proxy_http_version" => {
-                proxy.http11 = match first {
-                    "1.1" => true,
-                    "1.0" => false,
-                    other => return Err(directive.error(format_args!("invalid value \"{other}\""))),
-                }
-            }
-            "proxy_set_header" => {
-                let value = Template::compile(directive.arg(1)).map_err(|e| directive.error(e))?;
-                proxy.set_headers.push((field_name(directive)?, value));
-            }
-            "proxy_hide_header" => proxy.hide.push(field_name(directive)?),
-            "proxy_connect_timeout" => proxy.connect_timeout = values::time(directive, first)?,
-            "proxy_read_timeout" => proxy.read_timeout = values::time(directive, first)?,
-            "proxy_send_timeout" => proxy.send_timeout = values::time(directive, first)?,
-            "proxy_next_upstream" => {
-                proxy.retry = Retry { tries: proxy.retry.tries, ..next_upstream(directive)? };
-            }
-            "proxy_next_upstream_tries" => proxy.retry.tries = values::number(directive, first)?,
             _ => {}
         }
         Ok(())
     }
-}
-
-fn field_name(directive: &Directive) -> Outcome<HeaderName> {
-    HeaderName::from_bytes(directive.arg(0).as_bytes())
-        .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
-}
-
-fn next_upstream(directive: &Directive) -> Outcome<Retry> {
-    let mut retry =
-        Retry { error: false, timeout: false, non_idempotent: false, statuses: Vec::new(), tries: 0 };
-    for kind in &directive.args {
-        let status = kind.strip_prefix("http_").and_then(|code| code.parse().ok());
-        match (kind.as_str(), status) {
-            ("error", _) => retry.error = true,
-            ("timeout", _) => retry.timeout = true,
-            ("non_idempotent", _) => retry.non_idempotent = true,
-            ("off", _) => {}
-            (_, Some(code @ (403 | 404 | 429 | 500 | 502 | 503 | 504))) => retry.statuses.push(code),
-            _ => return Err(directive.error(format_args!("invalid value \"{kind}\""))),
-        }
-    }
-    if directive.args.iter().any(|kind| kind == "off") {
-        retry.error = false;
-        retry.timeout = false;
-        retry.statuses.clear();
-    }
-    Ok(retry)
 }
 
 /// The log formats of a configuration, and the files that are logged to.

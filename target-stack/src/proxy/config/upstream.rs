@@ -1,25 +1,58 @@
-//! Groups of servers. Given an `upstream` block, or the address of a `proxy_pass`, it gives the group's members and
-//! how its connections are kept; it connects to none of them.
+//! Groups of servers. Given an `upstream` block, or the address of a `proxy_pass`, it gives the group's members, how one is
+//! chosen among them and how its connections are kept; it connects to none of them.
 
 use super::rules::{self, Context};
 use super::tree::Directive;
 use super::values;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::proxy::variables::Template;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// nginx's eight pages, which a zone has at least.
+const LEAST_ZONE: u64 = 32 << 10;
 
 /// A group of servers, of at least one.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) name: String,
     pub(crate) peers: Vec<Peer>,
+    pub(crate) method: Method,
+    /// How far retries may go; without one they are not bounded.
+    pub(crate) retry_budget: Option<RetryBudget>,
     /// The most idle connections that a worker keeps.
     pub(crate) keepalive: usize,
     /// The most requests that one connection carries.
     pub(crate) keepalive_requests: u32,
     /// How long an idle connection is kept.
     pub(crate) keepalive_timeout: Duration,
+    zone: Option<Zone>,
+}
+
+/// How a server is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    RoundRobin,
+    LeastConn,
+    IpHash,
+    Hash { key: Template, consistent: bool },
+}
+
+/// Retries that a group may be asked for, beside its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RetryBudget {
+    /// Retries for a hundred requests.
+    pub(crate) percent: u32,
+    /// Retries that are allowed in each second in any case.
+    pub(crate) floor: u32,
+}
+
+/// A name and a size, which only have to fit together: what nginx keeps there, all workers here share anyway.
+#[derive(Debug)]
+struct Zone {
+    name: String,
+    size: u64,
 }
 
 /// One address of a group.
@@ -28,23 +61,38 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// The address as text, for logs and metrics.
     pub(crate) name: Arc<str>,
+    /// The server as the configuration names it, which may have several addresses.
+    pub(crate) server: Arc<str>,
     pub(crate) weight: u32,
     /// Failures within `fail_timeout` that eject it; 0 for never.
     pub(crate) max_fails: u32,
     pub(crate) fail_timeout: Duration,
+    /// Requests that it may work on at once, of all workers; 0 for any number.
+    pub(crate) max_conns: u32,
+    /// It is asked only when no other can be.
+    pub(crate) backup: bool,
     pub(crate) down: bool,
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr, server: &str) -> Self {
         Self {
             address,
             name: address.to_string().into(),
+            server: server.into(),
             weight: 1,
             max_fails: 1,
             fail_timeout: Duration::from_secs(10),
+            max_conns: 0,
+            backup: false,
             down: false,
         }
+    }
+}
+
+impl Method {
+    fn takes_backups(&self) -> bool {
+        matches!(self, Self::RoundRobin | Self::LeastConn)
     }
 }
 
@@ -54,10 +102,35 @@ impl Upstream {
         Self {
             name: name.to_owned(),
             peers,
+            method: Method::RoundRobin,
+            retry_budget: None,
             keepalive: 32,
             keepalive_requests: 1000,
             keepalive_timeout: Duration::from_secs(60),
+            zone: None,
         }
+    }
+
+    fn apply(&mut self, directive: &Directive, earlier: &[Self]) -> Outcome {
+        let first = directive.arg(0);
+        match directive.name.as_str() {
+            "server" => self.peers.extend(server(directive, &self.method)?),
+            "least_conn" => self.method = Method::LeastConn,
+            "ip_hash" => self.method = Method::IpHash,
+            "hash" => self.method = hash(directive)?,
+            "zone" => self.zone = Some(zone(directive, earlier)?),
+            "target_stack_retry_budget" => self.retry_budget = retry_budget(directive)?,
+            "keepalive" => {
+                let number = values::digits(first).and_then(|n| usize::try_from(n).ok());
+                self.keepalive = number.filter(|&n| n > 0).ok_or_else(|| {
+                    directive.error(format_args!("invalid value \"{first}\" in \"keepalive\" directive"))
+                })?;
+            }
+            "keepalive_requests" => self.keepalive_requests = values::number(directive, first)?,
+            "keepalive_timeout" => self.keepalive_timeout = values::time(directive, first)?,
+            _ => {}
+        }
+        Ok(())
     }
 }
 
@@ -71,42 +144,50 @@ pub(super) fn build(directive: &Directive, earlier: &[Upstream]) -> Outcome<Upst
     rules::check(block, Context::Upstream)?;
     let mut upstream = Upstream::new(name, Vec::new());
     for inner in block {
-        match inner.name.as_str() {
-            "server" => upstream.peers.extend(server(inner)?),
-            "keepalive" => {
-                upstream.keepalive = values::digits(inner.arg(0))
-                    .and_then(|n| usize::try_from(n).ok())
-                    .filter(|&n| n > 0)
-                    .ok_or_else(|| {
-                        inner.error(format_args!(
-                            "invalid value \"{}\" in \"keepalive\" directive",
-                            inner.arg(0)
-                        ))
-                    })?;
-            }
-            "keepalive_requests" => upstream.keepalive_requests = values::number(inner, inner.arg(0))?,
-            "keepalive_timeout" => upstream.keepalive_timeout = values::time(inner, inner.arg(0))?,
-            _ => {}
-        }
+        upstream.apply(inner, earlier)?;
     }
     if upstream.peers.is_empty() {
         return Err(directive.error("no servers are inside upstream"));
     }
+    if upstream.peers.iter().all(|peer| peer.backup) {
+        return Err(directive.error(format_args!("no servers in upstream \"{name}\"")));
+    }
     Ok(upstream)
 }
 
+/// Whether every zone has got a size somewhere.
+///
+/// # Errors
+/// nginx's, which names no place either.
+pub(super) fn check_zones(upstreams: &[Upstream]) -> Outcome {
+    let zones = || upstreams.iter().filter_map(|upstream| upstream.zone.as_ref());
+    match zones().find(|zone| zones().all(|other| other.name != zone.name || other.size == 0)) {
+        None => Ok(()),
+        Some(zone) => Err(Failure::config(format!("[emerg] zero size shared memory zone \"{}\"", zone.name))),
+    }
+}
+
 /// The peers of a `server` line: one for each address of its host.
-fn server(directive: &Directive) -> Outcome<Vec<Peer>> {
-    let addresses = values::upstream(directive, directive.arg(0))?;
-    let mut peers: Vec<_> = addresses.into_iter().map(Peer::new).collect();
+fn server(directive: &Directive, method: &Method) -> Outcome<Vec<Peer>> {
+    let server = directive.arg(0);
+    let addresses = values::upstream(directive, server)?;
+    let mut peers: Vec<_> = addresses.into_iter().map(|address| Peer::new(address, server)).collect();
     for parameter in &directive.args[1..] {
         let invalid = || directive.error(format_args!("invalid parameter \"{parameter}\""));
-        let count = |text| values::digits(text).and_then(|n| u32::try_from(n).ok());
+        let count = |text| values::digits(text).and_then(|n| u32::try_from(n).ok()).ok_or_else(invalid);
         for peer in &mut peers {
             match parameter.split_once('=') {
                 None if parameter == "down" => peer.down = true,
-                Some(("weight", text)) => peer.weight = count(text).filter(|&n| n > 0).ok_or_else(invalid)?,
-                Some(("max_fails", text)) => peer.max_fails = count(text).ok_or_else(invalid)?,
+                None if parameter == "backup" && !method.takes_backups() => {
+                    return Err(directive
+                        .error(format_args!("balancing method does not support parameter \"{parameter}\"")));
+                }
+                None if parameter == "backup" => peer.backup = true,
+                Some(("weight", text)) => {
+                    peer.weight = count(text).ok().filter(|&n| n > 0).ok_or_else(invalid)?;
+                }
+                Some(("max_fails", text)) => peer.max_fails = count(text)?,
+                Some(("max_conns", text)) => peer.max_conns = count(text)?,
                 Some(("fail_timeout", text)) => {
                     peer.fail_timeout = values::parse_time(text).ok_or_else(invalid)?;
                 }
@@ -115,4 +196,63 @@ fn server(directive: &Directive) -> Outcome<Vec<Peer>> {
         }
     }
     Ok(peers)
+}
+
+fn hash(directive: &Directive) -> Outcome<Method> {
+    let key = Template::compile(directive.arg(0)).map_err(|e| directive.error(e))?;
+    match directive.args.get(1).map(String::as_str) {
+        None => Ok(Method::Hash { key, consistent: false }),
+        Some("consistent") => Ok(Method::Hash { key, consistent: true }),
+        Some(other) => Err(directive.error(format_args!("invalid parameter \"{other}\""))),
+    }
+}
+
+fn zone(directive: &Directive, earlier: &[Upstream]) -> Outcome<Zone> {
+    let name = directive.arg(0);
+    if name.is_empty() {
+        return Err(directive.error("invalid zone name \"\""));
+    }
+    let size = match directive.args.get(1) {
+        None => 0,
+        Some(text) => match values::size(directive, text) {
+            Err(_) => return Err(directive.error(format_args!("invalid zone size \"{text}\""))),
+            Ok(size) if size < LEAST_ZONE => {
+                return Err(directive.error(format_args!("zone \"{name}\" is too small")));
+            }
+            Ok(size) => size,
+        },
+    };
+    let known = earlier.iter().filter_map(|upstream| upstream.zone.as_ref());
+    if let Some(other) = known.filter(|zone| zone.name == name && zone.size != 0).last()
+        && size != 0
+        && size != other.size
+    {
+        return Err(directive.error(format_args!(
+            "the size {size} of shared memory zone \"{name}\" conflicts with already declared size {}",
+            other.size
+        )));
+    }
+    Ok(Zone { name: name.to_owned(), size })
+}
+
+/// `off`, or a percentage of the requests, with `floor=` retries in each second beside it.
+fn retry_budget(directive: &Directive) -> Outcome<Option<RetryBudget>> {
+    /// That of Finagle's `RetryBudget`.
+    const FLOOR: u32 = 10;
+    let first = directive.arg(0);
+    if first == "off" && directive.args.len() == 1 {
+        return Ok(None);
+    }
+    let invalid = |text: &str| directive.error(format_args!("invalid parameter \"{text}\""));
+    let percent = first.strip_suffix('%').and_then(values::digits).filter(|percent| *percent <= 1000);
+    let percent = percent.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| invalid(first))?;
+    let floor = match directive.args.get(1) {
+        None => FLOOR,
+        Some(text) => text
+            .strip_prefix("floor=")
+            .and_then(values::digits)
+            .and_then(|n| u32::try_from(n).ok())
+            .ok_or_else(|| invalid(text))?,
+    };
+    Ok(Some(RetryBudget { percent, floor }))
 }

@@ -1,0 +1,248 @@
+//! How a level passes requests on: the `proxy_` directives. Given the settings that a level inherits and the directives of
+//! its block, it gives the block's own, or nginx's error; it passes nothing on itself.
+
+use super::tree::Directive;
+use super::values;
+use crate::failure::Outcome;
+use crate::proxy::headers;
+use crate::proxy::variables::Template;
+use http::{HeaderName, Method};
+use std::time::Duration;
+
+/// How a level passes requests on.
+#[derive(Clone, Debug)]
+pub(crate) struct ProxySettings {
+    pub(crate) set_headers: Vec<(HeaderName, Template)>,
+    pub(crate) http11: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) read_timeout: Duration,
+    pub(crate) send_timeout: Duration,
+    /// Fields of an answer that the client does not get, nginx's own included.
+    pub(crate) hide: Vec<HeaderName>,
+    /// What `proxy_hide_header` and `proxy_pass_header` name.
+    hidden: Vec<HeaderName>,
+    passed: Vec<HeaderName>,
+    pub(crate) retry: Retry,
+    pub(crate) redirect: Redirect,
+    /// The method in place of the client's.
+    pub(crate) method: Option<Template>,
+    /// The body in place of the client's.
+    pub(crate) body: Option<Template>,
+    /// Whether the client's fields and its body are passed on.
+    pub(crate) pass_headers: bool,
+    pub(crate) pass_body: bool,
+    /// Whether a server is chosen only when a short body has come whole.
+    pub(crate) buffer_request: bool,
+    /// Whether an `error_page` answers in place of a server's own error.
+    pub(crate) intercept_errors: bool,
+}
+
+/// When a request is tried at another server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    pub(crate) error: bool,
+    pub(crate) timeout: bool,
+    pub(crate) invalid_header: bool,
+    pub(crate) non_idempotent: bool,
+    pub(crate) statuses: Vec<u16>,
+    /// The most tries in all; 0 for one a server.
+    pub(crate) tries: u32,
+    /// How long after the first try another one may begin; zero for any time.
+    pub(crate) limit: Duration,
+}
+
+/// What becomes of the places that an answer's `Location` and `Refresh` name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    Off,
+    /// The first rule whose beginning is the place's own replaces it.
+    Rules(Vec<RedirectRule>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RedirectRule {
+    /// The URL of `proxy_pass` becomes the location's path; settled when both are known.
+    Default,
+    Pair {
+        from: Template,
+        to: Template,
+    },
+}
+
+impl Retry {
+    /// Whether sending `method` again is safe even when a server may have acted on it.
+    pub(crate) fn may_repeat(&self, method: &Method) -> bool {
+        self.non_idempotent || !(method == Method::POST || matches!(method.as_str(), "LOCK" | "PATCH"))
+    }
+
+    /// The kinds of failure that `directive` names; what is said elsewhere stays.
+    fn read(&mut self, directive: &Directive) -> Outcome {
+        let mut kinds = Self { tries: self.tries, limit: self.limit, ..Self::off() };
+        for kind in &directive.args {
+            let status = kind.strip_prefix("http_").and_then(|code| code.parse().ok());
+            match (kind.as_str(), status) {
+                ("error", _) => kinds.error = true,
+                ("timeout", _) => kinds.timeout = true,
+                ("invalid_header", _) => kinds.invalid_header = true,
+                ("non_idempotent", _) => kinds.non_idempotent = true,
+                // The latter is of the cache, and is taken here by nginx, too.
+                ("off" | "updating", _) => {}
+                (_, Some(code @ (403 | 404 | 429 | 500 | 502 | 503 | 504))) => kinds.statuses.push(code),
+                _ => return Err(directive.error(format_args!("invalid value \"{kind}\""))),
+            }
+        }
+        if directive.args.iter().any(|kind| kind == "off") {
+            kinds = Self { tries: self.tries, limit: self.limit, ..Self::off() };
+        }
+        *self = kinds;
+        Ok(())
+    }
+
+    fn off() -> Self {
+        Self {
+            error: false,
+            timeout: false,
+            invalid_header: false,
+            non_idempotent: false,
+            statuses: Vec::new(),
+            tries: 0,
+            limit: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            set_headers: Vec::new(),
+            http11: true,
+            connect_timeout: minute,
+            read_timeout: minute,
+            send_timeout: minute,
+            hide: headers::HIDDEN.to_vec(),
+            hidden: Vec::new(),
+            passed: Vec::new(),
+            retry: Retry { error: true, timeout: true, ..Retry::off() },
+            redirect: Redirect::Rules(vec![RedirectRule::Default]),
+            method: None,
+            body: None,
+            pass_headers: true,
+            pass_body: true,
+            buffer_request: true,
+            intercept_errors: false,
+        }
+    }
+}
+
+impl ProxySettings {
+    /// These settings with what `block` says instead; of a directive that repeats, a block replaces all.
+    pub(super) fn read(&mut self, block: &[Directive]) -> Outcome {
+        let names = |name: &str| block.iter().any(|directive| directive.name == name);
+        if names("proxy_set_header") {
+            self.set_headers.clear();
+        }
+        if names("proxy_hide_header") {
+            self.hidden.clear();
+        }
+        if names("proxy_pass_header") {
+            self.passed.clear();
+        }
+        for directive in block {
+            self.apply(directive)?;
+        }
+        self.read_redirects(block)?;
+        // What is passed wins over what is hidden, by default or by name.
+        self.hide = headers::HIDDEN.iter().chain(&self.hidden).cloned().collect();
+        self.hide.retain(|name| !self.passed.contains(name));
+        Ok(())
+    }
+
+    fn apply(&mut self, directive: &Directive) -> Outcome {
+        let first = directive.arg(0);
+        let compile = |text: &str| Template::compile(text).map_err(|e| directive.error(e));
+        match directive.name.as_str() {
+            "proxy_http_version" => {
+                self.http11 = match first {
+                    "1.1" => true,
+                    "1.0" => false,
+                    other => return Err(directive.error(format_args!("invalid value \"{other}\""))),
+                }
+            }
+            "proxy_set_header" => {
+                let value = compile(directive.arg(1))?;
+                self.set_headers.push((field_name(directive)?, value));
+            }
+            "proxy_hide_header" => self.hidden.push(field_name(directive)?),
+            "proxy_pass_header" => self.passed.push(field_name(directive)?),
+            "proxy_connect_timeout" => self.connect_timeout = values::time(directive, first)?,
+            "proxy_read_timeout" => self.read_timeout = values::time(directive, first)?,
+            "proxy_send_timeout" => self.send_timeout = values::time(directive, first)?,
+            "proxy_next_upstream" => self.retry.read(directive)?,
+            "proxy_next_upstream_tries" => self.retry.tries = values::number(directive, first)?,
+            "proxy_next_upstream_timeout" => self.retry.limit = values::time(directive, first)?,
+            "proxy_method" => self.method = Some(compile(first)?),
+            "proxy_set_body" => self.body = Some(compile(first)?),
+            "proxy_pass_request_headers" => self.pass_headers = values::switch(directive)?,
+            "proxy_pass_request_body" => self.pass_body = values::switch(directive)?,
+            "proxy_request_buffering" => self.buffer_request = values::switch(directive)?,
+            "proxy_intercept_errors" => self.intercept_errors = values::switch(directive)?,
+            // Answers are streamed either way: a server is never further ahead of a client than the sockets hold.
+            "proxy_buffering" => drop(values::switch(directive)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_redirects(&mut self, block: &[Directive]) -> Outcome {
+        let (mut off, mut rules) = (false, Vec::new());
+        for (position, directive) in block.iter().enumerate() {
+            if directive.name != "proxy_redirect" {
+                continue;
+            }
+            let (first, single) = (directive.arg(0), directive.args.len() == 1);
+            let compile = |text: &str| Template::compile(text).map_err(|e| directive.error(e));
+            if off || (single && first == "off" && !rules.is_empty()) {
+                return Err(directive.error("\"proxy_redirect\" directive is duplicate"));
+            }
+            match first {
+                "off" if single => off = true,
+                "default" if single => {
+                    if !block[..position].iter().any(|earlier| earlier.name == "proxy_pass") {
+                        return Err(directive.error(
+                            "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",
+                        ));
+                    }
+                    rules.push(RedirectRule::Default);
+                }
+                _ if single => return Err(directive.error(format_args!("invalid parameter \"{first}\""))),
+                _ if first.starts_with('~') => {
+                    return Err(directive.error("\"proxy_redirect\" by regular expression is not supported"));
+                }
+                _ => rules.push(RedirectRule::Pair { from: compile(first)?, to: compile(directive.arg(1))? }),
+            }
+        }
+        if off {
+            self.redirect = Redirect::Off;
+        } else if !rules.is_empty() {
+            self.redirect = Redirect::Rules(rules);
+        }
+        Ok(())
+    }
+
+    /// Settles what the default of `proxy_redirect` is, where `url` is passed to for `path`: what the location names
+    /// stands for what the URL names.
+    pub(super) fn settle_redirect(&mut self, url: &str, has_uri: bool, path: &str) {
+        let Redirect::Rules(rules) = &mut self.redirect else { return };
+        let (from, to) =
+            if has_uri { (url.to_owned(), path.to_owned()) } else { (format!("{url}/"), "/".to_owned()) };
+        for rule in rules.iter_mut().filter(|rule| **rule == RedirectRule::Default) {
+            *rule = RedirectRule::Pair { from: Template::plain(&from), to: Template::plain(&to) };
+        }
+    }
+}
+
+fn field_name(directive: &Directive) -> Outcome<HeaderName> {
+    HeaderName::from_bytes(directive.arg(0).as_bytes())
+        .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
+}
