@@ -5,8 +5,8 @@ use super::config::{Config, Server};
 use super::location::{Handler, Location};
 use super::worker::Worker;
 use crate::pace;
-use http::header::HOST;
-use http::{HeaderMap, request};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use http::{HeaderMap, Method, Version, request};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -176,6 +176,30 @@ impl Exchange {
     /// `$request_uri`.
     pub(crate) fn request_uri(&self) -> &str {
         self.parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
+    }
+
+    /// Whether the connection stays open after the answer, whose fields are those that were sent.
+    pub(crate) fn stays(&self) -> bool {
+        let says = |map: &HeaderMap, token: &str| {
+            let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+        };
+        let asked = &self.parts.headers;
+        let by_itself = self.parts.version >= Version::HTTP_11;
+        (by_itself || says(asked, "keep-alive"))
+            && !says(asked, "close")
+            && !says(&self.sent_headers, "close")
+            && self.line.is_none()
+    }
+
+    /// Whether the answer's body comes in chunks.
+    pub(crate) fn comes_in_chunks(&self) -> bool {
+        let bodiless = matches!(self.status, 100..=199 | 204 | 304) || self.parts.method == Method::HEAD;
+        let sent = &self.sent_headers;
+        self.parts.version >= Version::HTTP_11
+            && !bodiless
+            && !sent.is_empty()
+            && !sent.contains_key(CONTENT_LENGTH)
     }
 
     /// `$proxy_host`, empty where nothing is passed on.

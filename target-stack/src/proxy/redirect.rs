@@ -5,7 +5,7 @@ use super::config::{Redirect, RedirectRule};
 use super::exchange::Exchange;
 use super::variables::Template;
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{HOST, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::LazyLock;
 
@@ -14,6 +14,9 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 /// What a place without a host begins with once a rule has made it, as nginx's `absolute_redirect on` has it.
 static ORIGIN: LazyLock<Option<Template>> =
     LazyLock::new(|| Template::compile("$scheme://$host:$server_port").ok());
+/// The same where the client named no host.
+static NAMELESS: LazyLock<Option<Template>> =
+    LazyLock::new(|| Template::compile("$scheme://$server_addr:$server_port").ok());
 
 /// Rewrites what `fields` name.
 pub(crate) fn rewrite(fields: &mut HeaderMap, redirect: &Redirect, exchange: &Exchange) {
@@ -53,7 +56,9 @@ fn url(refresh: &[u8]) -> Option<usize> {
 
 /// The server as the client named it, with its port unless that is the protocol's own.
 fn origin(exchange: &Exchange) -> Vec<u8> {
-    let mut origin = ORIGIN.as_ref().map(|origin| origin.render(exchange)).unwrap_or_default();
+    let named = exchange.parts.headers.contains_key(HOST) || exchange.parts.uri.authority().is_some();
+    let origin = if named { &ORIGIN } else { &NAMELESS };
+    let mut origin = origin.as_ref().map(|origin| origin.render(exchange)).unwrap_or_default();
     for (scheme, port) in [(&b"http://"[..], &b":80"[..]), (b"https://", b":443")] {
         if origin.starts_with(scheme) && origin.ends_with(port) {
             origin.truncate(origin.len() - port.len());

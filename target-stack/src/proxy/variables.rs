@@ -4,7 +4,8 @@
 use super::exchange::{Attempt, Exchange};
 use super::{calendar, headers};
 use crate::pace;
-use http::{HeaderMap, HeaderName};
+use http::header::{CONNECTION, COOKIE, SERVER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::io::Write;
 use std::time::Duration;
 
@@ -211,7 +212,7 @@ impl Variable {
             Self::RequestTime => seconds(pace::now().saturating_duration_since(exchange.started), out),
             Self::RequestUri => out.extend_from_slice(exchange.request_uri().as_bytes()),
             Self::Scheme => out.extend_from_slice(b"http"),
-            Self::SentHttp(name) => fields(&exchange.sent_headers, name, out),
+            Self::SentHttp(name) => sent(exchange, name, out),
             Self::ServerAddr => put(out, format_args!("{}", client.local.ip())),
             Self::ServerName => out.extend_from_slice(exchange.server().name().as_bytes()),
             Self::ServerPort => put(out, format_args!("{}", client.local.port())),
@@ -266,11 +267,26 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
+/// A field of the answer. Those that the connection has for itself are no fields of the answer yet, and nginx gives them all the
+/// same; of the name that a server calls itself by it is the other way round.
+fn sent(exchange: &Exchange, name: &HeaderName, out: &mut Vec<u8>) {
+    let map = &exchange.sent_headers;
+    match *name {
+        CONNECTION if exchange.status == StatusCode::SWITCHING_PROTOCOLS => out.extend_from_slice(b"upgrade"),
+        CONNECTION if exchange.stays() => out.extend_from_slice(b"keep-alive"),
+        CONNECTION => out.extend_from_slice(b"close"),
+        TRANSFER_ENCODING if exchange.comes_in_chunks() => out.extend_from_slice(b"chunked"),
+        SERVER if map.get(SERVER).is_some_and(|server| server == headers::SERVER_NAME) => {}
+        _ => fields(map, name, out),
+    }
+}
+
 /// All values of a field, joined as nginx joins them.
 fn fields(map: &HeaderMap, name: &HeaderName, out: &mut Vec<u8>) {
+    let between = if *name == COOKIE { b"; " } else { b", " };
     for (index, value) in map.get_all(name).iter().enumerate() {
         if index > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(between);
         }
         out.extend_from_slice(value.as_bytes());
     }

@@ -246,3 +246,105 @@ fn field_name(directive: &Directive) -> Outcome<HeaderName> {
     HeaderName::from_bytes(directive.arg(0).as_bytes())
         .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::config::Config;
+    use std::path::Path;
+
+    /// A location that passes on, with this inside.
+    fn parse(inside: &str) -> Outcome<Config> {
+        let text = format!("events {{}} http {{ server {{ listen 80; location /a/ {{ {inside} }} }} }}");
+        Config::parse("f", &text, Path::new("/"))
+    }
+
+    #[test]
+    fn failures_that_are_tried_again_are_told_apart() {
+        let retry = |inside: &str| {
+            let config = parse(inside).expect(inside);
+            config.servers[0].locations[0].settings.proxy.retry.clone()
+        };
+        let off = Retry::off();
+        for (inside, want) in [
+            ("", Retry { error: true, timeout: true, ..off.clone() }),
+            ("proxy_next_upstream off;", off.clone()),
+            ("proxy_next_upstream off error http_503;", off.clone()),
+            ("proxy_next_upstream updating;", off.clone()),
+            ("proxy_next_upstream invalid_header;", Retry { invalid_header: true, ..off.clone() }),
+            (
+                "proxy_next_upstream_tries 3; proxy_next_upstream http_404 non_idempotent http_429; proxy_next_upstream_timeout 1s;",
+                Retry {
+                    non_idempotent: true,
+                    statuses: vec![404, 429],
+                    tries: 3,
+                    limit: Duration::from_secs(1),
+                    ..off.clone()
+                },
+            ),
+        ] {
+            assert_eq!(retry(inside), want, "{inside}");
+        }
+    }
+
+    #[test]
+    fn errors_are_those_of_nginx() {
+        // The wording was compared with nginx 1.22, but for what is marked as ours.
+        for (inside, want) in [
+            ("proxy_next_upstream http_501;", "invalid value \"http_501\""),
+            ("proxy_next_upstream;", "invalid number of arguments in \"proxy_next_upstream\" directive"),
+            ("proxy_next_upstream_tries x;", "\"proxy_next_upstream_tries\" directive invalid number"),
+            ("proxy_next_upstream_timeout x;", "\"proxy_next_upstream_timeout\" directive invalid value"),
+            (
+                "proxy_buffering x;",
+                "invalid value \"x\" in \"proxy_buffering\" directive, it must be \"on\" or \"off\"",
+            ),
+            ("proxy_buffering on; proxy_buffering on;", "\"proxy_buffering\" directive is duplicate"),
+            ("proxy_set_body x; proxy_set_body y;", "\"proxy_set_body\" directive is duplicate"),
+            ("proxy_set_body $nope;", "unknown \"nope\" variable"),
+            ("proxy_method A B;", "invalid number of arguments in \"proxy_method\" directive"),
+            ("proxy_redirect;", "invalid number of arguments in \"proxy_redirect\" directive"),
+            ("proxy_redirect a b c;", "invalid number of arguments in \"proxy_redirect\" directive"),
+            ("proxy_redirect foo;", "invalid parameter \"foo\""),
+            ("proxy_redirect a $nope;", "unknown \"nope\" variable"),
+            ("proxy_redirect off; proxy_redirect a b;", "\"proxy_redirect\" directive is duplicate"),
+            ("proxy_redirect a b; proxy_redirect off;", "\"proxy_redirect\" directive is duplicate"),
+            (
+                "proxy_redirect default; proxy_pass http://127.0.0.1;",
+                "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",
+            ),
+            // Ours.
+            ("proxy_redirect ~x y;", "\"proxy_redirect\" by regular expression is not supported"),
+        ] {
+            let error = parse(inside).expect_err(inside);
+            assert_eq!(error.message, format!("[emerg] {want} in f:1"), "{inside}");
+        }
+        for inside in ["proxy_redirect off x;", "proxy_redirect default x;"] {
+            assert!(parse(inside).is_ok(), "two words are a pair: {inside}");
+        }
+    }
+
+    #[test]
+    fn a_location_knows_its_default_redirect() {
+        let rules = |inside: &str| {
+            let config = parse(inside).expect(inside);
+            config.servers[0].locations[0].settings.proxy.redirect.clone()
+        };
+        let pair = |from: &str, to: &str| RedirectRule::Pair {
+            from: Template::plain(from),
+            to: Template::plain(to),
+        };
+        for (inside, want) in [
+            ("proxy_pass http://127.0.0.1:9;", vec![pair("http://127.0.0.1:9/", "/")]),
+            ("proxy_pass http://127.0.0.1:9/b/;", vec![pair("http://127.0.0.1:9/b/", "/a/")]),
+            ("proxy_pass http://127.0.0.1:9; proxy_redirect /x /y;", vec![pair("/x", "/y")]),
+            (
+                "proxy_pass http://127.0.0.1:9/; proxy_redirect /x /y; proxy_redirect default;",
+                vec![pair("/x", "/y"), pair("http://127.0.0.1:9/", "/a/")],
+            ),
+        ] {
+            assert_eq!(rules(inside), Redirect::Rules(want), "{inside}");
+        }
+        assert_eq!(rules("proxy_pass http://127.0.0.1:9; proxy_redirect off;"), Redirect::Off);
+    }
+}

@@ -256,3 +256,87 @@ fn retry_budget(directive: &Directive) -> Outcome<Option<RetryBudget>> {
     };
     Ok(Some(RetryBudget { percent, floor }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::config::Config;
+    use std::path::Path;
+
+    fn parse(http: &str) -> Outcome<Config> {
+        Config::parse("f", &format!("events {{}} http {{ {http} }}"), Path::new("/"))
+    }
+
+    #[test]
+    fn a_group_is_read_whole() {
+        let config = parse(
+            "upstream u { zone z; server 127.0.0.1:9 weight=2 max_fails=0 fail_timeout=3s max_conns=5 down; \
+             server 127.0.0.1:8 backup; server 127.0.0.1; hash $host consistent; zone z 32k; keepalive 4; \
+             target_stack_retry_budget 15%; } upstream v { least_conn; server 127.0.0.1; target_stack_retry_budget off; } \
+             upstream w { ip_hash; server 127.0.0.1; target_stack_retry_budget 0% floor=3; }",
+        );
+        let upstreams = config.expect("a valid configuration").upstreams;
+        let [u, v, w] = upstreams.as_slice() else { panic!("three groups in {upstreams:?}") };
+        let peers: Vec<_> = u.peers.iter().map(|p| (&*p.name, &*p.server, p.max_conns, p.backup)).collect();
+        let want = [
+            ("127.0.0.1:9", "127.0.0.1:9", 5, false),
+            ("127.0.0.1:8", "127.0.0.1:8", 0, true),
+            ("127.0.0.1:80", "127.0.0.1", 0, false),
+        ];
+        assert_eq!(peers, want);
+        assert!(matches!(u.method, Method::Hash { consistent: true, .. }));
+        assert_eq!((&v.method, &w.method), (&Method::LeastConn, &Method::IpHash));
+        let budget = |percent, floor| Some(RetryBudget { percent, floor });
+        assert_eq!([u, v, w].map(|group| group.retry_budget), [budget(15, 10), None, budget(0, 3)]);
+        assert_eq!((u.keepalive, v.keepalive), (4, 32));
+    }
+
+    #[test]
+    fn errors_are_those_of_nginx() {
+        // The wording was compared with nginx 1.22, but for what is marked as ours.
+        for (inside, want) in [
+            ("server 127.0.0.1:80 max_conns=x;", "invalid parameter \"max_conns=x\""),
+            ("server 127.0.0.1:80 max_conns=-1;", "invalid parameter \"max_conns=-1\""),
+            ("server 127.0.0.1:80 slow_start=1s;", "invalid parameter \"slow_start=1s\""),
+            ("server 127.0.0.1:80 backup;", "no servers in upstream \"a\""),
+            (
+                "ip_hash; server 127.0.0.1:80 backup;",
+                "balancing method does not support parameter \"backup\"",
+            ),
+            (
+                "hash $uri; server 127.0.0.1:80 backup;",
+                "balancing method does not support parameter \"backup\"",
+            ),
+            ("hash; server 127.0.0.1;", "invalid number of arguments in \"hash\" directive"),
+            ("hash $uri foo; server 127.0.0.1;", "invalid parameter \"foo\""),
+            ("hash $nope; server 127.0.0.1;", "unknown \"nope\" variable"),
+            ("least_conn x; server 127.0.0.1;", "invalid number of arguments in \"least_conn\" directive"),
+            ("ip_hash x; server 127.0.0.1;", "invalid number of arguments in \"ip_hash\" directive"),
+            ("zone; server 127.0.0.1;", "invalid number of arguments in \"zone\" directive"),
+            ("zone a 1k; server 127.0.0.1;", "zone \"a\" is too small"),
+            ("zone a x; server 127.0.0.1;", "invalid zone size \"x\""),
+            ("zone '' 64k; server 127.0.0.1;", "invalid zone name \"\""),
+            ("server 127.0.0.1; keepalive x;", "invalid value \"x\" in \"keepalive\" directive"),
+            ("server 127.0.0.1; keepalive_timeout x;", "\"keepalive_timeout\" directive invalid value"),
+            // Ours.
+            ("target_stack_retry_budget 20; server 127.0.0.1;", "invalid parameter \"20\""),
+            ("target_stack_retry_budget 20% x=1; server 127.0.0.1;", "invalid parameter \"x=1\""),
+        ] {
+            let error = parse(&format!("upstream a {{ {inside} }}")).expect_err(inside);
+            assert_eq!(error.message, format!("[emerg] {want} in f:1"), "{inside}");
+        }
+        let zones =
+            "upstream a { zone z 64k; server 127.0.0.1; } upstream b { zone z 128k; server 127.0.0.1; }";
+        assert_eq!(
+            parse(zones).expect_err("two sizes").message,
+            "[emerg] the size 131072 of shared memory zone \"z\" conflicts with already declared size 65536 in f:1"
+        );
+        assert_eq!(
+            parse("upstream a { zone z; server 127.0.0.1; }").expect_err("no size").message,
+            "[emerg] zero size shared memory zone \"z\""
+        );
+        assert!(parse(&zones.replace(" 128k", "")).is_ok(), "one size is enough");
+        let order = "upstream a { server 127.0.0.1; server 127.0.0.1:81 backup; hash $uri; }";
+        assert!(parse(order).is_ok(), "the method is not known yet");
+    }
+}
