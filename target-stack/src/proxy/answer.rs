@@ -1,20 +1,33 @@
-//! The body of an answer. Given a text, or an upstream's body with the connection that it comes by, it streams to the
+//! The body of an answer. Given a text, a file, or an upstream's body with the connection that it comes by, it streams to the
 //! client at the client's pace. A whole body gives its connection back; one that was cut short fails, so that the
 //! client's connection is broken off and never ends as if all had come.
 
 use super::exchange::Tracked;
+use super::files::FileBody;
 use super::group::Lease;
 use super::pool::Link;
 use crate::pace;
 use bytes::Bytes;
-use http::Version;
+use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+/// An answer that is still without its exchange.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// One of nginx's, or of the configuration's.
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    pub(crate) source: Source,
+    /// An upstream's own words for the status.
+    pub(crate) reason: Option<ReasonPhrase>,
+}
 
 /// The body of an answer to a client, and the record of its exchange.
 pub(crate) struct Answer {
@@ -22,14 +35,43 @@ pub(crate) struct Answer {
     exchange: Tracked,
 }
 
-enum Source {
+/// Where a body comes from.
+pub(crate) enum Source {
     Text(Option<Bytes>),
     Upstream(UpstreamBody),
+    File(Box<FileBody>),
+}
+
+impl Source {
+    pub(crate) fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        Self::Text((!text.is_empty()).then_some(text))
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match self {
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Upstream(body) => body.poll_frame(cx),
+            Self::File(body) => body.poll_frame(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Upstream(_) => "Upstream",
+            Self::File(_) => "File",
+        })
+    }
 }
 
 /// A body that could not be read to its end.
 #[derive(Debug)]
-pub(crate) struct CutShort(String);
+pub(crate) struct CutShort(pub(super) String);
 
 impl fmt::Display for CutShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,13 +82,8 @@ impl fmt::Display for CutShort {
 impl std::error::Error for CutShort {}
 
 impl Answer {
-    pub(crate) fn text(text: impl Into<Bytes>, exchange: Tracked) -> Self {
-        let text = text.into();
-        Self { source: Source::Text((!text.is_empty()).then_some(text)), exchange }
-    }
-
-    pub(crate) fn upstream(body: UpstreamBody, exchange: Tracked) -> Self {
-        let mut answer = Self { source: Source::Upstream(body), exchange };
+    pub(crate) fn new(source: Source, exchange: Tracked) -> Self {
+        let mut answer = Self { source, exchange };
         answer.note_end();
         answer
     }
@@ -67,15 +104,13 @@ impl Answer {
         // Neither a length nor chunks say that something is missing.
         let endless = exchange.parts.version < Version::HTTP_11 && self.size_hint().exact().is_none();
         exchange.client.cut.set(endless);
-        let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
-        exchange.worker().errors.write(
-            "error",
-            format_args!(
-                "*{} {error}, client: {}, upstream: \"{upstream}\"",
-                exchange.client.number,
-                exchange.client.peer.ip()
-            ),
-        );
+        match &self.source {
+            Source::Upstream(_) => {
+                let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
+                exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
+            }
+            Source::Text(_) | Source::File(_) => exchange.log("alert", error),
+        }
     }
 }
 
@@ -88,14 +123,8 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let answer = self.get_mut();
-        let frame = match &mut answer.source {
-            Source::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Source::Upstream(body) => {
-                let frame = std::task::ready!(body.poll_frame(cx));
-                answer.note_end();
-                frame
-            }
-        };
+        let frame = std::task::ready!(answer.source.poll_frame(cx));
+        answer.note_end();
         match &frame {
             Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
             Some(Err(error)) => answer.note_cut(error),
@@ -108,6 +137,7 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => text.is_none(),
             Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::File(file) => file.left() == 0,
         }
     }
 
@@ -115,6 +145,7 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
             Source::Upstream(body) => body.incoming.size_hint(),
+            Source::File(file) => SizeHint::with_exact(file.left()),
         }
     }
 }

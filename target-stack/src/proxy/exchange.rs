@@ -2,13 +2,15 @@
 //! exchange goes on; when it is dropped, however that comes, it is counted and logged. It holds no body and no socket.
 
 use super::config::{Config, Server};
-use super::location::{Handler, Location};
+use super::course::Course;
+use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Version, request};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -39,6 +41,9 @@ pub(crate) struct Client {
     pub(crate) switched: Cell<bool>,
     /// An answer was cut short, which only a reset can tell.
     pub(crate) cut: Cell<bool>,
+    /// How often all that had been written has gone to the socket, and who waits for that.
+    pub(crate) flushes: Cell<u64>,
+    pub(crate) flushing: RefCell<Option<Waker>>,
 }
 
 impl Client {
@@ -54,6 +59,16 @@ impl Client {
             begun: Cell::default(),
             switched: Cell::default(),
             cut: Cell::default(),
+            flushes: Cell::default(),
+            flushing: RefCell::default(),
+        }
+    }
+
+    /// All that had been written has gone to the socket.
+    pub(crate) fn flushed(&self) {
+        self.flushes.set(self.flushes.get() + 1);
+        if let Some(waker) = self.flushing.take() {
+            waker.wake();
         }
     }
 }
@@ -101,9 +116,11 @@ pub(crate) struct Exchange {
     pub(crate) sent_headers: HeaderMap,
     pub(crate) upstream_headers: HeaderMap,
     server: usize,
-    location: Option<usize>,
-    /// The normalised path where it differs from the one that was sent.
-    uri: Option<Vec<u8>>,
+    pub(super) location: Option<usize>,
+    /// The current path where it differs from the one that was sent.
+    pub(super) uri: Option<Vec<u8>>,
+    /// Where it is not straight.
+    pub(super) course: Option<Box<Course>>,
 }
 
 impl Exchange {
@@ -127,18 +144,15 @@ impl Exchange {
             server,
             location: None,
             uri: None,
+            course: None,
         };
-        let port = &exchange.config.ports[exchange.client.port];
-        if port.servers.len() > 1 {
-            exchange.server = exchange.config.server_for(port, &exchange.host());
+        if let Some(names) = &exchange.config.ports[exchange.client.port].names
+            && let Some((server, captured)) = names.find(&exchange.asked_host())
+        {
+            exchange.server = server;
+            captured.into_iter().for_each(|captured| exchange.capture(captured));
         }
         exchange
-    }
-
-    /// Settles the normalised path and the location that answers it.
-    pub(crate) fn settle(&mut self, uri: Option<Vec<u8>>, location: Option<usize>) {
-        self.uri = uri;
-        self.location = location;
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -151,15 +165,25 @@ impl Exchange {
         self.location.and_then(|index| server.locations.get(index)).unwrap_or(&server.fallback)
     }
 
-    /// `$host`: the name that was asked for, in lower case and without a port.
-    pub(crate) fn host(&self) -> Cow<'_, str> {
+    /// The name that was asked for, in lower case, without a port and without the dot of the root.
+    pub(crate) fn asked_host(&self) -> Cow<'_, str> {
         let field = || self.parts.headers.get(HOST).and_then(|value| value.to_str().ok());
         let asked = self.parts.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or("");
-        let name = super::config::without_port(asked);
-        match name {
-            "" => Cow::Borrowed(self.server().name()),
-            _ if name.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(name.to_ascii_lowercase()),
-            _ => Cow::Borrowed(name),
+        let end = if asked.starts_with('[') { asked.find(']').map(|at| at + 1) } else { asked.find(':') };
+        let name = &asked[..end.unwrap_or(asked.len())];
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// `$host`: the name that was asked for, or else the server's own.
+    pub(crate) fn host(&self) -> Cow<'_, str> {
+        match self.asked_host() {
+            asked if asked.is_empty() => Cow::Borrowed(self.server().name()),
+            asked => asked,
         }
     }
 
@@ -169,8 +193,9 @@ impl Exchange {
     }
 
     /// `$args`.
-    pub(crate) fn args(&self) -> &str {
-        self.parts.uri.query().unwrap_or("")
+    pub(crate) fn args(&self) -> &[u8] {
+        let changed = self.course.as_ref().and_then(|course| course.args.as_deref());
+        changed.unwrap_or_else(|| self.parts.uri.query().unwrap_or("").as_bytes())
     }
 
     /// `$request_uri`.
@@ -202,12 +227,18 @@ impl Exchange {
             && !sent.contains_key(CONTENT_LENGTH)
     }
 
+    /// How the request is passed on, if it is.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        match &self.location().handler {
+            Handler::Proxy(proxy) => Some(proxy),
+            Handler::ProxyTo(_) => self.course.as_ref().and_then(|course| course.proxy.as_ref()),
+            _ => None,
+        }
+    }
+
     /// `$proxy_host`, empty where nothing is passed on.
     pub(crate) fn proxy_host(&self) -> &str {
-        match &self.location().handler {
-            Handler::Proxy(proxy) => &proxy.host,
-            _ => "",
-        }
+        self.proxy().map_or("", |proxy| &proxy.host)
     }
 }
 
@@ -227,6 +258,24 @@ impl Tracked {
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.worker
+    }
+
+    /// Logs what went wrong with this request, at one of nginx's levels.
+    pub(crate) fn log(&self, level: &str, what: impl Display) {
+        let parts = &self.parts;
+        self.worker.errors.write(
+            level,
+            format_args!(
+                "*{} {what}, client: {}, server: {}, request: \"{} {} {:?}\", host: \"{}\"",
+                self.client.number,
+                self.client.peer.ip(),
+                self.server().name(),
+                parts.method,
+                self.request_uri().escape_debug(),
+                parts.version,
+                self.host(),
+            ),
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use super::answer::UpstreamBody;
 use super::config::{ProxySettings, Settings};
 use super::exchange::{Attempt, Exchange};
 use super::group::{Group, Lease};
-use super::location::Proxy;
+use super::location;
 use super::pool::Link;
 use super::upload::Upload;
 use super::worker::Worker;
@@ -16,7 +16,7 @@ use crate::pace;
 use attempt::Kind;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::uri::{PathAndQuery, Uri};
+use http::uri::Uri;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use std::fmt::Display;
@@ -42,15 +42,12 @@ pub(crate) async fn forward(
     exchange: &mut Exchange,
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<UpstreamBody>, StatusCode> {
-    let location = exchange.location();
-    let super::location::Handler::Proxy(proxy) = &location.handler else {
-        return Err(StatusCode::INTERNAL_SERVER_ERROR);
-    };
-    let settings = Arc::clone(&location.settings);
+    let proxy = exchange.proxy().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let settings = Arc::clone(&exchange.location().settings);
     let mut passage = Passage {
         worker,
         group: Rc::clone(&worker.groups[proxy.upstream]),
-        target: target(exchange, proxy)?,
+        target: location::target(exchange, proxy).ok_or(StatusCode::BAD_REQUEST)?,
         method: method(exchange, &settings.proxy)?,
         settings,
         upload,
@@ -58,16 +55,6 @@ pub(crate) async fn forward(
     };
     passage.settle_body(exchange).await?;
     passage.tries(exchange).await
-}
-
-fn target(exchange: &Exchange, proxy: &Proxy) -> Result<Uri, StatusCode> {
-    let uri = &exchange.parts.uri;
-    match proxy.target(exchange.uri(), uri.query()) {
-        None => uri.path_and_query().cloned().map(Uri::from).ok_or(StatusCode::BAD_REQUEST),
-        Some(bytes) => PathAndQuery::from_maybe_shared(Bytes::from(bytes))
-            .map(Uri::from)
-            .map_err(|_| StatusCode::BAD_REQUEST),
-    }
 }
 
 fn method(exchange: &Exchange, settings: &ProxySettings) -> Result<Method, StatusCode> {

@@ -3,47 +3,44 @@
 
 use super::config::{Redirect, RedirectRule};
 use super::exchange::Exchange;
-use super::variables::Template;
+use super::route;
 use bytes::Bytes;
-use http::header::{HOST, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::sync::LazyLock;
 
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
-/// What a place without a host begins with once a rule has made it, as nginx's `absolute_redirect on` has it.
-static ORIGIN: LazyLock<Option<Template>> =
-    LazyLock::new(|| Template::compile("$scheme://$host:$server_port").ok());
-/// The same where the client named no host.
-static NAMELESS: LazyLock<Option<Template>> =
-    LazyLock::new(|| Template::compile("$scheme://$server_addr:$server_port").ok());
-
 /// Rewrites what `fields` name.
-pub(crate) fn rewrite(fields: &mut HeaderMap, redirect: &Redirect, exchange: &Exchange) {
+pub(crate) fn rewrite(fields: &mut HeaderMap, redirect: &Redirect, exchange: &mut Exchange) {
     let Redirect::Rules(rules) = redirect else { return };
     if let Some(place) = fields.get(LOCATION)
-        && let Some(mut rewritten) = apply(place.as_bytes(), 0, rules, exchange)
+        && let Some(place) = apply(place.as_bytes(), rules, exchange)
     {
-        if rewritten.starts_with(b"/") {
-            rewritten.splice(0..0, origin(exchange));
-        }
-        replace(fields, LOCATION, rewritten);
+        replace(fields, LOCATION, route::absolute(exchange, &place));
     }
     if let Some(refresh) = fields.get(REFRESH)
         && let Some(at) = url(refresh.as_bytes())
-        && let Some(rewritten) = apply(refresh.as_bytes(), at, rules, exchange)
+        && let Some(place) = apply(&refresh.as_bytes()[at..], rules, exchange)
     {
-        replace(fields, REFRESH, rewritten);
+        let refresh = [&refresh.as_bytes()[..at], &place].concat();
+        replace(fields, REFRESH, refresh);
     }
 }
 
-/// `value` with the place that begins `at` rewritten by the first rule that is for it.
-fn apply(value: &[u8], at: usize, rules: &[RedirectRule], exchange: &Exchange) -> Option<Vec<u8>> {
-    rules.iter().find_map(|rule| {
-        // Outside a location that passes requests on there is no default.
-        let RedirectRule::Pair { from, to } = rule else { return None };
-        let rest = value[at..].strip_prefix(from.render(exchange).as_slice())?;
-        Some([&value[..at], &to.render(exchange), rest].concat())
+/// What the first rule that is for it makes of a place.
+fn apply(place: &[u8], rules: &[RedirectRule], exchange: &mut Exchange) -> Option<Vec<u8>> {
+    rules.iter().find_map(|rule| match rule {
+        // Settled where requests are passed on, and nowhere else is there a place.
+        RedirectRule::Default => None,
+        RedirectRule::Beginning { from, to } => {
+            let rest = place.strip_prefix(from.render(exchange).as_slice())?;
+            Some([&to.render(exchange), rest].concat())
+        }
+        RedirectRule::Pattern { from, to } => {
+            let captured = from.matches(place)?;
+            exchange.capture(captured);
+            Some(to.render(exchange))
+        }
     })
 }
 
@@ -54,21 +51,8 @@ fn url(refresh: &[u8]) -> Option<usize> {
     Some(found + MARK.len())
 }
 
-/// The server as the client named it, with its port unless that is the protocol's own.
-fn origin(exchange: &Exchange) -> Vec<u8> {
-    let named = exchange.parts.headers.contains_key(HOST) || exchange.parts.uri.authority().is_some();
-    let origin = if named { &ORIGIN } else { &NAMELESS };
-    let mut origin = origin.as_ref().map(|origin| origin.render(exchange)).unwrap_or_default();
-    for (scheme, port) in [(&b"http://"[..], &b":80"[..]), (b"https://", b":443")] {
-        if origin.starts_with(scheme) && origin.ends_with(port) {
-            origin.truncate(origin.len() - port.len());
-        }
-    }
-    origin
-}
-
 fn replace(fields: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
-    // It is made of what was valid before; what a variable may have brought in is left out.
+    // What a variable may have brought in is no field's value, and then the server's own stays.
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
         fields.insert(name, value);
     }

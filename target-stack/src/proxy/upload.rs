@@ -57,6 +57,11 @@ impl Upload {
         !self.streamed.get() && (self.waited.get() || !sent)
     }
 
+    /// Whether it is there from the beginning, or has not begun.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.streamed.get() && (self.waited.get() || self.received.get() == 0)
+    }
+
     /// The status to refuse the request with when its body is at fault: too long, or broken off.
     pub(crate) fn fault(&self) -> Option<StatusCode> {
         self.fault.get()
@@ -93,6 +98,8 @@ impl Upload {
     /// # Errors
     /// The status to refuse the request with.
     pub(crate) async fn discard(&self) -> Result<(), StatusCode> {
+        self.held.take();
+        self.streamed.set(true);
         while let Some(data) = poll_fn(|cx| self.poll_data(cx)).await {
             data.map_err(|_| self.fault.get().unwrap_or(StatusCode::BAD_REQUEST))?;
         }

@@ -1,10 +1,14 @@
 //! How a level passes requests on: the `proxy_` directives. Given the settings that a level inherits and the directives of
 //! its block, it gives the block's own, or nginx's error; it passes nothing on itself.
 
+use super::scope::{self, Scope};
+use super::settings::field_name;
 use super::tree::Directive;
 use super::values;
 use crate::failure::Outcome;
 use crate::proxy::headers;
+use crate::proxy::location::{Handler, Pattern};
+use crate::proxy::rewrite::Expression;
 use crate::proxy::variables::Template;
 use http::{HeaderName, Method};
 use std::time::Duration;
@@ -52,21 +56,23 @@ pub(crate) struct Retry {
 }
 
 /// What becomes of the places that an answer's `Location` and `Refresh` name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Redirect {
+    /// A rule that is made of the location and its `proxy_pass`; where there is none, nothing.
+    Default,
     Off,
-    /// The first rule whose beginning is the place's own replaces it.
+    /// The first rule that is for a place makes another one of it.
     Rules(Vec<RedirectRule>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum RedirectRule {
-    /// The URL of `proxy_pass` becomes the location's path; settled when both are known.
+    /// The default, among others.
     Default,
-    Pair {
-        from: Template,
-        to: Template,
-    },
+    /// The beginning is replaced.
+    Beginning { from: Template, to: Template },
+    /// All of it is replaced.
+    Pattern { from: Expression, to: Template },
 }
 
 impl Retry {
@@ -124,7 +130,7 @@ impl Default for ProxySettings {
             hidden: Vec::new(),
             passed: Vec::new(),
             retry: Retry { error: true, timeout: true, ..Retry::off() },
-            redirect: Redirect::Rules(vec![RedirectRule::Default]),
+            redirect: Redirect::Default,
             method: None,
             body: None,
             pass_headers: true,
@@ -137,7 +143,7 @@ impl Default for ProxySettings {
 
 impl ProxySettings {
     /// These settings with what `block` says instead; of a directive that repeats, a block replaces all.
-    pub(super) fn read(&mut self, block: &[Directive]) -> Outcome {
+    pub(super) fn read(&mut self, block: &[Directive], scope: &Scope<'_>) -> Outcome {
         let names = |name: &str| block.iter().any(|directive| directive.name == name);
         if names("proxy_set_header") {
             self.set_headers.clear();
@@ -149,18 +155,18 @@ impl ProxySettings {
             self.passed.clear();
         }
         for directive in block {
-            self.apply(directive)?;
+            self.apply(directive, scope)?;
         }
-        self.read_redirects(block)?;
+        self.read_redirects(block, scope)?;
         // What is passed wins over what is hidden, by default or by name.
         self.hide = headers::HIDDEN.iter().chain(&self.hidden).cloned().collect();
         self.hide.retain(|name| !self.passed.contains(name));
         Ok(())
     }
 
-    fn apply(&mut self, directive: &Directive) -> Outcome {
+    fn apply(&mut self, directive: &Directive, scope: &Scope<'_>) -> Outcome {
         let first = directive.arg(0);
-        let compile = |text: &str| Template::compile(text).map_err(|e| directive.error(e));
+        let compile = |text: &str| scope.template(directive, text);
         match directive.name.as_str() {
             "proxy_http_version" => {
                 self.http11 = match first {
@@ -194,32 +200,44 @@ impl ProxySettings {
         Ok(())
     }
 
-    fn read_redirects(&mut self, block: &[Directive]) -> Outcome {
+    fn read_redirects(&mut self, block: &[Directive], scope: &Scope<'_>) -> Outcome {
         let (mut off, mut rules) = (false, Vec::new());
         for (position, directive) in block.iter().enumerate() {
             if directive.name != "proxy_redirect" {
                 continue;
             }
             let (first, single) = (directive.arg(0), directive.args.len() == 1);
-            let compile = |text: &str| Template::compile(text).map_err(|e| directive.error(e));
+            let compile = |text: &str| scope.template(directive, text);
             if off || (single && first == "off" && !rules.is_empty()) {
                 return Err(directive.error("\"proxy_redirect\" directive is duplicate"));
             }
             match first {
                 "off" if single => off = true,
                 "default" if single => {
-                    if !block[..position].iter().any(|earlier| earlier.name == "proxy_pass") {
-                        return Err(directive.error(
-                            "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",
-                        ));
-                    }
-                    rules.push(RedirectRule::Default);
+                    let passed = block[..position].iter().find(|earlier| earlier.name == "proxy_pass");
+                    let wrong = match passed {
+                        None => "should be placed after the \"proxy_pass\" directive",
+                        Some(passed) if passed.arg(0).contains('$') => {
+                            "cannot be used with \"proxy_pass\" directive with variables"
+                        }
+                        Some(_) => {
+                            rules.push(RedirectRule::Default);
+                            continue;
+                        }
+                    };
+                    return Err(directive.error(format_args!("\"proxy_redirect default\" {wrong}")));
                 }
                 _ if single => return Err(directive.error(format_args!("invalid parameter \"{first}\""))),
-                _ if first.starts_with('~') => {
-                    return Err(directive.error("\"proxy_redirect\" by regular expression is not supported"));
+                _ => {
+                    let to = compile(directive.arg(1))?;
+                    rules.push(match scope::regex(first) {
+                        None => RedirectRule::Beginning { from: compile(first)?, to },
+                        Some((pattern, caseless)) => {
+                            let from = scope.expression(directive, pattern, caseless)?;
+                            RedirectRule::Pattern { from, to }
+                        }
+                    });
                 }
-                _ => rules.push(RedirectRule::Pair { from: compile(first)?, to: compile(directive.arg(1))? }),
             }
         }
         if off {
@@ -230,21 +248,28 @@ impl ProxySettings {
         Ok(())
     }
 
-    /// Settles what the default of `proxy_redirect` is, where `url` is passed to for `path`: what the location names
+    /// Settles what the default of `proxy_redirect` is where `url` is passed to by `handler`: what the location for `pattern` names
     /// stands for what the URL names.
-    pub(super) fn settle_redirect(&mut self, url: &str, has_uri: bool, path: &str) {
-        let Redirect::Rules(rules) = &mut self.redirect else { return };
-        let (from, to) =
-            if has_uri { (url.to_owned(), path.to_owned()) } else { (format!("{url}/"), "/".to_owned()) };
-        for rule in rules.iter_mut().filter(|rule| **rule == RedirectRule::Default) {
-            *rule = RedirectRule::Pair { from: Template::plain(&from), to: Template::plain(&to) };
+    pub(super) fn settle_redirect(&mut self, url: &str, handler: &Handler, pattern: &Pattern) {
+        let rule = match handler {
+            Handler::Proxy(proxy) if proxy.replacement.is_some() => {
+                RedirectRule::Beginning { from: Template::plain(url), to: Template::plain(pattern.text()) }
+            }
+            Handler::Proxy(_) => RedirectRule::Beginning {
+                from: Template::plain(&format!("{url}/")),
+                to: Template::plain("/"),
+            },
+            _ => return,
+        };
+        match &mut self.redirect {
+            Redirect::Off => {}
+            Redirect::Default => self.redirect = Redirect::Rules(vec![rule]),
+            Redirect::Rules(rules) => {
+                let defaults = rules.iter_mut().filter(|rule| matches!(rule, RedirectRule::Default));
+                defaults.for_each(|default| *default = rule.clone());
+            }
         }
     }
-}
-
-fn field_name(directive: &Directive) -> Outcome<HeaderName> {
-    HeaderName::from_bytes(directive.arg(0).as_bytes())
-        .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
 }
 
 #[cfg(test)]
@@ -289,7 +314,7 @@ mod tests {
 
     #[test]
     fn errors_are_those_of_nginx() {
-        // The wording was compared with nginx 1.22, but for what is marked as ours.
+        // The wording was compared with nginx 1.22.
         for (inside, want) in [
             ("proxy_next_upstream http_501;", "invalid value \"http_501\""),
             ("proxy_next_upstream;", "invalid number of arguments in \"proxy_next_upstream\" directive"),
@@ -313,8 +338,10 @@ mod tests {
                 "proxy_redirect default; proxy_pass http://127.0.0.1;",
                 "\"proxy_redirect default\" should be placed after the \"proxy_pass\" directive",
             ),
-            // Ours.
-            ("proxy_redirect ~x y;", "\"proxy_redirect\" by regular expression is not supported"),
+            (
+                "proxy_pass http://$host; proxy_redirect default;",
+                "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables",
+            ),
         ] {
             let error = parse(inside).expect_err(inside);
             assert_eq!(error.message, format!("[emerg] {want} in f:1"), "{inside}");
@@ -326,11 +353,11 @@ mod tests {
 
     #[test]
     fn a_location_knows_its_default_redirect() {
-        let rules = |inside: &str| {
+        let shown = |inside: &str| {
             let config = parse(inside).expect(inside);
-            config.servers[0].locations[0].settings.proxy.redirect.clone()
+            format!("{:?}", config.servers[0].locations[0].settings.proxy.redirect)
         };
-        let pair = |from: &str, to: &str| RedirectRule::Pair {
+        let pair = |from: &str, to: &str| RedirectRule::Beginning {
             from: Template::plain(from),
             to: Template::plain(to),
         };
@@ -343,8 +370,9 @@ mod tests {
                 vec![pair("/x", "/y"), pair("http://127.0.0.1:9/", "/a/")],
             ),
         ] {
-            assert_eq!(rules(inside), Redirect::Rules(want), "{inside}");
+            assert_eq!(shown(inside), format!("{:?}", Redirect::Rules(want)), "{inside}");
         }
-        assert_eq!(rules("proxy_pass http://127.0.0.1:9; proxy_redirect off;"), Redirect::Off);
+        assert_eq!(shown("proxy_pass http://127.0.0.1:9; proxy_redirect off;"), "Off");
+        assert_eq!(shown("proxy_pass http://$host;"), "Default");
     }
 }

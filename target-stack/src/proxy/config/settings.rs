@@ -1,19 +1,20 @@
 //! What `http`, `server` and `location` hand down. Given a level's settings and the directives of a block inside it,
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
-use super::build;
+use super::files::FileSettings;
 use super::proxy::ProxySettings;
+use super::reply::ReplySettings;
+use super::scope::Scope;
 use super::tree::Directive;
 use super::values;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::proxy::guard::Limits;
+use crate::proxy::location::Pattern;
 use crate::proxy::variables::Template;
-use std::path::{Path, PathBuf};
+use http::{HeaderName, StatusCode};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
-                        \"$http_referer\" \"$http_user_agent\"";
 
 /// The settings of one level.
 #[derive(Clone, Debug)]
@@ -24,9 +25,12 @@ pub(crate) struct Settings {
     pub(crate) heads: Limits,
     /// The longest request body in bytes; 0 for any.
     pub(crate) max_body: u64,
-    pub(crate) default_type: String,
+    /// Only requests that were redirected or rewritten get here.
+    pub(crate) internal: bool,
     pub(crate) logs: Vec<AccessLog>,
     pub(crate) proxy: ProxySettings,
+    pub(crate) files: FileSettings,
+    pub(crate) reply: ReplySettings,
 }
 
 /// One access log of a level.
@@ -44,32 +48,58 @@ impl Default for Settings {
             keepalive_requests: 1000,
             heads: Limits::default(),
             max_body: 1 << 20,
-            default_type: "text/plain".to_owned(),
+            internal: false,
             logs: Vec::new(),
             proxy: ProxySettings::default(),
+            files: FileSettings::new(Path::new("")),
+            reply: ReplySettings::default(),
         }
     }
 }
 
 impl Settings {
-    /// These settings with what `block` says instead.
-    pub(super) fn with(&self, block: &[Directive], formats: &mut Formats<'_>) -> Outcome<Self> {
+    /// nginx's own, with the prefix of `scope`.
+    pub(super) fn new(scope: &Scope<'_>) -> Self {
+        Self { files: FileSettings::new(scope.prefix), ..Self::default() }
+    }
+
+    /// Whether anything is made of the fields of an upstream's answer.
+    pub(crate) fn reads_upstream_headers(&self) -> bool {
+        self.logs.iter().any(|log| log.format.reads_upstream_headers()) || self.reply.reads_upstream_headers()
+    }
+
+    /// Whether an `error_page` answers in place of a server's answer with this status.
+    pub(crate) fn intercepts(&self, status: StatusCode) -> bool {
+        self.proxy.intercept_errors
+            && status.as_u16() >= 300
+            && self.reply.error_pages.iter().any(|page| page.status == status.as_u16())
+    }
+
+    /// These settings with what `block`, that of a location for `pattern` if it is one, says instead.
+    pub(super) fn with(
+        &self,
+        block: &[Directive],
+        pattern: Option<&Pattern>,
+        scope: &mut Scope<'_>,
+    ) -> Outcome<Self> {
         let mut settings = self.clone();
         if block.iter().any(|directive| directive.name == "access_log") {
             settings.logs.clear();
         }
         for directive in block {
-            settings.apply(directive, formats)?;
+            settings.apply(directive, scope)?;
         }
-        settings.proxy.read(block)?;
+        settings.proxy.read(block, scope)?;
+        settings.files.apply(block, pattern, scope)?;
+        settings.reply.apply(block, scope)?;
         Ok(settings)
     }
 
-    fn apply(&mut self, directive: &Directive, formats: &mut Formats<'_>) -> Outcome {
+    fn apply(&mut self, directive: &Directive, scope: &mut Scope<'_>) -> Outcome {
         let first = directive.arg(0);
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
-            "access_log" => self.logs.push(formats.log(directive)?),
+            "access_log" => self.logs.push(scope.log(directive)?),
             "keepalive_timeout" => {
                 self.keepalive_timeout = values::time(directive, first)?;
                 // The second value is told to the client in a field that none of today's reads.
@@ -87,7 +117,7 @@ impl Settings {
                     return Err(values::invalid(directive));
                 }
             }
-            "default_type" => self.default_type = first.to_owned(),
+            "internal" => self.internal = true,
             "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
             _ => {}
         }
@@ -95,60 +125,7 @@ impl Settings {
     }
 }
 
-/// The log formats of a configuration, and the files that are logged to.
-pub(super) struct Formats<'a> {
-    prefix: &'a Path,
-    named: Vec<(String, Arc<Template>)>,
-    files: Vec<PathBuf>,
-}
-
-impl<'a> Formats<'a> {
-    pub(super) fn new(prefix: &'a Path) -> Outcome<Self> {
-        let combined = Template::compile(COMBINED).map_err(Failure::config)?;
-        Ok(Self { prefix, named: vec![("combined".to_owned(), Arc::new(combined))], files: Vec::new() })
-    }
-
-    /// A `log_format`.
-    pub(super) fn add(&mut self, directive: &Directive) -> Outcome {
-        let name = directive.arg(0);
-        if self.named.iter().any(|(known, _)| known == name) {
-            return Err(directive.error(format_args!("duplicate \"log_format\" name \"{name}\"")));
-        }
-        let mut texts = &directive.args[1..];
-        if let Some(escape) = texts[0].strip_prefix("escape=") {
-            if escape != "default" {
-                return Err(directive.error(format_args!("unknown log format escaping \"{escape}\"")));
-            }
-            texts = &texts[1..];
-        }
-        let format = Template::compile(&texts.concat()).map_err(|e| directive.error(e))?;
-        self.named.push((name.to_owned(), Arc::new(format)));
-        Ok(())
-    }
-
-    fn log(&mut self, directive: &Directive) -> Outcome<AccessLog> {
-        if let Some(parameter) = directive.args.get(2) {
-            return Err(directive.error(format_args!("invalid parameter \"{parameter}\"")));
-        }
-        let name = match directive.arg(1) {
-            "" => "combined",
-            name => name,
-        };
-        let format = self
-            .named
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, format)| Arc::clone(format))
-            .ok_or_else(|| directive.error(format_args!("unknown log format \"{name}\"")))?;
-        let path = build::path(self.prefix, directive.arg(0));
-        let file = self.files.iter().position(|known| *known == path).unwrap_or_else(|| {
-            self.files.push(path);
-            self.files.len() - 1
-        });
-        Ok(AccessLog { file, format })
-    }
-
-    pub(super) fn into_files(self) -> Vec<PathBuf> {
-        self.files
-    }
+pub(super) fn field_name(directive: &Directive) -> Outcome<HeaderName> {
+    HeaderName::from_bytes(directive.arg(0).as_bytes())
+        .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
 }

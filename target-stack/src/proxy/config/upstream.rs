@@ -2,6 +2,7 @@
 //! chosen among them and how its connections are kept; it connects to none of them.
 
 use super::rules::{self, Context};
+use super::scope::Scope;
 use super::tree::Directive;
 use super::values;
 use crate::failure::{Failure, Outcome};
@@ -111,13 +112,13 @@ impl Upstream {
         }
     }
 
-    fn apply(&mut self, directive: &Directive, earlier: &[Self]) -> Outcome {
+    fn apply(&mut self, directive: &Directive, earlier: &[Self], scope: &Scope<'_>) -> Outcome {
         let first = directive.arg(0);
         match directive.name.as_str() {
             "server" => self.peers.extend(server(directive, &self.method)?),
             "least_conn" => self.method = Method::LeastConn,
             "ip_hash" => self.method = Method::IpHash,
-            "hash" => self.method = hash(directive)?,
+            "hash" => self.method = hash(directive, scope)?,
             "zone" => self.zone = Some(zone(directive, earlier)?),
             "target_stack_retry_budget" => self.retry_budget = retry_budget(directive)?,
             "keepalive" => {
@@ -135,7 +136,7 @@ impl Upstream {
 }
 
 /// The group of an `upstream` block.
-pub(super) fn build(directive: &Directive, earlier: &[Upstream]) -> Outcome<Upstream> {
+pub(super) fn build(directive: &Directive, earlier: &[Upstream], scope: &mut Scope<'_>) -> Outcome<Upstream> {
     let name = directive.arg(0);
     if earlier.iter().any(|upstream| upstream.name == name) {
         return Err(directive.error(format_args!("duplicate upstream \"{name}\"")));
@@ -143,8 +144,11 @@ pub(super) fn build(directive: &Directive, earlier: &[Upstream]) -> Outcome<Upst
     let block = directive.inner();
     rules::check(block, Context::Upstream)?;
     let mut upstream = Upstream::new(name, Vec::new());
+    let methods =
+        block.iter().filter(|inner| matches!(inner.name.as_str(), "least_conn" | "ip_hash" | "hash"));
+    methods.skip(1).for_each(|inner| scope.warn(inner, "load balancing method redefined"));
     for inner in block {
-        upstream.apply(inner, earlier)?;
+        upstream.apply(inner, earlier, scope)?;
     }
     if upstream.peers.is_empty() {
         return Err(directive.error("no servers are inside upstream"));
@@ -198,8 +202,8 @@ fn server(directive: &Directive, method: &Method) -> Outcome<Vec<Peer>> {
     Ok(peers)
 }
 
-fn hash(directive: &Directive) -> Outcome<Method> {
-    let key = Template::compile(directive.arg(0)).map_err(|e| directive.error(e))?;
+fn hash(directive: &Directive, scope: &Scope<'_>) -> Outcome<Method> {
+    let key = scope.template(directive, directive.arg(0))?;
     match directive.args.get(1).map(String::as_str) {
         None => Ok(Method::Hash { key, consistent: false }),
         Some("consistent") => Ok(Method::Hash { key, consistent: true }),
@@ -336,6 +340,9 @@ mod tests {
             "[emerg] zero size shared memory zone \"z\""
         );
         assert!(parse(&zones.replace(" 128k", "")).is_ok(), "one size is enough");
+        let twice = "upstream a { least_conn; ip_hash; server 127.0.0.1; }";
+        let warned = parse(twice).expect("a warning").warnings;
+        assert_eq!(warned, ["[warn] load balancing method redefined in f:1"]);
         let order = "upstream a { server 127.0.0.1; server 127.0.0.1:81 backup; hash $uri; }";
         assert!(parse(order).is_ok(), "the method is not known yet");
     }

@@ -36,7 +36,8 @@ impl Proxy {
     /// The same with one or two workers, each with a port of its own.
     pub(super) fn start_workers(http: &str, dir: &Path, workers: usize) -> Self {
         let text = format!("error_log e.log; worker_processes {workers}; events {{}} http {{ {http} }}");
-        let config = Config::parse("nginx.conf", &text, dir).expect("a valid configuration");
+        let file = dir.join("nginx.conf").display().to_string();
+        let config = Config::parse(&file, &text, dir).expect("a valid configuration");
         let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
         let (log, writer) =
             access_log::start(&config.log_files, counters.log_lines_dropped.clone()).expect("logs");

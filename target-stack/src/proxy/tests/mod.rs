@@ -2,11 +2,13 @@
 //! clients that write bytes.
 
 mod balanced;
+mod files;
 mod harness;
 mod liars;
 mod passed;
 mod refused;
 mod retried;
+mod rewriting;
 
 use super::worker::Orders;
 use harness::{OK, Proxy, Reply, Upstream, nobody, passing};

@@ -115,6 +115,15 @@ fn places_are_rewritten_as_nginx_rewrites_them() {
             "http://shop.test:PORT/x",
         ),
         ("proxy_redirect /q/ /z/; proxy_redirect default;", "Location", "/q/1", "http://shop.test:PORT/z/1"),
+        ("proxy_redirect ~^http://app/(.*)$ /r/$1;", "Location", "http://app/x", "http://shop.test:PORT/r/x"),
+        ("proxy_redirect ~^http://app/(.*)$ /r/$1;", "Location", "http://APP/x", "http://APP/x"),
+        (
+            "proxy_redirect ~*^(http://[^:]+):\\d+(?<rest>/.+)$ $1$rest;",
+            "Location",
+            "HTTP://one:81/x",
+            "HTTP://one/x",
+        ),
+        ("proxy_redirect ~app z;", "Refresh", "3; url=http://app/x", "3; url=z"),
     ] {
         let answer: &'static str =
             format!("HTTP/1.1 302 Found\r\n{field}: {place}\r\nContent-Length: 0\r\n\r\n").leak();
@@ -239,4 +248,56 @@ fn a_request_whose_client_went_has_no_upstream_status() {
     proxy.stop();
     let log = std::fs::read_to_string(dir.path().join("a.log")).expect("a log");
     assert_eq!(log, format!("499 [-] {}\n", upstream.address));
+}
+
+#[test]
+fn a_servers_own_error_can_be_answered_by_another_group() {
+    // As seen at nginx 1.22.1, with the same configuration.
+    for (status, fields, intercepted) in [
+        (404, "", Some("200 [404 : 200] [APP : OTHER]")),
+        (503, "", Some("200 [503 : 200] [APP : OTHER]")),
+        (302, "Location: /q\r\n", Some("200 [302 : 200] [APP : OTHER]")),
+        (401, "WWW-Authenticate: Basic\r\n", Some("401 [401] [APP]")),
+        (200, "", None),
+        (410, "", None),
+    ] {
+        let answer: &'static str =
+            format!("HTTP/1.1 {status} x\r\n{fields}Content-Length: 2\r\n\r\nup").leak();
+        for intercepts in [true, false] {
+            let (app, other) = (Upstream::start(move |_, _| Reply::Send(answer)), upstream());
+            let dir = tempfile::tempdir().expect("a directory");
+            let http = format!(
+                "log_format up '$status [$upstream_status] [$upstream_addr]'; access_log a.log up; \
+                 upstream app {{ server {}; }} upstream other {{ server {}; }} \
+                 server {{ listen 127.0.0.1:0; error_page 404 503 302 = @other; error_page 401 /denied; \
+                    location / {{ proxy_pass http://app; proxy_intercept_errors {}; }} \
+                    location @other {{ proxy_pass http://other; }} location = /denied {{ return 200 denied; }} }}",
+                app.address,
+                other.address,
+                if intercepts { "on" } else { "off" },
+            );
+            let mut proxy = Proxy::start(&http, dir.path());
+            let got = proxy.post("/", "body");
+            proxy.stop();
+            let log = std::fs::read_to_string(dir.path().join("a.log")).expect("a log");
+            let log =
+                log.replace(&app.address.to_string(), "APP").replace(&other.address.to_string(), "OTHER");
+            let passed = format!("{status} [{status}] [APP]");
+            let want = intercepted.filter(|_| intercepts).unwrap_or(&passed);
+            assert_eq!(log.trim_end(), want, "{status} {intercepts}");
+            if want.contains("OTHER") {
+                // The whole request, body and all.
+                let (_, head, body) = &other.seen()[0];
+                assert!(got.ends_with("ok") && head.starts_with("post / ") && body == "body", "{head}{body}");
+            } else {
+                let body = if intercepts && status == 401 { "denied" } else { "up" };
+                assert!(got.ends_with(&format!("\r\n\r\n{body}")) && other.seen().is_empty(), "{got}");
+                assert_eq!(
+                    got.to_lowercase().contains("\r\nwww-authenticate: basic\r\n"),
+                    status == 401,
+                    "{got}"
+                );
+            }
+        }
+    }
 }
