@@ -4,17 +4,17 @@
 
 use super::exchange::Tracked;
 use super::files::FileBody;
-use super::pool::{Group, Link};
+use super::group::Lease;
+use super::pool::Link;
 use crate::pace;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -100,12 +100,16 @@ impl Answer {
     }
 
     fn note_cut(&self, error: &CutShort) {
+        let exchange = &self.exchange;
+        // Neither a length nor chunks say that something is missing.
+        let endless = exchange.parts.version < Version::HTTP_11 && self.size_hint().exact().is_none();
+        exchange.client.cut.set(endless);
         match &self.source {
             Source::Upstream(_) => {
-                let upstream = self.exchange.attempts.last().map_or("", |attempt| &attempt.address);
-                self.exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
+                let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
+                exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
             }
-            Source::Text(_) | Source::File(_) => self.exchange.log("alert", error),
+            Source::Text(_) | Source::File(_) => exchange.log("alert", error),
         }
     }
 }
@@ -151,8 +155,7 @@ pub(crate) struct UpstreamBody {
     incoming: Incoming,
     /// Until the body has come whole.
     link: Option<Box<Link>>,
-    group: Rc<Group>,
-    peer: usize,
+    lease: Option<Lease>,
     read_timeout: Duration,
     /// Set while nothing comes.
     patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -161,15 +164,10 @@ pub(crate) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(
-        incoming: Incoming,
-        link: Box<Link>,
-        group: Rc<Group>,
-        peer: usize,
-        read_timeout: Duration,
-    ) -> Self {
-        let mut body =
-            Self { incoming, link: Some(link), group, peer, read_timeout, patience: None, broken: None };
+    /// The body that comes by `link` from the server that the lease is for.
+    pub(crate) fn new(incoming: Incoming, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
+        let (link, lease) = (Some(link), Some(lease));
+        let mut body = Self { incoming, link, lease, read_timeout, patience: None, broken: None };
         if body.incoming.is_end_stream() {
             body.finish();
         }
@@ -178,8 +176,8 @@ impl UpstreamBody {
 
     /// The body is whole: its connection can carry the next request.
     fn finish(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.group.put(self.peer, link);
+        if let (Some(link), Some(lease)) = (self.link.take(), self.lease.take()) {
+            lease.give_back(link);
         }
     }
 
@@ -239,6 +237,7 @@ impl UpstreamBody {
 
     fn cut(&mut self, reason: &str) -> CutShort {
         self.link = None;
+        self.lease = None;
         CutShort(format!("{reason} while reading upstream"))
     }
 }

@@ -1,6 +1,10 @@
 //! What the proxy tells Prometheus: the names of nginx's exporter, and its own per upstream. Given the configuration,
 //! it gives handles resolved beforehand, so that serving a request costs a few additions and no look-up.
 
+mod upstreams;
+
+pub(crate) use upstreams::{PeerCounters, UpstreamCounters};
+
 use super::config::Config;
 use super::guard::Refusal;
 use crate::integral::Integral;
@@ -43,15 +47,8 @@ pub(crate) struct Counters {
     pub(crate) busy: Gauge,
     by_class: [Counter; CLASSES.len()],
     refused: Family<Reason, Counter>,
-    /// By upstream and server.
-    peers: Vec<Vec<PeerCounters>>,
-}
-
-/// The counters of one server of an upstream.
-#[derive(Debug)]
-pub(crate) struct PeerCounters {
-    by_class: [Counter; CLASSES.len()],
-    pub(crate) failures: Counter,
+    /// By upstream.
+    upstreams: Vec<UpstreamCounters>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,36 +66,11 @@ struct State {
     state: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerLabel {
-    upstream: String,
-    server: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerCode {
-    upstream: String,
-    server: String,
-    code: &'static str,
-}
-
 impl Counters {
     /// Counters for `config`, registered under their names.
     pub(crate) fn register(config: &Config, registry: &mut Registry) -> Self {
         let codes = Family::<Code, Counter>::default();
         let links = Family::<State, Gauge>::default();
-        let answers = Family::<ServerCode, Counter>::default();
-        let failures = Family::<ServerLabel, Counter>::default();
-        let peer = |upstream: &str, server: &str| PeerCounters {
-            by_class: CLASSES.map(|code| {
-                let (upstream, server) = (upstream.to_owned(), server.to_owned());
-                answers.get_or_create_owned(&ServerCode { upstream, server, code })
-            }),
-            failures: failures.get_or_create_owned(&ServerLabel {
-                upstream: upstream.to_owned(),
-                server: server.to_owned(),
-            }),
-        };
         let counters = Self {
             accepted: Counter::default(),
             handled: Counter::default(),
@@ -114,11 +86,7 @@ impl Counters {
             busy: links.get_or_create_owned(&State { state: "busy" }),
             by_class: CLASSES.map(|code| codes.get_or_create_owned(&Code { code })),
             refused: Family::default(),
-            peers: config
-                .upstreams
-                .iter()
-                .map(|group| group.peers.iter().map(|p| peer(&group.name, &p.name)).collect())
-                .collect(),
+            upstreams: upstreams::register(config, registry),
         };
         let c = &counters;
         registry.register("nginx_connections_accepted", "Client connections accepted", c.accepted.clone());
@@ -131,8 +99,6 @@ impl Counters {
         registry.register("proxy_http_requests", "Client requests by class of status", codes);
         let refused = "Requests refused before anything else was done with them, by reason";
         registry.register("proxy_requests_refused", refused, c.refused.clone());
-        registry.register("proxy_upstream_requests", "Answers by upstream, server and class", answers);
-        registry.register("proxy_upstream_failures", "Failed tries by upstream and server", failures);
         registry.register("proxy_upstream_connections", "Upstream connections by state", links);
         registry.register("proxy_request_duration_seconds", "Head in to answer out", c.duration.clone());
         registry.register(
@@ -165,16 +131,9 @@ impl Counters {
         self.refused.get_or_create(&Reason { reason: refusal.name() }).get()
     }
 
-    /// The counters of a server of an upstream.
-    pub(crate) fn peer(&self, upstream: usize, peer: usize) -> &PeerCounters {
-        &self.peers[upstream][peer]
-    }
-}
-
-impl PeerCounters {
-    /// Counts an answer of this status from the server.
-    pub(crate) fn answered(&self, status: u16) {
-        self.by_class[class(status)].inc();
+    /// The counters of an upstream.
+    pub(crate) fn upstream(&self, upstream: usize) -> &UpstreamCounters {
+        &self.upstreams[upstream]
     }
 }
 

@@ -6,8 +6,8 @@ use super::course::Course;
 use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
-use http::header::HOST;
-use http::{HeaderMap, request};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use http::{HeaderMap, Method, Version, request};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -39,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) begun: Cell<bool>,
     /// The connection was given to another protocol.
     pub(crate) switched: Cell<bool>,
+    /// An answer was cut short, which only a reset can tell.
+    pub(crate) cut: Cell<bool>,
     /// How often all that had been written has gone to the socket, and who waits for that.
     pub(crate) flushes: Cell<u64>,
     pub(crate) flushing: RefCell<Option<Waker>>,
@@ -56,6 +58,7 @@ impl Client {
             waiting: RefCell::default(),
             begun: Cell::default(),
             switched: Cell::default(),
+            cut: Cell::default(),
             flushes: Cell::default(),
             flushing: RefCell::default(),
         }
@@ -73,13 +76,24 @@ impl Client {
 /// One try at an upstream's server.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
+    /// That of the server, or the group's name where no server was left.
     pub(crate) address: Arc<str>,
+    /// It is the first one at its group.
+    pub(crate) first: bool,
     /// Of the answer, or 502 or 504 where there was none.
-    pub(crate) status: u16,
+    pub(crate) status: Option<u16>,
     pub(crate) started: Instant,
     pub(crate) connect: Option<Duration>,
     pub(crate) header: Option<Duration>,
     pub(crate) response: Option<Duration>,
+}
+
+impl Attempt {
+    /// A try that begins now.
+    pub(crate) fn new(address: Arc<str>, first: bool) -> Self {
+        let started = pace::now();
+        Self { address, first, status: None, started, connect: None, header: None, response: None }
+    }
 }
 
 /// One request and what became of it.
@@ -187,6 +201,30 @@ impl Exchange {
     /// `$request_uri`.
     pub(crate) fn request_uri(&self) -> &str {
         self.parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
+    }
+
+    /// Whether the connection stays open after the answer, whose fields are those that were sent.
+    pub(crate) fn stays(&self) -> bool {
+        let says = |map: &HeaderMap, token: &str| {
+            let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+        };
+        let asked = &self.parts.headers;
+        let by_itself = self.parts.version >= Version::HTTP_11;
+        (by_itself || says(asked, "keep-alive"))
+            && !says(asked, "close")
+            && !says(&self.sent_headers, "close")
+            && self.line.is_none()
+    }
+
+    /// Whether the answer's body comes in chunks.
+    pub(crate) fn comes_in_chunks(&self) -> bool {
+        let bodiless = matches!(self.status, 100..=199 | 204 | 304) || self.parts.method == Method::HEAD;
+        let sent = &self.sent_headers;
+        self.parts.version >= Version::HTTP_11
+            && !bodiless
+            && !sent.is_empty()
+            && !sent.contains_key(CONTENT_LENGTH)
     }
 
     /// How the request is passed on, if it is.

@@ -6,10 +6,12 @@ use super::exchange::Client;
 use super::farewell::Farewell;
 use super::guard::{Guard, Limits, Refusal};
 use super::worker::Worker;
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -100,6 +102,15 @@ impl Gate {
             self.farewell = Some(Farewell::new(&self.worker, &self.client, &head, refusal.status()));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        if self.client.cut.get() {
+            // Closed in the ordinary way, the connection would end as if all had come. It cannot fail on TCP.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
     }
     let named: Vec<HeaderName> =
         if given.contains_key(CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
-    for (name, value) in given {
+    for (name, value) in given.iter().filter(|_| settings.pass_headers) {
         let withheld = *name == HOST
             || *name == EXPECT
             || is_one_hop(name)

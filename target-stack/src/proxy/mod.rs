@@ -1,11 +1,12 @@
 //! The proxy: nginx's configuration language and behaviour for the part of it that `config` knows. Given a file, it
 //! serves until a signal ends it. From the top: `master` runs `worker`s, a worker `serve`s; a request's way is `route`, at whose end
-//! it is `forward`ed to an upstream's `pool`ed connections or answered with `files`; the rest are the rules, each apart
+//! it is `forward`ed to a server of a `group`, by a connection of its `pool`, or answered with `files`; the rest are the rules, each apart
 //! from sockets.
 
 mod access_log;
 mod answer;
 mod balance;
+mod budget;
 mod calendar;
 mod conditional;
 mod config;
@@ -17,6 +18,7 @@ mod farewell;
 mod files;
 mod forward;
 mod gate;
+mod group;
 mod guard;
 mod headers;
 mod location;
@@ -26,12 +28,15 @@ mod pages;
 mod pass;
 mod pool;
 mod range;
+mod redirect;
 mod reply;
 mod rewrite;
 mod route;
 mod serve;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod uplink;
 mod upload;
 mod variables;
 mod worker;

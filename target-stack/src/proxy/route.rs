@@ -3,7 +3,7 @@
 //! gives what is to be done next, and does none of it.
 
 use super::config::ErrorPage;
-use super::exchange::Tracked;
+use super::exchange::{Exchange, Tracked};
 use super::location::{self, Choice, Location};
 use super::rewrite;
 use bytes::Bytes;
@@ -53,7 +53,7 @@ impl Next {
 }
 
 /// A path as a URL of this server: nginx's `absolute_redirect`.
-fn absolute(exchange: &Tracked, target: &[u8]) -> Vec<u8> {
+pub(crate) fn absolute(exchange: &Exchange, target: &[u8]) -> Vec<u8> {
     if !target.starts_with(b"/") {
         return target.to_vec();
     }

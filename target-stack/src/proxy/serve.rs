@@ -5,12 +5,12 @@ use super::answer::{Answer, Content, Source};
 use super::config::Settings;
 use super::exchange::{Client, Exchange, Tracked};
 use super::location::Handler;
-use super::route::{self, Next};
+use super::route::{self, Next, Refusal};
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{files, forward, headers, own, pages, pass, reply};
+use super::{files, forward, headers, own, pages, pass, redirect, reply};
 use crate::pace;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -76,7 +76,7 @@ impl RequestContent {
     /// The body to pass on, up to `limit` bytes long, or `None` when part of it went to another upstream.
     fn take(&mut self, limit: u64) -> Option<Option<Rc<Upload>>> {
         if let Self::Taken(upload) = self {
-            return upload.as_ref().is_none_or(|upload| upload.received() == 0).then(|| upload.clone());
+            return upload.as_ref().is_none_or(|upload| upload.is_whole()).then(|| upload.clone());
         }
         let Self::Fresh(body) = std::mem::replace(self, Self::Taken(None)) else { return None };
         let upload = (!body.is_end_stream()).then(|| Upload::new(body, limit));
@@ -113,10 +113,16 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
     let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
     let (mut parts, body) = response.into_parts();
     let settings = Arc::clone(&exchange.location().settings);
+    if settings.intercepts(parts.status) {
+        let field = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = field.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
+        return Err(Next::Refuse(Refusal { status: parts.status.as_u16(), field }));
+    }
     if settings.reads_upstream_headers() {
         exchange.upstream_headers.clone_from(&parts.headers);
     }
     headers::for_client(&mut parts.headers, &settings.proxy.hide);
+    redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
     let reason = parts.extensions.remove::<ReasonPhrase>();
     Ok(Content { status: parts.status, fields: parts.headers, source: Source::Upstream(body), reason })
 }

@@ -10,7 +10,8 @@ pub(crate) use template::Template;
 use super::exchange::{Attempt, Exchange};
 use super::{calendar, files, headers};
 use crate::pace;
-use http::{HeaderMap, HeaderName};
+use http::header::{CONNECTION, COOKIE, SERVER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::io::Write;
 use std::time::Duration;
 
@@ -183,7 +184,7 @@ impl Variable {
             Self::RequestTime => seconds(pace::now().saturating_duration_since(exchange.started), out),
             Self::RequestUri => out.extend_from_slice(exchange.request_uri().as_bytes()),
             Self::Scheme => out.extend_from_slice(b"http"),
-            Self::SentHttp(name) => fields(&exchange.sent_headers, name, out),
+            Self::SentHttp(name) => sent(exchange, name, out),
             Self::ServerAddr => put(out, format_args!("{}", client.local.ip())),
             Self::ServerName => out.extend_from_slice(exchange.server().name().as_bytes()),
             Self::ServerPort => put(out, format_args!("{}", client.local.port())),
@@ -197,8 +198,15 @@ impl Variable {
             Self::UpstreamConnectTime => attempts(exchange, out, |a, out| maybe_seconds(a.connect, out)),
             Self::UpstreamHeaderTime => attempts(exchange, out, |a, out| maybe_seconds(a.header, out)),
             Self::UpstreamHttp(name) => fields(&exchange.upstream_headers, name, out),
-            Self::UpstreamResponseTime => attempts(exchange, out, |a, out| maybe_seconds(a.response, out)),
-            Self::UpstreamStatus => attempts(exchange, out, |a, out| put(out, format_args!("{}", a.status))),
+            Self::UpstreamResponseTime => attempts(exchange, out, |a, out| {
+                // What has no end yet ends with the request, which is when this is asked for.
+                let so_far = || pace::now().saturating_duration_since(a.started);
+                seconds(a.response.unwrap_or_else(so_far), out);
+            }),
+            Self::UpstreamStatus => attempts(exchange, out, |a, out| match a.status {
+                Some(status) => put(out, format_args!("{status}")),
+                None => out.push(b'-'),
+            }),
             Self::Uri => out.extend_from_slice(exchange.uri()),
             Self::User(index) => out.extend_from_slice(exchange.variable(*index).unwrap_or_default()),
         }
@@ -209,7 +217,7 @@ impl Variable {
 fn attempts(exchange: &Exchange, out: &mut Vec<u8>, value: fn(&Attempt, &mut Vec<u8>)) {
     for (index, attempt) in exchange.attempts.iter().enumerate() {
         if index > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(if attempt.first { b" : " } else { b", " });
         }
         value(attempt, out);
     }
@@ -232,11 +240,26 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
+/// A field of the answer. Those that the connection has for itself are no fields of the answer yet, and nginx gives them all the
+/// same; of the name that a server calls itself by it is the other way round.
+fn sent(exchange: &Exchange, name: &HeaderName, out: &mut Vec<u8>) {
+    let map = &exchange.sent_headers;
+    match *name {
+        CONNECTION if exchange.status == StatusCode::SWITCHING_PROTOCOLS => out.extend_from_slice(b"upgrade"),
+        CONNECTION if exchange.stays() => out.extend_from_slice(b"keep-alive"),
+        CONNECTION => out.extend_from_slice(b"close"),
+        TRANSFER_ENCODING if exchange.comes_in_chunks() => out.extend_from_slice(b"chunked"),
+        SERVER if map.get(SERVER).is_some_and(|server| server == headers::SERVER_NAME) => {}
+        _ => fields(map, name, out),
+    }
+}
+
 /// All values of a field, joined as nginx joins them.
 fn fields(map: &HeaderMap, name: &HeaderName, out: &mut Vec<u8>) {
+    let between = if *name == COOKIE { b"; " } else { b", " };
     for (index, value) in map.get_all(name).iter().enumerate() {
         if index > 0 {
-            out.extend_from_slice(b", ");
+            out.extend_from_slice(between);
         }
         out.extend_from_slice(value.as_bytes());
     }

@@ -8,7 +8,7 @@ use super::counters::Counters;
 use super::error_log::ErrorLog;
 use super::exchange::{Client, Exchange};
 use super::gate::Gate;
-use super::pool::Group;
+use super::group::Group;
 use super::serve;
 use crate::pace;
 use hyper::server::conn::http1;

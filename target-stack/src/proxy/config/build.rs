@@ -92,8 +92,9 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     }
     let settings = Settings::new(&scope).with(block, None, &mut scope)?;
     for inner in named("upstream") {
-        config.upstreams.push(upstream::build(inner, &config.upstreams)?);
+        config.upstreams.push(upstream::build(inner, &config.upstreams, &mut scope)?);
     }
+    upstream::check_zones(&config.upstreams)?;
     for inner in named("server") {
         server::build(inner, &settings, &mut scope, config)?;
     }

@@ -55,11 +55,15 @@ fn location(
 ) -> Outcome<Location> {
     let block = directive.inner();
     rules::check(block, Context::Location)?;
-    let settings = outer.with(block, Some(&pattern), scope)?;
+    let mut settings = outer.with(block, Some(&pattern), scope)?;
     let inside = level(block, (Some(&pattern), &settings), scope, server, upstreams)?;
     let pass = block.iter().find(|directive| directive.name == "proxy_pass");
     let handler = match pass {
-        Some(directive) => pass::read(directive, &pattern, scope, upstreams)?,
+        Some(directive) => {
+            let handler = pass::read(directive, &pattern, scope, upstreams)?;
+            settings.proxy.settle_redirect(directive.arg(0), &handler, &pattern);
+            handler
+        }
         None => own_handler(block),
     };
     Ok(Location {

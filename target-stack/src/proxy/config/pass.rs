@@ -59,7 +59,8 @@ fn unnamed(directive: &Directive, authority: &str, upstreams: &mut Vec<Upstream>
     if let Some(index) = upstreams.iter().position(|upstream| upstream.name == authority) {
         return Ok(index);
     }
-    let peers = values::upstream(directive, authority)?.into_iter().map(Peer::new).collect();
+    let addresses = values::upstream(directive, authority)?.into_iter();
+    let peers = addresses.map(|address| Peer::new(address, authority)).collect();
     upstreams.push(Upstream::new(authority, peers));
     Ok(upstreams.len() - 1)
 }

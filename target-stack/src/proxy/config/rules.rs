@@ -66,6 +66,11 @@ const RULES: &[Rule] = &[
     block("server", HTTP, 0..=0, true),
     many("log_format", HTTP, 2..=MANY),
     many("server", UPSTREAM, 1..=MANY),
+    many("least_conn", UPSTREAM, 0..=0),
+    many("ip_hash", UPSTREAM, 0..=0),
+    many("hash", UPSTREAM, 1..=2),
+    many("zone", UPSTREAM, 1..=2),
+    once("target_stack_retry_budget", UPSTREAM, 1..=2),
     once("keepalive", UPSTREAM, 1..=1),
     once("keepalive_requests", UPSTREAM, 1..=1),
     once("keepalive_timeout", UPSTREAM, 1..=1),
@@ -105,6 +110,15 @@ const RULES: &[Rule] = &[
     once("proxy_send_timeout", ANY_HTTP, 1..=1),
     once("proxy_next_upstream", ANY_HTTP, 1..=MANY),
     once("proxy_next_upstream_tries", ANY_HTTP, 1..=1),
+    once("proxy_next_upstream_timeout", ANY_HTTP, 1..=1),
+    once("proxy_buffering", ANY_HTTP, 1..=1),
+    once("proxy_request_buffering", ANY_HTTP, 1..=1),
+    many("proxy_redirect", ANY_HTTP, 1..=2),
+    once("proxy_intercept_errors", ANY_HTTP, 1..=1),
+    once("proxy_method", ANY_HTTP, 1..=1),
+    once("proxy_set_body", ANY_HTTP, 1..=1),
+    once("proxy_pass_request_headers", ANY_HTTP, 1..=1),
+    once("proxy_pass_request_body", ANY_HTTP, 1..=1),
 ];
 
 /// The names of all directives.

@@ -109,6 +109,12 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// The pattern of an argument that is one by how it begins, and whether it is without regard to case.
+pub(super) fn regex(text: &str) -> Option<(&str, bool)> {
+    let text = text.strip_prefix('~')?;
+    Some(text.strip_prefix('*').map_or((text, false), |text| (text, true)))
+}
+
 /// The variables that directives in `block` and below it make.
 fn declare(block: &[Directive], names: &mut Names) {
     for directive in block {
@@ -118,6 +124,7 @@ fn declare(block: &[Directive], names: &mut Names) {
                 Vec::new()
             }
             "rewrite" => vec![directive.arg(0)],
+            "proxy_redirect" => regex(directive.arg(0)).map(|(text, _)| text).into_iter().collect(),
             "server_name" => directive.args.iter().filter_map(|name| name.strip_prefix('~')).collect(),
             "location" => match directive.args.as_slice() {
                 [modifier, text] if modifier.starts_with('~') => vec![text],

@@ -2,16 +2,16 @@
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
 use super::files::FileSettings;
+use super::proxy::ProxySettings;
 use super::reply::ReplySettings;
 use super::scope::Scope;
 use super::tree::Directive;
 use super::values;
 use crate::failure::Outcome;
 use crate::proxy::guard::Limits;
-use crate::proxy::headers;
 use crate::proxy::location::Pattern;
 use crate::proxy::variables::Template;
-use http::{HeaderName, Method};
+use http::{HeaderName, StatusCode};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,40 +41,8 @@ pub(crate) struct AccessLog {
     pub(crate) format: Arc<Template>,
 }
 
-/// How a level passes requests on.
-#[derive(Clone, Debug)]
-pub(crate) struct ProxySettings {
-    pub(crate) set_headers: Vec<(HeaderName, Template)>,
-    pub(crate) http11: bool,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) read_timeout: Duration,
-    pub(crate) send_timeout: Duration,
-    /// Fields of an answer that the client does not get, nginx's own included.
-    pub(crate) hide: Vec<HeaderName>,
-    pub(crate) retry: Retry,
-}
-
-/// When a request is tried at another server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Retry {
-    pub(crate) error: bool,
-    pub(crate) timeout: bool,
-    pub(crate) non_idempotent: bool,
-    pub(crate) statuses: Vec<u16>,
-    /// The most tries in all; 0 for one a server.
-    pub(crate) tries: u32,
-}
-
-impl Retry {
-    /// Whether sending `method` again is safe even when a server may have acted on it.
-    pub(crate) fn may_repeat(&self, method: &Method) -> bool {
-        self.non_idempotent || !(method == Method::POST || matches!(method.as_str(), "LOCK" | "PATCH"))
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
-        let minute = Duration::from_secs(60);
         Self {
             keepalive_timeout: Duration::from_secs(75),
             keepalive_requests: 1000,
@@ -82,21 +50,7 @@ impl Default for Settings {
             max_body: 1 << 20,
             internal: false,
             logs: Vec::new(),
-            proxy: ProxySettings {
-                set_headers: Vec::new(),
-                http11: true,
-                connect_timeout: minute,
-                read_timeout: minute,
-                send_timeout: minute,
-                hide: headers::HIDDEN.to_vec(),
-                retry: Retry {
-                    error: true,
-                    timeout: true,
-                    non_idempotent: false,
-                    statuses: Vec::new(),
-                    tries: 0,
-                },
-            },
+            proxy: ProxySettings::default(),
             files: FileSettings::new(Path::new("")),
             reply: ReplySettings::default(),
         }
@@ -114,6 +68,13 @@ impl Settings {
         self.logs.iter().any(|log| log.format.reads_upstream_headers()) || self.reply.reads_upstream_headers()
     }
 
+    /// Whether an `error_page` answers in place of a server's answer with this status.
+    pub(crate) fn intercepts(&self, status: StatusCode) -> bool {
+        self.proxy.intercept_errors
+            && status.as_u16() >= 300
+            && self.reply.error_pages.iter().any(|page| page.status == status.as_u16())
+    }
+
     /// These settings with what `block`, that of a location for `pattern` if it is one, says instead.
     pub(super) fn with(
         &self,
@@ -122,31 +83,20 @@ impl Settings {
         scope: &mut Scope<'_>,
     ) -> Outcome<Self> {
         let mut settings = self.clone();
-        for name in ["access_log", "proxy_set_header", "proxy_hide_header"] {
-            if block.iter().any(|directive| directive.name == name) {
-                match name {
-                    "access_log" => settings.logs.clear(),
-                    "proxy_set_header" => settings.proxy.set_headers.clear(),
-                    _ => settings.proxy.hide = headers::HIDDEN.to_vec(),
-                }
-            }
+        if block.iter().any(|directive| directive.name == "access_log") {
+            settings.logs.clear();
         }
         for directive in block {
             settings.apply(directive, scope)?;
         }
+        settings.proxy.read(block, scope)?;
         settings.files.apply(block, pattern, scope)?;
         settings.reply.apply(block, scope)?;
-        // Last, so that it wins over what is hidden by default or here.
-        for directive in block.iter().filter(|directive| directive.name == "proxy_pass_header") {
-            let name = field_name(directive)?;
-            settings.proxy.hide.retain(|hidden| *hidden != name);
-        }
         Ok(settings)
     }
 
     fn apply(&mut self, directive: &Directive, scope: &mut Scope<'_>) -> Outcome {
         let first = directive.arg(0);
-        let proxy = &mut self.proxy;
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
             "access_log" => self.logs.push(scope.log(directive)?),
@@ -169,25 +119,6 @@ impl Settings {
             }
             "internal" => self.internal = true,
             "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
-            "proxy_http_version" => {
-                proxy.http11 = match first {
-                    "1.1" => true,
-                    "1.0" => false,
-                    other => return Err(directive.error(format_args!("invalid value \"{other}\""))),
-                }
-            }
-            "proxy_set_header" => {
-                let value = scope.template(directive, directive.arg(1))?;
-                proxy.set_headers.push((field_name(directive)?, value));
-            }
-            "proxy_hide_header" => proxy.hide.push(field_name(directive)?),
-            "proxy_connect_timeout" => proxy.connect_timeout = values::time(directive, first)?,
-            "proxy_read_timeout" => proxy.read_timeout = values::time(directive, first)?,
-            "proxy_send_timeout" => proxy.send_timeout = values::time(directive, first)?,
-            "proxy_next_upstream" => {
-                proxy.retry = Retry { tries: proxy.retry.tries, ..next_upstream(directive)? };
-            }
-            "proxy_next_upstream_tries" => proxy.retry.tries = values::number(directive, first)?,
             _ => {}
         }
         Ok(())
@@ -197,26 +128,4 @@ impl Settings {
 pub(super) fn field_name(directive: &Directive) -> Outcome<HeaderName> {
     HeaderName::from_bytes(directive.arg(0).as_bytes())
         .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
-}
-
-fn next_upstream(directive: &Directive) -> Outcome<Retry> {
-    let mut retry =
-        Retry { error: false, timeout: false, non_idempotent: false, statuses: Vec::new(), tries: 0 };
-    for kind in &directive.args {
-        let status = kind.strip_prefix("http_").and_then(|code| code.parse().ok());
-        match (kind.as_str(), status) {
-            ("error", _) => retry.error = true,
-            ("timeout", _) => retry.timeout = true,
-            ("non_idempotent", _) => retry.non_idempotent = true,
-            ("off", _) => {}
-            (_, Some(code @ (403 | 404 | 429 | 500 | 502 | 503 | 504))) => retry.statuses.push(code),
-            _ => return Err(directive.error(format_args!("invalid value \"{kind}\""))),
-        }
-    }
-    if directive.args.iter().any(|kind| kind == "off") {
-        retry.error = false;
-        retry.timeout = false;
-        retry.statuses.clear();
-    }
-    Ok(retry)
 }

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
+    /// That of the second worker, where there are two.
+    pub(super) other: Option<SocketAddr>,
     pub(super) orders: watch::Sender<Orders>,
     threads: Vec<JoinHandle<()>>,
     pub(super) counters: Arc<Counters>,
@@ -29,7 +31,12 @@ pub(super) struct Proxy {
 impl Proxy {
     /// A worker that serves `http`, the inside of an `http` block whose first server listens on port 0.
     pub(super) fn start(http: &str, dir: &Path) -> Self {
-        let text = format!("error_log e.log; events {{}} http {{ {http} }}");
+        Self::start_workers(http, dir, 1)
+    }
+
+    /// The same with one or two workers, each with a port of its own.
+    pub(super) fn start_workers(http: &str, dir: &Path, workers: usize) -> Self {
+        let text = format!("error_log e.log; worker_processes {workers}; events {{}} http {{ {http} }}");
         let file = dir.join("nginx.conf").display().to_string();
         let config = Config::parse(&file, &text, dir).expect("a valid configuration");
         let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
@@ -42,23 +49,35 @@ impl Proxy {
             log,
             connections: Arc::default(),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket");
-        let address = listener.local_addr().expect("an address");
         let (orders, obeyed) = watch::channel(Orders::Serve);
-        let worker =
-            std::thread::spawn(move || worker::run(shared, vec![listener], obeyed).expect("a worker"));
-        Self { address, orders, threads: vec![worker, writer], counters }
+        let (mut threads, mut addresses) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.set_nonblocking(true).expect("a socket");
+            addresses.push(listener.local_addr().expect("an address"));
+            let (shared, obeyed) = (shared.clone(), obeyed.clone());
+            threads.push(std::thread::spawn(move || {
+                worker::run(shared, vec![listener], obeyed).expect("a worker");
+            }));
+        }
+        threads.push(writer);
+        Self { address: addresses[0], other: addresses.get(1).copied(), orders, threads, counters }
     }
 
     /// Sends `request` and gives all that comes back until the connection is closed.
     pub(super) fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("a request sent");
-        let mut answer = Vec::new();
-        // A connection that is broken off ends what was read, which is what the caller looks at.
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
+        rest(&mut stream).0
+    }
+
+    /// Asks for `/` by a method, with a body where there is one.
+    pub(super) fn method(&self, method: &str, body: &str) -> String {
+        let length = body.len();
+        let length = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
+        self.ask(&format!(
+            "{method} / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n{length}\r\n{body}"
+        ))
     }
 
     pub(super) fn get(&self, path: &str) -> String {
@@ -73,9 +92,7 @@ impl Proxy {
     }
 
     pub(super) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("a connection");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        stream
+        connect(self.address)
     }
 
     pub(super) fn stop(&mut self) {
@@ -94,12 +111,29 @@ impl Drop for Proxy {
     }
 }
 
+pub(super) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// All that still comes, and whether it ends cleanly: a connection that is broken off ends what was read.
+pub(super) fn rest(stream: &mut TcpStream) -> (String, bool) {
+    let mut answer = Vec::new();
+    let ended = stream.read_to_end(&mut answer).is_ok();
+    (String::from_utf8_lossy(&answer).into_owned(), ended)
+}
+
 /// What an upstream does once it has read a request.
 pub(super) enum Reply {
     Send(&'static str),
     SendAndClose(&'static str),
+    /// The same, and breaks the connection off.
+    SendAndReset(&'static str),
     Close,
     Stay,
+    /// Whatever this does with the connection, which is closed afterwards.
+    Do(Box<dyn FnOnce(&mut TcpStream)>),
 }
 
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -115,7 +149,15 @@ pub(super) struct Upstream {
 impl Upstream {
     /// `reply` is given the number of the connection and of the request on it, both from 0.
     pub(super) fn start(reply: impl Fn(usize, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at(([127, 0, 0, 1], 0).into(), reply)
+    }
+
+    /// The same at this address.
+    pub(super) fn start_at(
+        address: SocketAddr,
+        reply: impl Fn(usize, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let upstream = Self { address: listener.local_addr().expect("an address"), seen: Arc::default() };
         let (reply, seen) = (Arc::new(reply), Arc::clone(&upstream.seen));
         std::thread::spawn(move || {
@@ -130,6 +172,11 @@ impl Upstream {
 
     pub(super) fn seen(&self) -> Vec<(usize, String, String)> {
         self.seen.lock().expect("unpoisoned").clone()
+    }
+
+    /// The numbers of the connections by which it was asked.
+    pub(super) fn connections(&self) -> Vec<usize> {
+        self.seen().into_iter().map(|(number, ..)| number).collect()
     }
 }
 
@@ -148,6 +195,12 @@ fn converse(
         match reply(number, nth) {
             Reply::Send(text) => out.write_all(text.as_bytes()).expect("an answer sent"),
             Reply::SendAndClose(text) => return out.write_all(text.as_bytes()).expect("an answer sent"),
+            Reply::SendAndReset(text) => {
+                out.write_all(text.as_bytes()).expect("an answer sent");
+                let socket = socket2::SockRef::from(&out);
+                return socket.set_linger(Some(Duration::ZERO)).expect("a socket");
+            }
+            Reply::Do(work) => return work(&mut out),
             Reply::Close => return,
             Reply::Stay => drop(input.read_to_end(&mut Vec::new())),
         }
@@ -188,10 +241,24 @@ pub(super) fn nobody() -> SocketAddr {
 
 /// A proxy with one location that passes to `peers`, with `more` inside of it.
 pub(super) fn passing(peers: &[SocketAddr], more: &str) -> (Proxy, tempfile::TempDir) {
-    let dir = tempfile::tempdir().expect("a directory");
     let servers: String = peers.iter().map(|peer| format!("server {peer};")).collect();
+    grouped(&servers, more, 1)
+}
+
+/// The same with the inside of the group as it stands, and one or two workers.
+pub(super) fn grouped(group: &str, more: &str, workers: usize) -> (Proxy, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
     let http = format!(
-        "upstream app {{ {servers} }} server {{ listen 127.0.0.1:0; location / {{ proxy_pass http://app; {more} }} }}"
+        "upstream app {{ {group} }} server {{ listen 127.0.0.1:0; location / {{ proxy_pass http://app; {more} }} }}"
     );
-    (Proxy::start(&http, dir.path()), dir)
+    (Proxy::start_workers(&http, dir.path(), workers), dir)
+}
+
+/// Waits until something is so.
+pub(super) fn until(what: &str, so: impl Fn() -> bool) {
+    let began = crate::pace::now();
+    while !so() {
+        assert!(crate::pace::now().saturating_duration_since(began) < PATIENCE, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }

@@ -57,6 +57,11 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// A text in which a dollar is a dollar.
+    pub(crate) fn plain(text: &str) -> Self {
+        Self(vec![Part::Text(text.to_owned())])
+    }
+
     /// The same text after another one, which is taken as it is.
     pub(crate) fn after(mut self, text: &str) -> Self {
         match self.0.first_mut() {
