@@ -169,7 +169,8 @@ fn a_large_body_is_kept_once_and_arrives_whole() {
     assert_eq!(errors(&run), [("timeout", 100)], "{run}");
     assert!(n(&run["connections_max"]) > 20, "{run}");
     // The body once, not once a connection.
-    let more = n(&run["generator"]["max_rss_bytes"]).saturating_sub(n(&without["generator"]["max_rss_bytes"]));
+    let more =
+        n(&run["generator"]["max_rss_bytes"]).saturating_sub(n(&without["generator"]["max_rss_bytes"]));
     assert!(more < 3 * 5_000_000, "{more}: {run}");
 }
 

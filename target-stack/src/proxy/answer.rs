@@ -3,9 +3,11 @@
 //! client's connection is broken off and never ends as if all had come.
 
 use super::exchange::Tracked;
+use super::gzip::Encoder;
 use super::pool::{Group, Link};
 use crate::pace;
 use bytes::Bytes;
+use flate2::CompressError;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::fmt;
@@ -19,11 +21,16 @@ use std::time::Duration;
 pub(crate) struct Answer {
     source: Source,
     exchange: Tracked,
+    /// What compresses it on its way.
+    gzip: Option<Box<Encoder>>,
 }
 
-enum Source {
+/// Where a body comes from.
+pub(crate) enum Source {
     Text(Option<Bytes>),
     Upstream(UpstreamBody),
+    /// From elsewhere, in pieces.
+    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = CutShort>>>),
 }
 
 /// A body that could not be read to its end.
@@ -38,22 +45,55 @@ impl fmt::Display for CutShort {
 
 impl std::error::Error for CutShort {}
 
-impl Answer {
-    pub(crate) fn text(text: impl Into<Bytes>, exchange: Tracked) -> Self {
-        let text = text.into();
-        Self { source: Source::Text((!text.is_empty()).then_some(text)), exchange }
+impl CutShort {
+    pub(crate) fn new(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<CompressError> for CutShort {
+    fn from(error: CompressError) -> Self {
+        Self(format!("{error} while compressing an answer"))
+    }
+}
+
+impl From<Bytes> for Source {
+    fn from(text: Bytes) -> Self {
+        Self::Text((!text.is_empty()).then_some(text))
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match self {
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Upstream(body) => body.poll_frame(cx),
+            Self::Streamed(body) => body.as_mut().poll_frame(cx),
+        }
     }
 
-    pub(crate) fn upstream(body: UpstreamBody, exchange: Tracked) -> Self {
-        let mut answer = Self { source: Source::Upstream(body), exchange };
+    /// Whether the upstream has sent all that it is going to.
+    fn has_come(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Upstream(body) => body.link.is_none(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+}
+
+impl Answer {
+    /// The body of an answer whose head is settled.
+    pub(crate) fn new(source: impl Into<Source>, mut exchange: Tracked) -> Self {
+        let gzip = exchange.gzip.take();
+        let mut answer = Self { source: source.into(), exchange, gzip };
         answer.note_end();
         answer
     }
 
     /// Notes how long the upstream took, once its body has come whole.
     fn note_end(&mut self) {
-        if let Source::Upstream(body) = &self.source
-            && body.link.is_none()
+        if self.source.has_come()
             && let Some(attempt) = self.exchange.attempts.last_mut()
             && attempt.response.is_none()
         {
@@ -84,14 +124,12 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let answer = self.get_mut();
-        let frame = match &mut answer.source {
-            Source::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Source::Upstream(body) => {
-                let frame = std::task::ready!(body.poll_frame(cx));
-                answer.note_end();
-                frame
-            }
-        };
+        let source = &mut answer.source;
+        let frame = std::task::ready!(match &mut answer.gzip {
+            None => source.poll_frame(cx),
+            Some(gzip) => gzip.poll_frame(|| source.poll_frame(cx)),
+        });
+        answer.note_end();
         match &frame {
             Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
             Some(Err(error)) => answer.note_cut(error),
@@ -101,16 +139,24 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(gzip) = &self.gzip {
+            return gzip.is_end_stream();
+        }
         match &self.source {
             Source::Text(text) => text.is_none(),
-            Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Streamed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.gzip.is_some() {
+            return SizeHint::new();
+        }
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Upstream(body) => body.incoming.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
+            Source::Streamed(body) => body.size_hint(),
         }
     }
 }
@@ -152,7 +198,18 @@ impl UpstreamBody {
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }

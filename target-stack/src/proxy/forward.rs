@@ -227,7 +227,7 @@ impl Passage<'_> {
     fn request(&self, exchange: &Exchange, settings: &ProxySettings) -> Request<RequestBody> {
         let body = self.upload.as_ref().map_or(RequestBody::Empty, |u| RequestBody::Client(Rc::clone(u)));
         let mut request = Request::new(body);
-        request.method_mut().clone_from(&exchange.parts.method);
+        request.method_mut().clone_from(exchange.upstream_method());
         request.uri_mut().clone_from(&self.target);
         *request.version_mut() = if settings.http11 { Version::HTTP_11 } else { Version::HTTP_10 };
         *request.headers_mut() = headers::for_upstream(exchange, settings);

@@ -5,6 +5,7 @@
 mod access_log;
 mod answer;
 mod balance;
+mod cache;
 mod calendar;
 mod config;
 mod counters;
@@ -14,6 +15,7 @@ mod farewell;
 mod forward;
 mod gate;
 mod guard;
+mod gzip;
 mod headers;
 mod location;
 mod master;

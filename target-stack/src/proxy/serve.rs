@@ -1,12 +1,14 @@
 //! Answering one request. Given its head and body, it checks what nginx checks before a location is chosen, and gives
 //! the location's answer: a page, a text, or what the upstream says. It never waits for anything but an upstream.
 
-use super::answer::Answer;
+use super::answer::{Answer, Source};
+use super::cache::flow::{self, Begun};
+use super::cache::reply::Reply;
 use super::exchange::{Client, Exchange, Tracked};
 use super::location::{self, Handler};
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{forward, headers, pages};
+use super::{forward, gzip, headers, pages};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SERVER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request};
@@ -102,6 +104,18 @@ async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
     let worker = Rc::clone(exchange.worker());
     let limit = exchange.location().settings.max_body;
     let upload = (!body.is_end_stream()).then(|| Upload::new(body, limit));
+    if exchange.location().settings.proxy.cache.serves(&exchange.parts.method)
+        && let Some(begun) = flow::begin(&mut exchange)
+    {
+        return match begun {
+            Begun::Ready(reply) => from_cache(exchange, reply),
+            Begun::Away(visit) => {
+                // Boxed, so that requests without a cache are not the longer for it.
+                let (exchange, reply) = Box::pin(visit.finish(exchange, upload)).await;
+                from_cache(exchange, reply)
+            }
+        };
+    }
     let response = match forward::forward(&worker, &mut exchange, upload).await {
         Ok(response) => response,
         Err(status) => return page(exchange, status),
@@ -115,7 +129,23 @@ async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
     // The version is this connection's business, not that of the upstream's.
     parts.version = Version::HTTP_11;
     settle_head(&mut exchange, parts.status, &mut parts.headers);
-    Response::from_parts(parts, Answer::upstream(body, exchange))
+    Response::from_parts(parts, Answer::new(Source::Upstream(body), exchange))
+}
+
+/// What the cache has for the client.
+fn from_cache(mut exchange: Tracked, reply: Reply) -> Response<Answer> {
+    let (status, reason, mut fields, source) = match reply {
+        Reply::Page(status, fields) => return page_with(exchange, status, fields),
+        Reply::Answer { status, reason, fields, source } => (status, reason, fields, source),
+    };
+    settle_head(&mut exchange, status, &mut fields);
+    let mut response = Response::new(Answer::new(source, exchange));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
 }
 
 fn stub_status(exchange: Tracked) -> Response<Answer> {
@@ -160,7 +190,11 @@ fn returned(exchange: Tracked, status: u16) -> Response<Answer> {
 
 /// nginx's page for `status`.
 fn page(exchange: Tracked, status: StatusCode) -> Response<Answer> {
-    let mut map = HeaderMap::new();
+    page_with(exchange, status, HeaderMap::new())
+}
+
+/// The same with these fields.
+fn page_with(exchange: Tracked, status: StatusCode, mut map: HeaderMap) -> Response<Answer> {
     // The statuses after which nginx does not trust what follows on the connection.
     if matches!(status.as_u16(), 400 | 413 | 414 | 500 | 501) {
         map.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -185,7 +219,7 @@ fn own(
         map.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     }
     settle_head(&mut exchange, status, &mut map);
-    let mut response = Response::new(Answer::text(text, exchange));
+    let mut response = Response::new(Answer::new(text, exchange));
     *response.status_mut() = status;
     *response.headers_mut() = map;
     if let Some(reason) = pages::reason(status) {
@@ -197,6 +231,7 @@ fn own(
 /// Settles the answer's head, and what the log will say of it.
 fn settle_head(exchange: &mut Exchange, status: StatusCode, map: &mut HeaderMap) {
     let settings = Arc::clone(&exchange.location().settings);
+    exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, map);
     if exchange.nth >= settings.keepalive_requests {
         map.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,6 +1,7 @@
 //! Texts with variables. Given such a text from the configuration, it gives a compiled form, or nginx's error for an
 //! unknown name; given an exchange, the compiled form gives bytes. Nothing is looked up by name while serving.
 
+use super::cache::meters::Status;
 use super::exchange::{Attempt, Exchange};
 use super::{calendar, headers};
 use crate::pace;
@@ -48,6 +49,7 @@ enum Variable {
     TimeIso8601,
     TimeLocal,
     UpstreamAddr,
+    UpstreamCacheStatus,
     UpstreamConnectTime,
     UpstreamHeaderTime,
     UpstreamHttp(HeaderName),
@@ -98,6 +100,11 @@ impl Template {
     /// Whether the text needs the header fields of the upstream's answer when it is written.
     pub(crate) fn reads_upstream_headers(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Variable(Variable::UpstreamHttp(_))))
+    }
+
+    /// Whether the text has a field of the request in it.
+    pub(crate) fn reads_request_field(&self, field: &HeaderName) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Variable(Variable::Http(name)) if name == field))
     }
 
     /// Appends the text for `exchange` to `out`; `value` treats what a variable gives (an empty value included).
@@ -157,6 +164,7 @@ fn resolve(name: &str) -> Option<Variable> {
         "time_iso8601" => Variable::TimeIso8601,
         "time_local" => Variable::TimeLocal,
         "upstream_addr" => Variable::UpstreamAddr,
+        "upstream_cache_status" => Variable::UpstreamCacheStatus,
         "upstream_connect_time" => Variable::UpstreamConnectTime,
         "upstream_header_time" => Variable::UpstreamHeaderTime,
         "upstream_response_time" => Variable::UpstreamResponseTime,
@@ -216,6 +224,9 @@ impl Variable {
             Self::TimeLocal => calendar::common_log(pace::wall_clock(), out),
             Self::UpstreamAddr => {
                 attempts(exchange, out, |a, out| out.extend_from_slice(a.address.as_bytes()))
+            }
+            Self::UpstreamCacheStatus => {
+                out.extend_from_slice(exchange.cache.map_or("", Status::name).as_bytes());
             }
             Self::UpstreamConnectTime => attempts(exchange, out, |a, out| maybe_seconds(a.connect, out)),
             Self::UpstreamHeaderTime => attempts(exchange, out, |a, out| maybe_seconds(a.header, out)),

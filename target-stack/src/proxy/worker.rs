@@ -3,6 +3,7 @@
 //! nothing that a request waits for.
 
 use super::access_log::{Buffers, Sink};
+use super::cache::caches::Caches;
 use super::config::Config;
 use super::counters::Counters;
 use super::error_log::ErrorLog;
@@ -32,6 +33,8 @@ use tokio::task::spawn_local;
 const TICK: Duration = Duration::from_millis(200);
 /// nginx's pause after an `accept` that found no descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Threads that wait for the disk, at most: as many as nginx's pool has.
+const DISK_THREADS: usize = 32;
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
     pub(crate) log: Sink,
+    pub(crate) caches: Caches,
     pub(crate) connections: Arc<AtomicU64>,
 }
 
@@ -61,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
+    pub(crate) caches: Caches,
     /// By upstream.
     pub(crate) groups: Vec<Rc<Group>>,
     logs: RefCell<Buffers>,
@@ -70,7 +75,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     fn new(shared: Shared) -> Self {
-        let Shared { config, counters, errors, log, connections } = shared;
+        let Shared { config, counters, errors, log, caches, connections } = shared;
         let group = |index| Rc::new(Group::new(Arc::clone(&config), index, Arc::clone(&counters)));
         Self {
             groups: (0..config.upstreams.len()).map(group).collect(),
@@ -80,6 +85,7 @@ impl Worker {
             config,
             counters,
             errors,
+            caches,
         }
     }
 
@@ -126,7 +132,9 @@ pub(crate) fn run(
     listeners: Vec<std::net::TcpListener>,
     orders: watch::Receiver<Orders>,
 ) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let mut builder = Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(DISK_THREADS);
+    let runtime = builder.build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(shared));
     let served = runtime.block_on(serve_all(Rc::clone(&worker), listeners, orders));
     // Exchanges that are cut off here are logged, too.

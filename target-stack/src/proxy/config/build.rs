@@ -4,7 +4,7 @@
 use super::rules::{self, Context};
 use super::settings::{Formats, Settings};
 use super::tree::Directive;
-use super::{Config, server, upstream, values};
+use super::{Config, cache, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
         ports: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
+        caches: Vec::new(),
         log_files: Vec::new(),
     };
     for directive in tree {
@@ -93,6 +94,13 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     for format in named("log_format") {
         formats.add(format)?;
     }
+    // Caches, too, may stand after what names them.
+    let mut zones = Vec::new();
+    for path in named("proxy_cache_path") {
+        zones.push((cache::zone(path, prefix, &zones)?, path));
+    }
+    config.caches.extend(zones.into_iter().map(|(zone, _)| zone));
+    formats.caches.clone_from(&config.caches);
     let settings = Settings::default().with(block, &mut formats)?;
     for inner in named("upstream") {
         config.upstreams.push(upstream::build(inner, &config.upstreams)?);

@@ -3,6 +3,8 @@
 //! room nothing of the proxy sees a directive again.
 
 mod build;
+mod cache;
+mod gzip;
 mod lexer;
 mod rules;
 mod server;
@@ -11,6 +13,8 @@ mod tree;
 mod upstream;
 mod values;
 
+pub(crate) use cache::{CacheSettings, CacheZone};
+pub(crate) use gzip::{GzipSettings, Proxied};
 pub(crate) use settings::{AccessLog, ProxySettings, Settings};
 pub(crate) use upstream::{Peer, Upstream};
 
@@ -32,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) ports: Vec<Port>,
     pub(crate) servers: Vec<Server>,
     pub(crate) upstreams: Vec<Upstream>,
+    /// Where answers can be cached.
+    pub(crate) caches: Vec<CacheZone>,
     /// The files of all access logs, each once.
     pub(crate) log_files: Vec<PathBuf>,
 }

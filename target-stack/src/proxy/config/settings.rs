@@ -2,6 +2,8 @@
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
 use super::build;
+use super::cache::{CacheSettings, CacheZone};
+use super::gzip::GzipSettings;
 use super::tree::Directive;
 use super::values;
 use crate::failure::{Failure, Outcome};
@@ -27,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) max_body: u64,
     pub(crate) default_type: String,
     pub(crate) logs: Vec<AccessLog>,
+    pub(crate) gzip: GzipSettings,
     pub(crate) proxy: ProxySettings,
 }
 
@@ -49,6 +52,7 @@ pub(crate) struct ProxySettings {
     /// Fields of an answer that the client does not get, nginx's own included.
     pub(crate) hide: Vec<HeaderName>,
     pub(crate) retry: Retry,
+    pub(crate) cache: CacheSettings,
 }
 
 /// When a request is tried at another server.
@@ -79,6 +83,7 @@ impl Default for Settings {
             max_body: 1 << 20,
             default_type: "text/plain".to_owned(),
             logs: Vec::new(),
+            gzip: GzipSettings::default(),
             proxy: ProxySettings {
                 set_headers: Vec::new(),
                 http11: true,
@@ -93,6 +98,7 @@ impl Default for Settings {
                     statuses: Vec::new(),
                     tries: 0,
                 },
+                cache: CacheSettings::default(),
             },
         }
     }
@@ -111,6 +117,8 @@ impl Settings {
                 }
             }
         }
+        settings.proxy.cache.begin(block);
+        settings.gzip.begin(block);
         for directive in block {
             settings.apply(directive, formats)?;
         }
@@ -123,6 +131,9 @@ impl Settings {
     }
 
     fn apply(&mut self, directive: &Directive, formats: &mut Formats<'_>) -> Outcome {
+        if self.proxy.cache.apply(directive, &formats.caches)? || self.gzip.apply(directive)? {
+            return Ok(());
+        }
         let first = directive.arg(0);
         let proxy = &mut self.proxy;
         match directive.name.as_str() {
@@ -199,17 +210,20 @@ fn next_upstream(directive: &Directive) -> Outcome<Retry> {
     Ok(retry)
 }
 
-/// The log formats of a configuration, and the files that are logged to.
+/// The log formats of a configuration, the files that are logged to, and the caches.
 pub(super) struct Formats<'a> {
     prefix: &'a Path,
     named: Vec<(String, Arc<Template>)>,
     files: Vec<PathBuf>,
+    /// The caches that levels can name.
+    pub(super) caches: Vec<CacheZone>,
 }
 
 impl<'a> Formats<'a> {
     pub(super) fn new(prefix: &'a Path) -> Outcome<Self> {
         let combined = Template::compile(COMBINED).map_err(Failure::config)?;
-        Ok(Self { prefix, named: vec![("combined".to_owned(), Arc::new(combined))], files: Vec::new() })
+        let named = vec![("combined".to_owned(), Arc::new(combined))];
+        Ok(Self { prefix, named, files: Vec::new(), caches: Vec::new() })
     }
 
     /// A `log_format`.

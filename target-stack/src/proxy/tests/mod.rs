@@ -1,7 +1,12 @@
 //! The proxy as its clients and upstreams see it: a real worker on loopback sockets, upstreams of a few lines, and
 //! clients that write bytes.
 
+mod cache;
+mod cache_keeping;
+mod cache_stale;
+mod gzip;
 mod harness;
+mod origin;
 mod refused;
 
 use super::worker::Orders;
