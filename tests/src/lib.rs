@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod endpoint;
+pub mod origin;
 pub mod rogue;
 pub mod small;
 pub mod stack;

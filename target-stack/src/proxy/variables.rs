@@ -121,6 +121,11 @@ impl Template {
         }
     }
 
+    /// Whether the text for `exchange` is neither empty nor 0.
+    pub(crate) fn holds(&self, exchange: &Exchange) -> bool {
+        !matches!(self.render(exchange).as_slice(), b"" | b"0")
+    }
+
     /// The text for `exchange`.
     pub(crate) fn render(&self, exchange: &Exchange) -> Vec<u8> {
         let mut out = Vec::new();

@@ -4,7 +4,6 @@
 
 use super::deposit::Deposit;
 use super::filling::Passing;
-use super::flow;
 use super::freshness;
 use super::inquiry::Inquiry;
 use super::key::{self, Digest};
@@ -52,8 +51,16 @@ pub(super) enum Got {
     /// The stored answer is sent.
     Kept(Status, Kept),
     Refused(StatusCode),
-    /// The upstream's answer is sent, and put aside where there is a deposit.
-    New(response::Parts, UpstreamBody, Option<Deposit>),
+    /// The upstream's answer is sent.
+    New(Box<New>),
+}
+
+/// An upstream's answer.
+pub(super) struct New {
+    parts: response::Parts,
+    pub(super) body: UpstreamBody,
+    /// Where it is put aside meanwhile, if it is.
+    pub(super) deposit: Option<Deposit>,
 }
 
 impl Errand {
@@ -70,7 +77,8 @@ impl Errand {
         let reply = match got {
             Got::Kept(_, kept) => Reply::stored(&mut exchange, &self.settings, &kept),
             Got::Refused(status) => Reply::Page(status, HeaderMap::new()),
-            Got::New(mut parts, body, deposit) => {
+            Got::New(new) => {
+                let New { mut parts, body, deposit } = *new;
                 if self.settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
                     exchange.upstream_headers.clone_from(&parts.headers);
                 }
@@ -130,7 +138,7 @@ impl Errand {
         }
         let deposit = self.deposit(exchange, &parts, now);
         self.ticket = None;
-        Got::New(parts, body, deposit)
+        Got::New(Box::new(New { parts, body, deposit }))
     }
 
     fn digest(&self) -> Digest {
@@ -180,7 +188,7 @@ impl Errand {
         if rules.no_cache.iter().any(Template::reads_upstream_headers) {
             exchange.upstream_headers.clone_from(&parts.headers);
         }
-        if flow::any_holds(&rules.no_cache, exchange) {
+        if rules.no_cache.iter().any(|text| text.holds(exchange)) {
             return None;
         }
         let freshness = freshness::judge(parts.status, &parts.headers, rules.ignored, &rules.valid, now)?;

@@ -15,7 +15,6 @@ use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::{Exchange, Tracked};
 use crate::proxy::location::Handler;
 use crate::proxy::upload::Upload;
-use crate::proxy::variables::Template;
 use http::{HeaderMap, StatusCode};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use tokio::task::spawn_local;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What the first look at the cache gives.
+#[expect(clippy::large_enum_variant, reason = "a hit is not worth an allocation")]
 pub(crate) enum Begun {
     Ready(Reply),
     /// There is something to wait for.
@@ -76,30 +76,28 @@ pub(crate) fn begin(exchange: &mut Tracked) -> Option<Begun> {
     let zone = Arc::clone(exchange.worker().caches.zone(rules.zone?)?);
     let key = stored_under(exchange, rules);
     let main = key::digest(&key);
-    let bypass = any_holds(&rules.bypass, exchange);
-    let now = Now { instant: exchange.started, second: pace::wall_clock().as_secs() };
-    let found = (!bypass).then(|| zone.find(&main, now, rules.min_uses, true));
-    if let Some(Found::Here(stored)) = &found
-        && matches!(stored.body, Body::Memory(_))
-        && stored.head.freshness.is_fresh(now.second)
-        && matches!(fit(stored, &key, &exchange.parts.headers), Fit::Same)
-    {
-        let kept = Kept { stored: Arc::clone(stored), file: None };
-        note(exchange, &zone, Status::Hit);
-        return Some(Begun::Ready(Reply::stored(exchange, &settings, &kept)));
-    }
-    Some(Begun::Away(Box::new(Visit {
+    let bypass = rules.bypass.iter().any(|text| text.holds(exchange));
+    let mut visit = Visit {
         zone,
         settings,
         key,
         main,
         variant: None,
-        found,
+        found: None,
         bypass,
         looked: false,
         patience: None,
         ticket: None,
-    })))
+    };
+    let now = Now { instant: exchange.started, second: pace::wall_clock().as_secs() };
+    match visit.look_in_memory(&exchange.parts.headers, now) {
+        Some(stored) => {
+            note(exchange, &visit.zone, Status::Hit);
+            let kept = Kept { stored, file: None };
+            Some(Begun::Ready(Reply::stored(exchange, &visit.settings, &kept)))
+        }
+        None => Some(Begun::Away(Box::new(visit))),
+    }
 }
 
 /// Notes how the request has fared.
@@ -124,11 +122,6 @@ fn stored_under(exchange: &Exchange, rules: &CacheSettings) -> Vec<u8> {
     key
 }
 
-/// Whether one of `texts` is neither empty nor 0.
-pub(super) fn any_holds(texts: &[Template], exchange: &Exchange) -> bool {
-    texts.iter().any(|text| !matches!(text.render(exchange).as_slice(), b"" | b"0"))
-}
-
 fn fit(stored: &Stored, key: &[u8], fields: &HeaderMap) -> Fit {
     if stored.head.key != key {
         return Fit::Foreign;
@@ -141,6 +134,37 @@ fn fit(stored: &Stored, key: &[u8], fields: &HeaderMap) -> Fit {
 }
 
 impl Visit {
+    /// The answer, if it is in memory and fresh.
+    fn look_in_memory(&mut self, fields: &HeaderMap, now: Now) -> Option<Arc<Stored>> {
+        while !self.bypass {
+            let found = self.zone.find(&self.digest(), now, self.settings.proxy.cache.min_uses, true);
+            if let Found::Here(stored) = &found {
+                match fit(stored, &self.key, fields) {
+                    Fit::Other(variant) if self.variant.is_none() => {
+                        self.take_variant(variant);
+                        continue;
+                    }
+                    Fit::Same
+                        if stored.head.freshness.is_fresh(now.second)
+                            && matches!(stored.body, Body::Memory(_)) =>
+                    {
+                        return Some(Arc::clone(stored));
+                    }
+                    _ => {}
+                }
+            }
+            self.found = Some(found);
+            break;
+        }
+        None
+    }
+
+    /// Looks for the answer to requests that differ so from now on.
+    fn take_variant(&mut self, variant: Vec<u8>) {
+        let place = key::variant_digest(&self.main, &variant);
+        self.variant = Some((variant, place));
+    }
+
     /// Brings the visit to its end.
     pub(crate) async fn finish(
         mut self: Box<Self>,
@@ -226,8 +250,7 @@ impl Visit {
             match fit(&stored, &self.key, fields) {
                 Fit::Same => {}
                 Fit::Other(variant) if self.variant.is_none() => {
-                    let place = key::variant_digest(&self.main, &variant);
-                    self.variant = Some((variant, place));
+                    self.take_variant(variant);
                     (self.looked, counts) = (false, true);
                     continue;
                 }
@@ -309,8 +332,10 @@ impl Visit {
         };
         let (worker, mut again) = (Rc::clone(exchange.worker()), exchange.again());
         spawn_local(async move {
-            if let Got::New(_, body, Some(deposit)) = errand.ask(&worker, &mut again, None).await {
-                Passing::new(body, deposit).finish().await;
+            if let Got::New(new) = errand.ask(&worker, &mut again, None).await
+                && let Some(deposit) = new.deposit
+            {
+                Passing::new(new.body, deposit).finish().await;
             }
         });
     }

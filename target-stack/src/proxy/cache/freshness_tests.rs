@@ -8,6 +8,10 @@ const NOW: u64 = 1_000_000_000;
 /// `NOW` is Sun, 09 Sep 2001 01:46:40 GMT.
 const LATER: &str = "Sun, 09 Sep 2001 01:47:40 GMT";
 
+type Fields = &'static [(&'static str, &'static str)];
+/// An answer's fields, and for how long it is fresh from now and bridges an update and an error.
+type Row = (Fields, Option<(u64, u64, u64)>);
+
 fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
@@ -22,7 +26,7 @@ fn judged(fields: &[(&'static str, &str)], ignored: Ignored, valid: &[Valid]) ->
 
 #[test]
 fn an_answer_says_how_long_it_is_fresh() {
-    let rows: &[(&[(&'static str, &str)], Option<(u64, u64, u64)>)] = &[
+    let rows: &[Row] = &[
         (&[], None),
         (&[("cache-control", "max-age=60")], Some((60, 0, 0))),
         (&[("cache-control", "public, MAX-AGE=60, s-maxage=7")], Some((7, 0, 0))),

@@ -230,7 +230,11 @@ mod tests {
             ((IF_UNMODIFIED_SINCE, DATE), Part::Refused),
             ((IF_MATCH, "\"a\""), Part::Refused),
         ] {
-            assert_eq!(part(&map(&[asked.clone()]), StatusCode::OK, &bare, TEN), want, "{asked:?}");
+            assert_eq!(
+                part(&map(std::slice::from_ref(&asked)), StatusCode::OK, &bare, TEN),
+                want,
+                "{asked:?}"
+            );
         }
     }
 
