@@ -5,6 +5,8 @@ use crate::analyse::blocks::Blocks;
 use crate::analyse::conclude::conclude;
 use crate::analyse::interval::distribution;
 use crate::analyse::ledger;
+use crate::analyse::objective::Objective;
+use crate::analyse::plausible::contradiction;
 use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
 use crate::log;
@@ -76,14 +78,21 @@ pub fn load_ceiling(dir: &Path) -> Result<Ceiling, String> {
         if found.schema != CEILING_SCHEMA {
             return Err(format!("\"{}\" is not {CEILING_SCHEMA}", found.schema));
         }
+        if let Some(what) = contradiction(&found, &Objective::parse(&found.slo)?) {
+            return Err(format!("{what}: it was changed"));
+        }
         let mut again = found.clone();
         conclude(&mut again)?;
         // A search that was killed has not come to its conclusions.
         if found.partial && found.verdict == Verdict::default() || numbers(&again) == numbers(&found) {
             Ok(again)
         } else {
-            Err("its conclusions do not follow from its loads: it was changed, or comes from another version"
-                .into())
+            let by = format!("{} {}", found.host.version, found.host.commit);
+            Err(format!(
+                "its conclusions do not follow from its loads: it was changed, or the version that it comes from ({}) \
+                 concluded otherwise",
+                by.trim()
+            ))
         }
     })
 }

@@ -140,9 +140,13 @@ fn says_it_again(ended: &Ended, out: &Path, found: &Value) {
     for window in last.unwrap()["windows"].as_array_mut().unwrap() {
         window["ok"] = 1.into();
     }
-    std::fs::write(&file, changed.to_string()).unwrap();
-    loadgen(&format!("report {}", out.display())).refused(2, "do not follow");
-    loadgen(&format!("ceiling --resume {}", out.display())).refused(2, "do not follow");
+    let mut concluded = found.clone();
+    concluded["ceiling_rps"] = (2.0 * found["ceiling_rps"].as_f64().unwrap()).into();
+    for (record, part) in [(changed, "is not what its windows have"), (concluded, "do not follow")] {
+        std::fs::write(&file, record.to_string()).unwrap();
+        loadgen(&format!("report {}", out.display())).refused(2, part);
+        loadgen(&format!("ceiling --resume {}", out.display())).refused(2, part);
+    }
 }
 
 /// A quick search to its end.
@@ -254,6 +258,24 @@ fn dies() {
     resume(&out, &found);
 }
 
+/// A target that stands still is there for connections and for nothing else.
+fn freezes() {
+    let target = queue();
+    let run = under_way(&target, 2);
+    signal(target.pid(), Signal::STOP);
+    let ended = run.wait();
+    signal(target.pid(), Signal::CONT);
+    let found = ended.json();
+    adds_up(&found);
+    let last = steps(&found).last().unwrap();
+    assert!(last["passed"] == false && found["verdict"]["valid"] == false, "{found}");
+    assert!([3, 4].contains(&ended.code), "{ended:?}");
+    let ends =
+        found["ci95"].as_array().map_or_else(Vec::new, |ends| ends.iter().map(Value::as_f64).collect());
+    assert!(ends.iter().all(|end| *end > Some(0.0)), "{found}");
+    drawn(&ended.dir.path().join("out"));
+}
+
 fn is_interrupted() {
     let target = queue();
     let run = under_way(&target, 2);
@@ -272,9 +294,12 @@ fn is_interrupted() {
 fn is_killed() {
     let target = queue();
     let run = under_way(&target, 2);
+    let out = run.dir().join("out");
+    for second in [format!("ceiling --out {}", out.display()), format!("-d 1s --out {}", out.display())] {
+        loadgen(&format!("{second} {}", aim(&target))).refused(2, "another run writes to");
+    }
     signal(run.pid(), Signal::KILL);
     let ended = run.wait();
-    let out = ended.dir.path().join("out");
     let found = read(&out.join("ceiling.json")).unwrap();
     assert_eq!((ended.code, &found["partial"]), (-1, &true.into()), "{ended:?}");
     assert_eq!(loadgen(&format!("report {}", out.display())).code, 0);
@@ -284,7 +309,7 @@ fn is_killed() {
 #[test]
 fn a_search_that_ends_too_early_leaves_what_it_has_and_goes_on() {
     let _shared = shared();
-    std::thread::scope(|all| [dies, is_interrupted, is_killed].map(|how| drop(all.spawn(how))));
+    std::thread::scope(|all| [dies, freezes, is_interrupted, is_killed].map(|how| drop(all.spawn(how))));
 }
 
 /// A search whose target's tier is observed at `endpoint`, which goes away when there are so many loads.

@@ -11,6 +11,7 @@ pub mod interval;
 pub mod ledger;
 pub mod little;
 pub mod objective;
+pub mod plausible;
 pub mod queueing;
 pub mod steady;
 pub mod stream;

@@ -189,8 +189,8 @@ impl Wanted {
         let known = estimate(steps, &self.objective);
         let middle = (low * high).sqrt();
         let (Some(rps), Some([from, to])) = (known.rps, known.ci95) else { return Some(middle) };
-        // That a load far above held by chance widens the interval for good.
-        let half = (if known.fitted { to } else { to.min(high) } / from).ln() / 2.0;
+        // What widens the interval of a cliff for good is that a load far above held by chance, or a target that wanders.
+        let half = (if known.fitted { to / from } else { to.min(high) / from.max(low) }).ln() / 2.0;
         if half <= self.precision / 2.0 || known.fitted && sought >= 3 {
             return None;
         }

@@ -92,7 +92,8 @@ fn split(valid: &[&Step]) -> usize {
 /// Half-way between the two. That `low` held may be because an overload needs longer to show than it was offered, so what counts is
 /// what was answered, less what the windows of saturated loads scatter; and no target serves for long what is more than it
 /// answers when it is offered too much, unless it collapses then. A load among those `above` that held all the same is
-/// inside the interval.
+/// inside the interval; and where the loads differ by more than their windows scatter, the target was not the same all the time, so
+/// that no single load bounds what it can do.
 fn cliff(low: &Step, high: &Step, above: &[&Step], saturation: Option<Saturation>) -> Estimate {
     let from = low.offered_rps.min(answered(settled(&low.windows)));
     let most = saturation.map_or(f64::INFINITY, |saturation| saturation.rps.max(from));
@@ -102,7 +103,8 @@ fn cliff(low: &Step, high: &Step, above: &[&Step], saturation: Option<Saturation
     let held = above.iter().filter(|step| step.passed).map(|step| step.offered_rps).fold(0.0, f64::max);
     let lower = from * (1.0 - RESOLUTION - error).max(0.0);
     let upper = high.offered_rps.min(most).max(held) * (1.0 + RESOLUTION);
-    let ci95 = Some([lower, upper]);
+    let [least, most] = saturation.and_then(|saturation| saturation.wander).unwrap_or([lower, upper]);
+    let ci95 = Some([lower.min(least.max(0.0)), upper.max(most)]);
     Estimate { bound: Bound::Exact, rps: Some((from * to).sqrt()), ci95, fitted: false }
 }
 

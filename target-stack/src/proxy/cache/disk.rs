@@ -6,12 +6,14 @@ use super::freshness::Freshness;
 use super::key::Digest;
 use super::record::{self, FIXED, Fault};
 use super::stored::{Body, SMALL, Stamp, Stored};
+use crate::pace;
 use bytes::Bytes;
 use flate2::Crc;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -61,13 +63,16 @@ impl Place {
         path
     }
 
-    /// The name of a file that becomes the one of `digest`: with a dot and ten digits, as nginx has it.
+    /// A name that nobody else uses for a file that becomes the one of `digest`: with a dot and ten digits, as nginx has it. What
+    /// a process of the same number left behind has other ones, by the time at which it began.
     fn temporary(&self, digest: &Digest) -> PathBuf {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed) % 1_000_000;
-        let process = std::process::id() % 10_000;
+        static NUMBER: OnceLock<AtomicU64> = OnceLock::new();
+        let start = || {
+            AtomicU64::new(u64::from(pace::wall_clock().subsec_nanos()) * 7 + u64::from(std::process::id()))
+        };
+        let number = NUMBER.get_or_init(start).fetch_add(1, Ordering::Relaxed) % 10_000_000_000;
         let mut path = self.path(digest).into_os_string();
-        path.push(format!(".{process:04}{number:06}"));
+        path.push(format!(".{number:010}"));
         path.into()
     }
 
@@ -143,7 +148,7 @@ impl Temporary {
     /// When it cannot be made.
     pub(crate) fn create(place: &Place, digest: &Digest) -> io::Result<Self> {
         let path = place.temporary(digest);
-        let open = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = open().or_else(|error| match (error.kind(), path.parent()) {
             (ErrorKind::NotFound, Some(directory)) => {
                 DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

@@ -325,11 +325,7 @@ impl Visit {
 
     /// Has the answer fetched without a client.
     fn update_behind(&mut self, kept: &Kept, exchange: &Tracked) {
-        let mut errand = Errand {
-            key: self.key.clone(),
-            variant: self.variant.clone(),
-            ..self.errand(Some(kept.clone()), true)
-        };
+        let mut errand = self.errand(Some(kept.clone()), true);
         let (worker, mut again) = (Rc::clone(exchange.worker()), exchange.again());
         spawn_local(async move {
             if let Got::New(new) = errand.ask(&worker, &mut again, None).await
