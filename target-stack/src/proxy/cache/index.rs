@@ -212,9 +212,12 @@ impl Index {
         self.node(&mut shard, digest, now).failure = Some((status, until));
     }
 
-    /// Forgets an answer.
+    /// Forgets an answer, and not how often it was asked for.
     pub(crate) fn forget(&self, digest: &Digest) {
-        self.remove(&mut self.shard(digest), digest);
+        let mut shard = self.shard(digest);
+        if !self.strip(&mut shard, digest).is_none_or(|node| node.counts) {
+            self.remove(&mut shard, digest);
+        }
     }
 
     /// Forgets an answer in memory that never came into its file, if it is still that one.
@@ -234,12 +237,11 @@ impl Index {
         let mut idle = Vec::new();
         for number in 0..SHARDS {
             let mut shard = self.lock(number);
-            while idle.len() < most
-                && let Some((&digest, _)) = shard.nodes.peek_lru().filter(|(_, node)| node.used < limit)
-            {
-                self.remove(&mut shard, &digest);
-                idle.push(digest);
-            }
+            let old = shard.nodes.iter().rev().take_while(|(_, node)| node.used < limit);
+            let old = old.filter(|(_, node)| node.fetching.is_none()).map(|(digest, _)| *digest);
+            let old: Vec<Digest> = old.take(most - idle.len()).collect();
+            old.iter().for_each(|digest| self.remove(&mut shard, digest));
+            idle.extend(old);
         }
         idle
     }
@@ -248,10 +250,11 @@ impl Index {
     pub(crate) fn take_oldest(&self) -> Option<Digest> {
         let oldest = |number: usize| {
             let shard = self.lock(number);
-            shard.nodes.peek_lru().map(|(digest, node)| (node.used, *digest))
+            let mut old = shard.nodes.iter().rev().filter(|(_, node)| node.fetching.is_none());
+            old.next().map(|(digest, node)| (node.used, *digest))
         };
         let (_, digest) = (0..SHARDS).filter_map(oldest).min()?;
-        self.forget(&digest);
+        self.remove(&mut self.shard(&digest), &digest);
         Some(digest)
     }
 
@@ -293,16 +296,20 @@ impl Index {
         }
     }
 
+    /// Forgets all of an answer but who is fetching another one in its place.
     fn remove(&self, shard: &mut Shard, digest: &Digest) {
-        self.let_go(shard, digest);
-        if let Some(node) = shard.nodes.pop(digest) {
+        if self.strip(shard, digest).is_some_and(|node| node.fetching.is_none()) {
+            shard.nodes.pop(digest);
             self.entries.dec();
-            self.disk.dec_by(signed(node.file.map_or(0, |file| file.bytes)));
-            // Who waits for an answer that is given up looks for it again.
-            if let Some(fetching) = node.fetching {
-                fetching.ended.notify_waiters();
-            }
         }
+    }
+
+    /// Forgets what is in memory and on disk of an answer; gives its node.
+    fn strip<'a>(&self, shard: &'a mut Shard, digest: &Digest) -> Option<&'a Node> {
+        self.let_go(shard, digest);
+        let node = shard.nodes.peek_mut(digest)?;
+        self.disk.dec_by(signed(node.file.take().map_or(0, |file| file.bytes)));
+        Some(node)
     }
 }
 

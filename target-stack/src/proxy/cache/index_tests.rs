@@ -126,6 +126,10 @@ fn an_answer_is_stored_once_it_was_asked_for_often_enough() {
     let Claim::Granted(claim) = index.claim(&digest(1), start, None) else { panic!("nobody fetches") };
     index.release(&digest(1), claim);
     assert!(matches!(find(true), Found::Nothing), "it still counts");
+    index.forget(&digest(1));
+    assert!(matches!(find(false), Found::Nothing), "and so it does without a file");
+    assert_eq!(index.take_oldest(), Some(digest(1)));
+    assert!(matches!(find(true), Found::Scarce));
 }
 
 #[test]
@@ -153,6 +157,21 @@ fn the_idle_go_and_the_oldest_first() {
     assert_eq!(idle, (2..10).map(digest).collect::<Vec<_>>());
     assert_eq!(index.take_idle(start + 20 * SECOND, 3).len(), 3, "a few at a time");
     assert_eq!(gauges(&index), (40 - 1 - 8 - 3, 40 - 1 - 8 - 3, 0));
+}
+
+#[test]
+fn whoever_fetches_is_not_forgotten() {
+    let (index, start) = (Index::new(), pace::now());
+    let until = Some(start + 5 * SECOND);
+    let Claim::Granted(claim) = index.claim(&digest(1), start, until) else { panic!("nobody fetches") };
+    index.put_file(&digest(1), 1, None, start);
+    // Its file is gone, it is idle, and there is no room: the claim stands all the same.
+    index.forget(&digest(1));
+    assert_eq!(gauges(&index), (1, 0, 0));
+    assert_eq!((index.take_idle(start + SECOND, 9).len(), index.take_oldest()), (0, None));
+    assert!(matches!(index.claim(&digest(1), start, until), Claim::Busy(_)));
+    index.release(&digest(1), claim);
+    assert_eq!(gauges(&index), (0, 0, 0));
 }
 
 #[test]

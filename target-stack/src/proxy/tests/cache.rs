@@ -1,7 +1,7 @@
 //! The cache as clients and upstreams see it: how requests fare, what they get, and what the upstream is asked.
 
 use super::harness::Proxy;
-use super::origin::{Origin, answer, caching, files, log, until};
+use super::origin::{Origin, answer, caching, files, log, until, written};
 use std::io::{Read, Write};
 
 /// Stored, and no longer fresh at once.
@@ -129,7 +129,7 @@ fn what_vary_names_tells_answers_apart() {
     }
     assert_eq!(origin.seen().len(), 5);
     // So it is after a restart.
-    until("all are on disk", || files(&dir.path().join("c")).len() == 5);
+    until("all are on disk", || written(&dir.path().join("c")).len() == 5);
     drop(proxy);
     let proxy = caching(&origin, dir.path(), "");
     for (lines, want) in rows {

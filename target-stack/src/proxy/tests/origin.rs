@@ -138,3 +138,8 @@ pub(super) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+/// The files of answers that are written.
+pub(super) fn written(dir: &Path) -> Vec<std::path::PathBuf> {
+    files(dir).into_iter().filter(|file| file.extension().is_none()).collect()
+}
