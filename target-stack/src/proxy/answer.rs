@@ -1,21 +1,35 @@
-//! The body of an answer. Given a text, or an upstream's body with the connection that it comes by, it streams to the
+//! The body of an answer. Given a text, a file, or an upstream's body with the connection that it comes by, it streams to the
 //! client at the client's pace. A whole body gives its connection back; one that was cut short fails, so that the
 //! client's connection is broken off and never ends as if all had come.
 
 use super::exchange::Tracked;
+use super::files::FileBody;
 use super::gzip::Encoder;
 use super::pool::{Group, Link};
 use crate::pace;
 use bytes::Bytes;
 use flate2::CompressError;
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+/// An answer that is still without its exchange.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// One of nginx's, or of the configuration's.
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    pub(crate) source: Source,
+    /// An upstream's own words for the status.
+    pub(crate) reason: Option<ReasonPhrase>,
+}
 
 /// The body of an answer to a client, and the record of its exchange.
 pub(crate) struct Answer {
@@ -29,36 +43,14 @@ pub(crate) struct Answer {
 pub(crate) enum Source {
     Text(Option<Bytes>),
     Upstream(UpstreamBody),
-    /// From elsewhere, in pieces.
-    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = CutShort>>>),
+    File(Box<FileBody>),
+    /// An upstream's that is stored on its way.
+    Stored(Pin<Box<dyn Body<Data = Bytes, Error = CutShort>>>),
 }
 
-/// A body that could not be read to its end.
-#[derive(Debug)]
-pub(crate) struct CutShort(String);
-
-impl fmt::Display for CutShort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CutShort {}
-
-impl CutShort {
-    pub(crate) fn new(reason: String) -> Self {
-        Self(reason)
-    }
-}
-
-impl From<CompressError> for CutShort {
-    fn from(error: CompressError) -> Self {
-        Self(format!("{error} while compressing an answer"))
-    }
-}
-
-impl From<Bytes> for Source {
-    fn from(text: Bytes) -> Self {
+impl Source {
+    pub(crate) fn text(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
         Self::Text((!text.is_empty()).then_some(text))
     }
 }
@@ -68,25 +60,54 @@ impl Source {
         match self {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Upstream(body) => body.poll_frame(cx),
-            Self::Streamed(body) => body.as_mut().poll_frame(cx),
+            Self::File(body) => body.poll_frame(cx),
+            Self::Stored(body) => body.as_mut().poll_frame(cx),
         }
     }
 
-    /// Whether the upstream has sent all that it is going to.
+    /// Whether it is an upstream's body that has come as far as it is going to.
     fn has_come(&self) -> bool {
         match self {
-            Self::Text(_) => false,
+            Self::Text(_) | Self::File(_) => false,
             Self::Upstream(body) => body.link.is_none(),
-            Self::Streamed(body) => body.is_end_stream(),
+            Self::Stored(body) => body.is_end_stream(),
         }
     }
 }
 
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text(_) => "Text",
+            Self::Upstream(_) => "Upstream",
+            Self::File(_) => "File",
+            Self::Stored(_) => "Stored",
+        })
+    }
+}
+
+/// A body that could not be read to its end.
+#[derive(Debug)]
+pub(crate) struct CutShort(pub(super) String);
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CutShort {}
+
+impl From<CompressError> for CutShort {
+    fn from(error: CompressError) -> Self {
+        Self(format!("{error} while compressing an answer"))
+    }
+}
+
 impl Answer {
-    /// The body of an answer whose head is settled.
-    pub(crate) fn new(source: impl Into<Source>, mut exchange: Tracked) -> Self {
+    pub(crate) fn new(source: Source, mut exchange: Tracked) -> Self {
         let gzip = exchange.gzip.take();
-        let mut answer = Self { source: source.into(), exchange, gzip };
+        let mut answer = Self { source, exchange, gzip };
         answer.note_end();
         answer
     }
@@ -102,16 +123,13 @@ impl Answer {
     }
 
     fn note_cut(&self, error: &CutShort) {
-        let exchange = &self.exchange;
-        let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
-        exchange.worker().errors.write(
-            "error",
-            format_args!(
-                "*{} {error}, client: {}, upstream: \"{upstream}\"",
-                exchange.client.number,
-                exchange.client.peer.ip()
-            ),
-        );
+        match &self.source {
+            Source::Upstream(_) | Source::Stored(_) => {
+                let upstream = self.exchange.attempts.last().map_or("", |attempt| &attempt.address);
+                self.exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
+            }
+            Source::Text(_) | Source::File(_) => self.exchange.log("alert", error),
+        }
     }
 }
 
@@ -145,7 +163,8 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => text.is_none(),
             Source::Upstream(body) => body.is_end_stream(),
-            Source::Streamed(body) => body.is_end_stream(),
+            Source::File(file) => file.left() == 0,
+            Source::Stored(body) => body.is_end_stream(),
         }
     }
 
@@ -156,7 +175,8 @@ impl Body for Answer {
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
             Source::Upstream(body) => body.size_hint(),
-            Source::Streamed(body) => body.size_hint(),
+            Source::File(file) => SizeHint::with_exact(file.left()),
+            Source::Stored(body) => body.size_hint(),
         }
     }
 }

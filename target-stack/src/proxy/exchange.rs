@@ -4,14 +4,16 @@
 use super::cache::inquiry::Inquiry;
 use super::cache::meters::Status;
 use super::config::{Config, Server};
+use super::course::Course;
 use super::gzip::Encoder;
-use super::location::{Handler, Location};
+use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
 use http::header::HOST;
-use http::{HeaderMap, Method, request};
+use http::{HeaderMap, Method, Request, request};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -40,6 +42,9 @@ pub(crate) struct Client {
     pub(crate) begun: Cell<bool>,
     /// The connection was given to another protocol.
     pub(crate) switched: Cell<bool>,
+    /// How often all that had been written has gone to the socket, and who waits for that.
+    pub(crate) flushes: Cell<u64>,
+    pub(crate) flushing: RefCell<Option<Waker>>,
 }
 
 impl Client {
@@ -54,6 +59,16 @@ impl Client {
             waiting: RefCell::default(),
             begun: Cell::default(),
             switched: Cell::default(),
+            flushes: Cell::default(),
+            flushing: RefCell::default(),
+        }
+    }
+
+    /// All that had been written has gone to the socket.
+    pub(crate) fn flushed(&self) {
+        self.flushes.set(self.flushes.get() + 1);
+        if let Some(waker) = self.flushing.take() {
+            waker.wake();
         }
     }
 }
@@ -96,9 +111,11 @@ pub(crate) struct Exchange {
     /// What the answer is to be compressed with.
     pub(crate) gzip: Option<Box<Encoder>>,
     server: usize,
-    location: Option<usize>,
-    /// The normalised path where it differs from the one that was sent.
-    uri: Option<Vec<u8>>,
+    pub(super) location: Option<usize>,
+    /// The current path where it differs from the one that was sent.
+    pub(super) uri: Option<Vec<u8>>,
+    /// Where it is not straight.
+    pub(super) course: Option<Box<Course>>,
 }
 
 impl Exchange {
@@ -125,17 +142,20 @@ impl Exchange {
             server,
             location: None,
             uri: None,
+            course: None,
         };
-        let port = &exchange.config.ports[exchange.client.port];
-        if port.servers.len() > 1 {
-            exchange.server = exchange.config.server_for(port, &exchange.host());
+        if let Some(names) = &exchange.config.ports[exchange.client.port].names
+            && let Some((server, captured)) = names.find(&exchange.asked_host())
+        {
+            exchange.server = server;
+            captured.into_iter().for_each(|captured| exchange.capture(captured));
         }
         exchange
     }
 
-    /// The same request once more, of which its client is not to know.
+    /// The same request once more, for an answer that is fetched whatever becomes of the client.
     pub(crate) fn again(&self) -> Self {
-        let (mut parts, ()) = http::Request::new(()).into_parts();
+        let (mut parts, ()) = Request::new(()).into_parts();
         parts.method.clone_from(&self.parts.method);
         parts.uri.clone_from(&self.parts.uri);
         parts.version = self.parts.version;
@@ -144,8 +164,8 @@ impl Exchange {
             config: Arc::clone(&self.config),
             client: Rc::clone(&self.client),
             parts,
-            line: None,
-            started: pace::now(),
+            line: self.line.clone(),
+            started: self.started,
             nth: self.nth,
             status: CLIENT_CLOSED,
             head_sent: 0,
@@ -153,12 +173,13 @@ impl Exchange {
             attempts: Vec::new(),
             sent_headers: HeaderMap::new(),
             upstream_headers: HeaderMap::new(),
-            cache: None,
+            cache: self.cache,
             inquiry: None,
             gzip: None,
             server: self.server,
             location: self.location,
             uri: self.uri.clone(),
+            course: self.course.clone(),
         }
     }
 
@@ -167,12 +188,6 @@ impl Exchange {
         static GET: Method = Method::GET;
         let whole = self.inquiry.is_some() && self.parts.method == Method::HEAD;
         if whole { &GET } else { &self.parts.method }
-    }
-
-    /// Settles the normalised path and the location that answers it.
-    pub(crate) fn settle(&mut self, uri: Option<Vec<u8>>, location: Option<usize>) {
-        self.uri = uri;
-        self.location = location;
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -185,15 +200,25 @@ impl Exchange {
         self.location.and_then(|index| server.locations.get(index)).unwrap_or(&server.fallback)
     }
 
-    /// `$host`: the name that was asked for, in lower case and without a port.
-    pub(crate) fn host(&self) -> Cow<'_, str> {
+    /// The name that was asked for, in lower case, without a port and without the dot of the root.
+    pub(crate) fn asked_host(&self) -> Cow<'_, str> {
         let field = || self.parts.headers.get(HOST).and_then(|value| value.to_str().ok());
         let asked = self.parts.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or("");
-        let name = super::config::without_port(asked);
-        match name {
-            "" => Cow::Borrowed(self.server().name()),
-            _ if name.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(name.to_ascii_lowercase()),
-            _ => Cow::Borrowed(name),
+        let end = if asked.starts_with('[') { asked.find(']').map(|at| at + 1) } else { asked.find(':') };
+        let name = &asked[..end.unwrap_or(asked.len())];
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// `$host`: the name that was asked for, or else the server's own.
+    pub(crate) fn host(&self) -> Cow<'_, str> {
+        match self.asked_host() {
+            asked if asked.is_empty() => Cow::Borrowed(self.server().name()),
+            asked => asked,
         }
     }
 
@@ -203,8 +228,9 @@ impl Exchange {
     }
 
     /// `$args`.
-    pub(crate) fn args(&self) -> &str {
-        self.parts.uri.query().unwrap_or("")
+    pub(crate) fn args(&self) -> &[u8] {
+        let changed = self.course.as_ref().and_then(|course| course.args.as_deref());
+        changed.unwrap_or_else(|| self.parts.uri.query().unwrap_or("").as_bytes())
     }
 
     /// `$request_uri`.
@@ -212,12 +238,18 @@ impl Exchange {
         self.parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
     }
 
+    /// How the request is passed on, if it is.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        match &self.location().handler {
+            Handler::Proxy(proxy) => Some(proxy),
+            Handler::ProxyTo(_) => self.course.as_ref().and_then(|course| course.proxy.as_ref()),
+            _ => None,
+        }
+    }
+
     /// `$proxy_host`, empty where nothing is passed on.
     pub(crate) fn proxy_host(&self) -> &str {
-        match &self.location().handler {
-            Handler::Proxy(proxy) => &proxy.host,
-            _ => "",
-        }
+        self.proxy().map_or("", |proxy| &proxy.host)
     }
 }
 
@@ -237,6 +269,24 @@ impl Tracked {
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.worker
+    }
+
+    /// Logs what went wrong with this request, at one of nginx's levels.
+    pub(crate) fn log(&self, level: &str, what: impl Display) {
+        let parts = &self.parts;
+        self.worker.errors.write(
+            level,
+            format_args!(
+                "*{} {what}, client: {}, server: {}, request: \"{} {} {:?}\", host: \"{}\"",
+                self.client.number,
+                self.client.peer.ip(),
+                self.server().name(),
+                parts.method,
+                self.request_uri().escape_debug(),
+                parts.version,
+                self.host(),
+            ),
+        );
     }
 }
 

@@ -6,14 +6,13 @@ use super::answer::UpstreamBody;
 use super::balance::Tried;
 use super::config::{ProxySettings, Settings};
 use super::exchange::{Attempt, Exchange};
-use super::headers;
-use super::location::Proxy;
 use super::pool::{Group, Link, LinkError};
 use super::upload::{RequestBody, Upload};
 use super::worker::Worker;
+use super::{headers, location};
 use crate::pace;
 use http::header::CONTENT_LENGTH;
-use http::uri::{PathAndQuery, Uri};
+use http::uri::Uri;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use std::fmt::Display;
@@ -46,16 +45,13 @@ pub(crate) async fn forward(
     exchange: &mut Exchange,
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<UpstreamBody>, StatusCode> {
-    let location = exchange.location();
-    let super::location::Handler::Proxy(proxy) = &location.handler else {
-        return Err(StatusCode::INTERNAL_SERVER_ERROR);
-    };
+    let proxy = exchange.proxy().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
     let passage = Passage {
         worker,
         group: Rc::clone(&worker.groups[proxy.upstream]),
         upstream: proxy.upstream,
-        settings: Arc::clone(&location.settings),
-        target: target(exchange, proxy)?,
+        settings: Arc::clone(&exchange.location().settings),
+        target: location::target(exchange, proxy).ok_or(StatusCode::BAD_REQUEST)?,
         upload,
     };
     // Without chunks an upload of unknown length has no end.
@@ -64,16 +60,6 @@ pub(crate) async fn forward(
         return Err(StatusCode::LENGTH_REQUIRED);
     }
     passage.tries(exchange).await
-}
-
-fn target(exchange: &Exchange, proxy: &Proxy) -> Result<Uri, StatusCode> {
-    let uri = &exchange.parts.uri;
-    match proxy.target(exchange.uri(), uri.query()) {
-        None => uri.path_and_query().cloned().map(Uri::from).ok_or(StatusCode::BAD_REQUEST),
-        Some(bytes) => PathAndQuery::from_maybe_shared(bytes::Bytes::from(bytes))
-            .map(Uri::from)
-            .map_err(|_| StatusCode::BAD_REQUEST),
-    }
 }
 
 impl Passage<'_> {

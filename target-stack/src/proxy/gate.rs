@@ -135,7 +135,11 @@ impl AsyncWrite for Gate {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let gate = self.get_mut();
+        ready!(Pin::new(&mut gate.stream).poll_flush(cx))?;
+        // hyper asks for this once all that it had to write is written.
+        gate.client.flushed();
+        Poll::Ready(Ok(()))
     }
 
     /// hyper asks for this when all that it had to write is written.

@@ -1,17 +1,21 @@
 //! The proxy: nginx's configuration language and behaviour for the part of it that `config` knows. Given a file, it
-//! serves until a signal ends it. From the top: `master` runs `worker`s, a worker `serve`s, serving may `forward`
-//! to an upstream's `pool`ed connections; the rest are the rules, each apart from sockets.
+//! serves until a signal ends it. From the top: `master` runs `worker`s, a worker `serve`s; a request's way is `route`, at whose end
+//! it is `forward`ed to an upstream's `pool`ed connections or answered with `files`; the rest are the rules, each apart
+//! from sockets.
 
 mod access_log;
 mod answer;
 mod balance;
 mod cache;
 mod calendar;
+mod conditional;
 mod config;
 mod counters;
+mod course;
 mod error_log;
 mod exchange;
 mod farewell;
+mod files;
 mod forward;
 mod gate;
 mod guard;
@@ -19,8 +23,14 @@ mod gzip;
 mod headers;
 mod location;
 mod master;
+mod own;
 mod pages;
+mod pass;
 mod pool;
+mod range;
+mod reply;
+mod rewrite;
+mod route;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -65,9 +75,7 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     if args.version || args.build {
         say(format_args!("target-stack version: {}", headers::SERVER_NAME));
         if args.build {
-            say(format_args!(
-                "built with hyper and tokio; TLS, HTTP/2 and regular expressions are not built in"
-            ));
+            say(format_args!("built with hyper and tokio; TLS and HTTP/2 are not built in"));
         }
         return Ok(());
     }
@@ -75,6 +83,9 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
         .map_err(|e| Failure::usage(format!("-p {}: {e}", args.prefix.display())))?;
     let file = prefix.join(&args.config);
     let config = Config::load(&file, &prefix);
+    for warning in config.iter().flat_map(|config| &config.warnings) {
+        say(format_args!("target-stack: {warning}"));
+    }
     if !args.test {
         return master::run(config?, args.metrics, group);
     }

@@ -33,7 +33,7 @@ use tokio::task::spawn_local;
 const TICK: Duration = Duration::from_millis(200);
 /// nginx's pause after an `accept` that found no descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Threads that wait for the disk, at most: as many as nginx's pool has.
+/// Threads of a worker that wait for disks: nginx's number for a pool.
 const DISK_THREADS: usize = 32;
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -132,9 +132,10 @@ pub(crate) fn run(
     listeners: Vec<std::net::TcpListener>,
     orders: watch::Receiver<Orders>,
 ) -> std::io::Result<()> {
-    let mut builder = Builder::new_current_thread();
-    builder.enable_all().max_blocking_threads(DISK_THREADS);
-    let runtime = builder.build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(shared));
     let served = runtime.block_on(serve_all(Rc::clone(&worker), listeners, orders));
     // Exchanges that are cut off here are logged, too.

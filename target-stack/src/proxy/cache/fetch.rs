@@ -2,26 +2,26 @@
 //! on, and decides what comes of it: the upstream's answer, stored while it passes or not stored, or the answer that was stored
 //! before, which is good still or better than an error. It sends nothing to the client.
 
+use super::content::Kept;
 use super::deposit::Deposit;
-use super::filling::Passing;
+use super::filling::Filling;
 use super::freshness;
 use super::inquiry::Inquiry;
 use super::key::{self, Digest};
 use super::meters::Status;
 use super::record::{self, Given};
-use super::reply::{Kept, Reply};
 use super::stored::SMALL;
 use super::zone::{Ticket, Zone};
 use crate::pace;
-use crate::proxy::answer::{Source, UpstreamBody};
+use crate::proxy::answer::UpstreamBody;
 use crate::proxy::config::{CacheSettings, Settings};
-use crate::proxy::exchange::{Exchange, Tracked};
+use crate::proxy::exchange::Exchange;
 use crate::proxy::upload::Upload;
 use crate::proxy::variables::Template;
 use crate::proxy::worker::Worker;
 use crate::proxy::{forward, headers};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use hyper::ext::ReasonPhrase;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,60 +51,16 @@ pub(super) enum Got {
     /// The stored answer is sent.
     Kept(Status, Kept),
     Refused(StatusCode),
-    /// The upstream's answer is sent.
-    New(Box<New>),
-}
-
-/// An upstream's answer.
-pub(super) struct New {
-    parts: response::Parts,
-    pub(super) body: UpstreamBody,
-    /// Where it is put aside meanwhile, if it is.
-    pub(super) deposit: Option<Deposit>,
+    /// The upstream's answer is sent, and stored meanwhile.
+    Stored(Box<response::Parts>, Box<Filling>),
+    /// The upstream's answer is sent, and not stored.
+    Passed(Box<Response<UpstreamBody>>),
 }
 
 impl Errand {
-    /// What the client of `exchange` gets.
-    pub(super) async fn run(mut self, mut exchange: Tracked, upload: Option<Rc<Upload>>) -> (Tracked, Reply) {
-        let worker = Rc::clone(exchange.worker());
-        let got = self.ask(&worker, &mut exchange, upload).await;
-        if let Got::Kept(status, _) = &got {
-            exchange.cache = Some(*status);
-        }
-        if let Some(status) = exchange.cache {
-            self.zone.meters().answered(status);
-        }
-        let reply = match got {
-            Got::Kept(_, kept) => Reply::stored(&mut exchange, &self.settings, &kept),
-            Got::Refused(status) => Reply::Page(status, HeaderMap::new()),
-            Got::New(new) => {
-                let New { mut parts, body, deposit } = *new;
-                if self.settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
-                    exchange.upstream_headers.clone_from(&parts.headers);
-                }
-                match deposit {
-                    Some(deposit) => {
-                        let passing = Passing::new(body, deposit);
-                        Reply::passing(&exchange, &self.settings, parts, passing)
-                    }
-                    None => {
-                        headers::for_client(&mut parts.headers, &self.settings.proxy.hide);
-                        Reply::Answer {
-                            status: parts.status,
-                            reason: parts.extensions.remove::<ReasonPhrase>(),
-                            fields: parts.headers,
-                            source: Source::Upstream(body),
-                        }
-                    }
-                }
-            }
-        };
-        (exchange, reply)
-    }
-
-    /// Asks the upstream.
+    /// Asks the upstream. What is to be stored is stored even when nobody takes what this gives.
     pub(super) async fn ask(
-        &mut self,
+        mut self,
         worker: &Worker,
         exchange: &mut Exchange,
         upload: Option<Rc<Upload>>,
@@ -136,9 +92,10 @@ impl Errand {
             self.renew(&kept, &parts.headers, now).await;
             return Got::Kept(Status::Revalidated, kept);
         }
-        let deposit = self.deposit(exchange, &parts, now);
-        self.ticket = None;
-        Got::New(Box::new(New { parts, body, deposit }))
+        match self.deposit(exchange, &parts, now) {
+            Some(deposit) => Got::Stored(Box::new(parts), Box::new(Filling::new(body, deposit))),
+            None => Got::Passed(Box::new(Response::from_parts(parts, body))),
+        }
     }
 
     fn digest(&self) -> Digest {

@@ -23,7 +23,7 @@ pub(crate) struct Filling {
 }
 
 /// An answer that passes, and is put aside.
-pub(crate) struct Passing {
+struct Passing {
     body: UpstreamBody,
     deposit: Option<Deposit>,
     /// The last piece, until the answer is stored.
@@ -32,7 +32,7 @@ pub(crate) struct Passing {
 }
 
 impl Passing {
-    pub(crate) fn new(body: UpstreamBody, deposit: Deposit) -> Self {
+    fn new(body: UpstreamBody, deposit: Deposit) -> Self {
         let ended = body.is_end_stream();
         let mut passing = Self { body, deposit: Some(deposit), last: None, ended };
         if ended {
@@ -43,7 +43,7 @@ impl Passing {
     }
 
     /// Has the rest come and be stored, without a client.
-    pub(crate) async fn finish(mut self) {
+    async fn finish(mut self) {
         poll_fn(|cx| {
             while self.deposit.is_some() && ready!(self.poll_frame(cx)).is_some_and(|frame| frame.is_ok()) {}
             Poll::Ready(())
@@ -91,13 +91,16 @@ impl Passing {
 }
 
 impl Filling {
-    /// Passes on the `range` of the answer, or all of it.
-    pub(crate) fn new(passing: Passing, range: Option<&Range<u64>>) -> Self {
-        let (skip, left) = match range {
-            Some(range) => (range.start, Some(range.end - range.start)),
-            None => (0, passing.body.size_hint().exact()),
-        };
-        Self { passing: Some(passing), skip, left }
+    /// Passes on all of the answer.
+    pub(crate) fn new(body: UpstreamBody, deposit: Deposit) -> Self {
+        let left = body.size_hint().exact();
+        Self { passing: Some(Passing::new(body, deposit)), skip: 0, left }
+    }
+
+    /// Passes on this range of it alone.
+    pub(crate) fn narrow(&mut self, range: &Range<u64>) {
+        self.skip = range.start;
+        self.left = Some(range.end - range.start);
     }
 
     /// Has what is left stored without the client.

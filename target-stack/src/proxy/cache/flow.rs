@@ -2,20 +2,22 @@
 //! file, waits for another request that fetches it, or has it fetched, all as nginx does, and gives what the client is to get. An
 //! answer in memory that is fresh is given at once, without waiting for anything. It writes no head.
 
+use super::content::{self, Kept};
 use super::fetch::{Errand, Got, Outlive};
-use super::filling::Passing;
 use super::index::{Found, Now};
 use super::key::{self, Digest};
 use super::meters::Status;
-use super::reply::{Kept, Reply};
 use super::stored::{Body, Stored};
 use super::zone::{Ticket, Zone};
 use crate::pace;
+use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::{Exchange, Tracked};
-use crate::proxy::location::Handler;
+use crate::proxy::route::Next;
 use crate::proxy::upload::Upload;
+use crate::proxy::{headers, location};
 use http::{HeaderMap, StatusCode};
+use hyper::ext::ReasonPhrase;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What the first look at the cache gives.
 #[expect(clippy::large_enum_variant, reason = "a hit is not worth an allocation")]
 pub(crate) enum Begun {
-    Ready(Reply),
+    Ready(Result<Content, Next>),
     /// There is something to wait for.
     Away(Box<Visit>),
 }
@@ -74,7 +76,7 @@ pub(crate) fn begin(exchange: &mut Tracked) -> Option<Begun> {
     let settings = Arc::clone(&exchange.location().settings);
     let rules = &settings.proxy.cache;
     let zone = Arc::clone(exchange.worker().caches.zone(rules.zone?)?);
-    let key = stored_under(exchange, rules);
+    let key = stored_under(exchange, rules)?;
     let main = key::digest(&key);
     let bypass = rules.bypass.iter().any(|text| text.holds(exchange));
     let mut visit = Visit {
@@ -94,7 +96,7 @@ pub(crate) fn begin(exchange: &mut Tracked) -> Option<Begun> {
         Some(stored) => {
             note(exchange, &visit.zone, Status::Hit);
             let kept = Kept { stored, file: None };
-            Some(Begun::Ready(Reply::stored(exchange, &visit.settings, &kept)))
+            Some(Begun::Ready(content::stored(exchange, &visit.settings, kept)))
         }
         None => Some(Begun::Away(Box::new(visit))),
     }
@@ -107,19 +109,19 @@ fn note(exchange: &mut Exchange, zone: &Zone, status: Status) {
 }
 
 /// What the answer is stored under: without `proxy_cache_key`, the URL that the upstream is asked for.
-fn stored_under(exchange: &Exchange, rules: &CacheSettings) -> Vec<u8> {
+fn stored_under(exchange: &Exchange, rules: &CacheSettings) -> Option<Vec<u8>> {
     if let Some(key) = &rules.key {
-        return key.render(exchange);
+        return Some(key.render(exchange));
     }
-    const SCHEME: &[u8] = b"http://";
-    let Handler::Proxy(proxy) = &exchange.location().handler else { return Vec::new() };
-    let target = proxy.target(exchange.uri(), exchange.parts.uri.query());
-    let target = target.as_deref().unwrap_or(exchange.request_uri().as_bytes());
+    const SCHEME: &str = "http://";
+    let proxy = exchange.proxy()?;
+    let target = location::target(exchange, proxy)?;
+    let target = target.path_and_query()?.as_str();
     let mut key = Vec::with_capacity(SCHEME.len() + proxy.host.len() + target.len());
-    for part in [SCHEME, proxy.host.as_bytes(), target] {
-        key.extend_from_slice(part);
+    for part in [SCHEME, &proxy.host, target] {
+        key.extend_from_slice(part.as_bytes());
     }
-    key
+    Some(key)
 }
 
 fn fit(stored: &Stored, key: &[u8], fields: &HeaderMap) -> Fit {
@@ -168,36 +170,58 @@ impl Visit {
     /// Brings the visit to its end.
     pub(crate) async fn finish(
         mut self: Box<Self>,
-        mut exchange: Tracked,
+        exchange: &mut Tracked,
         upload: Option<Rc<Upload>>,
-    ) -> (Tracked, Reply) {
+    ) -> Result<Content, Next> {
         let sought = if self.bypass { Sought::Nothing } else { self.seek(&exchange.parts.headers).await };
-        let settings = Arc::clone(&self.settings);
+        let storable = !matches!(sought, Sought::Scarce);
         let (status, stale) = match sought {
             Sought::Failed(status) => {
-                note(&mut exchange, &self.zone, Status::Hit);
-                return (exchange, Reply::Page(status, HeaderMap::new()));
+                note(exchange, &self.zone, Status::Hit);
+                return Err(Next::refuse(status));
             }
-            Sought::Kept(kept) => match self.use_of(&kept, &exchange) {
+            Sought::Kept(kept) => match self.use_of(&kept, exchange) {
                 Status::Expired => (Status::Expired, Some(kept)),
                 status => {
-                    note(&mut exchange, &self.zone, status);
-                    let reply = Reply::stored(&mut exchange, &settings, &kept);
-                    return (exchange, reply);
+                    note(exchange, &self.zone, status);
+                    return content::stored(exchange, &self.settings, kept);
                 }
             },
             Sought::Nothing if self.bypass => (Status::Bypass, None),
-            Sought::Nothing => (Status::Miss, None),
-            Sought::Scarce => {
-                exchange.cache = Some(Status::Miss);
-                let errand = self.errand(None, false);
-                return errand.run(exchange, upload).await;
-            }
+            Sought::Nothing | Sought::Scarce => (Status::Miss, None),
         };
         exchange.cache = Some(status);
-        let errand = self.errand(stale, true);
-        // Others may be waiting for the answer when this client no longer is.
-        Outlive::new(errand.run(exchange, upload)).await
+        let errand = self.errand(stale, storable);
+        let got = fetched(errand, exchange, upload).await;
+        let status = if let Got::Kept(status, _) = &got { *status } else { status };
+        note(exchange, &self.zone, status);
+        self.content(exchange, got)
+    }
+
+    fn content(&self, exchange: &mut Tracked, got: Got) -> Result<Content, Next> {
+        let settings = &self.settings;
+        let head = match &got {
+            Got::Kept(..) | Got::Refused(_) => None,
+            Got::Stored(parts, _) => Some(&parts.headers),
+            Got::Passed(response) => Some(response.headers()),
+        };
+        if let Some(fields) = head
+            && settings.reads_upstream_headers()
+        {
+            exchange.upstream_headers.clone_from(fields);
+        }
+        match got {
+            Got::Kept(_, kept) => content::stored(exchange, settings, kept),
+            Got::Refused(status) => Err(Next::refuse(status)),
+            Got::Stored(parts, filling) => content::passing(exchange, settings, *parts, filling),
+            Got::Passed(response) => {
+                let (mut parts, body) = response.into_parts();
+                headers::for_client(&mut parts.headers, &settings.proxy.hide);
+                let reason = parts.extensions.remove::<ReasonPhrase>();
+                let source = Source::Upstream(body);
+                Ok(Content { status: parts.status, fields: parts.headers, source, reason })
+            }
+        }
     }
 
     fn errand(&mut self, stale: Option<Kept>, storable: bool) -> Errand {
@@ -256,13 +280,13 @@ impl Visit {
                 }
                 Fit::Other(_) | Fit::Foreign => return Sought::Nothing,
             }
-            let file = match &stored.body {
-                Body::Memory(_) => None,
-                Body::File { stamp, .. } => match self.zone.open_file(digest, *stamp).await {
-                    Some(file) => Some(Arc::new(file)),
-                    None => continue,
-                },
-            };
+            let mut file = None;
+            if let Body::File { stamp, .. } = &stored.body {
+                file = self.zone.open_file(digest, *stamp).await;
+                if file.is_none() {
+                    continue;
+                }
+            }
             return Sought::Kept(Kept { stored, file });
         }
     }
@@ -325,14 +349,26 @@ impl Visit {
 
     /// Has the answer fetched without a client.
     fn update_behind(&mut self, kept: &Kept, exchange: &Tracked) {
-        let mut errand = self.errand(Some(kept.clone()), true);
+        let stale = Kept { stored: Arc::clone(&kept.stored), file: None };
+        let errand = self.errand(Some(stale), true);
         let (worker, mut again) = (Rc::clone(exchange.worker()), exchange.again());
-        spawn_local(async move {
-            if let Got::New(new) = errand.ask(&worker, &mut again, None).await
-                && let Some(deposit) = new.deposit
-            {
-                Passing::new(new.body, deposit).finish().await;
-            }
-        });
+        spawn_local(async move { drop(errand.ask(&worker, &mut again, None).await) });
     }
+}
+
+/// What comes of `errand`, and into `exchange` what the asking was like.
+async fn fetched(errand: Errand, exchange: &mut Tracked, upload: Option<Rc<Upload>>) -> Got {
+    let worker = Rc::clone(exchange.worker());
+    if !errand.storable {
+        return errand.ask(&worker, exchange, upload).await;
+    }
+    // Others may be waiting for the answer when this client no longer is.
+    let mut again = exchange.again();
+    let asking = async move {
+        let got = errand.ask(&worker, &mut again, upload).await;
+        (got, again)
+    };
+    let (got, again) = Outlive::new(asking).await;
+    exchange.attempts = again.attempts;
+    got
 }

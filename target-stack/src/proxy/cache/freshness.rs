@@ -3,9 +3,9 @@
 //! are whole seconds since 1970, as in nginx: an answer is fresh up to the end of its last second. It reads no clock.
 
 use super::key;
+use crate::proxy::calendar;
 use http::header::{CACHE_CONTROL, EXPIRES, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, StatusCode};
-use std::time::UNIX_EPOCH;
 
 pub(crate) const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
 
@@ -98,9 +98,7 @@ pub(crate) fn configured(valid: &[Valid], status: StatusCode) -> Option<u64> {
 
 /// The time in the field `name`, if it is one.
 pub(crate) fn date(fields: &HeaderMap, name: &HeaderName) -> Option<u64> {
-    let text = fields.get(name)?.to_str().ok()?;
-    let time = httpdate::parse_http_date(text).ok()?;
-    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+    calendar::parse_http(fields.get(name)?.as_bytes()).and_then(|instant| u64::try_from(instant).ok())
 }
 
 /// What an answer has said of itself so far.

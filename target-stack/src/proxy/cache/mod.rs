@@ -1,11 +1,11 @@
 //! The cache: a shared one by RFC 9111, with nginx's rules where the two differ. From the top: `flow` is the way of a request, which
-//! has what is not stored `fetch`ed; `reply` is what the client gets: a `filling`, of which a `deposit` is made while it passes, or the
-//! `replay` of a stored one.
-//! `caches` are `zone`s, each an `index` in memory and a `disk`, kept in bounds by its `manager`. The rules stand apart from
-//! all that: `key` and `freshness` say whether an answer may be used, `select` and `range` which part of it, and `record`
-//! what it looks like as bytes.
+//! has what is not stored `fetch`ed; `content` is what the client gets, stored or `filling` the store while it passes, of which a
+//! `deposit` is made. `caches` are `zone`s, each an `index` in memory and a `disk`, kept in bounds by its `manager`. The rules
+//! stand apart from all that: `key` and `freshness` say whether an answer may be used, `select` which part of it, and
+//! `record` what it looks like as bytes.
 
 pub(crate) mod caches;
+mod content;
 mod deposit;
 mod disk;
 mod fetch;
@@ -20,10 +20,7 @@ mod laws;
 mod manager;
 pub(crate) mod meters;
 mod metrics;
-mod range;
 mod record;
-mod replay;
-pub(crate) mod reply;
 mod select;
 mod stored;
 mod zone;

@@ -3,6 +3,7 @@
 
 use super::record::{self, Fault, Head};
 use crate::proxy::headers::{self, HIDDEN};
+use crate::proxy::pages;
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -73,7 +74,7 @@ impl Stored {
         if ranges && head.status == StatusCode::OK {
             head.fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         }
-        let reason = ReasonPhrase::try_from(head.reason.clone()).ok().filter(|r| !r.as_bytes().is_empty());
+        let reason = reason(&head);
         Ok(Self { head, reason, ranges, body, withheld })
     }
 
@@ -115,6 +116,15 @@ impl Stored {
         };
         record::FIXED + key.len() + variant.len() + vary.len() + text + FIELD * fields.len() + body
     }
+}
+
+/// The upstream's words for the status, where they are not those that nginx has for it.
+fn reason(head: &Head) -> Option<ReasonPhrase> {
+    if !head.reason.is_empty() {
+        return ReasonPhrase::try_from(head.reason.clone()).ok();
+    }
+    let usual = head.status.canonical_reason().filter(|usual| *usual != pages::reason(head.status));
+    usual.map(|usual| ReasonPhrase::from_static(usual.as_bytes()))
 }
 
 impl Body {

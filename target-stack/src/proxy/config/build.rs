@@ -2,12 +2,13 @@
 //! nginx's words; it opens no file and no socket.
 
 use super::rules::{self, Context};
-use super::settings::{Formats, Settings};
+use super::scope::Scope;
+use super::settings::Settings;
 use super::tree::Directive;
-use super::{Config, cache, server, upstream, values};
+use super::{Config, cache, listen, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const DEFAULT_CONNECTIONS: usize = 512;
 const LOG_LEVELS: [&str; 9] =
@@ -25,6 +26,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
         upstreams: Vec::new(),
         caches: Vec::new(),
         log_files: Vec::new(),
+        warnings: Vec::new(),
     };
     for directive in tree {
         main(directive, prefix, &mut config)?;
@@ -38,22 +40,17 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
     Ok(config)
 }
 
-/// A path as the file names it, under the prefix unless it is absolute.
-pub(super) fn path(prefix: &Path, text: &str) -> PathBuf {
-    prefix.join(text)
-}
-
 fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     match directive.name.as_str() {
         "worker_processes" => config.workers = workers(directive)?,
-        "pid" => config.pid = Some(path(prefix, directive.arg(0))),
+        "pid" => config.pid = Some(prefix.join(directive.arg(0))),
         "error_log" => {
             let level = directive.arg(1);
             if !level.is_empty() && !LOG_LEVELS.contains(&level) {
                 return Err(directive.error(format_args!("invalid log level \"{level}\"")));
             }
             let file = directive.arg(0);
-            config.error_log = (file != "stderr").then(|| path(prefix, file));
+            config.error_log = (file != "stderr").then(|| prefix.join(file));
         }
         "daemon" if values::switch(directive)? => {
             return Err(directive.error("\"daemon on\" is not supported, it must be \"off\""));
@@ -89,25 +86,28 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     rules::check(block, Context::Http)?;
     let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
 
+    let mut scope = Scope::new(prefix, block)?;
     // Formats first, since an access log may stand before the format that it names.
-    let mut formats = Formats::new(prefix)?;
     for format in named("log_format") {
-        formats.add(format)?;
+        scope.add_format(format)?;
     }
     // Caches, too, may stand after what names them.
     let mut zones = Vec::new();
     for path in named("proxy_cache_path") {
-        zones.push((cache::zone(path, prefix, &zones)?, path));
+        zones.push((cache::zone(path, &scope, &zones)?, path));
     }
-    config.caches.extend(zones.into_iter().map(|(zone, _)| zone));
-    formats.caches.clone_from(&config.caches);
-    let settings = Settings::default().with(block, &mut formats)?;
+    scope.caches.extend(zones.into_iter().map(|(zone, _)| zone));
+    config.caches.clone_from(&scope.caches);
+    let settings = Settings::new(&scope).with(block, None, &mut scope)?;
     for inner in named("upstream") {
         config.upstreams.push(upstream::build(inner, &config.upstreams)?);
     }
     for inner in named("server") {
-        server::build(inner, &settings, &mut formats, config)?;
+        server::build(inner, &settings, &mut scope, config)?;
     }
-    config.log_files = formats.into_files();
+    let (files, mut warnings) = scope.into_parts();
+    listen::name(config, &mut warnings)?;
+    config.log_files = files;
+    config.warnings = warnings;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The cache's directives. Given them, it gives the caches of the configuration and how a level uses one, or nginx's error. It makes
 //! no directory.
 
+use super::scope::Scope;
 use super::tree::Directive;
 use super::values;
 use crate::failure::Outcome;
@@ -8,7 +9,6 @@ use crate::proxy::cache::Place;
 use crate::proxy::cache::freshness::{Ignored, Valid};
 use crate::proxy::variables::Template;
 use http::{Method, StatusCode};
-use std::path::Path;
 use std::time::Duration;
 
 /// A `proxy_cache_path`.
@@ -104,11 +104,11 @@ impl CacheSettings {
     }
 
     /// Takes in `directive`, if it is one of the cache's; says whether it was.
-    pub(super) fn apply(&mut self, directive: &Directive, zones: &[CacheZone]) -> Outcome<bool> {
+    pub(super) fn apply(&mut self, directive: &Directive, scope: &Scope<'_>) -> Outcome<bool> {
         let first = directive.arg(0);
-        let compile = |text: &String| Template::compile(text).map_err(|e| directive.error(e));
+        let compile = |text: &String| scope.template(directive, text);
         match directive.name.as_str() {
-            "proxy_cache" => self.zone = zone_named(directive, zones)?,
+            "proxy_cache" => self.zone = zone_named(directive, &scope.caches)?,
             "proxy_cache_key" => self.key = Some(compile(&directive.args[0])?),
             "proxy_cache_valid" => valid(directive, &mut self.valid)?,
             "proxy_cache_methods" => {
@@ -235,10 +235,10 @@ const NODE: u64 = 128;
 /// The cache of a `proxy_cache_path`.
 pub(super) fn zone(
     directive: &Directive,
-    prefix: &Path,
+    scope: &Scope<'_>,
     earlier: &[(CacheZone, &Directive)],
 ) -> Outcome<CacheZone> {
-    let root = prefix.join(directive.arg(0).trim_end_matches('/'));
+    let root = scope.path(directive.arg(0).trim_end_matches('/'));
     let mut zone = CacheZone {
         name: String::new(),
         place: Place { root, levels: Vec::new() },
@@ -300,6 +300,7 @@ fn levels(text: &str) -> Option<Vec<usize>> {
 mod tests {
     use super::super::Config;
     use super::*;
+    use std::path::Path;
 
     fn parse(http: &str) -> Outcome<Config> {
         Config::parse("f", &format!("events {{}} http {{ {http} }}"), Path::new("/p"))

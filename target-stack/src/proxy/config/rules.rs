@@ -71,9 +71,20 @@ const RULES: &[Rule] = &[
     once("keepalive_timeout", UPSTREAM, 1..=1),
     many("listen", SERVER, 1..=MANY),
     many("server_name", SERVER, 1..=MANY),
-    block("location", SERVER, 1..=2, true),
+    block("location", SERVER | LOCATION, 1..=2, true),
+    many("rewrite", SERVER | LOCATION, 2..=3),
+    many("set", SERVER | LOCATION, 2..=2),
     many("return", SERVER | LOCATION, 1..=2),
     once("stub_status", SERVER | LOCATION, 0..=1),
+    once("internal", LOCATION, 0..=0),
+    once("alias", LOCATION, 1..=1),
+    once("try_files", SERVER | LOCATION, 2..=MANY),
+    once("root", ANY_HTTP, 1..=1),
+    many("index", ANY_HTTP, 1..=MANY),
+    block("types", ANY_HTTP, 0..=0, true),
+    many("error_page", ANY_HTTP, 2..=MANY),
+    many("add_header", ANY_HTTP, 2..=3),
+    once("expires", ANY_HTTP, 1..=2),
     many("access_log", ANY_HTTP, 1..=MANY),
     once("keepalive_timeout", ANY_HTTP, 1..=2),
     once("keepalive_requests", ANY_HTTP, 1..=1),
@@ -117,6 +128,12 @@ const RULES: &[Rule] = &[
     once("proxy_next_upstream", ANY_HTTP, 1..=MANY),
     once("proxy_next_upstream_tries", ANY_HTTP, 1..=1),
 ];
+
+/// The names of all directives.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.name)
+}
 
 /// Checks every directive of `block`, but not what stands in the blocks inside.
 ///

@@ -1,22 +1,22 @@
 //! What `http`, `server` and `location` hand down. Given a level's settings and the directives of a block inside it,
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
-use super::build;
-use super::cache::{CacheSettings, CacheZone};
+use super::cache::CacheSettings;
+use super::files::FileSettings;
 use super::gzip::GzipSettings;
+use super::reply::ReplySettings;
+use super::scope::Scope;
 use super::tree::Directive;
 use super::values;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::proxy::guard::Limits;
 use crate::proxy::headers;
+use crate::proxy::location::Pattern;
 use crate::proxy::variables::Template;
 use http::{HeaderName, Method};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
-                        \"$http_referer\" \"$http_user_agent\"";
 
 /// The settings of one level.
 #[derive(Clone, Debug)]
@@ -27,10 +27,13 @@ pub(crate) struct Settings {
     pub(crate) heads: Limits,
     /// The longest request body in bytes; 0 for any.
     pub(crate) max_body: u64,
-    pub(crate) default_type: String,
+    /// Only requests that were redirected or rewritten get here.
+    pub(crate) internal: bool,
     pub(crate) logs: Vec<AccessLog>,
     pub(crate) gzip: GzipSettings,
     pub(crate) proxy: ProxySettings,
+    pub(crate) files: FileSettings,
+    pub(crate) reply: ReplySettings,
 }
 
 /// One access log of a level.
@@ -81,7 +84,7 @@ impl Default for Settings {
             keepalive_requests: 1000,
             heads: Limits::default(),
             max_body: 1 << 20,
-            default_type: "text/plain".to_owned(),
+            internal: false,
             logs: Vec::new(),
             gzip: GzipSettings::default(),
             proxy: ProxySettings {
@@ -100,13 +103,30 @@ impl Default for Settings {
                 },
                 cache: CacheSettings::default(),
             },
+            files: FileSettings::new(Path::new("")),
+            reply: ReplySettings::default(),
         }
     }
 }
 
 impl Settings {
-    /// These settings with what `block` says instead.
-    pub(super) fn with(&self, block: &[Directive], formats: &mut Formats<'_>) -> Outcome<Self> {
+    /// nginx's own, with the prefix of `scope`.
+    pub(super) fn new(scope: &Scope<'_>) -> Self {
+        Self { files: FileSettings::new(scope.prefix), ..Self::default() }
+    }
+
+    /// Whether anything is made of the fields of an upstream's answer.
+    pub(crate) fn reads_upstream_headers(&self) -> bool {
+        self.logs.iter().any(|log| log.format.reads_upstream_headers()) || self.reply.reads_upstream_headers()
+    }
+
+    /// These settings with what `block`, that of a location for `pattern` if it is one, says instead.
+    pub(super) fn with(
+        &self,
+        block: &[Directive],
+        pattern: Option<&Pattern>,
+        scope: &mut Scope<'_>,
+    ) -> Outcome<Self> {
         let mut settings = self.clone();
         for name in ["access_log", "proxy_set_header", "proxy_hide_header"] {
             if block.iter().any(|directive| directive.name == name) {
@@ -120,8 +140,10 @@ impl Settings {
         settings.proxy.cache.begin(block);
         settings.gzip.begin(block);
         for directive in block {
-            settings.apply(directive, formats)?;
+            settings.apply(directive, scope)?;
         }
+        settings.files.apply(block, pattern, scope)?;
+        settings.reply.apply(block, scope)?;
         // Last, so that it wins over what is hidden by default or here.
         for directive in block.iter().filter(|directive| directive.name == "proxy_pass_header") {
             let name = field_name(directive)?;
@@ -130,15 +152,15 @@ impl Settings {
         Ok(settings)
     }
 
-    fn apply(&mut self, directive: &Directive, formats: &mut Formats<'_>) -> Outcome {
-        if self.proxy.cache.apply(directive, &formats.caches)? || self.gzip.apply(directive)? {
+    fn apply(&mut self, directive: &Directive, scope: &mut Scope<'_>) -> Outcome {
+        if self.proxy.cache.apply(directive, scope)? || self.gzip.apply(directive)? {
             return Ok(());
         }
         let first = directive.arg(0);
         let proxy = &mut self.proxy;
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
-            "access_log" => self.logs.push(formats.log(directive)?),
+            "access_log" => self.logs.push(scope.log(directive)?),
             "keepalive_timeout" => {
                 self.keepalive_timeout = values::time(directive, first)?;
                 // The second value is told to the client in a field that none of today's reads.
@@ -156,7 +178,7 @@ impl Settings {
                     return Err(values::invalid(directive));
                 }
             }
-            "default_type" => self.default_type = first.to_owned(),
+            "internal" => self.internal = true,
             "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
             "proxy_http_version" => {
                 proxy.http11 = match first {
@@ -166,7 +188,7 @@ impl Settings {
                 }
             }
             "proxy_set_header" => {
-                let value = Template::compile(directive.arg(1)).map_err(|e| directive.error(e))?;
+                let value = scope.template(directive, directive.arg(1))?;
                 proxy.set_headers.push((field_name(directive)?, value));
             }
             "proxy_hide_header" => proxy.hide.push(field_name(directive)?),
@@ -183,7 +205,7 @@ impl Settings {
     }
 }
 
-fn field_name(directive: &Directive) -> Outcome<HeaderName> {
+pub(super) fn field_name(directive: &Directive) -> Outcome<HeaderName> {
     HeaderName::from_bytes(directive.arg(0).as_bytes())
         .map_err(|_| directive.error(format_args!("invalid header name \"{}\"", directive.arg(0))))
 }
@@ -208,65 +230,4 @@ fn next_upstream(directive: &Directive) -> Outcome<Retry> {
         retry.statuses.clear();
     }
     Ok(retry)
-}
-
-/// The log formats of a configuration, the files that are logged to, and the caches.
-pub(super) struct Formats<'a> {
-    prefix: &'a Path,
-    named: Vec<(String, Arc<Template>)>,
-    files: Vec<PathBuf>,
-    /// The caches that levels can name.
-    pub(super) caches: Vec<CacheZone>,
-}
-
-impl<'a> Formats<'a> {
-    pub(super) fn new(prefix: &'a Path) -> Outcome<Self> {
-        let combined = Template::compile(COMBINED).map_err(Failure::config)?;
-        let named = vec![("combined".to_owned(), Arc::new(combined))];
-        Ok(Self { prefix, named, files: Vec::new(), caches: Vec::new() })
-    }
-
-    /// A `log_format`.
-    pub(super) fn add(&mut self, directive: &Directive) -> Outcome {
-        let name = directive.arg(0);
-        if self.named.iter().any(|(known, _)| known == name) {
-            return Err(directive.error(format_args!("duplicate \"log_format\" name \"{name}\"")));
-        }
-        let mut texts = &directive.args[1..];
-        if let Some(escape) = texts[0].strip_prefix("escape=") {
-            if escape != "default" {
-                return Err(directive.error(format_args!("unknown log format escaping \"{escape}\"")));
-            }
-            texts = &texts[1..];
-        }
-        let format = Template::compile(&texts.concat()).map_err(|e| directive.error(e))?;
-        self.named.push((name.to_owned(), Arc::new(format)));
-        Ok(())
-    }
-
-    fn log(&mut self, directive: &Directive) -> Outcome<AccessLog> {
-        if let Some(parameter) = directive.args.get(2) {
-            return Err(directive.error(format_args!("invalid parameter \"{parameter}\"")));
-        }
-        let name = match directive.arg(1) {
-            "" => "combined",
-            name => name,
-        };
-        let format = self
-            .named
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, format)| Arc::clone(format))
-            .ok_or_else(|| directive.error(format_args!("unknown log format \"{name}\"")))?;
-        let path = build::path(self.prefix, directive.arg(0));
-        let file = self.files.iter().position(|known| *known == path).unwrap_or_else(|| {
-            self.files.push(path);
-            self.files.len() - 1
-        });
-        Ok(AccessLog { file, format })
-    }
-
-    pub(super) fn into_files(self) -> Vec<PathBuf> {
-        self.files
-    }
 }

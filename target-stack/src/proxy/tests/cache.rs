@@ -156,7 +156,12 @@ fn conditions_and_ranges_are_answered_from_what_is_stored() {
         ("If-Match: \"b\"\r\n", "412 Precondition Failed", "", "</html>\r\n"),
         ("Range: bytes=2-4\r\n", "206 Partial Content", "Content-Range: bytes 2-4/10\r\n", "234"),
         ("Range: bytes=7-\r\n", "206 Partial Content", "Content-Length: 3\r\n", "789"),
-        ("Range: bytes=20-\r\n", "416 Range Not Satisfiable", "Content-Range: bytes */10\r\n", "</html>\r\n"),
+        (
+            "Range: bytes=20-\r\n",
+            "416 Requested Range Not Satisfiable",
+            "Content-Range: bytes */10\r\n",
+            "</html>\r\n",
+        ),
         ("Range: bytes=2-4\r\nIf-Range: \"b\"\r\n", "200 OK", "", "0123456789"),
     ];
     for (row, (lines, status, field, body)) in rows.iter().enumerate() {

@@ -31,7 +31,8 @@ impl Proxy {
     /// A worker that serves `http`, the inside of an `http` block whose first server listens on port 0.
     pub(super) fn start(http: &str, dir: &Path) -> Self {
         let text = format!("error_log e.log; events {{}} http {{ {http} }}");
-        let config = Config::parse("nginx.conf", &text, dir).expect("a valid configuration");
+        let file = dir.join("nginx.conf").display().to_string();
+        let config = Config::parse(&file, &text, dir).expect("a valid configuration");
         let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
         let (log, writer) =
             access_log::start(&config.log_files, counters.log_lines_dropped.clone()).expect("logs");

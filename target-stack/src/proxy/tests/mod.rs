@@ -4,10 +4,12 @@
 mod cache;
 mod cache_keeping;
 mod cache_stale;
+mod files;
 mod gzip;
 mod harness;
 mod origin;
 mod refused;
+mod rewriting;
 
 use super::worker::Orders;
 use harness::{OK, Proxy, Reply, Upstream, nobody, passing};
