@@ -5,9 +5,11 @@
 use super::exchange::Tracked;
 use super::files::FileBody;
 use super::group::Lease;
+use super::gzip::Encoder;
 use super::pool::Link;
 use crate::pace;
 use bytes::Bytes;
+use flate2::CompressError;
 use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -33,6 +35,8 @@ pub(crate) struct Content {
 pub(crate) struct Answer {
     source: Source,
     exchange: Tracked,
+    /// What compresses it on its way.
+    gzip: Option<Box<Encoder>>,
 }
 
 /// Where a body comes from.
@@ -40,6 +44,8 @@ pub(crate) enum Source {
     Text(Option<Bytes>),
     Upstream(UpstreamBody),
     File(Box<FileBody>),
+    /// An upstream's that is stored on its way.
+    Stored(Pin<Box<dyn Body<Data = Bytes, Error = CutShort>>>),
 }
 
 impl Source {
@@ -55,6 +61,16 @@ impl Source {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Upstream(body) => body.poll_frame(cx),
             Self::File(body) => body.poll_frame(cx),
+            Self::Stored(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    /// Whether it is an upstream's body that has come as far as it is going to.
+    fn has_come(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::File(_) => false,
+            Self::Upstream(body) => body.link.is_none(),
+            Self::Stored(body) => body.is_end_stream(),
         }
     }
 }
@@ -65,6 +81,7 @@ impl fmt::Debug for Source {
             Self::Text(_) => "Text",
             Self::Upstream(_) => "Upstream",
             Self::File(_) => "File",
+            Self::Stored(_) => "Stored",
         })
     }
 }
@@ -81,17 +98,23 @@ impl fmt::Display for CutShort {
 
 impl std::error::Error for CutShort {}
 
+impl From<CompressError> for CutShort {
+    fn from(error: CompressError) -> Self {
+        Self(format!("{error} while compressing an answer"))
+    }
+}
+
 impl Answer {
-    pub(crate) fn new(source: Source, exchange: Tracked) -> Self {
-        let mut answer = Self { source, exchange };
+    pub(crate) fn new(source: Source, mut exchange: Tracked) -> Self {
+        let gzip = exchange.gzip.take();
+        let mut answer = Self { source, exchange, gzip };
         answer.note_end();
         answer
     }
 
     /// Notes how long the upstream took, once its body has come whole.
     fn note_end(&mut self) {
-        if let Source::Upstream(body) = &self.source
-            && body.link.is_none()
+        if self.source.has_come()
             && let Some(attempt) = self.exchange.attempts.last_mut()
             && attempt.response.is_none()
         {
@@ -105,7 +128,7 @@ impl Answer {
         let endless = exchange.parts.version < Version::HTTP_11 && self.size_hint().exact().is_none();
         exchange.client.cut.set(endless);
         match &self.source {
-            Source::Upstream(_) => {
+            Source::Upstream(_) | Source::Stored(_) => {
                 let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
                 exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
             }
@@ -123,7 +146,11 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let answer = self.get_mut();
-        let frame = std::task::ready!(answer.source.poll_frame(cx));
+        let source = &mut answer.source;
+        let frame = std::task::ready!(match &mut answer.gzip {
+            None => source.poll_frame(cx),
+            Some(gzip) => gzip.poll_frame(|| source.poll_frame(cx)),
+        });
         answer.note_end();
         match &frame {
             Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
@@ -134,18 +161,26 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(gzip) = &self.gzip {
+            return gzip.is_end_stream();
+        }
         match &self.source {
             Source::Text(text) => text.is_none(),
-            Source::Upstream(body) => body.incoming.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
             Source::File(file) => file.left() == 0,
+            Source::Stored(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.gzip.is_some() {
+            return SizeHint::new();
+        }
         match &self.source {
             Source::Text(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Upstream(body) => body.incoming.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
             Source::File(file) => SizeHint::with_exact(file.left()),
+            Source::Stored(body) => body.size_hint(),
         }
     }
 }
@@ -181,7 +216,18 @@ impl UpstreamBody {
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }

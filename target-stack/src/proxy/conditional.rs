@@ -38,11 +38,11 @@ pub(crate) fn judge(request: &HeaderMap, etag: Option<&[u8]>, modified: Option<i
 }
 
 /// Whether `If-Range` lets a range be sent.
-pub(crate) fn range_holds(request: &HeaderMap, etag: &[u8], modified: i64) -> bool {
+pub(crate) fn range_holds(request: &HeaderMap, etag: Option<&[u8]>, modified: Option<i64>) -> bool {
     match request.get(IF_RANGE).map(HeaderValue::as_bytes) {
         None => true,
-        Some(tag) if tag.len() >= 2 && tag.ends_with(b"\"") => tag == etag,
-        Some(date) => calendar::parse_http(date) == Some(modified),
+        Some(tag) if tag.len() >= 2 && tag.ends_with(b"\"") => etag == Some(tag),
+        Some(date) => modified.is_some() && calendar::parse_http(date) == modified,
     }
 }
 
@@ -124,7 +124,8 @@ mod tests {
             ("if-range: junk".to_owned(), false),
         ];
         for (given, want) in rows {
-            assert_eq!(range_holds(&fields(&given), b"\"a\"", MODIFIED), want, "{given}");
+            assert_eq!(range_holds(&fields(&given), Some(b"\"a\""), Some(MODIFIED)), want, "{given}");
+            assert!(!range_holds(&fields(&given), None, None) || given.is_empty(), "{given}");
         }
     }
 }

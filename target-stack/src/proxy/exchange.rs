@@ -1,13 +1,16 @@
 //! One request and its answer, as variables and logs see them. It is given the request's head and filled in as the
 //! exchange goes on; when it is dropped, however that comes, it is counted and logged. It holds no body and no socket.
 
+use super::cache::inquiry::Inquiry;
+use super::cache::meters::Status;
 use super::config::{Config, Server};
 use super::course::Course;
+use super::gzip::Encoder;
 use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
-use http::{HeaderMap, Method, Version, request};
+use http::{HeaderMap, Method, Request, Version, request};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -115,6 +118,12 @@ pub(crate) struct Exchange {
     /// The answer's fields, and those of the upstream's answer, kept only where a log reads them.
     pub(crate) sent_headers: HeaderMap,
     pub(crate) upstream_headers: HeaderMap,
+    /// How it fared in the cache, where its location has one.
+    pub(crate) cache: Option<Status>,
+    /// How the upstream is asked, where the answer is to be stored.
+    pub(crate) inquiry: Option<Box<Inquiry>>,
+    /// What the answer is to be compressed with.
+    pub(crate) gzip: Option<Box<Encoder>>,
     server: usize,
     pub(super) location: Option<usize>,
     /// The current path where it differs from the one that was sent.
@@ -141,6 +150,9 @@ impl Exchange {
             attempts: Vec::new(),
             sent_headers: HeaderMap::new(),
             upstream_headers: HeaderMap::new(),
+            cache: None,
+            inquiry: None,
+            gzip: None,
             server,
             location: None,
             uri: None,
@@ -153,6 +165,43 @@ impl Exchange {
             captured.into_iter().for_each(|captured| exchange.capture(captured));
         }
         exchange
+    }
+
+    /// The same request once more, for an answer that is fetched whatever becomes of the client.
+    pub(crate) fn again(&self) -> Self {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method.clone_from(&self.parts.method);
+        parts.uri.clone_from(&self.parts.uri);
+        parts.version = self.parts.version;
+        parts.headers.clone_from(&self.parts.headers);
+        Self {
+            config: Arc::clone(&self.config),
+            client: Rc::clone(&self.client),
+            parts,
+            line: self.line.clone(),
+            started: self.started,
+            nth: self.nth,
+            status: CLIENT_CLOSED,
+            head_sent: 0,
+            body_sent: 0,
+            attempts: Vec::new(),
+            sent_headers: HeaderMap::new(),
+            upstream_headers: HeaderMap::new(),
+            cache: self.cache,
+            inquiry: None,
+            gzip: None,
+            server: self.server,
+            location: self.location,
+            uri: self.uri.clone(),
+            course: self.course.clone(),
+        }
+    }
+
+    /// The method to ask the upstream with: what is stored answers GET and HEAD alike.
+    pub(crate) fn upstream_method(&self) -> &Method {
+        static GET: Method = Method::GET;
+        let whole = self.inquiry.is_some() && self.parts.method == Method::HEAD;
+        if whole { &GET } else { &self.parts.method }
     }
 
     pub(crate) fn server(&self) -> &Server {

@@ -59,7 +59,7 @@ pub(crate) async fn forward(
 
 fn method(exchange: &Exchange, settings: &ProxySettings) -> Result<Method, StatusCode> {
     match &settings.method {
-        None => Ok(exchange.parts.method.clone()),
+        None => Ok(exchange.upstream_method().clone()),
         Some(method) => Method::from_bytes(&method.render(exchange))
             // What is no method cannot be sent, and is nobody's fault but the configuration's.
             .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR),

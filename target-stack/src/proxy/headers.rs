@@ -1,6 +1,7 @@
 //! Header fields on their way through. Given the fields of one side, it gives those that the other side gets: what
 //! belongs to one hop stays there (RFC 9110 section 7.6.1), what nginx withholds or replaces is withheld or replaced.
 
+use super::cache::inquiry::Inquiry;
 use super::config::ProxySettings;
 use super::exchange::Exchange;
 use bytes::Bytes;
@@ -80,8 +81,14 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
             // As `underscores_in_headers off`, nginx's default: `a_b` and `a-b` are the same to a CGI program.
             || name.as_str().contains('_')
             || (named.contains(name) && !is_framing(name))
+            || (exchange.inquiry.is_some() && Inquiry::withholds(name))
             || settings.set_headers.iter().any(|(set, _)| set == name);
         if !withheld {
+            map.append(name, value.clone());
+        }
+    }
+    for (name, value) in exchange.inquiry.iter().flat_map(|inquiry| inquiry.conditions()) {
+        if !settings.set_headers.iter().any(|(set, _)| *set == name) {
             map.append(name, value.clone());
         }
     }

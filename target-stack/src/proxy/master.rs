@@ -2,6 +2,7 @@
 //! workers, says when they serve, and ends them when a signal asks for it. It serves no request.
 
 use super::access_log;
+use super::cache::caches::Caches;
 use super::config::{Config, os_error};
 use super::counters::Counters;
 use super::error_log::ErrorLog;
@@ -26,13 +27,11 @@ pub(crate) fn run(config: Config, endpoint: SocketAddr, group: Option<Group>) ->
     group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
     let counters = Arc::new(Counters::register(&config, &mut registry));
     let (log, writer) = access_log::start(&config.log_files, counters.log_lines_dropped.clone())?;
-    let shared = Shared {
-        errors: Arc::new(ErrorLog::open(config.error_log.as_deref())?),
-        config: Arc::new(config),
-        counters,
-        log,
-        connections: Arc::default(),
-    };
+    let errors = Arc::new(ErrorLog::open(config.error_log.as_deref())?);
+    let caches = Caches::open(&config.caches, &errors, &Caches::default())?;
+    caches.register(&mut registry);
+    let shared =
+        Shared { errors, caches, config: Arc::new(config), counters, log, connections: Arc::default() };
     let _pid = PidFile::write(shared.config.pid.clone())?;
     let (orders, obeyed) = watch::channel(Orders::Serve);
     let (report, mut ended) = mpsc::unbounded_channel();

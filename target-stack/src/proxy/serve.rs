@@ -2,13 +2,14 @@
 //! or what the upstream says. It never waits for anything but an upstream and a disk.
 
 use super::answer::{Answer, Content, Source};
+use super::cache::flow::{self, Begun};
 use super::config::Settings;
 use super::exchange::{Client, Exchange, Tracked};
 use super::location::Handler;
 use super::route::{self, Next, Refusal};
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{files, forward, headers, own, pages, pass, redirect, reply};
+use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use http::header::{CONNECTION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
@@ -110,6 +111,14 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
         exchange.log("error", "the request's body was sent already, and cannot be passed on again");
         return Err(Next::refuse(StatusCode::BAD_GATEWAY));
     };
+    if exchange.location().settings.proxy.cache.serves(&exchange.parts.method)
+        && let Some(begun) = flow::begin(exchange)
+    {
+        return match begun {
+            Begun::Ready(content) => content,
+            Begun::Away(visit) => Box::pin(visit.finish(exchange, upload)).await,
+        };
+    }
     let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
     let (mut parts, body) = response.into_parts();
     let settings = Arc::clone(&exchange.location().settings);
@@ -133,19 +142,20 @@ fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
     let status = exchange.status_for(meant);
     let settings = Arc::clone(&exchange.location().settings);
     settle_head(&mut exchange, &settings, status, &mut fields);
-    let own_words = !matches!(source, Source::Upstream(_)) || status != meant;
+    let reason = reason.filter(|_| status == meant);
+    let own_words = !matches!(source, Source::Upstream(_) | Source::Stored(_)) || status != meant;
     let mut response = Response::new(Answer::new(source, exchange));
     // The version is this connection's business, not that of the upstream's.
     *response.version_mut() = Version::HTTP_11;
     *response.status_mut() = status;
     *response.headers_mut() = fields;
-    if own_words {
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    } else if own_words {
         let words = pages::reason(status);
         if status.canonical_reason() != Some(words) {
             response.extensions_mut().insert(ReasonPhrase::from_static(words.as_bytes()));
         }
-    } else if let Some(reason) = reason {
-        response.extensions_mut().insert(reason);
     }
     response
 }
@@ -164,6 +174,7 @@ fn settle_head(exchange: &mut Exchange, settings: &Settings, status: StatusCode,
         }
         reply::add(&settings.reply, exchange, status, fields, pace::wall_clock());
     }
+    exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
     if exchange.nth >= settings.keepalive_requests {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,6 +7,7 @@ mod template;
 pub(crate) use names::Names;
 pub(crate) use template::Template;
 
+use super::cache::meters::Status;
 use super::exchange::{Attempt, Exchange};
 use super::{calendar, files, headers};
 use crate::pace;
@@ -53,6 +54,7 @@ enum Variable {
     TimeIso8601,
     TimeLocal,
     UpstreamAddr,
+    UpstreamCacheStatus,
     UpstreamConnectTime,
     UpstreamHeaderTime,
     UpstreamHttp(HeaderName),
@@ -99,6 +101,7 @@ impl Variable {
             "time_iso8601" => Self::TimeIso8601,
             "time_local" => Self::TimeLocal,
             "upstream_addr" => Self::UpstreamAddr,
+            "upstream_cache_status" => Self::UpstreamCacheStatus,
             "upstream_connect_time" => Self::UpstreamConnectTime,
             "upstream_header_time" => Self::UpstreamHeaderTime,
             "upstream_response_time" => Self::UpstreamResponseTime,
@@ -131,6 +134,13 @@ impl Variable {
         match self {
             Self::Replaced(_, own) => own.reads_sent_headers(),
             _ => matches!(self, Self::SentHttp(_)),
+        }
+    }
+
+    fn reads_request_field(&self, field: &HeaderName) -> bool {
+        match self {
+            Self::Replaced(_, own) => own.reads_request_field(field),
+            _ => matches!(self, Self::Http(name) if name == field),
         }
     }
 
@@ -194,6 +204,9 @@ impl Variable {
             Self::TimeLocal => calendar::common_log(pace::wall_clock(), out),
             Self::UpstreamAddr => {
                 attempts(exchange, out, |a, out| out.extend_from_slice(a.address.as_bytes()))
+            }
+            Self::UpstreamCacheStatus => {
+                out.extend_from_slice(exchange.cache.map_or("", Status::name).as_bytes());
             }
             Self::UpstreamConnectTime => attempts(exchange, out, |a, out| maybe_seconds(a.connect, out)),
             Self::UpstreamHeaderTime => attempts(exchange, out, |a, out| maybe_seconds(a.header, out)),

@@ -3,6 +3,7 @@
 //! nothing that a request waits for.
 
 use super::access_log::{Buffers, Sink};
+use super::cache::caches::Caches;
 use super::config::Config;
 use super::counters::Counters;
 use super::error_log::ErrorLog;
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
     pub(crate) log: Sink,
+    pub(crate) caches: Caches,
     pub(crate) connections: Arc<AtomicU64>,
 }
 
@@ -63,6 +65,7 @@ pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
+    pub(crate) caches: Caches,
     /// By upstream.
     pub(crate) groups: Vec<Rc<Group>>,
     logs: RefCell<Buffers>,
@@ -72,7 +75,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     fn new(shared: Shared) -> Self {
-        let Shared { config, counters, errors, log, connections } = shared;
+        let Shared { config, counters, errors, log, caches, connections } = shared;
         let group = |index| Rc::new(Group::new(Arc::clone(&config), index, Arc::clone(&counters)));
         Self {
             groups: (0..config.upstreams.len()).map(group).collect(),
@@ -82,6 +85,7 @@ impl Worker {
             config,
             counters,
             errors,
+            caches,
         }
     }
 

@@ -5,7 +5,7 @@ use super::rules::{self, Context};
 use super::scope::Scope;
 use super::settings::Settings;
 use super::tree::Directive;
-use super::{Config, listen, server, upstream, values};
+use super::{Config, cache, listen, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
 use std::path::Path;
@@ -24,6 +24,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
         ports: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
+        caches: Vec::new(),
         log_files: Vec::new(),
         warnings: Vec::new(),
     };
@@ -90,6 +91,13 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     for format in named("log_format") {
         scope.add_format(format)?;
     }
+    // Caches, too, may stand after what names them.
+    let mut zones = Vec::new();
+    for path in named("proxy_cache_path") {
+        zones.push((cache::zone(path, &scope, &zones)?, path));
+    }
+    scope.caches.extend(zones.into_iter().map(|(zone, _)| zone));
+    config.caches.clone_from(&scope.caches);
     let settings = Settings::new(&scope).with(block, None, &mut scope)?;
     for inner in named("upstream") {
         config.upstreams.push(upstream::build(inner, &config.upstreams, &mut scope)?);

@@ -3,7 +3,9 @@
 //! room nothing of the proxy sees a directive again.
 
 mod build;
+mod cache;
 mod files;
+mod gzip;
 mod include;
 #[cfg(test)]
 mod laws;
@@ -25,7 +27,9 @@ mod tree;
 mod upstream;
 mod values;
 
+pub(crate) use cache::{CacheSettings, CacheZone};
 pub(crate) use files::Base;
+pub(crate) use gzip::{GzipSettings, Proxied};
 pub(crate) use names::{NameTable, ServerName};
 pub(crate) use pass::split_url;
 pub(crate) use proxy::{ProxySettings, Redirect, RedirectRule};
@@ -53,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) ports: Vec<Port>,
     pub(crate) servers: Vec<Server>,
     pub(crate) upstreams: Vec<Upstream>,
+    /// Where answers can be cached.
+    pub(crate) caches: Vec<CacheZone>,
     /// The files of all access logs, each once.
     pub(crate) log_files: Vec<PathBuf>,
     /// What nginx only warns of, in its words.

@@ -1,6 +1,7 @@
 //! How a level passes requests on: the `proxy_` directives. Given the settings that a level inherits and the directives of
 //! its block, it gives the block's own, or nginx's error; it passes nothing on itself.
 
+use super::cache::CacheSettings;
 use super::scope::{self, Scope};
 use super::settings::field_name;
 use super::tree::Directive;
@@ -39,6 +40,7 @@ pub(crate) struct ProxySettings {
     pub(crate) buffer_request: bool,
     /// Whether an `error_page` answers in place of a server's own error.
     pub(crate) intercept_errors: bool,
+    pub(crate) cache: CacheSettings,
 }
 
 /// When a request is tried at another server.
@@ -137,6 +139,7 @@ impl Default for ProxySettings {
             pass_body: true,
             buffer_request: true,
             intercept_errors: false,
+            cache: CacheSettings::default(),
         }
     }
 }

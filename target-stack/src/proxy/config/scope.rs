@@ -1,6 +1,7 @@
 //! What all blocks of a configuration share while it is read: where paths start, the variables that it makes, the log formats and the
 //! files that are logged to, and what there is to warn of.
 
+use super::cache::CacheZone;
 use super::settings::AccessLog;
 use super::tree::Directive;
 use crate::failure::{Failure, Outcome};
@@ -16,6 +17,8 @@ pub(super) struct Scope<'a> {
     pub(super) prefix: &'a Path,
     /// What nginx only warns of, in its words.
     pub(super) warnings: Vec<String>,
+    /// The caches that levels can name.
+    pub(super) caches: Vec<CacheZone>,
     names: Names,
     formats: Vec<(String, Arc<Template>)>,
     files: Vec<PathBuf>,
@@ -28,7 +31,7 @@ impl<'a> Scope<'a> {
         declare(http, &mut names);
         let combined = Template::compile(COMBINED, &names).map_err(Failure::config)?;
         let formats = vec![("combined".to_owned(), Arc::new(combined))];
-        Ok(Self { prefix, warnings: Vec::new(), names, formats, files: Vec::new() })
+        Ok(Self { prefix, warnings: Vec::new(), caches: Vec::new(), names, formats, files: Vec::new() })
     }
 
     /// A path as the file names it, under the prefix unless it is absolute.

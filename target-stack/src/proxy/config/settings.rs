@@ -2,6 +2,7 @@
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
 use super::files::FileSettings;
+use super::gzip::GzipSettings;
 use super::proxy::ProxySettings;
 use super::reply::ReplySettings;
 use super::scope::Scope;
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     /// Only requests that were redirected or rewritten get here.
     pub(crate) internal: bool,
     pub(crate) logs: Vec<AccessLog>,
+    pub(crate) gzip: GzipSettings,
     pub(crate) proxy: ProxySettings,
     pub(crate) files: FileSettings,
     pub(crate) reply: ReplySettings,
@@ -50,6 +52,7 @@ impl Default for Settings {
             max_body: 1 << 20,
             internal: false,
             logs: Vec::new(),
+            gzip: GzipSettings::default(),
             proxy: ProxySettings::default(),
             files: FileSettings::new(Path::new("")),
             reply: ReplySettings::default(),
@@ -86,6 +89,8 @@ impl Settings {
         if block.iter().any(|directive| directive.name == "access_log") {
             settings.logs.clear();
         }
+        settings.proxy.cache.begin(block);
+        settings.gzip.begin(block);
         for directive in block {
             settings.apply(directive, scope)?;
         }
@@ -96,6 +101,9 @@ impl Settings {
     }
 
     fn apply(&mut self, directive: &Directive, scope: &mut Scope<'_>) -> Outcome {
+        if self.proxy.cache.apply(directive, scope)? || self.gzip.apply(directive)? {
+            return Ok(());
+        }
         let first = directive.arg(0);
         match directive.name.as_str() {
             "access_log" if first == "off" => {}

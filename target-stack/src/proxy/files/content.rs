@@ -55,7 +55,7 @@ pub(super) fn of(exchange: &mut Exchange, found: Found, path: Vec<u8>) -> Result
         Verdict::NotModified => return Ok(own::not_modified(exchange, sending.fields)),
     }
     let asked = match request.get(RANGE) {
-        Some(field) if conditional::range_holds(request, etag.as_bytes(), modified) => {
+        Some(field) if conditional::range_holds(request, Some(etag.as_bytes()), Some(modified)) => {
             range::parse(field.as_bytes(), size)
         }
         _ => Asked::All,

@@ -8,7 +8,7 @@ mod find;
 mod open;
 mod path;
 
-pub(crate) use body::FileBody;
+pub(crate) use body::{FileBody, Segment};
 pub(crate) use find::find;
 
 use super::answer::Content;

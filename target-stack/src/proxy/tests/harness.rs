@@ -2,6 +2,7 @@
 //! a script, it gives addresses, and what went over them.
 
 use crate::proxy::access_log;
+use crate::proxy::cache::caches::Caches;
 use crate::proxy::config::Config;
 use crate::proxy::counters::Counters;
 use crate::proxy::error_log::ErrorLog;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Far beyond what anything here takes, so that a hang fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
@@ -26,6 +27,7 @@ pub(super) struct Proxy {
     pub(super) orders: watch::Sender<Orders>,
     threads: Vec<JoinHandle<()>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) caches: Caches,
 }
 
 impl Proxy {
@@ -42,8 +44,11 @@ impl Proxy {
         let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
         let (log, writer) =
             access_log::start(&config.log_files, counters.log_lines_dropped.clone()).expect("logs");
+        let errors = Arc::new(ErrorLog::open(config.error_log.as_deref()).expect("an error log"));
+        let caches = Caches::open(&config.caches, &errors, &Caches::default()).expect("caches");
         let shared = Shared {
-            errors: Arc::new(ErrorLog::open(config.error_log.as_deref()).expect("an error log")),
+            errors,
+            caches: caches.clone(),
             config: Arc::new(config),
             counters: Arc::clone(&counters),
             log,
@@ -61,7 +66,7 @@ impl Proxy {
             }));
         }
         threads.push(writer);
-        Self { address: addresses[0], other: addresses.get(1).copied(), orders, threads, counters }
+        Self { address: addresses[0], other: addresses.get(1).copied(), orders, threads, counters, caches }
     }
 
     /// Sends `request` and gives all that comes back until the connection is closed.
@@ -207,7 +212,7 @@ fn converse(
     }
 }
 
-fn read_head(input: &mut impl BufRead) -> Option<String> {
+pub(super) fn read_head(input: &mut impl BufRead) -> Option<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if input.read_line(&mut head).ok()? == 0 {

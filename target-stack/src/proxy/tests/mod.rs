@@ -2,9 +2,14 @@
 //! clients that write bytes.
 
 mod balanced;
+mod cache;
+mod cache_keeping;
+mod cache_stale;
 mod files;
+mod gzip;
 mod harness;
 mod liars;
+mod origin;
 mod passed;
 mod refused;
 mod retried;

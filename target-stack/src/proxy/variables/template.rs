@@ -4,6 +4,7 @@
 use super::{Names, Variable};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::location::escape_argument;
+use http::HeaderName;
 
 /// A text whose variables are resolved to what they read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +99,18 @@ impl Template {
             .any(|part| matches!(part, Part::Variable(variable) if variable.reads_upstream_headers()))
     }
 
+    /// Whether the text has a field of the request in it.
+    pub(crate) fn reads_request_field(&self, field: &HeaderName) -> bool {
+        self.0
+            .iter()
+            .any(|part| matches!(part, Part::Variable(variable) if variable.reads_request_field(field)))
+    }
+
+    /// Whether the text for `exchange` is neither empty nor 0.
+    pub(crate) fn holds(&self, exchange: &Exchange) -> bool {
+        !matches!(self.render(exchange).as_slice(), b"" | b"0")
+    }
+
     /// Appends the text for `exchange` to `out`; `value` treats what a variable gives (an empty value included).
     pub(crate) fn write(&self, exchange: &Exchange, out: &mut Vec<u8>, value: fn(&mut Vec<u8>, usize)) {
         for part in &self.0 {
@@ -173,7 +186,7 @@ mod tests {
                 "$http_x",
                 vec![Part::Variable(Variable::Replaced(
                     1,
-                    Box::new(Variable::Http(http::HeaderName::from_static("x"))),
+                    Box::new(Variable::Http(HeaderName::from_static("x"))),
                 ))],
             ),
         ];
