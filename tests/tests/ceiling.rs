@@ -338,10 +338,9 @@ fn observed(says: fn(u64) -> String, away_after: Option<usize>, part: &str) {
         assert!(app.is_null() || app["cpu_share"].is_null(), "nothing is made up: {step}");
         assert!(step["notes"].to_string().contains(part), "`{part}`: {step}");
     }
-    assert_eq!(
-        (&found["limited_by"]["what"], &found["limited_by"]["tier"]),
-        (&"unexplained".into(), &Value::Null)
-    );
+    // On a machine that is busy with other tests the generator may be the limit, but never a tier of which nothing is known.
+    let by = &found["limited_by"];
+    assert!(by["what"] != "target" && by["tier"].is_null(), "{by}");
     assert!(found["predicted_rps"].is_null() || away_after.is_some(), "{found}");
     drawn(&ended.dir.path().join("out"));
 }
