@@ -173,9 +173,9 @@ fn the_last_server_is_never_ejected() {
     for method in ["", "least_conn;", "ip_hash;", "hash $arg_k;", "hash $arg_k consistent;"] {
         for weights in [&[1][..], &[1, 1], &[2, 1, 1]] {
             let (mut balance, standings, now) = group(&format!("{method} {}", servers(weights, "")));
-            for index in 0..weights.len() {
+            for (index, standing) in standings.iter().enumerate() {
                 balance.failed(index, now);
-                assert!(standings[index].ejected(now));
+                assert!(standing.ejected(now));
             }
             let got = balance.choose(&mut balance.search(b"k".to_vec()), now);
             assert!(got.is_some(), "{method} {weights:?}");

@@ -226,8 +226,8 @@ fn zone(directive: &Directive, earlier: &[Upstream]) -> Outcome<Zone> {
             Ok(size) => size,
         },
     };
-    let known = earlier.iter().filter_map(|upstream| upstream.zone.as_ref());
-    if let Some(other) = known.filter(|zone| zone.name == name && zone.size != 0).last()
+    let mut known = earlier.iter().filter_map(|upstream| upstream.zone.as_ref());
+    if let Some(other) = known.rfind(|zone| zone.name == name && zone.size != 0)
         && size != 0
         && size != other.size
     {

@@ -1,6 +1,6 @@
 //! Who is asked, as upstreams see it: by several workers that know the same of them, by connections that are kept for a while.
 
-use super::harness::{OK, Proxy, Reply, Upstream, connect, grouped, nobody, rest, until};
+use super::harness::{OK, Proxy, Reply, Upstream, connect, grouped, held, nobody, rest, until};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -94,14 +94,15 @@ fn what_one_worker_finds_out_the_others_know() {
 
 #[test]
 fn a_server_comes_back_by_itself() {
-    let address = nobody();
+    let (address, socket) = held();
     let good = Upstream::start(|_, _| Reply::Send(OK));
     let group = format!("server {address} fail_timeout=100ms; server {};", good.address);
     let (proxy, _dir) = grouped(&group, "", 1);
     assert!(get(proxy.address).ends_with("ok"));
     let peer = &proxy.counters.upstream(0).peers[0];
     assert_eq!(peer.standing.ejections().get(), 1);
-    let back = Upstream::start_at(address, |_, _| Reply::Send(OK));
+    socket.listen(16).expect("a listener");
+    let back = Upstream::start_on(socket.into(), |_, _| Reply::Send(OK));
     until("it is asked again", || {
         assert!(get(proxy.address).ends_with("ok"));
         !back.seen().is_empty()

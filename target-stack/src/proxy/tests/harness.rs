@@ -154,15 +154,14 @@ pub(super) struct Upstream {
 impl Upstream {
     /// `reply` is given the number of the connection and of the request on it, both from 0.
     pub(super) fn start(reply: impl Fn(usize, usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_at(([127, 0, 0, 1], 0).into(), reply)
+        Self::start_on(TcpListener::bind("127.0.0.1:0").expect("a free port"), reply)
     }
 
-    /// The same at this address.
-    pub(super) fn start_at(
-        address: SocketAddr,
+    /// The same on this listener.
+    pub(super) fn start_on(
+        listener: TcpListener,
         reply: impl Fn(usize, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).expect("a free port");
         let upstream = Self { address: listener.local_addr().expect("an address"), seen: Arc::default() };
         let (reply, seen) = (Arc::new(reply), Arc::clone(&upstream.seen));
         std::thread::spawn(move || {
@@ -237,11 +236,17 @@ fn read_body(head: &str, input: &mut impl BufRead) -> String {
 
 /// An address where nothing listens, and nothing will: it stays bound for as long as the tests run.
 pub(super) fn nobody() -> SocketAddr {
+    let (address, socket) = held();
+    std::mem::forget(socket);
+    address
+}
+
+/// An address where nobody listens before its socket does.
+pub(super) fn held() -> (SocketAddr, Socket) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
-    std::mem::forget(socket);
-    address
+    (address, socket)
 }
 
 /// A proxy with one location that passes to `peers`, with `more` inside of it.

@@ -17,6 +17,9 @@ fn failures(proxy: &Proxy) -> u64 {
     proxy.counters.upstream(0).peers[0].failures.get()
 }
 
+/// What the first server does, the directive, and the status that the client gets.
+type Row = (fn(usize, usize) -> Reply, &'static str, &'static str);
+
 #[test]
 fn only_failures_of_an_enabled_kind_are_tried_again() {
     const GARBAGE: &str = "HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n";
@@ -30,7 +33,7 @@ fn only_failures_of_an_enabled_kind_are_tried_again() {
     fn lies(_: usize, _: usize) -> Reply {
         Reply::Send(GARBAGE)
     }
-    let rows: [(fn(usize, usize) -> Reply, &str, &str); 12] = [
+    let rows: [Row; 12] = [
         (closes, "", "200"),
         (closes, "proxy_next_upstream error;", "200"),
         (closes, "proxy_next_upstream timeout invalid_header;", "502"),
