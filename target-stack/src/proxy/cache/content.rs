@@ -10,7 +10,7 @@ use crate::proxy::exchange::Tracked;
 use crate::proxy::files::{FileBody, Segment};
 use crate::proxy::range;
 use crate::proxy::route::{self, Next, Refusal};
-use crate::proxy::{gzip, headers, own};
+use crate::proxy::{gzip, headers, own, redirect};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SERVER};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
@@ -37,6 +37,7 @@ pub(super) fn stored(exchange: &mut Tracked, settings: &Settings, kept: Kept) ->
     }
     let status = stored.head.status;
     let mut fields = stored.fields(&settings.proxy.hide);
+    redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
     let whole = Extent { length: stored.body.length(), most: usize::MAX };
     let part = choose(exchange, settings, status, &fields, stored.ranges.then_some(whole));
     select::dress(&part, whole.length, &mut fields);
@@ -71,6 +72,7 @@ pub(super) fn passing(
     let mut fields = parts.headers;
     let takes_ranges = fields.contains_key(ACCEPT_RANGES);
     headers::for_client(&mut fields, &settings.proxy.hide);
+    redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
     fields.remove(ACCEPT_RANGES);
     let length = fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     // Once it has gone by there is no way back to a second range.

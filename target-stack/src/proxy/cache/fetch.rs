@@ -16,12 +16,15 @@ use crate::pace;
 use crate::proxy::answer::UpstreamBody;
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::route::Refusal;
 use crate::proxy::upload::Upload;
 use crate::proxy::variables::Template;
 use crate::proxy::worker::Worker;
 use crate::proxy::{forward, headers};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED, VARY, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
 use hyper::ext::ReasonPhrase;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,6 +32,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::spawn_local;
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer to be fetched.
 pub(super) struct Errand {
@@ -50,7 +55,8 @@ pub(super) struct Errand {
 pub(super) enum Got {
     /// The stored answer is sent.
     Kept(Status, Kept),
-    Refused(StatusCode),
+    /// One of the proxy's own pages is sent.
+    Refused(Refusal),
     /// The upstream's answer is sent, and stored meanwhile.
     Stored(Box<response::Parts>, Box<Filling>),
     /// The upstream's answer is sent, and not stored.
@@ -78,7 +84,7 @@ impl Errand {
                     return Got::Kept(Status::Stale, kept);
                 }
                 self.remember_failure(status, now);
-                return Got::Refused(status);
+                return Got::Refused(Refusal { status: status.as_u16(), field: None });
             }
         };
         let status = response.status();
@@ -91,6 +97,9 @@ impl Errand {
         {
             self.renew(&kept, &parts.headers, now).await;
             return Got::Kept(Status::Revalidated, kept);
+        }
+        if self.settings.intercepts(status) {
+            return Got::Refused(self.intercept(parts, now));
         }
         match self.deposit(exchange, &parts, now) {
             Some(deposit) => Got::Stored(Box::new(parts), Box::new(Filling::new(body, deposit))),
@@ -120,6 +129,18 @@ impl Errand {
         }
     }
 
+    /// Has an `error_page` answer in place of the upstream, for as long as the upstream's answer would be fresh.
+    fn intercept(&self, mut parts: response::Parts, now: u64) -> Refusal {
+        let rules = &self.settings.proxy.cache;
+        let fresh = freshness::judge(parts.status, &parts.headers, rules.ignored, &rules.valid, now);
+        if let Some(fresh) = fresh.filter(|_| self.storable) {
+            self.zone.store_failure(&self.digest(), parts.status, fresh.until);
+        }
+        let challenge = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = challenge.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
+        Refusal { status: parts.status.as_u16(), field }
+    }
+
     /// Gives the stored answer the freshness that the upstream's 304 gives it, or its own anew.
     async fn renew(&self, kept: &Kept, fields: &HeaderMap, now: u64) {
         let rules = &self.settings.proxy.cache;
@@ -139,7 +160,7 @@ impl Errand {
     /// Where the answer with this head is put aside, if it is to be stored.
     fn deposit(&mut self, exchange: &mut Exchange, parts: &response::Parts, now: u64) -> Option<Deposit> {
         let rules = &self.settings.proxy.cache;
-        if !self.storable {
+        if !self.storable || !is_buffered(rules, &parts.headers) {
             return None;
         }
         if rules.no_cache.iter().any(Template::reads_upstream_headers) {
@@ -180,6 +201,15 @@ impl Errand {
         let room = length.filter(|length| *length <= SMALL).unwrap_or(0);
         let record = record::begin(&given, room);
         Some(Deposit::new(Arc::clone(&self.zone), digest, self.ticket.take(), record))
+    }
+}
+
+/// Whether the answer is one that nginx would collect, and so could store.
+fn is_buffered(rules: &CacheSettings, fields: &HeaderMap) -> bool {
+    match fields.get(X_ACCEL_BUFFERING).filter(|_| !rules.ignored.accel_buffering) {
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"no") => false,
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"yes") => true,
+        _ => !rules.unbuffered,
     }
 }
 

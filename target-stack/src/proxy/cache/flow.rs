@@ -15,7 +15,7 @@ use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::{Exchange, Tracked};
 use crate::proxy::route::Next;
 use crate::proxy::upload::Upload;
-use crate::proxy::{headers, location};
+use crate::proxy::{headers, location, redirect};
 use http::{HeaderMap, StatusCode};
 use hyper::ext::ReasonPhrase;
 use std::rc::Rc;
@@ -212,11 +212,12 @@ impl Visit {
         }
         match got {
             Got::Kept(_, kept) => content::stored(exchange, settings, kept),
-            Got::Refused(status) => Err(Next::refuse(status)),
+            Got::Refused(refusal) => Err(Next::Refuse(refusal)),
             Got::Stored(parts, filling) => content::passing(exchange, settings, *parts, filling),
             Got::Passed(response) => {
                 let (mut parts, body) = response.into_parts();
                 headers::for_client(&mut parts.headers, &settings.proxy.hide);
+                redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
                 let reason = parts.extensions.remove::<ReasonPhrase>();
                 let source = Source::Upstream(body);
                 Ok(Content { status: parts.status, fields: parts.headers, source, reason })

@@ -39,6 +39,7 @@ impl Freshness {
 /// Fields of an answer that do not count: `proxy_ignore_headers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ignored {
+    pub(crate) accel_buffering: bool,
     pub(crate) accel_expires: bool,
     pub(crate) cache_control: bool,
     pub(crate) expires: bool,

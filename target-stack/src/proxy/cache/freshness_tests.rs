@@ -69,8 +69,14 @@ fn an_answer_says_how_long_it_is_fresh() {
 
 #[test]
 fn what_is_ignored_does_not_count() {
-    let all =
-        Ignored { accel_expires: true, cache_control: true, expires: true, set_cookie: true, vary: true };
+    let all = Ignored {
+        accel_buffering: true,
+        accel_expires: true,
+        cache_control: true,
+        expires: true,
+        set_cookie: true,
+        vary: true,
+    };
     let fields = [
         ("x-accel-expires", "0"),
         ("cache-control", "private"),

@@ -48,6 +48,8 @@ pub(crate) struct CacheSettings {
     /// Where one of these is neither empty nor 0, the answer is not stored.
     pub(crate) no_cache: Vec<Template>,
     pub(crate) ignored: Ignored,
+    /// `proxy_buffering off`, with which nginx stores nothing.
+    pub(crate) unbuffered: bool,
 }
 
 /// When an answer that is no longer fresh is sent all the same.
@@ -78,6 +80,7 @@ impl Default for CacheSettings {
             bypass: Vec::new(),
             no_cache: Vec::new(),
             ignored: Ignored::default(),
+            unbuffered: false,
         }
     }
 }
@@ -136,6 +139,11 @@ impl CacheSettings {
                 self.no_cache.extend(directive.args.iter().map(compile).collect::<Outcome<Vec<_>>>()?);
             }
             "proxy_ignore_headers" => self.ignored = ignored(directive)?,
+            "proxy_buffering" => {
+                self.unbuffered = !values::switch(directive)?;
+                // It is not the cache's alone.
+                return Ok(false);
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -214,12 +222,13 @@ fn ignored(directive: &Directive) -> Outcome<Ignored> {
     masks(directive, |name| {
         match name {
             "x-accel-expires" => ignored.accel_expires = true,
+            "x-accel-buffering" => ignored.accel_buffering = true,
             "cache-control" => ignored.cache_control = true,
             "expires" => ignored.expires = true,
             "set-cookie" => ignored.set_cookie = true,
             "vary" => ignored.vary = true,
             // Nothing is done with these in any case.
-            "x-accel-redirect" | "x-accel-limit-rate" | "x-accel-buffering" | "x-accel-charset" => {}
+            "x-accel-redirect" | "x-accel-limit-rate" | "x-accel-charset" => {}
             _ => return false,
         }
         true

@@ -68,6 +68,14 @@ fn requests_fare_as_in_nginx() {
         ("proxy_cache_key same;", FRESH, "GET /", "MISS HIT"),
         ("proxy_cache_lock on;", FRESH, "GET /", "MISS HIT"),
         ("proxy_cache_lock on;", "", "GET /", "MISS MISS"),
+        ("proxy_buffering off;", FRESH, "GET /", "MISS MISS"),
+        ("", "X-Accel-Buffering: no\r\nCache-Control: max-age=9\r\n", "GET /", "MISS MISS"),
+        (
+            "proxy_ignore_headers X-Accel-Buffering;",
+            "X-Accel-Buffering: no\r\nCache-Control: max-age=9\r\n",
+            "GET /",
+            "MISS HIT",
+        ),
     ];
     for (more, fields, request, want) in rows {
         let origin = Origin::start(move |_| answer(fields, "hello"));
@@ -101,6 +109,30 @@ fn a_location_can_go_without() {
     }
     let asked: Vec<_> = origin.seen().iter().map(|head| head[..8].to_owned()).collect();
     assert_eq!(asked, ["get / ht", "get /off", "get /off"]);
+}
+
+#[test]
+fn what_a_location_makes_of_answers_it_makes_of_stored_ones() {
+    let origin = Origin::start(|head| match head.split(' ').nth(1) {
+        Some("/moved") => answer(&format!("{FRESH}Location: http://app/there\r\nX-Secret: 1\r\n"), "moved"),
+        _ => b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno".to_vec(),
+    });
+    let dir = dir();
+    let more = "proxy_redirect http://app http://shop.test; proxy_hide_header X-Secret; add_header X-Cache $upstream_cache_status; \
+                proxy_intercept_errors on; proxy_cache_valid 404 1m; error_page 404 /page; } location = /page { return 200 page;";
+    let proxy = caching(&origin, dir.path(), more);
+    for status in ["MISS", "HIT", "HIT"] {
+        let moved = get(&proxy, "/moved", "");
+        assert!(
+            moved.contains("Location: http://shop.test/there\r\n") && !moved.contains("Secret"),
+            "{moved}"
+        );
+        assert!(moved.contains(&format!("X-Cache: {status}\r\n")), "{moved}");
+        // The page is made anew, and the upstream is not asked again.
+        let missing = get(&proxy, "/missing", "");
+        assert!(missing.starts_with("HTTP/1.1 404 Not Found\r\n") && missing.ends_with("page"), "{missing}");
+    }
+    assert_eq!(origin.seen().len(), 2);
 }
 
 #[test]
