@@ -10,13 +10,25 @@ pub fn dir(stack: &Target) -> PathBuf {
 
 /// The pid and the address of a tier's first process.
 pub fn tier(stack: &Target, name: &str) -> (u32, String) {
-    let tier = &stack.said["tiers"][name][0];
-    (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
+    tiers(stack, name).swap_remove(0)
 }
 
-/// The samples of a tier's endpoint: a line each, less comments.
+/// The pids and the addresses of all of a tier's processes.
+pub fn tiers(stack: &Target, name: &str) -> Vec<(u32, String)> {
+    let one = |tier: &serde_json::Value| {
+        (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
+    };
+    stack.said["tiers"][name].as_array().unwrap().iter().map(one).collect()
+}
+
+/// The samples of a tier's first endpoint: a line each, less comments.
 pub fn scraped(stack: &Target, name: &str) -> Vec<String> {
-    let metrics = stack.said["tiers"][name][0]["metrics"].as_str().unwrap();
+    scraped_at(stack, name, 0)
+}
+
+/// The same of the tier's process of this number.
+pub fn scraped_at(stack: &Target, name: &str, number: usize) -> Vec<String> {
+    let metrics = stack.said["tiers"][name][number]["metrics"].as_str().unwrap();
     let address = metrics.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
     let text = get(address, "/metrics", "");
     body(&text).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
@@ -29,6 +41,21 @@ pub fn value(samples: &[String], name: &str) -> Option<f64> {
         rest.starts_with([' ', '{']).then(|| rest.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
     };
     samples.iter().filter_map(of_name).reduce(|a, b| a + b)
+}
+
+/// The value of the sample whose name and labels are `name`.
+pub fn sample(samples: &[String], name: &str) -> Option<f64> {
+    samples.iter().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// A purchase under an idempotency key, for a program.
+pub fn purchase(key: &str) -> String {
+    let form = "customer=5&item=7&quantity=2";
+    format!(
+        "POST /buy HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\nAccept: application/json\r\n\
+         Idempotency-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    )
 }
 
 /// The control groups of the stack with this supervisor.
