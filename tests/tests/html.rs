@@ -45,12 +45,12 @@ fn search() -> (TempDir, PathBuf) {
     let step = |n: usize, phase: &str, rps: f64| {
         let (ok, holds) = (rps.min(1_000.0), rps < 1_000.0);
         let ms = if holds { 2.0 + rps / 500.0 } else { 700.0 };
-        let broke = if holds { 0.0 } else { rps };
+        let broke = if holds { 0.0 } else { ok };
         let window = json!({"length_s": 1.0, "planned": rps as u64, "ended": ok as u64, "ok": ok as u64,
             "broke": [broke as u64, 0], "in_flight": if holds { 2 } else { 300 }, "p50_ms": ms, "p99_ms": ms, "bad": !holds});
         json!({"phase": phase, "start_s": n as f64 * 4.0, "duration_s": 3.0, "offered_rps": rps, "ok_rps": ok,
             "p50_ms": ms * 0.8, "p90_ms": ms * 0.9, "p99_ms": ms, "p999_ms": null, "mean_ms": ms * 0.8,
-            "planned": (3.0 * rps) as u64, "errors": 0, "in_flight": ok * ms / 1e3, "passed": holds, "valid": true,
+            "planned": (3.0 * rps) as u64, "errors": 0, "in_flight": rps * ms * 0.8 / 1e3, "passed": holds, "valid": true,
             "stationary": holds, "windows": [window, window, window],
             "reasons": if holds { vec![] } else { vec!["only 1,000/s were answered, and the backlog grew"] },
             "observed": {"app": {"workers": 4.0, "workers_busy": ok * 4e-3}}})
