@@ -1,14 +1,9 @@
 //! Two proxies on one configuration: the one of this project and the installed nginx, with scripted servers behind them. Given the inside
 //! of an `http` block, it gives what each answered, logged and passed on, so that a test can hold one against the other.
 
-use crate::{Target, signal, until};
-use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::Signal;
+use crate::{Target, nginx::Nginx};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -25,8 +20,8 @@ pub struct Proxy {
 }
 
 enum Process {
-    Ours(Option<Target>),
-    Nginx(Child),
+    Ours(Target),
+    Nginx(Nginx),
 }
 
 impl Proxy {
@@ -35,36 +30,16 @@ impl Proxy {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("nginx.conf"), text(http, "127.0.0.1:0")).unwrap();
         let target = Target::start(&format!("proxy -p {} -c nginx.conf", dir.path().display()));
-        let address = target.address().parse().unwrap();
-        Self { address, dir, process: Process::Ours(Some(target)) }
+        Self { address: target.address().parse().unwrap(), dir, process: Process::Ours(target) }
     }
 
     /// The installed nginx, with one worker.
     pub fn nginx(http: &str) -> Self {
         let dir = TempDir::new().unwrap();
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|name| format!("{name}_temp_path {}/{name};", dir.path().display()))
-            .collect();
-        let text = text(&format!("{temporary} {http}"), &address.to_string());
-        std::fs::write(dir.path().join("nginx.conf"), format!("pid nginx.pid; {text}")).unwrap();
-        // A worker of another user has to get there.
-        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        // The port is bound here and handed over, so that nobody can have taken it in between.
-        socket.set_nonblocking(true).unwrap();
-        fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-        let mut command = Command::new(program());
-        command.arg("-p").arg(dir.path()).arg("-c").arg(dir.path().join("nginx.conf"));
-        command.env("NGINX", format!("{};", socket.as_raw_fd())).env("TZ", "UTC");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Process::Nginx(command.spawn().unwrap());
-        fcntl_setfd(&socket, FdFlags::CLOEXEC).unwrap();
-        let proxy = Self { address, dir, process };
-        until("nginx serves", || proxy.dir.path().join("nginx.pid").exists());
-        drop(socket);
-        proxy
+        let nginx = Nginx::start(dir.path(), |listen, temporary| {
+            format!("pid nginx.pid; {}", text(&format!("{temporary} {http}"), listen))
+        });
+        Self { address: nginx.address, dir, process: Process::Nginx(nginx) }
     }
 
     /// What one request is answered, with all that follows until the connection is closed, from this address of the client.
@@ -83,47 +58,18 @@ impl Proxy {
     }
 
     /// Ends it, and gives its access log.
-    pub fn end(mut self) -> String {
-        self.stop();
-        std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default()
-    }
-
-    fn stop(&mut self) {
-        match &mut self.process {
-            Process::Ours(target) => {
-                if let Some(target) = target.take() {
-                    target.end(Signal::TERM);
-                }
-            }
-            Process::Nginx(child) => {
-                // The master ends its worker first.
-                if let Ok(None) = child.try_wait() {
-                    signal(child.id(), Signal::TERM);
-                    child.wait().unwrap();
-                }
-            }
+    pub fn end(self) -> String {
+        match self.process {
+            Process::Ours(target) => drop(target),
+            Process::Nginx(nginx) => drop(nginx),
         }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.stop();
+        std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default()
     }
 }
 
 fn text(http: &str, listen: &str) -> String {
     let http = http.replace("LISTEN", listen);
     format!("daemon off; error_log error.log; events {{}} http {{ {http} }}\n")
-}
-
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
-        .map(|place| place.join("nginx"))
-        .find(|program| program.is_file())
-        .unwrap()
 }
 
 fn exchange(mut stream: TcpStream, request: &str) -> String {

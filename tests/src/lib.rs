@@ -5,6 +5,7 @@
 
 pub mod beside;
 pub mod endpoint;
+pub mod nginx;
 pub mod origin;
 pub mod pair;
 pub mod rogue;

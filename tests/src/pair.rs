@@ -1,23 +1,19 @@
 //! The proxy and the installed nginx side by side, on one configuration and one directory of files. Given a request, it gives what each
 //! answers, as far as they should be alike: without dates, names of servers and ports.
 
+use crate::nginx::Nginx;
 use crate::{PATIENCE, Target};
-use rustix::io::FdFlags;
-use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// Both of them.
 #[derive(Debug)]
 pub struct Pair {
     ours: Target,
-    nginx: Child,
-    nginx_address: String,
+    nginx: Nginx,
     dir: TempDir,
 }
 
@@ -30,43 +26,34 @@ impl Pair {
         let root = dir.path().join("www");
         std::fs::create_dir(&root).unwrap();
         make(&root);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let nginx_address = listener.local_addr().unwrap().to_string();
         let upstream = echo();
-        let write = |name: &str, listen: &str, more: &str| {
-            let own = dir.path().join(name);
-            std::fs::create_dir_all(&own).unwrap();
+        let text = |own: &Path, listen: &str, more: &str| {
             let http = http
                 .replace("LISTEN", listen)
                 .replace("ROOT", &root.display().to_string())
                 .replace("UPSTREAM", &upstream);
-            let text = format!(
+            format!(
                 "user root; daemon off; pid {own}/pid; error_log {own}/error.log; events {{}} http {{ {more} access_log off; \
                  proxy_http_version 1.1; {http} }}",
                 own = own.display()
-            );
-            std::fs::write(own.join("nginx.conf"), text).unwrap();
+            )
+        };
+        let place = |name: &str| {
+            let own = dir.path().join(name);
+            std::fs::create_dir(&own).unwrap();
             own
         };
         // Several servers share a port only where its number is known; until it is bound somebody else may take it.
+        let own = place("ours");
         let ours = (0..5).find_map(|_| {
             let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let own = write("ours", &free.to_string(), "");
+            std::fs::write(own.join("nginx.conf"), text(&own, &free.to_string(), "")).unwrap();
             Target::try_start(&format!("proxy -p {} -c nginx.conf", own.display())).ok()
         });
         let ours = ours.expect("a proxy that starts");
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|name| format!("{name}_temp_path {}/{name};", dir.path().display()))
-            .collect();
-        let own = write("nginx", &nginx_address, &temporary);
-        // nginx takes the socket over, as it does from its predecessor, so that nobody else has the port meanwhile.
-        rustix::io::fcntl_setfd(&listener, FdFlags::empty()).unwrap();
-        let mut command = Command::new("nginx");
-        command.arg("-p").arg(&own).arg("-c").arg(own.join("nginx.conf")).args(["-e", "stderr"]);
-        command.env("NGINX", format!("{};", listener.as_raw_fd())).stdin(Stdio::null()).stderr(Stdio::null());
-        let nginx = command.spawn().unwrap();
-        Self { ours, nginx, nginx_address, dir }
+        let own = place("nginx");
+        let nginx = Nginx::start(&own, |listen, temporary| text(&own, listen, temporary));
+        Self { ours, nginx, dir }
     }
 
     /// The directory of the files.
@@ -85,14 +72,7 @@ impl Pair {
             let port = address.rsplit_once(':').unwrap().1.to_owned();
             alike(&String::from_utf8_lossy(&answer), &port, request.starts_with("HEAD"))
         };
-        (answer(self.ours.address()), answer(&self.nginx_address))
-    }
-}
-
-impl Drop for Pair {
-    fn drop(&mut self) {
-        crate::signal(self.nginx.id(), Signal::TERM);
-        let _ = self.nginx.wait();
+        (answer(self.ours.address()), answer(&self.nginx.address.to_string()))
     }
 }
 

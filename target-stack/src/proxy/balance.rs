@@ -55,8 +55,8 @@ enum Policy {
     LeastConn,
     Address,
     Key,
-    /// The ring's servers are the group's first peers of each name.
-    Consistent(Ring, Vec<usize>),
+    /// With what the configuration calls the ring's servers.
+    Consistent(Ring, Vec<Arc<str>>),
 }
 
 /// The names are those of nginx's `ngx_http_upstream_rr_peer_t`.
@@ -121,10 +121,9 @@ impl Balance {
             Method::IpHash => Policy::Address,
             Method::Hash { consistent: false, .. } => Policy::Key,
             Method::Hash { consistent: true, .. } => {
-                let names = upstream.peers.iter().filter(first).map(|peer| (&*peer.server, peer.weight));
-                let named = |name: &str| upstream.peers.iter().position(|peer| &*peer.server == name);
-                let firsts = names.clone().map(|(name, _)| named(name).unwrap_or_default()).collect();
-                Policy::Consistent(Ring::new(names), firsts)
+                let servers = upstream.peers.iter().filter(first);
+                let ring = Ring::new(servers.clone().map(|peer| (&*peer.server, peer.weight)));
+                Policy::Consistent(ring, servers.map(|peer| Arc::clone(&peer.server)).collect())
             }
         };
         Self {
@@ -258,8 +257,8 @@ impl Balance {
             let found = match &self.policy {
                 Policy::Address => self.by_share(walk.next_by_address(self.total_weight), field),
                 Policy::Key => self.by_share(walk.next_by_key(self.total_weight), field),
-                Policy::Consistent(ring, firsts) => {
-                    let name = Arc::clone(&self.peers[firsts[walk.here(ring)]].server);
+                Policy::Consistent(ring, names) => {
+                    let name = Arc::clone(&names[walk.here(ring)]);
                     let found = self.smooth(field, Some(&name));
                     if found.is_none() {
                         walk.step();

@@ -92,9 +92,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// A try that begins now.
-    pub(crate) fn new(address: Arc<str>, first: bool) -> Self {
-        let started = pace::now();
+    /// A try that has come to nothing yet.
+    pub(crate) fn new(address: Arc<str>, first: bool, started: Instant) -> Self {
         Self { address, first, status: None, started, connect: None, header: None, response: None }
     }
 }

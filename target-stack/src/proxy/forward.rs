@@ -89,6 +89,7 @@ impl Passage<'_> {
     async fn tries(&self, exchange: &mut Exchange) -> Result<Response<UpstreamBody>, StatusCode> {
         let retry = &self.settings.proxy.retry;
         let (began, before) = (pace::now(), exchange.attempts.len());
+        let mut now = began;
         let mut search = self.group.search(exchange, began);
         let mut left = self.group.usable();
         if retry.tries > 0 {
@@ -98,33 +99,34 @@ impl Passage<'_> {
         let mut again: Option<Lease> = None;
         loop {
             let fresh = again.is_some();
-            let chosen = again.take().or_else(|| self.group.choose(&mut search, pace::now()));
+            let chosen = again.take().or_else(|| self.group.choose(&mut search, now));
             let first = exchange.attempts.len() == before;
             let Some(lease) = chosen else {
-                return Err(self.nobody(exchange, first));
+                return Err(self.nobody(exchange, first, now));
             };
             let name = &self.group.settings().peers[lease.peer].name;
-            exchange.attempts.push(Attempt::new(Arc::clone(name), first));
-            match self.ask(exchange, lease.peer, fresh).await {
+            exchange.attempts.push(Attempt::new(Arc::clone(name), first, now));
+            match self.ask(exchange, lease.peer, fresh, now).await {
                 Ok((response, link)) => {
-                    let status = response.status();
-                    self.group.peer(lease.peer).answered(status.as_u16());
-                    let more = left > 1
-                        && retry.statuses.contains(&status.as_u16())
-                        && self.may_try_again(exchange, Kind::Status, true, began);
-                    // 403 and 404 may be asked of another server, but say nothing about this one's health. Where no other
-                    // is asked, the answer is as good as any.
-                    if !more || matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-                        self.group.peer(lease.peer).standing.succeeded();
-                    } else {
-                        self.failed(exchange, lease.peer);
-                    }
-                    if !more {
+                    let (status, counters) = (response.status(), self.group.peer(lease.peer));
+                    counters.answered(status.as_u16());
+                    let failure = left > 1 && retry.statuses.contains(&status.as_u16());
+                    now = if failure { pace::now() } else { now };
+                    if !failure || !self.may_try_again(exchange, Kind::Status, true, (began, now)) {
+                        // Where no other server is asked, the answer is as good as any.
+                        counters.standing.succeeded();
                         return Ok(self.answer(response, link, lease));
+                    }
+                    // 403 and 404 may be asked of another server, but say nothing about this one's health.
+                    if matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+                        counters.standing.succeeded();
+                    } else {
+                        self.failed(exchange, lease.peer, now);
                     }
                     left -= 1;
                 }
                 Err(failed) => {
+                    now = pace::now();
                     self.log(exchange, "error", &failed.reason);
                     if let Some(refusal) = self.upload.as_ref().and_then(|upload| upload.fault()) {
                         // It is the client's: no server is to blame, and none can help.
@@ -132,12 +134,13 @@ impl Passage<'_> {
                     }
                     let dead = failed.reused && failed.kind == Kind::Error;
                     left -= usize::from(!dead);
-                    let more = left > 0 && self.may_try_again(exchange, failed.kind, failed.sent, began);
+                    let more =
+                        left > 0 && self.may_try_again(exchange, failed.kind, failed.sent, (began, now));
                     if dead && more {
                         again = Some(lease);
                         continue;
                     }
-                    self.failed(exchange, lease.peer);
+                    self.failed(exchange, lease.peer, now);
                     if !more {
                         return Err(failed.kind.refusal());
                     }
@@ -147,17 +150,17 @@ impl Passage<'_> {
     }
 
     /// No server can be asked.
-    fn nobody(&self, exchange: &mut Exchange, first: bool) -> StatusCode {
-        exchange.attempts.push(Attempt::new(self.group.settings().name.as_str().into(), first));
+    fn nobody(&self, exchange: &mut Exchange, first: bool, now: Instant) -> StatusCode {
+        exchange.attempts.push(Attempt::new(self.group.settings().name.as_str().into(), first, now));
         note(exchange, |attempt| attempt.status = Some(StatusCode::BAD_GATEWAY.as_u16()));
         self.group.counters().unavailable.inc();
         self.log(exchange, "error", "no live upstreams while connecting to upstream");
         StatusCode::BAD_GATEWAY
     }
 
-    fn failed(&self, exchange: &Exchange, peer: usize) {
+    fn failed(&self, exchange: &Exchange, peer: usize, now: Instant) {
         self.group.peer(peer).failures.inc();
-        if self.group.failed(peer, pace::now()) {
+        if self.group.failed(peer, now) {
             self.log(exchange, "warn", "upstream server temporarily disabled");
         }
     }
@@ -168,8 +171,14 @@ impl Passage<'_> {
     }
 
     /// Whether the request can be, and may be, sent once more after a failure of this kind.
-    fn may_try_again(&self, exchange: &Exchange, kind: Kind, sent: bool, began: Instant) -> bool {
-        let (retry, now) = (&self.settings.proxy.retry, pace::now());
+    fn may_try_again(
+        &self,
+        exchange: &Exchange,
+        kind: Kind,
+        sent: bool,
+        (began, now): (Instant, Instant),
+    ) -> bool {
+        let retry = &self.settings.proxy.retry;
         let enabled = match kind {
             Kind::Error => retry.error,
             Kind::Timeout => retry.timeout,

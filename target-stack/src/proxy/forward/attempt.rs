@@ -11,7 +11,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kinds of failure that `proxy_next_upstream` tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +47,9 @@ impl Passage<'_> {
         exchange: &mut Exchange,
         peer: usize,
         fresh: bool,
+        started: Instant,
     ) -> Result<(Response<Incoming>, Box<Link>), Failed> {
         let settings = &self.settings.proxy;
-        let started = pace::now();
-        note(exchange, |attempt| attempt.started = started);
         let since = || Some(pace::now().saturating_duration_since(started));
         let kept = if fresh { None } else { self.group.kept(peer) };
         let reused = kept.is_some();

@@ -27,17 +27,22 @@ fn only_failures_of_an_enabled_kind_are_tried_again() {
     fn closes(_: usize, _: usize) -> Reply {
         Reply::Close
     }
+    fn resets(_: usize, _: usize) -> Reply {
+        Reply::SendAndReset("HTTP/1.1 2")
+    }
     fn hangs(_: usize, _: usize) -> Reply {
         Reply::Stay
     }
     fn lies(_: usize, _: usize) -> Reply {
         Reply::Send(GARBAGE)
     }
-    let rows: [Row; 12] = [
+    let rows: [Row; 14] = [
         (closes, "", "200"),
         (closes, "proxy_next_upstream error;", "200"),
         (closes, "proxy_next_upstream timeout invalid_header;", "502"),
         (closes, "proxy_next_upstream off;", "502"),
+        (resets, "", "200"),
+        (resets, "proxy_next_upstream off;", "502"),
         (hangs, "", "200"),
         (hangs, "proxy_next_upstream timeout;", "200"),
         (hangs, "proxy_next_upstream error invalid_header;", "504"),
