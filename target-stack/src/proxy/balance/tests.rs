@@ -3,6 +3,7 @@
 use super::*;
 use crate::pace;
 use crate::proxy::config::Config;
+use proptest::prelude::*;
 use std::path::Path;
 use std::time::Duration;
 
@@ -185,4 +186,93 @@ fn the_last_server_is_never_ejected() {
     balance.failed(1, now);
     assert_eq!(balance.choose(&mut Search::default(), now), Some(1));
     assert_eq!(balance.choose(&mut Search::default(), now), None, "it is down, or full");
+}
+
+/// What happens to a group.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A request with this key is tried at so many servers, of which the first ones fail.
+    Request {
+        key: u8,
+        tries: usize,
+    },
+    /// The oldest request that is under way ends.
+    End,
+    Seconds(u64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => (any::<u8>(), 1..6_usize).prop_map(|(key, tries)| Event::Request { key, tries }),
+        3 => Just(Event::End),
+        1 => (0..15_u64).prop_map(Event::Seconds),
+    ];
+    proptest::collection::vec(event, 0..200)
+}
+
+proptest! {
+    #[test]
+    fn whoever_can_be_asked_is_asked_and_nobody_else(
+        method in prop_oneof![
+            Just(""), Just("least_conn;"), Just("ip_hash;"), Just("hash $arg_k;"), Just("hash $arg_k consistent;"),
+        ],
+        servers in proptest::collection::vec((1..6_u32, 0..4_u32, 0..3_u32, 0..6_u8), 1..6),
+        events in events(),
+    ) {
+        let mut inside = String::new();
+        for (n, (weight, max_conns, max_fails, kind)) in servers.iter().enumerate() {
+            // The first one is there, and none that the method does not have is.
+            let kind = match kind {
+                0 if n > 0 => "down",
+                1 if n > 0 && matches!(method, "" | "least_conn;") => "backup",
+                _ => "",
+            };
+            inside += &format!(
+                "server 127.0.0.1:{} weight={weight} max_conns={max_conns} max_fails={max_fails} {kind};", n + 1
+            );
+        }
+        let (mut balance, standings, mut now) = group(&format!("{method} {inside}"));
+        let mut under_way: std::collections::VecDeque<usize> = Default::default();
+        for event in events {
+            match event {
+                Event::Seconds(seconds) => now += Duration::from_secs(seconds),
+                Event::End => {
+                    if let Some(index) = under_way.pop_front() {
+                        let standing = &standings[index];
+                        standing.leave();
+                        standing.succeeded();
+                    }
+                }
+                Event::Request { key, tries } => {
+                    let mut search = balance.search(vec![key, 7, key]);
+                    let mut tried = Vec::new();
+                    for left in (0..tries).rev() {
+                        let open = |index: &usize| {
+                            let standing = &standings[*index];
+                            !standing.down() && !standing.full() && !tried.contains(index)
+                        };
+                        let can: Vec<usize> = (0..standings.len()).filter(open).collect();
+                        let healthy = can.iter().any(|&index| !standings[index].ejected(now));
+                        let ejected: Vec<bool> = standings.iter().map(|one| one.ejected(now)).collect();
+                        let got = balance.choose(&mut search, now);
+                        prop_assert_eq!(got.is_some(), !can.is_empty());
+                        let Some(index) = got else { break };
+                        prop_assert!(can.contains(&index));
+                        prop_assert!(!healthy || !ejected[index], "a healthy one is left");
+                        tried.push(index);
+                        if left == 0 {
+                            under_way.push_back(index);
+                        } else {
+                            standings[index].leave();
+                            balance.failed(index, now);
+                        }
+                    }
+                }
+            }
+        }
+        for (index, standing) in standings.iter().enumerate() {
+            let count = under_way.iter().filter(|&&one| one == index).count();
+            prop_assert_eq!(standing.conns().get(), i64::try_from(count).expect("a few"));
+        }
+    }
 }
