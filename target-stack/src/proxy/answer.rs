@@ -18,7 +18,8 @@ use std::time::Duration;
 /// The body of an answer to a client, and the record of its exchange.
 pub(crate) struct Answer {
     source: Source,
-    exchange: Tracked,
+    /// None where the exchange goes on behind the answer.
+    exchange: Option<Tracked>,
 }
 
 enum Source {
@@ -41,11 +42,16 @@ impl std::error::Error for CutShort {}
 impl Answer {
     pub(crate) fn text(text: impl Into<Bytes>, exchange: Tracked) -> Self {
         let text = text.into();
-        Self { source: Source::Text((!text.is_empty()).then_some(text)), exchange }
+        Self { source: Source::Text((!text.is_empty()).then_some(text)), exchange: Some(exchange) }
+    }
+
+    /// No body, of an answer after which HTTP ends.
+    pub(crate) fn none() -> Self {
+        Self { source: Source::Text(None), exchange: None }
     }
 
     pub(crate) fn upstream(body: UpstreamBody, exchange: Tracked) -> Self {
-        let mut answer = Self { source: Source::Upstream(body), exchange };
+        let mut answer = Self { source: Source::Upstream(body), exchange: Some(exchange) };
         answer.note_end();
         answer
     }
@@ -54,7 +60,8 @@ impl Answer {
     fn note_end(&mut self) {
         if let Source::Upstream(body) = &self.source
             && body.link.is_none()
-            && let Some(attempt) = self.exchange.attempts.last_mut()
+            && let Some(exchange) = &mut self.exchange
+            && let Some(attempt) = exchange.attempts.last_mut()
             && attempt.response.is_none()
         {
             attempt.response = Some(pace::now().saturating_duration_since(attempt.started));
@@ -62,7 +69,7 @@ impl Answer {
     }
 
     fn note_cut(&self, error: &CutShort) {
-        let exchange = &self.exchange;
+        let Some(exchange) = &self.exchange else { return };
         let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
         exchange.worker().errors.write(
             "error",
@@ -92,10 +99,12 @@ impl Body for Answer {
                 frame
             }
         };
-        match &frame {
-            Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(error)) => answer.note_cut(error),
-            None => {}
+        match (&frame, &mut answer.exchange) {
+            (Some(Ok(frame)), Some(exchange)) => {
+                exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+            }
+            (Some(Err(error)), _) => answer.note_cut(error),
+            _ => {}
         }
         Poll::Ready(frame)
     }
@@ -137,12 +146,27 @@ impl UpstreamBody {
         peer: usize,
         read_timeout: Duration,
     ) -> Self {
-        let mut body =
-            Self { incoming, link: Some(link), group, peer, read_timeout, patience: None, broken: None };
+        let mut body = Self::switched(incoming, link, group, peer, read_timeout);
         if body.incoming.is_end_stream() {
             body.finish();
         }
         body
+    }
+
+    /// The body of an answer after which HTTP ends.
+    pub(crate) fn switched(
+        incoming: Incoming,
+        link: Box<Link>,
+        group: Rc<Group>,
+        peer: usize,
+        read_timeout: Duration,
+    ) -> Self {
+        Self { incoming, link: Some(link), group, peer, read_timeout, patience: None, broken: None }
+    }
+
+    /// The connection that brings it, if more than the body may come.
+    pub(crate) fn into_link(self) -> Option<Box<Link>> {
+        self.link
     }
 
     /// The body is whole: its connection can carry the next request.

@@ -24,7 +24,7 @@ const BOUNDS: [f64; 17] = [
 ];
 
 /// All of the proxy's counters, shared by its workers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counters {
     pub(crate) accepted: Counter,
     pub(crate) handled: Counter,
@@ -41,14 +41,28 @@ pub(crate) struct Counters {
     pub(crate) upstream_response: Spans,
     pub(crate) idle: Gauge,
     pub(crate) busy: Gauge,
+    /// Workers that serve, and those that end what is under way.
+    pub(crate) serving: Gauge,
+    pub(crate) leaving: Gauge,
+    /// Reloads that were done, and those that a bad configuration kept from being done.
+    pub(crate) reloads: Counter,
+    pub(crate) failed_reloads: Counter,
     by_class: [Counter; CLASSES.len()],
     refused: Family<Reason, Counter>,
     /// By upstream and server.
     peers: Vec<Vec<PeerCounters>>,
+    families: Families,
+}
+
+/// Where the counters of a server of an upstream come from.
+#[derive(Clone, Debug, Default)]
+struct Families {
+    answers: Family<ServerCode, Counter>,
+    failures: Family<ServerLabel, Counter>,
 }
 
 /// The counters of one server of an upstream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PeerCounters {
     by_class: [Counter; CLASSES.len()],
     pub(crate) failures: Counter,
@@ -70,6 +84,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ServerLabel {
     upstream: String,
     server: String,
@@ -87,18 +106,9 @@ impl Counters {
     pub(crate) fn register(config: &Config, registry: &mut Registry) -> Self {
         let codes = Family::<Code, Counter>::default();
         let links = Family::<State, Gauge>::default();
-        let answers = Family::<ServerCode, Counter>::default();
-        let failures = Family::<ServerLabel, Counter>::default();
-        let peer = |upstream: &str, server: &str| PeerCounters {
-            by_class: CLASSES.map(|code| {
-                let (upstream, server) = (upstream.to_owned(), server.to_owned());
-                answers.get_or_create_owned(&ServerCode { upstream, server, code })
-            }),
-            failures: failures.get_or_create_owned(&ServerLabel {
-                upstream: upstream.to_owned(),
-                server: server.to_owned(),
-            }),
-        };
+        let workers = Family::<State, Gauge>::default();
+        let reloads = Family::<ResultLabel, Counter>::default();
+        let families = Families::default();
         let counters = Self {
             accepted: Counter::default(),
             handled: Counter::default(),
@@ -114,11 +124,12 @@ impl Counters {
             busy: links.get_or_create_owned(&State { state: "busy" }),
             by_class: CLASSES.map(|code| codes.get_or_create_owned(&Code { code })),
             refused: Family::default(),
-            peers: config
-                .upstreams
-                .iter()
-                .map(|group| group.peers.iter().map(|p| peer(&group.name, &p.name)).collect())
-                .collect(),
+            serving: workers.get_or_create_owned(&State { state: "serving" }),
+            leaving: workers.get_or_create_owned(&State { state: "leaving" }),
+            reloads: reloads.get_or_create_owned(&ResultLabel { result: "ok" }),
+            failed_reloads: reloads.get_or_create_owned(&ResultLabel { result: "failed" }),
+            peers: families.peers(config),
+            families: families.clone(),
         };
         let c = &counters;
         registry.register("nginx_connections_accepted", "Client connections accepted", c.accepted.clone());
@@ -131,8 +142,16 @@ impl Counters {
         registry.register("proxy_http_requests", "Client requests by class of status", codes);
         let refused = "Requests refused before anything else was done with them, by reason";
         registry.register("proxy_requests_refused", refused, c.refused.clone());
-        registry.register("proxy_upstream_requests", "Answers by upstream, server and class", answers);
-        registry.register("proxy_upstream_failures", "Failed tries by upstream and server", failures);
+        registry.register(
+            "proxy_upstream_requests",
+            "Answers by upstream, server and class",
+            families.answers,
+        );
+        registry.register(
+            "proxy_upstream_failures",
+            "Failed tries by upstream and server",
+            families.failures,
+        );
         registry.register("proxy_upstream_connections", "Upstream connections by state", links);
         registry.register("proxy_request_duration_seconds", "Head in to answer out", c.duration.clone());
         registry.register(
@@ -146,7 +165,14 @@ impl Counters {
             c.upstream_response.clone(),
         );
         registry.register("proxy_log_lines_dropped", "Log lines lost", c.log_lines_dropped.clone());
+        registry.register("proxy_workers", "Workers by state", workers);
+        registry.register("proxy_reloads", "Reloads of the configuration by result", reloads);
         counters
+    }
+
+    /// The same counters, with those of the servers of another configuration.
+    pub(crate) fn renewed(&self, config: &Config) -> Self {
+        Self { peers: self.families.peers(config), ..self.clone() }
     }
 
     /// Counts an answer of this status to a client.
@@ -168,6 +194,24 @@ impl Counters {
     /// The counters of a server of an upstream.
     pub(crate) fn peer(&self, upstream: usize, peer: usize) -> &PeerCounters {
         &self.peers[upstream][peer]
+    }
+}
+
+impl Families {
+    /// The counters of all servers of `config`, which go on where they were.
+    fn peers(&self, config: &Config) -> Vec<Vec<PeerCounters>> {
+        let peer = |upstream: &str, server: &str| PeerCounters {
+            by_class: CLASSES.map(|code| {
+                let (upstream, server) = (upstream.to_owned(), server.to_owned());
+                self.answers.get_or_create_owned(&ServerCode { upstream, server, code })
+            }),
+            failures: self.failures.get_or_create_owned(&ServerLabel {
+                upstream: upstream.to_owned(),
+                server: server.to_owned(),
+            }),
+        };
+        let groups = config.upstreams.iter();
+        groups.map(|group| group.peers.iter().map(|p| peer(&group.name, &p.name)).collect()).collect()
     }
 }
 

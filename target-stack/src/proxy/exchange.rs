@@ -1,59 +1,21 @@
 //! One request and its answer, as variables and logs see them. It is given the request's head and filled in as the
 //! exchange goes on; when it is dropped, however that comes, it is counted and logged. It holds no body and no socket.
 
+use super::client::Client;
 use super::config::{Config, Server};
 use super::location::{Handler, Location};
 use super::worker::Worker;
 use crate::pace;
 use http::header::HOST;
-use http::{HeaderMap, request};
+use http::{HeaderMap, StatusCode, request};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// nginx's status of a request whose client went away before the answer.
 const CLIENT_CLOSED: u16 = 499;
-
-/// A client's connection.
-#[derive(Debug)]
-pub(crate) struct Client {
-    /// `$connection`: unique in this process.
-    pub(crate) number: u64,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// The port that it came in by, as an index of the configuration's ports.
-    pub(crate) port: usize,
-    pub(crate) requests: Cell<u32>,
-    /// How many of those have ended.
-    pub(crate) answered: Cell<u32>,
-    /// Who waits for one more of them to end.
-    pub(crate) waiting: RefCell<Option<Waker>>,
-    /// Part of a request's head has come.
-    pub(crate) begun: Cell<bool>,
-    /// The connection was given to another protocol.
-    pub(crate) switched: Cell<bool>,
-}
-
-impl Client {
-    pub(crate) fn new(number: u64, peer: SocketAddr, local: SocketAddr, port: usize) -> Self {
-        Self {
-            number,
-            peer,
-            local,
-            port,
-            requests: Cell::default(),
-            answered: Cell::default(),
-            waiting: RefCell::default(),
-            begun: Cell::default(),
-            switched: Cell::default(),
-        }
-    }
-}
 
 /// One try at an upstream's server.
 #[derive(Clone, Debug)]
@@ -125,6 +87,7 @@ impl Exchange {
     pub(crate) fn settle(&mut self, uri: Option<Vec<u8>>, location: Option<usize>) {
         self.uri = uri;
         self.location = location;
+        self.client.patience.set(self.location().settings.patience);
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -209,6 +172,9 @@ impl DerefMut for Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         self.worker.counters.writing.dec();
+        if self.exchange.status == CLIENT_CLOSED && self.exchange.client.timed_out.get() {
+            self.exchange.status = StatusCode::REQUEST_TIMEOUT.as_u16();
+        }
         self.worker.finished(&self.exchange);
         let client = &self.exchange.client;
         client.answered.set(client.answered.get() + 1);

@@ -12,7 +12,7 @@ use super::pool::{Group, Link, LinkError};
 use super::upload::{RequestBody, Upload};
 use super::worker::Worker;
 use crate::pace;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, UPGRADE};
 use http::uri::{PathAndQuery, Uri};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -103,9 +103,12 @@ impl Passage<'_> {
                         self.group.balance.borrow_mut().succeeded(peer);
                         let read_timeout = self.settings.proxy.read_timeout;
                         let group = Rc::clone(&self.group);
-                        return Ok(
-                            response.map(|body| UpstreamBody::new(body, link, group, peer, read_timeout))
-                        );
+                        let body = if status == StatusCode::SWITCHING_PROTOCOLS {
+                            UpstreamBody::switched
+                        } else {
+                            UpstreamBody::new
+                        };
+                        return Ok(response.map(|incoming| body(incoming, link, group, peer, read_timeout)));
                     }
                     (true, true, status)
                 }
@@ -189,12 +192,16 @@ impl Passage<'_> {
             Err(error) => Err((error, "connecting to upstream")),
         };
         match result {
-            Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => Err(Failed {
-                timed_out: false,
-                sent: true,
-                reused: false,
-                reason: "upstream switched protocols unasked".to_owned(),
-            }),
+            Ok((response, _))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.may_switch(exchange) =>
+            {
+                Err(Failed {
+                    timed_out: false,
+                    sent: true,
+                    reused: false,
+                    reason: "upstream switched protocols unasked".to_owned(),
+                })
+            }
             Ok((response, link)) => {
                 note(exchange, |attempt| {
                     attempt.header = since();
@@ -213,6 +220,12 @@ impl Passage<'_> {
                 Err(failed)
             }
         }
+    }
+
+    /// Whether the request asked for another protocol, and is with the server to its end.
+    fn may_switch(&self, exchange: &Exchange) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.ended())
+            && headers::for_upstream(exchange, &self.settings.proxy).contains_key(UPGRADE)
     }
 
     /// How long nothing may move: while the client's body is on its way it is the sending that is waited for.

@@ -1,15 +1,18 @@
 //! Answering one request. Given its head and body, it checks what nginx checks before a location is chosen, and gives
 //! the location's answer: a page, a text, or what the upstream says. It never waits for anything but an upstream.
 
-use super::answer::Answer;
-use super::exchange::{Client, Exchange, Tracked};
+use super::answer::{Answer, UpstreamBody};
+use super::client::Client;
+use super::config::Settings;
+use super::exchange::{Exchange, Tracked};
 use super::location::{self, Handler};
+use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
 use super::{forward, headers, pages};
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SERVER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -107,6 +110,9 @@ async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
         Err(status) => return page(exchange, status),
     };
     let (mut parts, body) = response.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(exchange, parts, body);
+    }
     let settings = Arc::clone(&exchange.location().settings);
     if settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
         exchange.upstream_headers.clone_from(&parts.headers);
@@ -116,6 +122,22 @@ async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
     parts.version = Version::HTTP_11;
     settle_head(&mut exchange, parts.status, &mut parts.headers);
     Response::from_parts(parts, Answer::upstream(body, exchange))
+}
+
+/// The answer after which client and upstream speak another protocol.
+fn switched(mut exchange: Tracked, mut parts: response::Parts, body: UpstreamBody) -> Response<Answer> {
+    let Some(link) = body.into_link() else { return page(exchange, StatusCode::BAD_GATEWAY) };
+    let settings = Arc::clone(&exchange.location().settings);
+    if settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
+        exchange.upstream_headers.clone_from(&parts.headers);
+    }
+    headers::for_switched_client(&mut parts.headers, &settings.proxy.hide);
+    parts.version = Version::HTTP_11;
+    settle_head(&mut exchange, parts.status, &mut parts.headers);
+    let client = Rc::clone(&exchange.client);
+    client.switched.set(true);
+    client.tunnel.replace(Some(Tunnel { upstream: link.into_raw(), exchange }));
+    Response::from_parts(parts, Answer::none())
 }
 
 fn stub_status(exchange: Tracked) -> Response<Answer> {
@@ -195,13 +217,10 @@ fn own(
 }
 
 /// Settles the answer's head, and what the log will say of it.
-fn settle_head(exchange: &mut Exchange, status: StatusCode, map: &mut HeaderMap) {
+fn settle_head(exchange: &mut Tracked, status: StatusCode, map: &mut HeaderMap) {
     let settings = Arc::clone(&exchange.location().settings);
-    if exchange.nth >= settings.keepalive_requests {
-        map.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        exchange.client.switched.set(true);
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        settle_connection(exchange, &settings, map);
     }
     exchange.status = status.as_u16();
     if !settings.logs.is_empty() {
@@ -209,5 +228,25 @@ fn settle_head(exchange: &mut Exchange, status: StatusCode, map: &mut HeaderMap)
         if settings.logs.iter().any(|log| log.format.reads_sent_headers()) {
             exchange.sent_headers.clone_from(map);
         }
+    }
+}
+
+/// Says whether the connection is kept, where that does not go without saying.
+fn settle_connection(exchange: &Tracked, settings: &Settings, map: &mut HeaderMap) {
+    let patience = &settings.patience;
+    let last = exchange.nth >= settings.keepalive_requests || patience.keepalive.is_zero();
+    if last || exchange.worker().closes(exchange.client.port) {
+        map.insert(CONNECTION, HeaderValue::from_static("close"));
+        return;
+    }
+    // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
+    let old = exchange.parts.version < Version::HTTP_11 && map.contains_key(CONTENT_LENGTH);
+    if (old || patience.told.is_some())
+        && !map.contains_key(CONNECTION)
+        && headers::keeps_alive(&exchange.parts)
+    {
+        map.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        let told = patience.told.and_then(|told| HeaderValue::from_str(&format!("timeout={told}")).ok());
+        map.extend(told.map(|told| (headers::KEEP_ALIVE, told)));
     }
 }

@@ -7,19 +7,22 @@ use super::tree::Directive;
 use super::{Config, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
+use crate::proxy::error_log::LEVELS;
 use std::path::{Path, PathBuf};
 
 const DEFAULT_CONNECTIONS: usize = 512;
-const LOG_LEVELS: [&str; 9] =
-    ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg", "stderr"];
 
-pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
+/// The configuration of `tree`. Relative paths stand under `prefix`, those of certificates under `dir`, where the file is.
+pub(super) fn build(tree: &[Directive], prefix: &Path, dir: &Path) -> Outcome<Config> {
     rules::check(tree, Context::Main)?;
     let mut config = Config {
         workers: 1,
         connections: DEFAULT_CONNECTIONS,
         pid: None,
+        daemon: false,
+        shutdown_timeout: None,
         error_log: None,
+        error_level: "error",
         ports: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
@@ -32,7 +35,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
         return Err(Failure::config("[emerg] no \"events\" section in configuration"));
     }
     if let Some(directive) = tree.iter().find(|directive| directive.name == "http") {
-        http(directive, prefix, &mut config)?;
+        http(directive, (prefix, dir), &mut config)?;
     }
     Ok(config)
 }
@@ -47,15 +50,17 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
         "worker_processes" => config.workers = workers(directive)?,
         "pid" => config.pid = Some(path(prefix, directive.arg(0))),
         "error_log" => {
-            let level = directive.arg(1);
-            if !level.is_empty() && !LOG_LEVELS.contains(&level) {
-                return Err(directive.error(format_args!("invalid log level \"{level}\"")));
-            }
+            let level = directive.args.get(1).map_or("error", String::as_str);
+            config.error_level = LEVELS
+                .into_iter()
+                .find(|known| *known == level)
+                .ok_or_else(|| directive.error(format_args!("invalid log level \"{level}\"")))?;
             let file = directive.arg(0);
             config.error_log = (file != "stderr").then(|| path(prefix, file));
         }
-        "daemon" if values::switch(directive)? => {
-            return Err(directive.error("\"daemon on\" is not supported, it must be \"off\""));
+        "daemon" => config.daemon = values::switch(directive)?,
+        "worker_shutdown_timeout" => {
+            config.shutdown_timeout = Some(values::time(directive, directive.arg(0))?);
         }
         // Accepted for the sake of one file for both proxies: there is no master process apart to switch off.
         "master_process" => drop(values::switch(directive)?),
@@ -83,7 +88,7 @@ fn workers(directive: &Directive) -> Outcome<usize> {
     }
 }
 
-fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
+fn http(directive: &Directive, (prefix, dir): (&Path, &Path), config: &mut Config) -> Outcome {
     let block = directive.inner();
     rules::check(block, Context::Http)?;
     let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
@@ -99,6 +104,14 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     }
     for inner in named("server") {
         server::build(inner, &settings, &mut formats, config)?;
+        let server = config.servers.len() - 1;
+        config.servers[server].tls = config.servers[server].fallback.settings.tls.build(dir)?;
+    }
+    for port in config.ports.iter().filter(|port| port.ssl) {
+        if let (None, Some(server)) = (&config.servers[port.default].tls, named("server").nth(port.default)) {
+            let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
+            return Err(server.error(what));
+        }
     }
     config.log_files = formats.into_files();
     Ok(())

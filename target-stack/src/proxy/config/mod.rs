@@ -4,20 +4,28 @@
 
 mod build;
 mod lexer;
+mod patience;
 mod rules;
 mod server;
 mod settings;
+mod source;
+mod tls;
 mod tree;
 mod upstream;
 mod values;
 
+pub(crate) use patience::Patience;
 pub(crate) use settings::{AccessLog, ProxySettings, Settings};
+pub(crate) use source::Source;
 pub(crate) use upstream::{Peer, Upstream};
 
 use super::location::Location;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls::ServerConfig;
 
 /// All that one configuration file says.
 #[derive(Debug)]
@@ -26,8 +34,14 @@ pub(crate) struct Config {
     /// The most connections, to clients and to upstreams, of one worker.
     pub(crate) connections: usize,
     pub(crate) pid: Option<PathBuf>,
+    /// It goes to the background.
+    pub(crate) daemon: bool,
+    /// How long workers may take to leave; without limit when not said.
+    pub(crate) shutdown_timeout: Option<Duration>,
     /// Where errors are logged; standard error when not said.
     pub(crate) error_log: Option<PathBuf>,
+    /// The least level that is logged, one of nginx's.
+    pub(crate) error_level: &'static str,
     /// At least one unless there is no `server`.
     pub(crate) ports: Vec<Port>,
     pub(crate) servers: Vec<Server>,
@@ -42,6 +56,8 @@ pub(crate) struct Port {
     pub(crate) address: SocketAddr,
     /// Connections that may wait to be accepted, for each worker.
     pub(crate) backlog: i32,
+    /// TLS is spoken there.
+    pub(crate) ssl: bool,
     /// The servers that share it, as indices.
     pub(crate) servers: Vec<usize>,
     /// The one that answers for unknown names, as an index of [`Config::servers`].
@@ -58,6 +74,8 @@ pub(crate) struct Server {
     pub(crate) fallback: Location,
     /// It answers everything, before any location is chosen: `return` beside the locations.
     pub(crate) always: bool,
+    /// How it shakes hands, where it has a certificate.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
@@ -68,20 +86,10 @@ impl Server {
 }
 
 impl Config {
-    /// Reads `file`; relative paths in it stand under `prefix`.
-    ///
-    /// # Errors
-    /// The first error of the file, as nginx words it (exit 1).
-    pub(crate) fn load(file: &Path, prefix: &Path) -> Outcome<Self> {
-        let bytes = std::fs::read(file).map_err(|e| {
-            Failure::config(format!("[emerg] open() \"{}\" failed ({})", file.display(), os_error(&e)))
-        })?;
-        Self::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes), prefix)
-    }
-
     /// Reads the text of a configuration that came from `file`.
+    #[cfg(test)]
     pub(crate) fn parse(file: &str, text: &str, prefix: &Path) -> Outcome<Self> {
-        build::build(&tree::parse(file, text)?, prefix)
+        build::build(&tree::parse(file, text)?, prefix, Path::new(file).parent().unwrap_or(prefix))
     }
 
     /// The server of `port` for the host name `host`, in lower case, as an index.
@@ -140,7 +148,19 @@ mod tests {
                 http("sendfile maybe;"),
                 "invalid value \"maybe\" in \"sendfile\" directive, it must be \"on\" or \"off\"",
             ),
+            (
+                "events {} daemon x;".to_owned(),
+                "invalid value \"x\" in \"daemon\" directive, it must be \"on\" or \"off\"",
+            ),
+            (
+                "events {} worker_shutdown_timeout 1q;".to_owned(),
+                "\"worker_shutdown_timeout\" directive invalid value",
+            ),
             (http("keepalive_timeout 1q;"), "\"keepalive_timeout\" directive invalid value"),
+            (http("keepalive_timeout 1 1q;"), "\"keepalive_timeout\" directive invalid value"),
+            (http("client_header_timeout x;"), "\"client_header_timeout\" directive invalid value"),
+            (location("client_header_timeout 1;"), "\"client_header_timeout\" directive is not allowed here"),
+            (location("send_timeout 1 1;"), "invalid number of arguments in \"send_timeout\" directive"),
             (http("keepalive_requests x;"), "\"keepalive_requests\" directive invalid number"),
             (http("access_log x combined buffer=8k;"), "invalid parameter \"buffer=8k\""),
             (http("client_max_body_size 1q;"), "\"client_max_body_size\" directive invalid value"),
@@ -168,6 +188,7 @@ mod tests {
             (server("listen 99999;"), "invalid port in \"99999\" of the \"listen\" directive"),
             (server("listen x:80;"), "host not found in \"x:80\" of the \"listen\" directive"),
             (server("listen 80 foo;"), "invalid parameter \"foo\""),
+            (server("listen 81 backlog=x;"), "invalid backlog \"backlog=x\""),
             (server("listen 80;"), "a duplicate listen 0.0.0.0:80"),
             (server("location /a {} location /a {}"), "duplicate location \"/a\""),
             (server("location x / {}"), "invalid location modifier \"x\""),
@@ -188,7 +209,6 @@ mod tests {
             ),
             // Ours: what nginx can and we cannot, yet.
             (server("location ~ x {}"), "locations by regular expression are not supported"),
-            ("daemon on; events {}".to_owned(), "\"daemon on\" is not supported, it must be \"off\""),
         ];
         for (text, want) in rows {
             let error = parse(&text).expect_err(&text);
@@ -221,7 +241,7 @@ mod tests {
             |server: usize| of(server).proxy.set_headers.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>();
         assert_eq!((names(0), names(1)), (vec!["b"], vec!["a"]));
         assert_eq!([of(0).proxy.read_timeout.as_secs(), of(1).proxy.read_timeout.as_secs()], [5, 60]);
-        assert_eq!(of(0).keepalive_timeout.as_secs(), 10);
+        assert_eq!((of(0).patience.keepalive.as_secs(), of(0).patience.told), (10, Some(20)));
         assert_eq!(of(0).heads, Limits { first: 2 << 10, number: 3, size: 16 << 10 });
 
         let [first, second] = config.upstreams.as_slice() else { panic!("two upstreams in {config:?}") };

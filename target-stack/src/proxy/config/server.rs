@@ -26,6 +26,7 @@ pub(super) fn build(
         names: names(block)?,
         locations: Vec::new(),
         always: matches!(handler, Handler::Return { .. }),
+        tls: None,
         fallback: Location {
             pattern: Pattern::Prefix { path: String::new(), no_regex: false },
             handler,
@@ -68,17 +69,7 @@ fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
     for listen in directive.inner().iter().filter(|inner| inner.name == "listen") {
         listened = true;
         let address = values::listen(listen, listen.arg(0))?;
-        let (mut default, mut backlog) = (false, None);
-        for parameter in &listen.args[1..] {
-            let number = parameter.strip_prefix("backlog=").map(|n| n.parse::<i32>().ok().filter(|n| *n > 0));
-            match (parameter.as_str(), number) {
-                ("default_server", _) => default = true,
-                // Every worker has its own listening socket in any case.
-                ("reuseport", _) => {}
-                (_, Some(Some(n))) => backlog = Some(n),
-                _ => return Err(listen.error(format_args!("invalid parameter \"{parameter}\""))),
-            }
-        }
+        let options = Options::read(listen)?;
         // Two ports of the kernel's choice are two ports.
         match config.ports.iter_mut().find(|port| port.address == address && address.port() != 0) {
             Some(port) if port.servers.contains(&server) => {
@@ -86,15 +77,19 @@ fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
             }
             Some(port) => {
                 port.servers.push(server);
-                port.backlog = backlog.unwrap_or(port.backlog);
-                if default {
+                port.backlog = options.backlog.unwrap_or(port.backlog);
+                port.ssl |= options.ssl;
+                if options.default {
                     port.default = server;
                 }
             }
-            None => {
-                let backlog = backlog.unwrap_or(BACKLOG);
-                config.ports.push(Port { address, backlog, servers: vec![server], default: server });
-            }
+            None => config.ports.push(Port {
+                address,
+                backlog: options.backlog.unwrap_or(BACKLOG),
+                ssl: options.ssl,
+                servers: vec![server],
+                default: server,
+            }),
         }
     }
     if !listened {
@@ -102,11 +97,41 @@ fn join_ports(directive: &Directive, config: &mut Config) -> Outcome {
         match config.ports.iter_mut().find(|port| port.address == address) {
             Some(port) => port.servers.push(server),
             None => {
-                config.ports.push(Port { address, backlog: BACKLOG, servers: vec![server], default: server });
+                let (backlog, servers) = (BACKLOG, vec![server]);
+                config.ports.push(Port { address, backlog, ssl: false, servers, default: server });
             }
         }
     }
     Ok(())
+}
+
+/// What stands behind the address of a `listen`.
+#[derive(Default)]
+struct Options {
+    default: bool,
+    ssl: bool,
+    backlog: Option<i32>,
+}
+
+impl Options {
+    fn read(listen: &Directive) -> Outcome<Self> {
+        let mut options = Self::default();
+        for parameter in &listen.args[1..] {
+            match (parameter.as_str(), parameter.strip_prefix("backlog=")) {
+                ("default_server", _) => options.default = true,
+                ("ssl", _) => options.ssl = true,
+                // Every worker has its own listening socket in any case.
+                ("reuseport", _) => {}
+                (_, Some(number)) => {
+                    let backlog = number.parse().ok().filter(|number| *number > 0);
+                    let invalid = || listen.error(format_args!("invalid backlog \"{parameter}\""));
+                    options.backlog = Some(backlog.ok_or_else(invalid)?);
+                }
+                _ => return Err(listen.error(format_args!("invalid parameter \"{parameter}\""))),
+            }
+        }
+        Ok(options)
+    }
 }
 
 fn location(

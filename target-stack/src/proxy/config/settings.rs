@@ -2,6 +2,8 @@
 //! it gives the block's settings: a directive replaces what was inherited, of the repeatable ones all at once.
 
 use super::build;
+use super::patience::Patience;
+use super::tls::Tls;
 use super::tree::Directive;
 use super::values;
 use crate::failure::{Failure, Outcome};
@@ -19,7 +21,8 @@ const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $
 /// The settings of one level.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) keepalive_timeout: Duration,
+    pub(crate) patience: Patience,
+    pub(crate) tls: Tls,
     pub(crate) keepalive_requests: u32,
     /// How long a request's head may be.
     pub(crate) heads: Limits,
@@ -73,7 +76,8 @@ impl Default for Settings {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
-            keepalive_timeout: Duration::from_secs(75),
+            patience: Patience::default(),
+            tls: Tls::default(),
             keepalive_requests: 1000,
             heads: Limits::default(),
             max_body: 1 << 20,
@@ -111,6 +115,7 @@ impl Settings {
                 }
             }
         }
+        settings.tls.renew(block);
         for directive in block {
             settings.apply(directive, formats)?;
         }
@@ -128,13 +133,10 @@ impl Settings {
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
             "access_log" => self.logs.push(formats.log(directive)?),
-            "keepalive_timeout" => {
-                self.keepalive_timeout = values::time(directive, first)?;
-                // The second value is told to the client in a field that none of today's reads.
-                if let Some(told) = directive.args.get(1) {
-                    values::time(directive, told)?;
-                }
+            "client_header_timeout" | "client_body_timeout" | "send_timeout" | "keepalive_timeout" => {
+                self.patience.apply(directive)?;
             }
+            name if name.starts_with("ssl_") => self.tls.apply(directive)?,
             "keepalive_requests" => self.keepalive_requests = values::number(directive, first)?,
             "client_max_body_size" => self.max_body = values::size(directive, first)?,
             "client_header_buffer_size" => self.heads.first = values::length(directive, first)?,

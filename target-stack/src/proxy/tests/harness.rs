@@ -1,52 +1,83 @@
 //! A real worker on loopback sockets, and upstreams of a few lines, for the tests beside this file. Given a configuration and
 //! a script, it gives addresses, and what went over them.
 
-use crate::proxy::access_log;
 use crate::proxy::config::Config;
 use crate::proxy::counters::Counters;
-use crate::proxy::error_log::ErrorLog;
-use crate::proxy::worker::{self, Orders, Shared};
+use crate::proxy::generation::{Common, Generation, Logs};
+use crate::proxy::heirs::Heirs;
+use crate::proxy::listening::Listening;
+use crate::proxy::worker::Orders;
 use prometheus_client::registry::Registry;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond what anything here takes, so that a hang fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A whole proxy but for its signals.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    pub(super) orders: watch::Sender<Orders>,
-    threads: Vec<JoinHandle<()>>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Counters,
+    dir: PathBuf,
+    common: Common,
+    listening: Listening,
+    /// The last one serves.
+    generations: Vec<Generation>,
+    ended: UnboundedReceiver<u64>,
 }
 
 impl Proxy {
     /// A worker that serves `http`, the inside of an `http` block whose first server listens on port 0.
     pub(super) fn start(http: &str, dir: &Path) -> Self {
-        let text = format!("error_log e.log; events {{}} http {{ {http} }}");
-        let config = Config::parse("nginx.conf", &text, dir).expect("a valid configuration");
-        let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
-        let (log, writer) =
-            access_log::start(&config.log_files, counters.log_lines_dropped.clone()).expect("logs");
-        let shared = Shared {
-            errors: Arc::new(ErrorLog::open(config.error_log.as_deref()).expect("an error log")),
-            config: Arc::new(config),
-            counters: Arc::clone(&counters),
-            log,
-            connections: Arc::default(),
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket");
-        let address = listener.local_addr().expect("an address");
-        let (orders, obeyed) = watch::channel(Orders::Serve);
-        let worker =
-            std::thread::spawn(move || worker::run(shared, vec![listener], obeyed).expect("a worker"));
-        Self { address, orders, threads: vec![worker, writer], counters }
+        Self::start_with("", http, dir)
+    }
+
+    /// The same with more at the top of the file.
+    pub(super) fn start_with(top: &str, http: &str, dir: &Path) -> Self {
+        let config = config(top, http, dir);
+        let (report, ended) = unbounded_channel();
+        let common = Common { connections: Arc::default(), heirs: Heirs::default(), report };
+        let counters = Counters::register(&config, &mut Registry::default());
+        let listening = Listening::default();
+        let dir = dir.to_owned();
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut proxy = Self { address, counters, dir, common, listening, generations: Vec::new(), ended };
+        proxy.serve(config);
+        proxy.address = proxy.listening.address().expect("an address");
+        proxy
+    }
+
+    /// Has other workers serve `http` from now on.
+    pub(super) fn reload(&mut self, top: &str, http: &str) {
+        self.serve(config(top, http, &self.dir));
+        let before = self.generations.len() - 1;
+        self.generations[..before].iter().for_each(|generation| generation.order(Orders::Yield));
+    }
+
+    fn serve(&mut self, config: Config) {
+        self.listening = self.listening.renewed(&config).expect("sockets");
+        let counters = self.counters.renewed(&config);
+        let logs = Logs::open(&config, &counters).expect("logs");
+        let number = self.generations.len() as u64;
+        let config = Arc::new(config);
+        let generation = Generation::start(number, config, counters, logs, &self.listening, &self.common);
+        self.generations.push(generation.expect("workers"));
+    }
+
+    /// Has all workers end what is under way.
+    pub(super) fn drain(&mut self) {
+        self.common.heirs.end();
+        self.listening = Listening::default();
+        self.generations.iter().for_each(|generation| generation.order(Orders::Drain));
+    }
+
+    /// Waits until a worker has ended, and gives the number of its generation.
+    pub(super) fn ended(&mut self) -> u64 {
+        self.ended.blocking_recv().expect("a report")
     }
 
     /// Sends `request` and gives all that comes back until the connection is closed.
@@ -77,11 +108,17 @@ impl Proxy {
     }
 
     pub(super) fn stop(&mut self) {
-        let _ = self.orders.send(Orders::Stop);
-        for thread in self.threads.drain(..) {
-            thread.join().expect("an orderly end");
+        for generation in self.generations.drain(..) {
+            generation.end().expect("an orderly end");
         }
     }
+}
+
+/// The configuration with `http`, and with `top` before it.
+fn config(top: &str, http: &str, dir: &Path) -> Config {
+    let text = format!("error_log e.log info; {top} events {{}} http {{ {http} }}");
+    let file = dir.join("nginx.conf").display().to_string();
+    Config::parse(&file, &text, dir).expect("a valid configuration")
 }
 
 impl Drop for Proxy {
