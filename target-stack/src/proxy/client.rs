@@ -72,6 +72,14 @@ pub(crate) enum Phase {
     Busy,
 }
 
+/// What a connection stands at, and how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) phase: Phase,
+    pub(crate) answered: u32,
+    pub(crate) moves: u32,
+}
+
 impl Client {
     /// The client at the first of `ends`.
     pub(crate) fn new(
@@ -102,17 +110,18 @@ impl Client {
     }
 
     /// What it stands at.
-    pub(crate) fn phase(&self) -> Phase {
-        let answered = self.answered.get() >= self.heads.get();
-        match self.reading.get() {
+    pub(crate) fn stand(&self) -> Stand {
+        let (answered, moves) = (self.answered.get(), self.moves.get());
+        let phase = match self.reading.get() {
             _ if self.unsent.get() => Phase::Send,
             Reading::Nothing => Phase::Busy,
             Reading::Body => Phase::Body,
-            _ if !answered => Phase::Busy,
+            _ if answered < self.heads.get() => Phase::Busy,
             Reading::Head => Phase::Head,
             Reading::Beginning if self.requests.get() == 0 => Phase::New,
             Reading::Beginning => Phase::Idle,
-        }
+        };
+        Stand { phase, answered, moves }
     }
 
     /// Notes that bytes went in or out.

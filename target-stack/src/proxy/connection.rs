@@ -7,6 +7,7 @@ use super::gate::Gate;
 use super::heirs::Moved;
 use super::places::Place;
 use super::tunnel;
+use super::watch::Watch;
 use super::wire::Wire;
 use super::worker::{Leaving, Worker};
 use super::{farewell, serve};
@@ -27,6 +28,8 @@ use tokio::net::TcpStream;
 
 /// How long hyper stays, with its buffers, when nothing comes.
 const REST: Duration = Duration::from_secs(1);
+/// How many connections of a worker may have hyper waiting for their next request: some 12 KB each.
+const MOST_AWAKE: usize = 1024;
 
 /// A connection that was accepted.
 pub(crate) struct Accepted {
@@ -112,26 +115,37 @@ enum End {
     TimedOut,
 }
 
+/// One that has hyper, for as long as it has.
+struct Awake(Rc<Worker>);
+
+impl Awake {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.awake.set(worker.awake.get() + 1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.awake.set(self.0.awake.get() - 1);
+    }
+}
+
 /// A connection and what it is waited for with.
 struct Conversation {
     worker: Rc<Worker>,
     client: Rc<Client>,
     _place: Place,
     last: bool,
+    watch: Watch,
+    /// Goes off when what it stands at has taken too long, or when hyper may go.
     alarm: Alarm,
-    /// When the phase that it stands in has taken too long.
-    until: Option<Instant>,
-    /// That phase, and how far its bytes had come.
-    phase: Phase,
-    moves: u32,
 }
 
 impl Conversation {
     fn new(worker: Rc<Worker>, client: Rc<Client>, place: Place, last: bool, until: Option<Instant>) -> Self {
-        let (phase, moves) = (client.phase(), client.moves.get());
-        let mut alarm = Alarm::default();
-        alarm.set(until);
-        Self { worker, client, _place: place, last, alarm, until, phase, moves }
+        let watch = Watch::new(client.stand(), until);
+        Self { worker, client, _place: place, last, watch, alarm: Alarm::default() }
     }
 
     /// Serves the client until it or this worker has had enough.
@@ -159,7 +173,7 @@ impl Conversation {
 
     /// Waits for a request without hyper.
     async fn wait(&mut self, gate: &mut Gate) -> End {
-        self.alarm.set(self.until);
+        self.alarm.set(self.watch.until());
         poll_fn(|cx| {
             if self.moves() {
                 return Poll::Ready(End::Move);
@@ -169,8 +183,8 @@ impl Conversation {
                 Poll::Ready(_) => return Poll::Ready(End::Over),
                 Poll::Pending => {}
             }
-            if self.enter_phase() {
-                self.alarm.set(self.until);
+            if self.note() {
+                self.alarm.set(self.watch.until());
             }
             if self.is_over() && !gate.has_bytes() {
                 return Poll::Ready(End::Over);
@@ -189,7 +203,7 @@ impl Conversation {
     /// Whether nothing more is waited for, since the worker is leaving. Who has begun a request is served, and of those who have
     /// not yet, who came when nobody accepted any more.
     fn is_over(&self) -> bool {
-        let waits = match self.phase {
+        let waits = match self.watch.phase() {
             Phase::Idle => false,
             Phase::New => self.last,
             _ => true,
@@ -200,6 +214,7 @@ impl Conversation {
     /// Has hyper serve what comes, and gives back the gate with what hyper had read and not used.
     async fn serve(&mut self, gate: Gate) -> (Gate, Bytes, End) {
         let (worker, client) = (Rc::clone(&self.worker), Rc::clone(&self.client));
+        let _awake = Awake::new(&self.worker);
         let service =
             service_fn(move |request| serve::answer(Rc::clone(&worker), Rc::clone(&client), request));
         let mut builder = http1::Builder::new();
@@ -209,15 +224,20 @@ impl Conversation {
             if Pin::new(&mut serving).poll(cx).is_ready() {
                 return Poll::Ready(End::Over);
             }
-            if self.enter_phase() {
-                let rest = (self.phase == Phase::Idle).then(|| pace::now() + REST);
-                self.alarm.set(self.until.into_iter().chain(rest).min());
+            let begins = self.note();
+            let phase = self.watch.phase();
+            if begins {
+                if phase == Phase::Idle && self.worker.awake.get() > MOST_AWAKE {
+                    return Poll::Ready(End::Rest);
+                }
+                let rest = self.watch.since().filter(|_| phase == Phase::Idle).map(|since| since + REST);
+                self.alarm.set(self.watch.until().into_iter().chain(rest).min());
             }
-            let between = matches!(self.phase, Phase::Idle | Phase::Head);
+            let between = matches!(phase, Phase::Idle | Phase::Head);
             if between && self.worker.leaving.get().is_some() {
                 return Poll::Ready(End::Rest);
             }
-            let end = if self.phase == Phase::Idle { End::Rest } else { End::TimedOut };
+            let end = if phase == Phase::Idle { End::Rest } else { End::TimedOut };
             self.alarm.poll(cx).map(|()| end)
         })
         .await;
@@ -228,32 +248,9 @@ impl Conversation {
         (parts.io.into_inner(), parts.read_buf, end)
     }
 
-    /// Notes the phase that the connection stands in, and whether its time begins with now.
-    fn enter_phase(&mut self) -> bool {
-        let (phase, moves) = (self.client.phase(), self.client.moves.get());
-        let renewed = matches!(phase, Phase::Body | Phase::Send) && moves != self.moves;
-        self.moves = moves;
-        if phase == self.phase && !renewed {
-            return false;
-        }
-        // The first head's time began with the connection.
-        let goes_on = (self.phase, phase) == (Phase::New, Phase::Head);
-        self.phase = phase;
-        let patience = self.client.patience.get();
-        let limit = match phase {
-            Phase::New | Phase::Head => patience.head,
-            Phase::Idle => patience.keepalive,
-            Phase::Body => patience.body,
-            Phase::Send => patience.send,
-            Phase::Busy => {
-                self.until = None;
-                return true;
-            }
-        };
-        if !goes_on {
-            self.until = Some(pace::now() + limit);
-        }
-        !goes_on
+    /// Notes what the connection stands at, and whether its time begins now.
+    fn note(&mut self) -> bool {
+        self.watch.note(self.client.stand(), &self.client.patience.get(), pace::now)
     }
 
     /// Lets another worker go on.
@@ -268,7 +265,7 @@ impl Conversation {
             ends: (*peer, *local),
             requests: requests.get(),
             held,
-            deadline: self.until,
+            deadline: self.watch.until(),
         });
     }
 

@@ -35,6 +35,7 @@ mod tests;
 mod tunnel;
 mod upload;
 mod variables;
+mod watch;
 mod wire;
 mod worker;
 

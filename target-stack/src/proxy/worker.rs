@@ -87,6 +87,8 @@ pub(crate) struct Worker {
     pub(crate) heirs: Heirs,
     pub(crate) leaving: Cell<Option<Leaving>>,
     pub(crate) places: Rc<Places>,
+    /// Connections that have hyper.
+    pub(crate) awake: Cell<usize>,
     pub(crate) numbers: Arc<AtomicU64>,
     logs: RefCell<Buffers>,
     /// Among those that serve, or that leave.
@@ -103,6 +105,7 @@ impl Worker {
             ports,
             heirs,
             leaving: Cell::default(),
+            awake: Cell::default(),
             places: Places::new(counters.active.clone()),
             numbers: connections,
             state: RefCell::new(Counted::new(&counters.serving)),

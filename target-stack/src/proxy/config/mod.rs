@@ -20,9 +20,8 @@ pub(crate) use source::Source;
 pub(crate) use upstream::{Peer, Upstream};
 
 use super::location::Location;
-use crate::failure::Outcome;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::rustls::ServerConfig;
@@ -88,8 +87,9 @@ impl Server {
 impl Config {
     /// Reads the text of a configuration that came from `file`.
     #[cfg(test)]
-    pub(crate) fn parse(file: &str, text: &str, prefix: &Path) -> Outcome<Self> {
-        build::build(&tree::parse(file, text)?, prefix, Path::new(file).parent().unwrap_or(prefix))
+    pub(crate) fn parse(file: &str, text: &str, prefix: &std::path::Path) -> crate::failure::Outcome<Self> {
+        let dir = std::path::Path::new(file).parent().unwrap_or(prefix);
+        build::build(&tree::parse(file, text)?, prefix, dir)
     }
 
     /// The server of `port` for the host name `host`, in lower case, as an index.
@@ -120,7 +120,9 @@ pub(crate) fn without_port(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Outcome;
     use crate::proxy::guard::Limits;
+    use std::path::Path;
 
     fn parse(text: &str) -> Outcome<Config> {
         Config::parse("f", text, Path::new("/prefix"))
