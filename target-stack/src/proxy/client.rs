@@ -38,7 +38,7 @@ pub(crate) struct Client {
     /// The connection was given to another protocol.
     pub(crate) switched: Cell<bool>,
     /// How that goes on, once the answer that says so is out.
-    pub(crate) tunnel: RefCell<Option<Tunnel>>,
+    pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// What reading from a client waits for.

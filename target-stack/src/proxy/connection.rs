@@ -25,6 +25,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::task::spawn_local;
 
 /// How long hyper stays, with its buffers, when nothing comes.
 const REST: Duration = Duration::from_secs(1);
@@ -41,44 +42,51 @@ pub(crate) struct Accepted {
     pub(crate) last: bool,
 }
 
-/// Serves a connection that was accepted.
-pub(crate) async fn accepted(worker: Rc<Worker>, place: Place, accepted: Accepted) {
-    let Accepted { stream, peer, port, last } = accepted;
-    place.settle().await;
+/// Begins to serve a connection that was accepted. What its task holds is little as long as nothing is under way.
+pub(crate) fn accepted(worker: &Rc<Worker>, place: Place, accepted: Accepted) {
     // It cannot fail on TCP.
-    let _ = stream.set_nodelay(true);
-    let Ok(local) = stream.local_addr() else { return };
+    let _ = accepted.stream.set_nodelay(true);
+    let Ok(local) = accepted.stream.local_addr() else { return };
     let number = worker.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-    let until = pace::now() + worker.settings(port).patience.head;
-    let wire = if worker.config.ports[port].ssl {
-        match Box::pin(shake_hands(&worker, stream, port, until)).await {
-            Some(wire) => wire,
-            None => return,
-        }
-    } else {
-        Wire::plain(stream)
+    let until = pace::now() + worker.settings(accepted.port).patience.head;
+    let Accepted { stream, peer, port, last } = accepted;
+    let worker = Rc::clone(worker);
+    let begin = move |worker: Rc<Worker>, wire: Wire| {
+        let client = client(&worker, number, (peer, local), port, &wire);
+        let gate = Gate::new(wire, Vec::new(), &worker, &client);
+        Conversation::new(worker, client, place, last, Some(until)).hold(gate)
     };
-    let settings = worker.settings(port);
-    let client = Rc::new(Client::new(number, (peer, local), port, wire.is_secure(), settings.patience));
-    let gate = Gate::new(wire, Vec::new(), settings.heads, Rc::clone(&worker), Rc::clone(&client));
-    Conversation::new(worker, client, place, last, Some(until)).hold(gate).await;
+    if worker.config.ports[port].ssl {
+        spawn_local(async move {
+            if let Some(wire) = Box::pin(shake_hands(&worker, stream, port, until)).await {
+                begin(worker, wire).await;
+            }
+        });
+    } else {
+        spawn_local(begin(worker, Wire::plain(stream)));
+    }
 }
 
 /// Goes on with a connection that another worker gave up.
-pub(crate) async fn inherited(worker: Rc<Worker>, place: Place, moved: Moved) {
-    place.settle().await;
+pub(crate) fn inherited(worker: &Rc<Worker>, place: Place, moved: Moved) {
     // It was of another configuration, which may have had the same port otherwise.
     let port = worker.ports.iter().position(|port| *port == moved.port);
-    let Some(port) = port.filter(|port| moved.parked.is_secure() == worker.config.ports[*port].ssl) else {
-        return;
-    };
-    let Ok(wire) = moved.parked.unpark() else { return };
-    let settings = worker.settings(port);
-    let client = Client::new(moved.number, moved.ends, port, wire.is_secure(), settings.patience);
+    let port = port.filter(|port| moved.parked.is_secure() == worker.config.ports[*port].ssl);
+    let (Some(port), Ok(wire)) = (port, moved.parked.unpark()) else { return };
+    let client = client(worker, moved.number, moved.ends, port, &wire);
     client.requests.set(moved.requests);
-    let client = Rc::new(client);
-    let gate = Gate::new(wire, moved.held, settings.heads, Rc::clone(&worker), Rc::clone(&client));
-    Conversation::new(worker, client, place, false, moved.deadline).hold(gate).await;
+    let gate = Gate::new(wire, moved.held, worker, &client);
+    spawn_local(Conversation::new(Rc::clone(worker), client, place, false, moved.deadline).hold(gate));
+}
+
+fn client(
+    worker: &Worker,
+    number: u64,
+    ends: (SocketAddr, SocketAddr),
+    port: usize,
+    wire: &Wire,
+) -> Rc<Client> {
+    Rc::new(Client::new(number, ends, port, wire.is_secure(), worker.settings(port).patience))
 }
 
 /// The connection by TLS, or as it is where the client speaks no TLS, which it is then told. Like nginx, it looks at the first byte.
@@ -135,7 +143,7 @@ impl Drop for Awake {
 struct Conversation {
     worker: Rc<Worker>,
     client: Rc<Client>,
-    _place: Place,
+    place: Place,
     last: bool,
     watch: Watch,
     /// Goes off when what it stands at has taken too long, or when hyper may go.
@@ -145,11 +153,12 @@ struct Conversation {
 impl Conversation {
     fn new(worker: Rc<Worker>, client: Rc<Client>, place: Place, last: bool, until: Option<Instant>) -> Self {
         let watch = Watch::new(client.stand(), until);
-        Self { worker, client, _place: place, last, watch, alarm: Alarm::default() }
+        Self { worker, client, place, last, watch, alarm: Alarm::default() }
     }
 
     /// Serves the client until it or this worker has had enough.
-    async fn hold(mut self, mut gate: Gate) {
+    async fn hold(mut self, mut gate: Box<Gate>) {
+        self.place.settle().await;
         loop {
             let mut end = self.wait(&mut gate).await;
             if matches!(end, End::Request) {
@@ -159,7 +168,7 @@ impl Conversation {
                 let tunnel = self.client.tunnel.take();
                 if let (End::Over, Some(tunnel)) = (&end, tunnel) {
                     let (wire, held) = gate.into_parts();
-                    return tunnel::run(tunnel, wire, [&early, held.as_slice()].concat()).await;
+                    return Box::pin(tunnel::run(*tunnel, wire, [&early, held.as_slice()].concat())).await;
                 }
                 gate.take_back(&early);
             }
@@ -212,7 +221,7 @@ impl Conversation {
     }
 
     /// Has hyper serve what comes, and gives back the gate with what hyper had read and not used.
-    async fn serve(&mut self, gate: Gate) -> (Gate, Bytes, End) {
+    async fn serve(&mut self, gate: Box<Gate>) -> (Box<Gate>, Bytes, End) {
         let (worker, client) = (Rc::clone(&self.worker), Rc::clone(&self.client));
         let _awake = Awake::new(&self.worker);
         let service =
@@ -254,7 +263,7 @@ impl Conversation {
     }
 
     /// Lets another worker go on.
-    fn give_up(self, gate: Gate) {
+    fn give_up(self, gate: Box<Gate>) {
         let (wire, held) = gate.into_parts();
         let Ok(parked) = wire.park() else { return };
         let Client { number, peer, local, port, requests, .. } = &*self.client;
@@ -270,7 +279,7 @@ impl Conversation {
     }
 
     /// Closes the connection. A request of which only a part came is in the log, as with nginx.
-    fn finish(self, gate: Gate, end: &End) {
+    fn finish(self, gate: Box<Gate>, end: &End) {
         let (part, cut) = gate.part_of_head();
         let status = match end {
             End::TimedOut => Some(StatusCode::REQUEST_TIMEOUT),

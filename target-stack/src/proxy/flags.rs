@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Args {
     /// The configuration file, under the prefix unless absolute
     #[arg(short = 'c', value_name = "FILE", default_value = "conf/nginx.conf")]

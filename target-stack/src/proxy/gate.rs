@@ -4,7 +4,7 @@
 
 use super::client::{Client, Reading};
 use super::farewell::Farewell;
-use super::guard::{Guard, Limits, Refusal};
+use super::guard::{Guard, Refusal};
 use super::wire::Wire;
 use super::worker::Worker;
 use std::io;
@@ -38,19 +38,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// The gate of a connection of which `held` has come already.
-    pub(crate) fn new(
-        wire: Wire,
-        held: Vec<u8>,
-        limits: Limits,
-        worker: Rc<Worker>,
-        client: Rc<Client>,
-    ) -> Self {
+    /// The gate of a connection of which `held` has come already. It goes from hand to hand, and so is in a box.
+    pub(crate) fn new(wire: Wire, held: Vec<u8>, worker: &Rc<Worker>, client: &Rc<Client>) -> Box<Self> {
+        let (worker, client) = (Rc::clone(worker), Rc::clone(client));
         let wants_tls = worker.config.ports[client.port].ssl && !client.secure;
-        let guard = Guard::new(limits);
+        let guard = Guard::new(worker.settings(client.port).heads);
         let (passed, refused, farewell, ended) = (0, None, None, false);
         let mut gate =
-            Self { wire, guard, worker, client, held, passed, refused, wants_tls, farewell, ended };
+            Box::new(Self { wire, guard, worker, client, held, passed, refused, wants_tls, farewell, ended });
         gate.judge_held();
         gate.note_reading(true);
         gate

@@ -136,7 +136,7 @@ fn switched(mut exchange: Tracked, mut parts: response::Parts, body: UpstreamBod
     settle_head(&mut exchange, parts.status, &mut parts.headers);
     let client = Rc::clone(&exchange.client);
     client.switched.set(true);
-    client.tunnel.replace(Some(Tunnel { upstream: link.into_raw(), exchange }));
+    client.tunnel.replace(Some(Box::new(Tunnel { upstream: link.into_raw(), exchange })));
     Response::from_parts(parts, Answer::none())
 }
 

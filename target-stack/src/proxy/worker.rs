@@ -240,7 +240,7 @@ async fn until(deadline: Option<Instant>) {
 async fn inherit(worker: Rc<Worker>, _open: KeptOpen, mut inbox: Inbox) {
     while let Some(moved) = inbox.recv().await {
         let place = worker.places.take();
-        spawn_local(connection::inherited(Rc::clone(&worker), place, moved));
+        connection::inherited(&worker, place, moved);
     }
 }
 
@@ -306,5 +306,5 @@ fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, port: usize
     }
     worker.counters.handled.inc();
     let place = worker.places.take();
-    spawn_local(connection::accepted(Rc::clone(worker), place, Accepted { stream, peer, port, last }));
+    connection::accepted(worker, place, Accepted { stream, peer, port, last });
 }
