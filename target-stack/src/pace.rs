@@ -10,9 +10,12 @@ use rustix::time::{
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::task::coop::has_budget_remaining;
 
 /// The monotonic clock.
 pub(crate) fn now() -> Instant {
@@ -58,6 +61,48 @@ pub(crate) async fn pause(length: Duration) {
 /// What `work` gives, or `None` when it has not ended within `limit`.
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, work).await.ok()
+}
+
+/// A deadline that moves with what is waited for. Moving it further costs nothing: the timer beneath goes off where it was set
+/// first, and is then set again.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    deadline: Option<Instant>,
+    /// Made when a deadline is first waited for.
+    timer: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// The timer has this task to wake.
+    listening: bool,
+}
+
+impl Alarm {
+    /// From now on it goes off at `deadline`, or never.
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Resolves once the deadline has passed. It has to be polled by one task alone.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        let at = tokio::time::Instant::from_std(deadline);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if timer.deadline() > at {
+            timer.as_mut().reset(at);
+            self.listening = false;
+        }
+        loop {
+            if self.listening && !timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            // Without budget the timer wakes the task at once and does not listen.
+            self.listening = has_budget_remaining();
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= at {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(at);
+            self.listening = false;
+        }
+    }
 }
 
 /// A timer with the kernel's precision, where tokio's milliseconds are too coarse.

@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 /// A buffer this full is handed on.
@@ -17,13 +17,18 @@ const FULL: usize = 32 << 10;
 /// How many buffers may wait to be written: about 8 MB.
 const QUEUE: usize = 256;
 
-/// A buffer for the file at an index of the configuration's log files.
-type Chunk = (usize, Vec<u8>);
+/// What the writing thread is told.
+enum Message {
+    /// A buffer for the file at an index of the configuration's log files.
+    Lines(usize, Vec<u8>),
+    /// The files to write to from now on.
+    Files(Vec<File>),
+}
 
 /// The way to the writing thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
-    sender: SyncSender<Chunk>,
+    sender: SyncSender<Message>,
     dropped: Counter,
 }
 
@@ -32,13 +37,7 @@ pub(crate) struct Sink {
 /// # Errors
 /// When a file cannot be opened.
 pub(crate) fn start(paths: &[PathBuf], dropped: Counter) -> Outcome<(Sink, JoinHandle<()>)> {
-    let open = |path: &PathBuf| {
-        File::options().create(true).append(true).open(path).map_err(|e| {
-            let reason = super::config::os_error(&e);
-            Failure::config(format!("[emerg] open() \"{}\" failed ({reason})", path.display()))
-        })
-    };
-    let files = paths.iter().map(open).collect::<Outcome<Vec<_>>>()?;
+    let files = open(paths)?;
     let (sender, receiver) = sync_channel(QUEUE);
     let writer = std::thread::Builder::new()
         .name("log".to_owned())
@@ -47,12 +46,43 @@ pub(crate) fn start(paths: &[PathBuf], dropped: Counter) -> Outcome<(Sink, JoinH
     Ok((Sink { sender, dropped }, writer))
 }
 
-fn write_all(mut files: Vec<File>, chunks: &Receiver<Chunk>) {
-    while let Ok((file, lines)) = chunks.recv() {
-        if let Some(file) = files.get_mut(file) {
-            // A full disk must not end the service; nginx goes on, too.
-            let _ = file.write_all(&lines);
+/// The files at `paths`, to append to.
+///
+/// # Errors
+/// When one cannot be opened.
+pub(crate) fn open(paths: &[PathBuf]) -> Outcome<Vec<File>> {
+    let open = |path: &PathBuf| {
+        File::options().create(true).append(true).open(path).map_err(|e| {
+            let reason = super::config::os_error(&e);
+            Failure::config(format!("[emerg] open() \"{}\" failed ({reason})", path.display()))
+        })
+    };
+    paths.iter().map(open).collect()
+}
+
+fn write_all(mut files: Vec<File>, messages: &Receiver<Message>) {
+    while let Ok(message) = messages.recv() {
+        match message {
+            Message::Files(opened) => files = opened,
+            Message::Lines(file, lines) => {
+                if let Some(file) = files.get_mut(file) {
+                    // A full disk must not end the service; nginx goes on, too.
+                    let _ = file.write_all(&lines);
+                }
+            }
         }
+    }
+}
+
+impl Sink {
+    /// Opens the files at `paths` again, which may have been moved away.
+    ///
+    /// # Errors
+    /// When one cannot be opened: what was open stays so.
+    pub(crate) fn reopen(&self, paths: &[PathBuf]) -> Outcome {
+        // The thread is there for as long as there is a way to it.
+        let _ = self.sender.send(Message::Files(open(paths)?));
+        Ok(())
     }
 }
 
@@ -90,9 +120,10 @@ impl Buffers {
     }
 
     fn hand_on(&self, file: usize, chunk: Vec<u8>) {
-        if let Err(refused) = self.sink.sender.try_send((file, chunk)) {
-            let (std::sync::mpsc::TrySendError::Full((_, lines))
-            | std::sync::mpsc::TrySendError::Disconnected((_, lines))) = refused;
+        if let Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) =
+            self.sink.sender.try_send(Message::Lines(file, chunk))
+            && let Message::Lines(_, lines) = lost
+        {
             self.sink.dropped.inc_by(lines.iter().filter(|&&byte| byte == b'\n').count() as u64);
         }
     }
@@ -146,9 +177,18 @@ mod tests {
         let mut buffers = Buffers::new(sink, 1);
         buffers.lines[0].extend_from_slice(b"one\n");
         buffers.flush();
+        // Moved away, it has all lines from before it is opened again.
+        let moved = dir.path().join("access.log.1");
+        std::fs::rename(&path, &moved).expect("moved");
+        buffers.lines[0].extend_from_slice(b"two\n");
+        buffers.flush();
+        buffers.sink.reopen(std::slice::from_ref(&path)).expect("opened");
+        buffers.lines[0].extend_from_slice(b"three\n");
+        buffers.flush();
         drop(buffers);
         writer.join().expect("the writer");
-        assert_eq!(std::fs::read(path).expect("the log"), b"one\n");
+        assert_eq!(std::fs::read(moved).expect("the log"), b"one\ntwo\n");
+        assert_eq!(std::fs::read(path).expect("the log"), b"three\n");
 
         let (sender, receiver) = sync_channel(1);
         let sink = Sink { sender, dropped: Counter::default() };

@@ -6,7 +6,7 @@ use super::exchange::Tracked;
 use super::files::FileBody;
 use super::group::Lease;
 use super::gzip::Encoder;
-use super::pool::Link;
+use super::pool::{Link, Raw};
 use crate::pace;
 use bytes::Bytes;
 use flate2::CompressError;
@@ -34,7 +34,8 @@ pub(crate) struct Content {
 /// The body of an answer to a client, and the record of its exchange.
 pub(crate) struct Answer {
     source: Source,
-    exchange: Tracked,
+    /// None where the exchange goes on behind the answer.
+    exchange: Option<Tracked>,
     /// What compresses it on its way.
     gzip: Option<Box<Encoder>>,
 }
@@ -46,6 +47,8 @@ pub(crate) enum Source {
     File(Box<FileBody>),
     /// An upstream's that is stored on its way.
     Stored(Pin<Box<dyn Body<Data = Bytes, Error = CutShort>>>),
+    /// There is none: behind the head another protocol is spoken.
+    Switched(Box<(Raw, Lease)>),
 }
 
 impl Source {
@@ -62,13 +65,14 @@ impl Source {
             Self::Upstream(body) => body.poll_frame(cx),
             Self::File(body) => body.poll_frame(cx),
             Self::Stored(body) => body.as_mut().poll_frame(cx),
+            Self::Switched(_) => Poll::Ready(None),
         }
     }
 
     /// Whether it is an upstream's body that has come as far as it is going to.
     fn has_come(&self) -> bool {
         match self {
-            Self::Text(_) | Self::File(_) => false,
+            Self::Text(_) | Self::File(_) | Self::Switched(_) => false,
             Self::Upstream(body) => body.link.is_none(),
             Self::Stored(body) => body.is_end_stream(),
         }
@@ -82,6 +86,7 @@ impl fmt::Debug for Source {
             Self::Upstream(_) => "Upstream",
             Self::File(_) => "File",
             Self::Stored(_) => "Stored",
+            Self::Switched(_) => "Switched",
         })
     }
 }
@@ -107,15 +112,21 @@ impl From<CompressError> for CutShort {
 impl Answer {
     pub(crate) fn new(source: Source, mut exchange: Tracked) -> Self {
         let gzip = exchange.gzip.take();
-        let mut answer = Self { source, exchange, gzip };
+        let mut answer = Self { source, exchange: Some(exchange), gzip };
         answer.note_end();
         answer
+    }
+
+    /// No body, of an answer after which HTTP ends.
+    pub(crate) fn none() -> Self {
+        Self { source: Source::Text(None), exchange: None, gzip: None }
     }
 
     /// Notes how long the upstream took, once its body has come whole.
     fn note_end(&mut self) {
         if self.source.has_come()
-            && let Some(attempt) = self.exchange.attempts.last_mut()
+            && let Some(exchange) = &mut self.exchange
+            && let Some(attempt) = exchange.attempts.last_mut()
             && attempt.response.is_none()
         {
             attempt.response = Some(pace::now().saturating_duration_since(attempt.started));
@@ -123,7 +134,7 @@ impl Answer {
     }
 
     fn note_cut(&self, error: &CutShort) {
-        let exchange = &self.exchange;
+        let Some(exchange) = &self.exchange else { return };
         // Neither a length nor chunks say that something is missing.
         let endless = exchange.parts.version < Version::HTTP_11 && self.size_hint().exact().is_none();
         exchange.client.cut.set(endless);
@@ -132,7 +143,7 @@ impl Answer {
                 let upstream = exchange.attempts.last().map_or("", |attempt| &attempt.address);
                 exchange.log("error", format_args!("{error}, upstream: \"{upstream}\""));
             }
-            Source::Text(_) | Source::File(_) => exchange.log("alert", error),
+            Source::Text(_) | Source::File(_) | Source::Switched(_) => exchange.log("alert", error),
         }
     }
 }
@@ -152,10 +163,12 @@ impl Body for Answer {
             Some(gzip) => gzip.poll_frame(|| source.poll_frame(cx)),
         });
         answer.note_end();
-        match &frame {
-            Some(Ok(frame)) => answer.exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(error)) => answer.note_cut(error),
-            None => {}
+        match (&frame, &mut answer.exchange) {
+            (Some(Ok(frame)), Some(exchange)) => {
+                exchange.body_sent += frame.data_ref().map_or(0, Bytes::len) as u64;
+            }
+            (Some(Err(error)), _) => answer.note_cut(error),
+            _ => {}
         }
         Poll::Ready(frame)
     }
@@ -169,6 +182,7 @@ impl Body for Answer {
             Source::Upstream(body) => body.is_end_stream(),
             Source::File(file) => file.left() == 0,
             Source::Stored(body) => body.is_end_stream(),
+            Source::Switched(_) => true,
         }
     }
 
@@ -181,6 +195,7 @@ impl Body for Answer {
             Source::Upstream(body) => body.size_hint(),
             Source::File(file) => SizeHint::with_exact(file.left()),
             Source::Stored(body) => body.size_hint(),
+            Source::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }
@@ -201,12 +216,27 @@ pub(crate) struct UpstreamBody {
 impl UpstreamBody {
     /// The body that comes by `link` from the server that the lease is for.
     pub(crate) fn new(incoming: Incoming, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
-        let (link, lease) = (Some(link), Some(lease));
-        let mut body = Self { incoming, link, lease, read_timeout, patience: None, broken: None };
+        let mut body = Self::switched(incoming, link, lease, read_timeout);
         if body.incoming.is_end_stream() {
             body.finish();
         }
         body
+    }
+
+    /// The body of an answer after which HTTP ends.
+    pub(crate) fn switched(
+        incoming: Incoming,
+        link: Box<Link>,
+        lease: Lease,
+        read_timeout: Duration,
+    ) -> Self {
+        let (link, lease) = (Some(link), Some(lease));
+        Self { incoming, link, lease, read_timeout, patience: None, broken: None }
+    }
+
+    /// The connection that brings it and the place at its server, if more than the body may come.
+    pub(crate) fn into_link(self) -> Option<(Box<Link>, Lease)> {
+        self.link.zip(self.lease)
     }
 
     /// The body is whole: its connection can carry the next request.

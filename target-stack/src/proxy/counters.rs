@@ -3,6 +3,7 @@
 
 mod upstreams;
 
+use upstreams::Families;
 pub(crate) use upstreams::{PeerCounters, UpstreamCounters};
 
 use super::config::Config;
@@ -28,7 +29,7 @@ const BOUNDS: [f64; 17] = [
 ];
 
 /// All of the proxy's counters, shared by its workers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counters {
     pub(crate) accepted: Counter,
     pub(crate) handled: Counter,
@@ -45,10 +46,17 @@ pub(crate) struct Counters {
     pub(crate) upstream_response: Spans,
     pub(crate) idle: Gauge,
     pub(crate) busy: Gauge,
+    /// Workers that serve, and those that end what is under way.
+    pub(crate) serving: Gauge,
+    pub(crate) leaving: Gauge,
+    /// Reloads that were done, and those that a bad configuration kept from being done.
+    pub(crate) reloads: Counter,
+    pub(crate) failed_reloads: Counter,
     by_class: [Counter; CLASSES.len()],
     refused: Family<Reason, Counter>,
     /// By upstream.
     upstreams: Vec<UpstreamCounters>,
+    families: Families,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,11 +74,19 @@ struct State {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
 impl Counters {
     /// Counters for `config`, registered under their names.
     pub(crate) fn register(config: &Config, registry: &mut Registry) -> Self {
         let codes = Family::<Code, Counter>::default();
         let links = Family::<State, Gauge>::default();
+        let workers = Family::<State, Gauge>::default();
+        let reloads = Family::<ResultLabel, Counter>::default();
+        let families = Families::register(registry);
         let counters = Self {
             accepted: Counter::default(),
             handled: Counter::default(),
@@ -86,7 +102,12 @@ impl Counters {
             busy: links.get_or_create_owned(&State { state: "busy" }),
             by_class: CLASSES.map(|code| codes.get_or_create_owned(&Code { code })),
             refused: Family::default(),
-            upstreams: upstreams::register(config, registry),
+            serving: workers.get_or_create_owned(&State { state: "serving" }),
+            leaving: workers.get_or_create_owned(&State { state: "leaving" }),
+            reloads: reloads.get_or_create_owned(&ResultLabel { result: "ok" }),
+            failed_reloads: reloads.get_or_create_owned(&ResultLabel { result: "failed" }),
+            upstreams: families.upstreams(config),
+            families,
         };
         let c = &counters;
         registry.register("nginx_connections_accepted", "Client connections accepted", c.accepted.clone());
@@ -112,7 +133,20 @@ impl Counters {
             c.upstream_response.clone(),
         );
         registry.register("proxy_log_lines_dropped", "Log lines lost", c.log_lines_dropped.clone());
+        registry.register("proxy_workers", "Workers by state", workers);
+        registry.register("proxy_reloads", "Reloads of the configuration by result", reloads);
+        counters.show(config);
         counters
+    }
+
+    /// The same counters with those of the upstreams of another configuration, which go on where they were.
+    pub(crate) fn renewed(&self, config: &Config) -> Self {
+        Self { upstreams: self.families.upstreams(config), ..self.clone() }
+    }
+
+    /// Has the servers of `config`, whose counters these are, be those of which it is told whether they take requests.
+    pub(crate) fn show(&self, config: &Config) {
+        self.families.show(config, &self.upstreams);
     }
 
     /// Counts an answer of this status to a client.

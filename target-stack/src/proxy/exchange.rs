@@ -3,6 +3,7 @@
 
 use super::cache::inquiry::Inquiry;
 use super::cache::meters::Status;
+use super::client::Client;
 use super::config::{Config, Server};
 use super::course::Course;
 use super::gzip::Encoder;
@@ -10,71 +11,16 @@ use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
-use http::{HeaderMap, Method, Request, Version, request};
+use http::{HeaderMap, Method, Request, StatusCode, Version, request};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// nginx's status of a request whose client went away before the answer.
 const CLIENT_CLOSED: u16 = 499;
-
-/// A client's connection.
-#[derive(Debug)]
-pub(crate) struct Client {
-    /// `$connection`: unique in this process.
-    pub(crate) number: u64,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// The port that it came in by, as an index of the configuration's ports.
-    pub(crate) port: usize,
-    pub(crate) requests: Cell<u32>,
-    /// How many of those have ended.
-    pub(crate) answered: Cell<u32>,
-    /// Who waits for one more of them to end.
-    pub(crate) waiting: RefCell<Option<Waker>>,
-    /// Part of a request's head has come.
-    pub(crate) begun: Cell<bool>,
-    /// The connection was given to another protocol.
-    pub(crate) switched: Cell<bool>,
-    /// An answer was cut short, which only a reset can tell.
-    pub(crate) cut: Cell<bool>,
-    /// How often all that had been written has gone to the socket, and who waits for that.
-    pub(crate) flushes: Cell<u64>,
-    pub(crate) flushing: RefCell<Option<Waker>>,
-}
-
-impl Client {
-    pub(crate) fn new(number: u64, peer: SocketAddr, local: SocketAddr, port: usize) -> Self {
-        Self {
-            number,
-            peer,
-            local,
-            port,
-            requests: Cell::default(),
-            answered: Cell::default(),
-            waiting: RefCell::default(),
-            begun: Cell::default(),
-            switched: Cell::default(),
-            cut: Cell::default(),
-            flushes: Cell::default(),
-            flushing: RefCell::default(),
-        }
-    }
-
-    /// All that had been written has gone to the socket.
-    pub(crate) fn flushed(&self) {
-        self.flushes.set(self.flushes.get() + 1);
-        if let Some(waker) = self.flushing.take() {
-            waker.wake();
-        }
-    }
-}
 
 /// One try at an upstream's server.
 #[derive(Clone, Debug)]
@@ -253,16 +199,13 @@ impl Exchange {
 
     /// Whether the connection stays open after the answer, whose fields are those that were sent.
     pub(crate) fn stays(&self) -> bool {
-        let says = |map: &HeaderMap, token: &str| {
-            let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
-        };
+        self.would_stay() && !says(&self.sent_headers, "close") && self.line.is_none()
+    }
+
+    /// Whether the client would have it stay open: with HTTP/1.1 unless it says otherwise, with HTTP/1.0 if it says so.
+    pub(crate) fn would_stay(&self) -> bool {
         let asked = &self.parts.headers;
-        let by_itself = self.parts.version >= Version::HTTP_11;
-        (by_itself || says(asked, "keep-alive"))
-            && !says(asked, "close")
-            && !says(&self.sent_headers, "close")
-            && self.line.is_none()
+        (self.parts.version >= Version::HTTP_11 || says(asked, "keep-alive")) && !says(asked, "close")
     }
 
     /// Whether the answer's body comes in chunks.
@@ -288,6 +231,12 @@ impl Exchange {
     pub(crate) fn proxy_host(&self) -> &str {
         self.proxy().map_or("", |proxy| &proxy.host)
     }
+}
+
+/// Whether `Connection` has this word in it.
+fn says(map: &HeaderMap, word: &str) -> bool {
+    let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
 }
 
 /// An exchange that is counted and logged when it ends.
@@ -344,6 +293,9 @@ impl DerefMut for Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         self.worker.counters.writing.dec();
+        if self.exchange.status == CLIENT_CLOSED && self.exchange.client.timed_out.get() {
+            self.exchange.status = StatusCode::REQUEST_TIMEOUT.as_u16();
+        }
         self.worker.finished(&self.exchange);
         let client = &self.exchange.client;
         client.answered.set(client.answered.get() + 1);

@@ -1,8 +1,10 @@
 //! The answer to a request that the guard refused, after which the connection ends. Given what came of the request, it writes
 //! nginx's page, logs the request as far as it can be read, and waits a moment for the client to hang up first.
 
-use super::exchange::{Client, Exchange, Tracked};
+use super::client::Client;
+use super::exchange::{Exchange, Tracked};
 use super::headers::SERVER_NAME;
+use super::wire::Wire;
 use super::worker::Worker;
 use super::{calendar, pages};
 use crate::pace;
@@ -14,7 +16,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
@@ -33,13 +34,9 @@ pub(crate) struct Farewell {
 impl Farewell {
     /// The answer with `status`, one of nginx's own, to the request that begins with `head`.
     pub(crate) fn new(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8], status: u16) -> Self {
-        worker.counters.requests.inc();
-        let (line, parts) = read(head);
-        let exchange = Exchange::new(Arc::clone(&worker.config), Rc::clone(client), parts);
-        let mut exchange = Tracked::new(exchange, Rc::clone(worker));
+        let mut exchange = begin(worker, client, head);
         let (status, page) = pages::refusal(status);
         let mut answer = start(status, page.len());
-        exchange.line = Some(line);
         exchange.status = status.as_u16();
         exchange.head_sent = answer.len() as u64;
         if exchange.parts.method != Method::HEAD {
@@ -51,29 +48,43 @@ impl Farewell {
 
     /// Writes the answer, and waits until the client has taken it and hung up, or takes too long. Closing a socket with bytes
     /// unread would reset the connection, and the client might never see the answer.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<()> {
         if self.patience.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         while let Some(rest) = self.answer.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match ready!(Pin::new(&mut *stream).poll_write(cx, rest)) {
+            match ready!(Pin::new(&mut *wire).poll_write(cx, rest)) {
                 Ok(length) if length > 0 => self.written += length,
                 _ => return Poll::Ready(()),
             }
         }
         if self.exchange.take().is_some() {
             // What cannot be shut down has gone, which reading tells.
-            let _ = ready!(Pin::new(&mut *stream).poll_shutdown(cx));
+            let _ = ready!(Pin::new(&mut *wire).poll_shutdown(cx));
         }
         let mut unread = [0; 1024];
         loop {
             let mut unread = ReadBuf::new(&mut unread);
-            match ready!(Pin::new(&mut *stream).poll_read(cx, &mut unread)) {
+            match ready!(Pin::new(&mut *wire).poll_read(cx, &mut unread)) {
                 Ok(()) if !unread.filled().is_empty() => {}
                 _ => return Poll::Ready(()),
             }
         }
     }
+}
+
+/// Logs the request that begins with `head` with `status`: it gets no answer.
+pub(crate) fn unanswered(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8], status: StatusCode) {
+    begin(worker, client, head).status = status.as_u16();
+}
+
+fn begin(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8]) -> Tracked {
+    worker.counters.requests.inc();
+    let (line, parts) = read(head);
+    let exchange = Exchange::new(Arc::clone(&worker.config), Rc::clone(client), parts);
+    let mut exchange = Tracked::new(exchange, Rc::clone(worker));
+    exchange.line = Some(line);
+    exchange
 }
 
 /// The head of the answer, with the fields in nginx's order.

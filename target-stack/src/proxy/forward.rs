@@ -167,7 +167,9 @@ impl Passage<'_> {
 
     fn answer(&self, response: Response<Incoming>, link: Box<Link>, lease: Lease) -> Response<UpstreamBody> {
         let read_timeout = self.settings.proxy.read_timeout;
-        response.map(|body| UpstreamBody::new(body, link, lease, read_timeout))
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let body = if switched { UpstreamBody::switched } else { UpstreamBody::new };
+        response.map(|incoming| body(incoming, link, lease, read_timeout))
     }
 
     /// Whether the request can be, and may be, sent once more after a failure of this kind.

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What this proxy calls itself.
@@ -92,8 +92,12 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
             map.append(name, value.clone());
         }
     }
+    let mut of_hop = false;
     for (name, template) in &settings.set_headers {
-        set(&mut map, exchange, name, template);
+        of_hop |= set(&mut map, exchange, name, template);
+    }
+    if of_hop {
+        settle_upgrade(&mut map, exchange, settings);
     }
     if !settings.http11 {
         map.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -101,19 +105,52 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
     map
 }
 
-/// A `proxy_set_header`: an empty value keeps the field from being sent.
-fn set(map: &mut HeaderMap, exchange: &Exchange, name: &HeaderName, value: &super::variables::Template) {
-    // The connection's own framing is not for the configuration to break; `Connection: close` is its one right.
-    if is_one_hop(name) && *name != CONNECTION || *name == CONTENT_LENGTH {
+/// Another protocol is asked for by two fields together, and only where the client asked for it (RFC 9110, section 7.8); what is
+/// stored is no business of another protocol.
+fn settle_upgrade(map: &mut HeaderMap, exchange: &Exchange, settings: &ProxySettings) {
+    let says = |word| map.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word));
+    let parts = &exchange.parts;
+    let asked = parts.version == Version::HTTP_11 && parts.headers.contains_key(UPGRADE);
+    let passes = asked && settings.http11 && exchange.inquiry.is_none();
+    if passes && says(b"upgrade") && map.contains_key(UPGRADE) {
         return;
     }
+    let close = says(b"close");
+    map.remove(UPGRADE);
+    if !close {
+        map.remove(CONNECTION);
+    }
+}
+
+/// A `proxy_set_header`: an empty value keeps the field from being sent. Gives whether it set a field of one hop.
+fn set(
+    map: &mut HeaderMap,
+    exchange: &Exchange,
+    name: &HeaderName,
+    value: &super::variables::Template,
+) -> bool {
+    // The connection's own framing is not for the configuration to break: it may close it, or ask for another protocol.
+    let of_hop = is_one_hop(name);
+    if of_hop && *name != CONNECTION && *name != UPGRADE || *name == CONTENT_LENGTH {
+        return false;
+    }
     let value = value.render(exchange);
-    if value.is_empty() || (*name == CONNECTION && !value.eq_ignore_ascii_case(b"close")) {
-        return;
+    let is = |word: &[u8]| value.eq_ignore_ascii_case(word);
+    if value.is_empty() || (*name == CONNECTION && !is(b"close") && !is(b"upgrade")) {
+        return false;
     }
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
         map.append(name, value);
     }
+    of_hop
+}
+
+/// Makes the fields of the answer that switches protocols those of the answer to the client.
+pub(crate) fn for_switched_client(map: &mut HeaderMap, hide: &[HeaderName]) {
+    let protocol = map.remove(UPGRADE);
+    for_client(map, hide);
+    map.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    map.extend(protocol.map(|protocol| (UPGRADE, protocol)));
 }
 
 /// Makes the fields of an upstream's answer those of the answer to the client.

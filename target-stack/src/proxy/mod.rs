@@ -1,6 +1,7 @@
 //! The proxy: nginx's configuration language and behaviour for the part of it that `config` knows. Given a file, it
-//! serves until a signal ends it. From the top: `master` runs `worker`s, a worker `serve`s; a request's way is `route`, at whose end
-//! it is `forward`ed to a server of a `group`, by a connection of its `pool`, or answered with `files`; the rest are the rules, each apart
+//! serves until a signal ends it. From the top: `flags` say what is wanted, `master` runs a `generation` of `worker`s for each
+//! configuration, a worker holds `connection`s and `serve`s their requests; a request's way is `route`, at whose end it is
+//! `forward`ed to a server of a `group`, by a connection of its `pool`, or answered with `files`; the rest are the rules, each apart
 //! from sockets.
 
 mod access_log;
@@ -9,25 +10,33 @@ mod balance;
 mod budget;
 mod cache;
 mod calendar;
+mod client;
 mod conditional;
 mod config;
+mod connection;
 mod counters;
 mod course;
+mod daemon;
 mod error_log;
 mod exchange;
 mod farewell;
 mod files;
+mod flags;
 mod forward;
 mod gate;
+mod generation;
 mod group;
 mod guard;
 mod gzip;
 mod headers;
+mod heirs;
+mod listening;
 mod location;
 mod master;
 mod own;
 mod pages;
 mod pass;
+mod places;
 mod pool;
 mod range;
 mod redirect;
@@ -36,80 +45,15 @@ mod rewrite;
 mod route;
 mod serve;
 mod standing;
+mod tell;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 mod uplink;
 mod upload;
 mod variables;
+mod watch;
+mod wire;
 mod worker;
 
-use crate::cgroup::Group;
-use crate::failure::{Failure, Outcome};
-use config::Config;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// The configuration file, under the prefix unless absolute
-    #[arg(short = 'c', value_name = "FILE", default_value = "conf/nginx.conf")]
-    config: PathBuf,
-    /// The directory that relative paths start from
-    #[arg(short = 'p', value_name = "PREFIX", default_value = ".")]
-    prefix: PathBuf,
-    /// Test the configuration and exit
-    #[arg(short = 't')]
-    test: bool,
-    /// Show the version and exit
-    #[arg(short = 'v')]
-    version: bool,
-    /// Show the version and what was built in, and exit
-    #[arg(short = 'V')]
-    build: bool,
-    /// Where to serve Prometheus metrics
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    metrics: SocketAddr,
-}
-
-/// Does what nginx does with the same flags.
-///
-/// # Errors
-/// Exit 1 for a configuration that is refused, exit 3 for what cannot be started.
-pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
-    if args.version || args.build {
-        say(format_args!("target-stack version: {}", headers::SERVER_NAME));
-        if args.build {
-            say(format_args!("built with hyper and tokio; TLS and HTTP/2 are not built in"));
-        }
-        return Ok(());
-    }
-    let prefix = std::path::absolute(&args.prefix)
-        .map_err(|e| Failure::usage(format!("-p {}: {e}", args.prefix.display())))?;
-    let file = prefix.join(&args.config);
-    let config = Config::load(&file, &prefix);
-    for warning in config.iter().flat_map(|config| &config.warnings) {
-        say(format_args!("target-stack: {warning}"));
-    }
-    if !args.test {
-        return master::run(config?, args.metrics, group);
-    }
-    let file = file.display();
-    match config {
-        Ok(_) => {
-            say(format_args!("target-stack: the configuration file {file} syntax is ok"));
-            say(format_args!("target-stack: configuration file {file} test is successful"));
-            Ok(())
-        }
-        Err(refused) => {
-            say(format_args!("target-stack: {refused}"));
-            Err(Failure::config(format!("configuration file {file} test failed")))
-        }
-    }
-}
-
-/// Says a line to the person at the terminal, on standard error as nginx does.
-fn say(text: std::fmt::Arguments<'_>) {
-    // Nothing is left to tell it to when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
+pub(crate) use flags::{Args, run};

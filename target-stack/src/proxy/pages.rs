@@ -7,6 +7,8 @@ use http::StatusCode;
 
 /// nginx's status of a head past its bounds.
 const HEAD_TOO_LARGE: u16 = 494;
+/// nginx's status of a request that should have come by TLS.
+const TO_HTTPS: u16 = 497;
 
 /// nginx's reason phrases.
 const REASONS: &[(u16, &str)] = &[
@@ -72,21 +74,21 @@ pub(crate) fn page(status: StatusCode) -> String {
     )
 }
 
-/// The status and the page of a request that is refused with one of nginx's statuses: its own 494 is a 400 to the client.
+/// The status and the page of a request that is refused with one of nginx's statuses: its own are a 400 to the client.
 pub(crate) fn refusal(status: u16) -> (StatusCode, String) {
-    const TOO_LARGE: &str = "Request Header Or Cookie Too Large";
-    if status == HEAD_TOO_LARGE {
-        let page = page(StatusCode::BAD_REQUEST)
-            .replacen("400 Bad Request", &format!("400 {TOO_LARGE}"), 1)
-            .replacen(
-                "</h1></center>\r\n",
-                &format!("</h1></center>\r\n<center>{TOO_LARGE}</center>\r\n"),
-                1,
-            );
-        return (StatusCode::BAD_REQUEST, page);
-    }
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, page(status))
+    let reason = match status {
+        HEAD_TOO_LARGE => "Request Header Or Cookie Too Large",
+        TO_HTTPS => "The plain HTTP request was sent to HTTPS port",
+        _ => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            return (status, page(status));
+        }
+    };
+    let center = format!("</h1></center>\r\n<center>{reason}</center>\r\n");
+    let page = page(StatusCode::BAD_REQUEST)
+        .replacen("400 Bad Request", &format!("400 {reason}"), 1)
+        .replacen("</h1></center>\r\n", &center, 1);
+    (StatusCode::BAD_REQUEST, page)
 }
 
 /// The text of `stub_status`. hyper does not say when a head is being read: such a connection counts as waiting.

@@ -7,6 +7,7 @@ use super::counters::Counters;
 use super::uplink::{Allowance, LONGEST_HEAD, TOO_BIG, Uplink};
 use super::upload::RequestBody;
 use crate::pace;
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -29,7 +30,16 @@ pub(crate) struct Link {
     /// The wire has come to its end and must not be driven again.
     ended: bool,
     requests: u32,
-    state: Occupied,
+    state: Counted,
+}
+
+/// The socket of a link that speaks HTTP no longer.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) stream: Uplink,
+    /// What came behind the last answer.
+    pub(crate) early: Bytes,
+    _state: Counted,
 }
 
 /// Why a request got no answer.
@@ -60,7 +70,7 @@ impl Link {
         let handshake =
             http1::Builder::new().max_header_size(LONGEST_HEAD).handshake(TokioIo::new(stream)).await;
         let (sender, wire) = handshake.map_err(|e| failed(e.to_string()))?;
-        let state = Occupied::new(&counters.busy);
+        let state = Counted::new(&counters.busy);
         // Boxed, since it is handed from room to room with every request.
         Ok(Box::new(Self { sender, wire, allowance, ended: false, requests: 0, state }))
     }
@@ -108,6 +118,12 @@ impl Link {
         }
     }
 
+    /// The socket, of which HTTP has no more use.
+    pub(crate) fn into_raw(self) -> Raw {
+        let parts = self.wire.into_parts();
+        Raw { stream: parts.io.into_inner(), early: parts.read_buf, _state: self.state }
+    }
+
     /// Drives the connection for the task of `cx`.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         self.ended = self.ended || Pin::new(&mut self.wire).poll(cx).is_ready();
@@ -144,16 +160,16 @@ fn describe(error: &hyper::Error) -> (bool, String) {
 
 /// One in a gauge, for as long as it lives.
 #[derive(Debug)]
-struct Occupied(Gauge);
+pub(crate) struct Counted(Gauge);
 
-impl Occupied {
-    fn new(gauge: &Gauge) -> Self {
+impl Counted {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Occupied {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -180,7 +196,7 @@ impl Pool {
         while let Some(position) = idle.iter().rposition(|kept| kept.peer == peer) {
             let mut link = idle.remove(position)?.link;
             if link.is_whole() {
-                link.state = Occupied::new(&counters.busy);
+                link.state = Counted::new(&counters.busy);
                 return Some(link);
             }
         }
@@ -192,7 +208,7 @@ impl Pool {
         if link.requests >= settings.keepalive_requests || !link.is_whole() {
             return;
         }
-        link.state = Occupied::new(&counters.idle);
+        link.state = Counted::new(&counters.idle);
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= settings.keepalive {
             idle.pop_front();

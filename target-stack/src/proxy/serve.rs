@@ -1,18 +1,22 @@
 //! Answering one request. Given its head and body, it goes the way that `route` says until there is an answer: a page, a text, a file,
 //! or what the upstream says. It never waits for anything but an upstream and a disk.
 
-use super::answer::{Answer, Content, Source};
+use super::answer::{Answer, Content, Source, UpstreamBody};
 use super::cache::flow::{self, Begun};
+use super::client::Client;
 use super::config::Settings;
-use super::exchange::{Client, Exchange, Tracked};
+use super::exchange::{Exchange, Tracked};
+use super::group::Lease;
 use super::location::Handler;
+use super::pool::Raw;
 use super::route::{self, Next, Refusal};
+use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
-use http::header::{CONNECTION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -88,6 +92,7 @@ impl RequestContent {
 
 /// What the location's handler gives. Only passing on stands in this future itself, which is moved with every request.
 async fn handle(exchange: &mut Tracked, body: &mut RequestContent) -> Result<Content, Next> {
+    exchange.client.patience.set(exchange.location().settings.patience);
     if let Some(candidates) = exchange.location().try_files.clone()
         && let Some(next) = Box::pin(files::find(exchange, &candidates)).await
     {
@@ -122,6 +127,9 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
     let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
     let (mut parts, body) = response.into_parts();
     let settings = Arc::clone(&exchange.location().settings);
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(exchange, &settings, parts, body);
+    }
     if settings.intercepts(parts.status) {
         let field = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
         let field = field.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
@@ -136,6 +144,22 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
     Ok(Content { status: parts.status, fields: parts.headers, source: Source::Upstream(body), reason })
 }
 
+/// The answer after which client and upstream speak another protocol.
+fn switched(
+    exchange: &mut Tracked,
+    settings: &Settings,
+    mut parts: response::Parts,
+    body: UpstreamBody,
+) -> Result<Content, Next> {
+    let (link, lease) = body.into_link().ok_or_else(|| Next::refuse(StatusCode::BAD_GATEWAY))?;
+    if settings.reads_upstream_headers() {
+        exchange.upstream_headers.clone_from(&parts.headers);
+    }
+    headers::for_switched_client(&mut parts.headers, &settings.proxy.hide);
+    let source = Source::Switched(Box::new((link.into_raw(), lease)));
+    Ok(Content { status: parts.status, fields: parts.headers, source, reason: None })
+}
+
 /// The response of `content`, once its head is settled.
 fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
     let Content { status: meant, mut fields, source, reason } = content;
@@ -143,8 +167,12 @@ fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
     let settings = Arc::clone(&exchange.location().settings);
     settle_head(&mut exchange, &settings, status, &mut fields);
     let reason = reason.filter(|_| status == meant);
-    let own_words = !matches!(source, Source::Upstream(_) | Source::Stored(_)) || status != meant;
-    let mut response = Response::new(Answer::new(source, exchange));
+    let of_upstream = matches!(source, Source::Upstream(_) | Source::Stored(_) | Source::Switched(_));
+    let own_words = !of_upstream || status != meant;
+    let mut response = Response::new(match source {
+        Source::Switched(upstream) => tunnelled(*upstream, exchange),
+        source => Answer::new(source, exchange),
+    });
     // The version is this connection's business, not that of the upstream's.
     *response.version_mut() = Version::HTTP_11;
     *response.status_mut() = status;
@@ -160,8 +188,16 @@ fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
     response
 }
 
+/// Leaves the exchange to the connection, which goes on with it once the answer's head is out.
+fn tunnelled((upstream, lease): (Raw, Lease), exchange: Tracked) -> Answer {
+    let client = Rc::clone(&exchange.client);
+    client.switched.set(true);
+    client.tunnel.replace(Some(Box::new(Tunnel { upstream, lease, exchange })));
+    Answer::none()
+}
+
 /// Settles the answer's head, and what the log will say of it.
-fn settle_head(exchange: &mut Exchange, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
+fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
     exchange.status = status.as_u16();
     if let Some(course) = &mut exchange.course {
         for (name, value) in &std::mem::take(&mut course.fields) {
@@ -175,16 +211,31 @@ fn settle_head(exchange: &mut Exchange, settings: &Settings, status: StatusCode,
         reply::add(&settings.reply, exchange, status, fields, pace::wall_clock());
     }
     exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
-    if exchange.nth >= settings.keepalive_requests {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        exchange.client.switched.set(true);
+    exchange.client.patience.set(settings.patience);
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        settle_connection(exchange, settings, fields);
     }
     if !settings.logs.is_empty() {
         exchange.head_sent = headers::head_length(status, fields);
         if settings.logs.iter().any(|log| log.format.reads_sent_headers()) {
             exchange.sent_headers.clone_from(fields);
         }
+    }
+}
+
+/// Says whether the connection is kept, where that does not go without saying.
+fn settle_connection(exchange: &Tracked, settings: &Settings, fields: &mut HeaderMap) {
+    let patience = &settings.patience;
+    let last = exchange.nth >= settings.keepalive_requests || patience.keepalive.is_zero();
+    if last || exchange.worker().closes(exchange.client.port) {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        return;
+    }
+    // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
+    let old = exchange.parts.version < Version::HTTP_11 && fields.contains_key(CONTENT_LENGTH);
+    if (old || patience.told.is_some()) && !fields.contains_key(CONNECTION) && exchange.would_stay() {
+        fields.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        let told = patience.told.and_then(|told| HeaderValue::from_str(&format!("timeout={told}")).ok());
+        fields.extend(told.map(|told| (headers::KEEP_ALIVE, told)));
     }
 }

@@ -193,7 +193,7 @@ impl Variable {
             Self::RequestMethod => out.extend_from_slice(exchange.parts.method.as_str().as_bytes()),
             Self::RequestTime => seconds(pace::now().saturating_duration_since(exchange.started), out),
             Self::RequestUri => out.extend_from_slice(exchange.request_uri().as_bytes()),
-            Self::Scheme => out.extend_from_slice(b"http"),
+            Self::Scheme => out.extend_from_slice(if client.secure { b"https" } else { b"http" }),
             Self::SentHttp(name) => sent(exchange, name, out),
             Self::ServerAddr => put(out, format_args!("{}", client.local.ip())),
             Self::ServerName => out.extend_from_slice(exchange.server().name().as_bytes()),

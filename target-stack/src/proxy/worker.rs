@@ -1,33 +1,32 @@
 //! A worker: one thread with an event loop of its own. Given its listening sockets, it accepts connections and serves
-//! them until it is told to stop; with the other workers it shares the configuration, the counters and the logs, and
-//! nothing that a request waits for.
+//! them until it is told to stop, or to leave to other workers what comes; with the other workers it shares the configuration, the
+//! counters and the logs, and nothing that a request waits for.
 
 use super::access_log::{Buffers, Sink};
 use super::cache::caches::Caches;
-use super::config::Config;
+use super::config::{Config, Settings};
+use super::connection::{self, Accepted};
 use super::counters::Counters;
 use super::error_log::ErrorLog;
-use super::exchange::{Client, Exchange};
-use super::gate::Gate;
+use super::exchange::Exchange;
 use super::group::Group;
-use super::serve;
+use super::heirs::{Heirs, Inbox};
+use super::listening::PortId;
+use super::places::{KeptOpen, Places};
+use super::pool::Counted;
 use crate::pace;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::pending;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 /// How often logs are handed on, idle connections looked after.
 const TICK: Duration = Duration::from_millis(200);
@@ -35,20 +34,31 @@ const TICK: Duration = Duration::from_millis(200);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Threads of a worker that wait for disks: nginx's number for a pool.
 const DISK_THREADS: usize = 32;
-/// How long a drain may take.
+/// How long a drain may take where the configuration does not say.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// What the workers are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Orders {
     Serve,
+    /// Accept no more, end what is under way, leave what is not to the workers that came in their place, then stop.
+    Yield,
     /// Accept no more, end what is under way, then stop.
     Drain,
     /// Stop at once.
     Stop,
 }
 
-/// What all workers share.
+/// What becomes of connections whose worker is leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// Others go on with them.
+    Moves,
+    /// They are closed.
+    Ends,
+}
+
+/// What all workers of a configuration share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
@@ -57,6 +67,17 @@ pub(crate) struct Shared {
     pub(crate) log: Sink,
     pub(crate) caches: Caches,
     pub(crate) connections: Arc<AtomicU64>,
+    /// The configuration's ports, by number.
+    pub(crate) ports: Arc<[PortId]>,
+    pub(crate) heirs: Heirs,
+}
+
+/// What a worker takes connections from: sockets that listen, each at the port of an index of the configuration's, and workers
+/// that leave.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) listeners: Vec<(usize, std::net::TcpListener)>,
+    pub(crate) inbox: Inbox,
 }
 
 /// What all connections of a worker share.
@@ -68,24 +89,51 @@ pub(crate) struct Worker {
     pub(crate) caches: Caches,
     /// By upstream.
     pub(crate) groups: Vec<Rc<Group>>,
+    pub(crate) ports: Arc<[PortId]>,
+    pub(crate) heirs: Heirs,
+    pub(crate) leaving: Cell<Option<Leaving>>,
+    pub(crate) places: Rc<Places>,
+    /// Connections that have hyper.
+    pub(crate) awake: Cell<usize>,
+    pub(crate) numbers: Arc<AtomicU64>,
     logs: RefCell<Buffers>,
-    clients: Cell<usize>,
-    numbers: Arc<AtomicU64>,
+    /// Among those that serve, or that leave.
+    state: RefCell<Counted>,
 }
 
 impl Worker {
     fn new(shared: Shared) -> Self {
-        let Shared { config, counters, errors, log, caches, connections } = shared;
+        let Shared { config, counters, errors, log, caches, connections, ports, heirs } = shared;
         let group = |index| Rc::new(Group::new(Arc::clone(&config), index, Arc::clone(&counters)));
         Self {
             groups: (0..config.upstreams.len()).map(group).collect(),
             logs: RefCell::new(Buffers::new(log, config.log_files.len())),
-            clients: Cell::new(0),
+            ports,
+            heirs,
+            leaving: Cell::default(),
+            awake: Cell::default(),
+            places: Places::new(counters.active.clone()),
             numbers: connections,
+            state: RefCell::new(Counted::new(&counters.serving)),
             config,
             counters,
             errors,
             caches,
+        }
+    }
+
+    /// The settings of a connection that came in by a port, as long as it has not named a server.
+    pub(crate) fn settings(&self, port: usize) -> &Settings {
+        let server = self.config.ports[port].default;
+        &self.config.servers[server].fallback.settings
+    }
+
+    /// Whether a connection that came in by a port cannot go on after the current request.
+    pub(crate) fn closes(&self, port: usize) -> bool {
+        match self.leaving.get() {
+            None => false,
+            Some(Leaving::Moves) => !self.heirs.take(self.ports[port]),
+            Some(Leaving::Ends) => true,
         }
     }
 
@@ -119,25 +167,21 @@ impl Worker {
 
     /// Connections to clients, and those kept to upstreams.
     fn connections(&self) -> usize {
-        self.clients.get() + self.groups.iter().map(|group| group.idle()).sum::<usize>()
+        self.places.taken() + self.groups.iter().map(|group| group.idle()).sum::<usize>()
     }
 }
 
-/// Serves the `listeners`, one for each port of the configuration, until the orders say to stop.
+/// Serves what comes from `sources` until the orders say to stop.
 ///
 /// # Errors
 /// When the event loop cannot be made.
-pub(crate) fn run(
-    shared: Shared,
-    listeners: Vec<std::net::TcpListener>,
-    orders: watch::Receiver<Orders>,
-) -> std::io::Result<()> {
+pub(crate) fn run(shared: Shared, sources: Sources, orders: watch::Receiver<Orders>) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
         .build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(shared));
-    let served = runtime.block_on(serve_all(Rc::clone(&worker), listeners, orders));
+    let served = runtime.block_on(serve_all(Rc::clone(&worker), sources, orders));
     // Exchanges that are cut off here are logged, too.
     drop(runtime);
     worker.logs.borrow_mut().flush();
@@ -146,14 +190,14 @@ pub(crate) fn run(
 
 async fn serve_all(
     worker: Rc<Worker>,
-    listeners: Vec<std::net::TcpListener>,
+    sources: Sources,
     mut orders: watch::Receiver<Orders>,
 ) -> std::io::Result<()> {
     let mut accepting = Vec::new();
-    for (port, listener) in listeners.into_iter().enumerate() {
-        let listener = TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(accept(Rc::clone(&worker), listener, port, orders.clone())));
+    for (port, listener) in sources.listeners {
+        accepting.push(Accepting::start(&worker, TcpListener::from_std(listener)?, port));
     }
+    spawn_local(inherit(Rc::clone(&worker), worker.places.keep_open(), sources.inbox));
     spawn_local({
         let worker = Rc::clone(&worker);
         async move {
@@ -163,47 +207,98 @@ async fn serve_all(
             }
         }
     });
-    // The sender lives as long as the process; should it be gone, so is every reason to serve.
-    let order = orders.wait_for(|&order| order != Orders::Serve).await.map_or(Orders::Stop, |order| *order);
-    for task in accepting {
-        task.abort();
-    }
-    if order == Orders::Drain {
-        let drained = async {
-            while worker.clients.get() > 0 {
-                pace::pause(TICK / 10).await;
-            }
+    let mut deadline = None;
+    loop {
+        let order = tokio::select! {
+            order = next(&mut orders) => order,
+            () = worker.places.emptied(), if worker.leaving.get().is_some() => return Ok(()),
+            () = until(deadline) => return Ok(()),
         };
-        let stopped = async {
-            let _ = orders.wait_for(|&order| order == Orders::Stop).await;
+        let limit = worker.config.shutdown_timeout;
+        let (leaving, limit) = match order {
+            Orders::Serve => continue,
+            Orders::Stop => return Ok(()),
+            Orders::Yield => (Leaving::Moves, limit),
+            Orders::Drain => (Leaving::Ends, Some(limit.unwrap_or(DRAIN))),
         };
-        tokio::select! {
-            _ = pace::within(DRAIN, drained) => {}
-            () = stopped => {}
+        worker.leaving.set(Some(leaving));
+        worker.state.replace(Counted::new(&worker.counters.leaving));
+        deadline = limit.map(|limit| pace::now() + limit);
+        for accepting in accepting.drain(..) {
+            accepting.end(&worker).await;
         }
+        worker.places.wake_all();
     }
-    Ok(())
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener, port: usize, orders: watch::Receiver<Orders>) {
+/// The next order. The sender lives as long as the process; should it be gone, so is every reason to serve.
+async fn next(orders: &mut watch::Receiver<Orders>) -> Orders {
+    match orders.changed().await {
+        Ok(()) => *orders.borrow_and_update(),
+        Err(_) => Orders::Stop,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => pace::pause(deadline.saturating_duration_since(pace::now())).await,
+        None => pending().await,
+    }
+}
+
+/// Takes in what leaving workers leave, until there are other workers for that.
+async fn inherit(worker: Rc<Worker>, _open: KeptOpen, mut inbox: Inbox) {
+    while let Some(moved) = inbox.recv().await {
+        let place = worker.places.take();
+        connection::inherited(&worker, place, moved);
+    }
+}
+
+/// A listening socket and who accepts at it.
+struct Accepting {
+    listener: Rc<TcpListener>,
+    port: usize,
+    task: JoinHandle<()>,
+}
+
+impl Accepting {
+    fn start(worker: &Rc<Worker>, listener: TcpListener, port: usize) -> Self {
+        let listener = Rc::new(listener);
+        let task = spawn_local(accept(Rc::clone(worker), Rc::clone(&listener), port));
+        Self { listener, port, task }
+    }
+
+    /// Accepts what is queued, and no more. The queue is empty then if the socket is not another worker's as well.
+    async fn end(self, worker: &Rc<Worker>) {
+        self.task.abort();
+        // Between two turns it holds nothing but the listener.
+        let _ = self.task.await;
+        let Some(Ok(listener)) = Rc::into_inner(self.listener).map(TcpListener::into_std) else { return };
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    if let Ok(stream) = stream {
+                        welcome(worker, stream, peer, self.port, true);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: Rc<TcpListener>, port: usize) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                worker.counters.accepted.inc();
-                if worker.connections() >= worker.config.connections {
-                    let most = worker.config.connections;
-                    worker.errors.write("alert", format_args!("{most} worker_connections are not enough"));
-                    continue;
-                }
-                worker.counters.handled.inc();
-                spawn_local(connection(Rc::clone(&worker), stream, peer, port, orders.clone()));
-            }
+            Ok((stream, peer)) => welcome(&worker, stream, peer, port, false),
             Err(error) => {
                 worker
                     .errors
                     .write("crit", format_args!("accept() failed ({})", super::config::os_error(&error)));
                 // A connection that went away before it was accepted says nothing about the next one.
-                if error.kind() != std::io::ErrorKind::ConnectionAborted {
+                if error.kind() != ErrorKind::ConnectionAborted {
                     pace::pause(ACCEPT_PAUSE).await;
                 }
             }
@@ -211,67 +306,15 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, port: usize, orders: 
     }
 }
 
-/// A client's place among the worker's connections.
-struct Place(Rc<Worker>);
-
-impl Place {
-    fn take(worker: &Rc<Worker>) -> Self {
-        worker.clients.set(worker.clients.get() + 1);
-        worker.counters.active.inc();
-        Self(Rc::clone(worker))
+/// Begins with a connection, the `last` ones of a port among them, if there is room.
+fn welcome(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, port: usize, last: bool) {
+    worker.counters.accepted.inc();
+    if worker.connections() >= worker.config.connections {
+        let most = worker.config.connections;
+        worker.errors.write("alert", format_args!("{most} worker_connections are not enough"));
+        return;
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.clients.set(self.0.clients.get() - 1);
-        self.0.counters.active.dec();
-    }
-}
-
-async fn connection(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    port: usize,
-    mut orders: watch::Receiver<Orders>,
-) {
-    let _place = Place::take(&worker);
-    // It cannot fail on TCP.
-    let _ = stream.set_nodelay(true);
-    let Ok(local) = stream.local_addr() else { return };
-    let number = worker.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-    let client = Rc::new(Client::new(number, peer, local, port));
-    let server = worker.config.ports[port].default;
-    let settings = &worker.config.servers[server].fallback.settings;
-    let (keepalive, limits) = (settings.keepalive_timeout, settings.heads);
-    let gate = Gate::new(stream, limits, Rc::clone(&worker), Rc::clone(&client));
-
-    let mut builder = http1::Builder::new();
-    builder.title_case_headers(true).timer(TokioTimer::new());
-    if keepalive.is_zero() {
-        builder.keep_alive(false);
-    } else {
-        // hyper has one limit for the wait for a request and for the reading of its head.
-        builder.header_read_timeout(keepalive);
-    }
-    let service = service_fn(|request| serve::answer(Rc::clone(&worker), Rc::clone(&client), request));
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(gate), service));
-    let drained = orders.wait_for(|&order| order != Orders::Serve);
-    // How a connection ends is in the log of its last request; a client that hangs up is no error.
-    tokio::select! {
-        biased;
-        _ = serving.as_mut() => return,
-        _ = drained => {}
-    }
-    // A request whose head has begun to come is served; hyper, which has seen nothing of it, would close at once.
-    let between = poll_fn(|cx| match serving.as_mut().poll(cx) {
-        Poll::Ready(_) => Poll::Ready(false),
-        Poll::Pending if client.begun.get() => Poll::Pending,
-        Poll::Pending => Poll::Ready(true),
-    });
-    if between.await {
-        serving.as_mut().graceful_shutdown();
-        let _ = serving.await;
-    }
+    worker.counters.handled.inc();
+    let place = worker.places.take();
+    connection::accepted(worker, place, Accepted { stream, peer, port, last });
 }

@@ -2,14 +2,13 @@
 //! thread that manages it; given the caches of another configuration, it goes on with those that are the same.
 
 use super::manager;
-use super::metrics::Exported;
+use super::metrics::Exhibit;
 use super::zone::Zone;
 use crate::failure::{Failure, Outcome};
 use crate::proxy::config::{CacheZone, os_error};
 use crate::proxy::error_log::ErrorLog;
-use prometheus_client::registry::Registry;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +25,9 @@ impl Caches {
         Ok(Self(zones.iter().map(open).collect::<Outcome<Vec<_>>>()?.into()))
     }
 
-    /// Has `registry` show what they count.
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        if !self.0.is_empty() {
-            registry.register_collector(Box::new(Exported(self.0.to_vec())));
-        }
+    /// Has what a registry shows be what they count.
+    pub(crate) fn show(&self, exhibit: &Exhibit) {
+        *exhibit.0.lock().unwrap_or_else(PoisonError::into_inner) = self.0.to_vec();
     }
 
     /// The cache at an index of the configuration's.

@@ -93,7 +93,7 @@ mod tests {
     fn zone(root: &Path, inactive: Duration, most_entries: u64) -> Arc<Zone> {
         let place = disk::Place { root: root.to_owned(), levels: vec![2] };
         let spec = CacheZone { name: "z".to_owned(), place, most_entries, inactive, max_size: None };
-        let errors = ErrorLog::open(Some(&root.join("e.log"))).expect("a log");
+        let errors = ErrorLog::open(Some(&root.join("e.log")), "error").expect("a log");
         Zone::new(&spec, &Arc::new(errors)).0
     }
 

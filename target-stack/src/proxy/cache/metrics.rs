@@ -9,11 +9,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// All caches, as a registry reads them.
-#[derive(Debug)]
-pub(super) struct Exported(pub(super) Vec<Arc<Zone>>);
+/// All caches, as a registry reads them: those that are shown now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exhibit(pub(super) Arc<Mutex<Vec<Arc<Zone>>>>);
+
+/// Caches while they are read.
+struct Exported(Vec<Arc<Zone>>);
 
 impl Exported {
     /// A counter with one more label.
@@ -48,9 +51,15 @@ impl Exported {
     }
 }
 
-impl Collector for Exported {
+impl Collector for Exhibit {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let to = &mut encoder;
+        let zones = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if zones.is_empty() { Ok(()) } else { Exported(zones).encode(&mut encoder) }
+    }
+}
+
+impl Exported {
+    fn encode(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let name = ("proxy_cache_requests", "Requests to locations with a cache by how they fared", "status");
         self.counters(to, name, |meters| {
             Status::ALL.map(|status| (status.name(), meters.requests(status))).to_vec()

@@ -19,7 +19,7 @@ mod key;
 mod laws;
 mod manager;
 pub(crate) mod meters;
-mod metrics;
+pub(crate) mod metrics;
 mod record;
 mod select;
 mod stored;

@@ -8,19 +8,22 @@ use super::tree::Directive;
 use super::{Config, cache, listen, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
+use crate::proxy::error_log::LEVELS;
 use std::path::Path;
 
 const DEFAULT_CONNECTIONS: usize = 512;
-const LOG_LEVELS: [&str; 9] =
-    ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg", "stderr"];
 
-pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
+/// The configuration of `tree`. Relative paths stand under `prefix`, those of certificates under `dir`, where the file is.
+pub(super) fn build(tree: &[Directive], prefix: &Path, dir: &Path) -> Outcome<Config> {
     rules::check(tree, Context::Main)?;
     let mut config = Config {
         workers: 1,
         connections: DEFAULT_CONNECTIONS,
         pid: None,
+        daemon: false,
+        shutdown_timeout: None,
         error_log: None,
+        error_level: "error",
         ports: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
@@ -35,7 +38,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path) -> Outcome<Config> {
         return Err(Failure::config("[emerg] no \"events\" section in configuration"));
     }
     if let Some(directive) = tree.iter().find(|directive| directive.name == "http") {
-        http(directive, prefix, &mut config)?;
+        http(directive, (prefix, dir), &mut config)?;
     }
     Ok(config)
 }
@@ -45,15 +48,17 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
         "worker_processes" => config.workers = workers(directive)?,
         "pid" => config.pid = Some(prefix.join(directive.arg(0))),
         "error_log" => {
-            let level = directive.arg(1);
-            if !level.is_empty() && !LOG_LEVELS.contains(&level) {
-                return Err(directive.error(format_args!("invalid log level \"{level}\"")));
-            }
+            let level = directive.args.get(1).map_or("error", String::as_str);
+            config.error_level = LEVELS
+                .into_iter()
+                .find(|known| *known == level)
+                .ok_or_else(|| directive.error(format_args!("invalid log level \"{level}\"")))?;
             let file = directive.arg(0);
             config.error_log = (file != "stderr").then(|| prefix.join(file));
         }
-        "daemon" if values::switch(directive)? => {
-            return Err(directive.error("\"daemon on\" is not supported, it must be \"off\""));
+        "daemon" => config.daemon = values::switch(directive)?,
+        "worker_shutdown_timeout" => {
+            config.shutdown_timeout = Some(values::time(directive, directive.arg(0))?);
         }
         // Accepted for the sake of one file for both proxies: there is no master process apart to switch off.
         "master_process" => drop(values::switch(directive)?),
@@ -81,7 +86,7 @@ fn workers(directive: &Directive) -> Outcome<usize> {
     }
 }
 
-fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
+fn http(directive: &Directive, (prefix, dir): (&Path, &Path), config: &mut Config) -> Outcome {
     let block = directive.inner();
     rules::check(block, Context::Http)?;
     let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
@@ -104,8 +109,9 @@ fn http(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     }
     upstream::check_zones(&config.upstreams)?;
     for inner in named("server") {
-        server::build(inner, &settings, &mut scope, config)?;
+        server::build(inner, &settings, &mut scope, config, dir)?;
     }
+    listen::check_certificates(config, named("server"))?;
     let (files, mut warnings) = scope.into_parts();
     listen::name(config, &mut warnings)?;
     config.log_files = files;

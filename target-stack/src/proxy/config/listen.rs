@@ -11,8 +11,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 const BACKLOG: i32 = 511;
 
 /// What a `listen` says beside its address.
+#[derive(Default)]
 struct Options {
     default: bool,
+    ssl: bool,
     backlog: Option<i32>,
 }
 
@@ -34,17 +36,18 @@ pub(super) fn join(directive: &Directive, config: &mut Config) -> Outcome {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 80));
         match config.ports.iter_mut().find(|port| port.address == address) {
             Some(port) => port.servers.push(server),
-            None => config.ports.push(port(address, server, &Options { default: false, backlog: None })),
+            None => config.ports.push(port(address, server, &Options::default())),
         }
     }
     Ok(())
 }
 
 fn options(listen: &Directive) -> Outcome<Options> {
-    let mut options = Options { default: false, backlog: None };
+    let mut options = Options::default();
     for parameter in &listen.args[1..] {
         match (parameter.as_str(), parameter.strip_prefix("backlog=")) {
             ("default_server", _) => options.default = true,
+            ("ssl", _) => options.ssl = true,
             // Every worker has its own listening socket in any case.
             ("reuseport", _) => {}
             (_, Some(number)) => {
@@ -64,6 +67,7 @@ fn port(address: SocketAddr, server: usize, options: &Options) -> Port {
         address,
         backlog: options.backlog.unwrap_or(BACKLOG),
         backlog_is_set: options.backlog.is_some(),
+        ssl: options.ssl,
         servers: vec![server],
         default: server,
         default_is_set: options.default,
@@ -83,6 +87,7 @@ fn share(listen: &Directive, port: &mut Port, server: usize, options: &Options) 
         return Err(listen.error(format_args!("a duplicate default server for {address}")));
     }
     port.servers.push(server);
+    port.ssl |= options.ssl;
     if let Some(backlog) = options.backlog {
         port.backlog = backlog;
         port.backlog_is_set = true;
@@ -90,6 +95,22 @@ fn share(listen: &Directive, port: &mut Port, server: usize, options: &Options) 
     if options.default {
         port.default = server;
         port.default_is_set = true;
+    }
+    Ok(())
+}
+
+/// Checks that there is a certificate for whoever names no server, at each port that speaks TLS. `blocks` are those of the servers.
+pub(super) fn check_certificates<'a>(
+    config: &Config,
+    blocks: impl Iterator<Item = &'a Directive> + Clone,
+) -> Outcome {
+    for port in config.ports.iter().filter(|port| port.ssl) {
+        if config.servers[port.default].tls.is_none()
+            && let Some(block) = blocks.clone().nth(port.default)
+        {
+            let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
+            return Err(block.error(what));
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod listen;
 mod location;
 mod names;
 mod pass;
+mod patience;
 mod proxy;
 mod reply;
 mod rules;
@@ -21,8 +22,10 @@ mod scope;
 mod script;
 mod server;
 mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 mod upstream;
 mod values;
@@ -32,17 +35,20 @@ pub(crate) use files::Base;
 pub(crate) use gzip::{GzipSettings, Proxied};
 pub(crate) use names::{NameTable, ServerName};
 pub(crate) use pass::split_url;
+pub(crate) use patience::Patience;
 pub(crate) use proxy::{ProxySettings, Redirect, RedirectRule};
 pub(crate) use reply::{Added, ErrorPage, Expires, ReplySettings, Span};
 pub(crate) use settings::{AccessLog, Settings};
+pub(crate) use source::{Files, Source};
 pub(crate) use upstream::{Method, Peer, RetryBudget, Upstream};
 
 use super::location::{Level, Location};
 use super::rewrite::Script;
-use crate::failure::{Failure, Outcome};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls::ServerConfig;
 
 /// All that one configuration file says.
 #[derive(Debug)]
@@ -51,8 +57,14 @@ pub(crate) struct Config {
     /// The most connections, to clients and to upstreams, of one worker.
     pub(crate) connections: usize,
     pub(crate) pid: Option<PathBuf>,
+    /// It goes to the background.
+    pub(crate) daemon: bool,
+    /// How long workers may take to leave; without limit when not said.
+    pub(crate) shutdown_timeout: Option<Duration>,
     /// Where errors are logged; standard error when not said.
     pub(crate) error_log: Option<PathBuf>,
+    /// The least level that is logged, one of nginx's.
+    pub(crate) error_level: &'static str,
     /// At least one unless there is no `server`.
     pub(crate) ports: Vec<Port>,
     pub(crate) servers: Vec<Server>,
@@ -72,6 +84,8 @@ pub(crate) struct Port {
     /// Connections that may wait to be accepted, for each worker.
     pub(crate) backlog: i32,
     backlog_is_set: bool,
+    /// TLS is spoken there.
+    pub(crate) ssl: bool,
     /// The servers that share it, as indices.
     pub(crate) servers: Vec<usize>,
     /// The one that answers for unknown names, as an index of [`Config::servers`].
@@ -96,6 +110,8 @@ pub(crate) struct Server {
     pub(crate) named: Vec<(String, usize)>,
     /// What answers where no location matches.
     pub(crate) fallback: Location,
+    /// How it shakes hands, where it has a certificate.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
@@ -105,23 +121,19 @@ impl Server {
     }
 }
 
+#[cfg(test)]
 impl Config {
-    /// Reads `file`; relative paths in it stand under `prefix`.
-    ///
-    /// # Errors
-    /// The first error of the file, as nginx words it (exit 1).
-    pub(crate) fn load(file: &Path, prefix: &Path) -> Outcome<Self> {
-        let bytes = std::fs::read(file).map_err(|e| {
-            Failure::config(format!("[emerg] open() \"{}\" failed ({})", file.display(), os_error(&e)))
-        })?;
-        Self::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes), prefix)
+    /// Reads the text of a configuration as if it had come from `file`.
+    pub(crate) fn parse(file: &str, text: &str, prefix: &std::path::Path) -> crate::failure::Outcome<Self> {
+        let source = Source { file: file.into(), prefix: prefix.to_owned(), globals: None, error_log: None };
+        source.read(text).map(|(config, _)| config)
     }
 
-    /// Reads the text of a configuration that came from `file`, and the files that it includes, whose names stand under
-    /// the file's directory.
-    pub(crate) fn parse(file: &str, text: &str, prefix: &Path) -> Outcome<Self> {
-        let base = Path::new(file).parent().unwrap_or(Path::new(""));
-        build::build(&tree::parse(file, text, &|directive| include::files(base, directive))?, prefix)
+    /// Reads `file`; relative paths in it stand under `prefix`.
+    pub(crate) fn load(file: &std::path::Path, prefix: &std::path::Path) -> crate::failure::Outcome<Self> {
+        let source =
+            Source { file: file.to_owned(), prefix: prefix.to_owned(), globals: None, error_log: None };
+        source.load().map(|(config, _)| config)
     }
 }
 

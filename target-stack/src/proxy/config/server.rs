@@ -1,5 +1,5 @@
 //! Virtual servers. Given a `server` block, it adds the server with its locations to the configuration, and joins it to the ports that it
-//! listens on.
+//! listens on. The files of its certificates stand under the directory of the configuration's file.
 
 use super::rules::{self, Context};
 use super::scope::Scope;
@@ -8,12 +8,14 @@ use super::tree::Directive;
 use super::{Config, Server, listen, location, names, script};
 use crate::failure::Outcome;
 use crate::proxy::location::Level;
+use std::path::Path;
 
 pub(super) fn build(
     directive: &Directive,
     http: &Settings,
     scope: &mut Scope<'_>,
     config: &mut Config,
+    dir: &Path,
 ) -> Outcome {
     let block = directive.inner();
     rules::check(block, Context::Server)?;
@@ -26,6 +28,7 @@ pub(super) fn build(
         top: Level::default(),
         named: Vec::new(),
         fallback,
+        tls: settings.tls.build(dir)?,
     };
     server.top = location::level(block, (None, &settings), scope, &mut server, &mut config.upstreams)?;
     config.servers.push(server);

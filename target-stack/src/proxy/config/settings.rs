@@ -3,9 +3,11 @@
 
 use super::files::FileSettings;
 use super::gzip::GzipSettings;
+use super::patience::Patience;
 use super::proxy::ProxySettings;
 use super::reply::ReplySettings;
 use super::scope::Scope;
+use super::tls::Tls;
 use super::tree::Directive;
 use super::values;
 use crate::failure::Outcome;
@@ -15,12 +17,12 @@ use crate::proxy::variables::Template;
 use http::{HeaderName, StatusCode};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The settings of one level.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) keepalive_timeout: Duration,
+    pub(crate) patience: Patience,
+    pub(crate) tls: Tls,
     pub(crate) keepalive_requests: u32,
     /// How long a request's head may be.
     pub(crate) heads: Limits,
@@ -46,7 +48,8 @@ pub(crate) struct AccessLog {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            keepalive_timeout: Duration::from_secs(75),
+            patience: Patience::default(),
+            tls: Tls::default(),
             keepalive_requests: 1000,
             heads: Limits::default(),
             max_body: 1 << 20,
@@ -91,6 +94,7 @@ impl Settings {
         }
         settings.proxy.cache.begin(block);
         settings.gzip.begin(block);
+        settings.tls.begin(block);
         for directive in block {
             settings.apply(directive, scope)?;
         }
@@ -108,13 +112,10 @@ impl Settings {
         match directive.name.as_str() {
             "access_log" if first == "off" => {}
             "access_log" => self.logs.push(scope.log(directive)?),
-            "keepalive_timeout" => {
-                self.keepalive_timeout = values::time(directive, first)?;
-                // The second value is told to the client in a field that none of today's reads.
-                if let Some(told) = directive.args.get(1) {
-                    values::time(directive, told)?;
-                }
+            "client_header_timeout" | "client_body_timeout" | "send_timeout" | "keepalive_timeout" => {
+                self.patience.apply(directive)?;
             }
+            name if name.starts_with("ssl_") => self.tls.apply(directive)?,
             "keepalive_requests" => self.keepalive_requests = values::number(directive, first)?,
             "client_max_body_size" => self.max_body = values::size(directive, first)?,
             "client_header_buffer_size" => self.heads.first = values::length(directive, first)?,

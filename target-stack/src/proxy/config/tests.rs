@@ -1,8 +1,10 @@
 //! Whole configurations: what is refused, in which words, and what is handed down.
 
 use super::*;
+use crate::failure::Outcome;
 use crate::proxy::guard::Limits;
 use proptest::prelude::*;
+use std::path::Path;
 
 fn parse(text: &str) -> Outcome<Config> {
     Config::parse("f", text, Path::new("/prefix"))
@@ -30,7 +32,19 @@ fn errors_are_those_of_nginx() {
             http("sendfile maybe;"),
             "invalid value \"maybe\" in \"sendfile\" directive, it must be \"on\" or \"off\"",
         ),
+        (
+            "events {} daemon x;".to_owned(),
+            "invalid value \"x\" in \"daemon\" directive, it must be \"on\" or \"off\"",
+        ),
+        (
+            "events {} worker_shutdown_timeout 1q;".to_owned(),
+            "\"worker_shutdown_timeout\" directive invalid value",
+        ),
         (http("keepalive_timeout 1q;"), "\"keepalive_timeout\" directive invalid value"),
+        (http("keepalive_timeout 1 1q;"), "\"keepalive_timeout\" directive invalid value"),
+        (http("client_header_timeout x;"), "\"client_header_timeout\" directive invalid value"),
+        (location("client_header_timeout 1;"), "\"client_header_timeout\" directive is not allowed here"),
+        (location("send_timeout 1 1;"), "invalid number of arguments in \"send_timeout\" directive"),
         (http("keepalive_requests x;"), "\"keepalive_requests\" directive invalid number"),
         (http("access_log x combined buffer=8k;"), "invalid parameter \"buffer=8k\""),
         (http("client_max_body_size 1q;"), "\"client_max_body_size\" directive invalid value"),
@@ -76,7 +90,6 @@ fn errors_are_those_of_nginx() {
             "invalid regular expression \"(?=x)\": look-around, including look-ahead and look-behind, is not supported",
         ),
         (location("return 199;"), "invalid return code \"199\""),
-        ("daemon on; events {}".to_owned(), "\"daemon on\" is not supported, it must be \"off\""),
     ];
     for (text, want) in rows {
         let error = parse(&text).expect_err(&text);
@@ -108,7 +121,7 @@ fn settings_are_handed_down_and_replaced() {
         |server: usize| of(server).proxy.set_headers.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>();
     assert_eq!((names(0), names(1)), (vec!["b"], vec!["a"]));
     assert_eq!([of(0).proxy.read_timeout.as_secs(), of(1).proxy.read_timeout.as_secs()], [5, 60]);
-    assert_eq!(of(0).keepalive_timeout.as_secs(), 10);
+    assert_eq!((of(0).patience.keepalive.as_secs(), of(0).patience.told), (10, Some(20)));
     assert_eq!(of(0).heads, Limits { first: 2 << 10, number: 3, size: 16 << 10 });
 
     let [first, second] = config.upstreams.as_slice() else { panic!("two upstreams in {config:?}") };

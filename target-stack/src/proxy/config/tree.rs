@@ -15,13 +15,18 @@ const MOST_FILES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: Arc<str>,
+    /// From 1; 0 where there are no lines.
     pub(crate) line: u32,
 }
 
 impl Place {
     /// An error of configuration at this place.
     pub(crate) fn error(&self, message: impl fmt::Display) -> Failure {
-        Failure::config(format!("[emerg] {message} in {}:{}", self.file, self.line))
+        let Self { file, line } = self;
+        Failure::config(match line {
+            0 => format!("[emerg] {message} in {file}"),
+            _ => format!("[emerg] {message} in {file}:{line}"),
+        })
     }
 }
 

@@ -46,15 +46,20 @@ pub(crate) fn parse_seconds(text: &str) -> Option<i64> {
     i64::try_from(span.as_secs()).ok()
 }
 
-/// A size such as `512`, `8k`, `1m`, `1g`, in bytes.
+/// A size such as `512`, `8k`, `1m`, `1g`, in bytes, as the argument of `directive`.
 pub(crate) fn size(directive: &Directive, text: &str) -> Outcome<u64> {
+    parse_size(text).ok_or_else(|| invalid(directive))
+}
+
+/// nginx's `ngx_parse_size`, which has `g` in offsets.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = match text.as_bytes().last() {
         Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
         Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
         Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
         _ => (text, 1),
     };
-    digits(number).and_then(|n| n.checked_mul(unit)).ok_or_else(|| invalid(directive))
+    digits(number)?.checked_mul(unit)
 }
 
 /// A size of something in memory, which is not nothing.

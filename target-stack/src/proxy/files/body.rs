@@ -3,7 +3,7 @@
 //! read than is sent. A file that ends before its time fails the body, so that the client's connection is broken off.
 
 use crate::proxy::answer::CutShort;
-use crate::proxy::exchange::Client;
+use crate::proxy::client::Client;
 use bytes::Bytes;
 use http_body::Frame;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -153,6 +153,7 @@ fn read(file: &OwnedFd, at: u64, length: usize, flags: ReadWriteFlags) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::config::Patience;
     use std::io::Write;
     use std::task::Waker;
 
@@ -165,7 +166,7 @@ mod tests {
 
     fn client() -> Rc<Client> {
         let any = ([127, 0, 0, 1], 1).into();
-        Rc::new(Client::new(1, any, any, 0))
+        Rc::new(Client::new(1, (any, any), 0, false, Patience::default()))
     }
 
     /// What comes next, however long the disk takes.

@@ -7,7 +7,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::headers;
 use crate::proxy::pool::{Link, LinkError};
 use crate::proxy::upload::RequestBody;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use std::rc::Rc;
@@ -67,7 +67,9 @@ impl Passage<'_> {
                 let progress = || self.upload.as_ref().map_or(0, |upload| upload.received());
                 let answer = link.send(request, || self.patience(), progress).await;
                 answer
-                    .and_then(|response| proper(response).map(|response| (response, link)))
+                    .and_then(|response| {
+                        proper(response, || self.may_switch(exchange)).map(|response| (response, link))
+                    })
                     .map_err(|e| (e, "reading response header from upstream"))
             }
             Err(error) => Err((error, "connecting to upstream")),
@@ -89,6 +91,12 @@ impl Passage<'_> {
                 Err(failed)
             }
         }
+    }
+
+    /// Whether the request asked for another protocol, and is with the server to its end. One whose answer is stored did not.
+    fn may_switch(&self, exchange: &Exchange) -> bool {
+        self.upload.as_ref().is_none_or(|upload| upload.ended())
+            && headers::for_upstream(exchange, &self.settings.proxy).contains_key(UPGRADE)
     }
 
     /// How long nothing may move: while the client's body is on its way it is the sending that is waited for.
@@ -132,10 +140,14 @@ impl Passage<'_> {
 
 /// An answer that can be read in one way only. What hyper lets pass and another reader might read otherwise is none: as newer versions
 /// of nginx have it, a length beside a transfer coding, a repeated length, a coding other than chunked (RFC 9112, section 6.3).
-fn proper(response: Response<Incoming>) -> Result<Response<Incoming>, LinkError> {
+/// Whether it may switch protocols is asked where it does.
+fn proper(
+    response: Response<Incoming>,
+    may_switch: impl FnOnce() -> bool,
+) -> Result<Response<Incoming>, LinkError> {
     let fields = response.headers();
     let wrong = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        Some("upstream switched protocols unasked")
+        (!may_switch()).then_some("upstream switched protocols unasked")
     } else if fields.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
         Some("upstream sent duplicate header line: \"Content-Length\"")
     } else {

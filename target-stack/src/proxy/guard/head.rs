@@ -36,6 +36,7 @@ pub(super) struct Head {
     host: bool,
     length: Option<u64>,
     chunked: bool,
+    upgrade: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,13 @@ impl Head {
             host: false,
             length: None,
             chunked: false,
+            upgrade: false,
         }
+    }
+
+    /// Whether another protocol is asked for, which HTTP/1.0 cannot (RFC 9110, section 7.8).
+    pub(super) fn asks_upgrade(&self) -> bool {
+        self.upgrade && !self.old
     }
 
     /// How many bytes the head has, when it is whole.
@@ -213,6 +220,7 @@ impl Head {
                 }
                 self.host = true;
             }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 if self.length.is_some() {
                     return Err(Refusal::SecondLength);

@@ -2,7 +2,7 @@
 //! several, and panics where that makes a difference, or where what passes would not be read by hyper's parser as the guard read
 //! it. The tests beside it and the fuzz target (`target-stack/fuzz`) share it.
 
-use super::{Guard, Limits, Refusal};
+use super::{Guard, Limits, Refusal, Verdict};
 
 /// What was made of some bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) fn judge(
     let (mut passed, mut shown) = (0, 0);
     while shown < bytes.len() {
         shown = (shown + cuts.next().unwrap_or(bytes.len())).min(bytes.len());
-        let verdict = guard.judge(&bytes[passed..shown]);
+        let verdict = judge_on(&mut guard, &bytes[passed..shown]);
         assert!(verdict.passed <= shown - passed, "more passed than there was");
         look(&bytes[passed..passed + verdict.passed], guard.heads());
         passed += verdict.passed;
@@ -40,6 +40,19 @@ pub(crate) fn judge(
         assert!(shown - passed <= bound, "{} bytes are held", shown - passed);
     }
     Judged { passed, heads: guard.heads(), refused: None }
+}
+
+/// What `guard` makes of `bytes` where no request that asks for another protocol gets it.
+fn judge_on(guard: &mut Guard, bytes: &[u8]) -> Verdict {
+    let mut passed = 0;
+    loop {
+        let verdict = guard.judge(&bytes[passed..]);
+        passed += verdict.passed;
+        if !guard.is_paused() {
+            return Verdict { passed, ..verdict };
+        }
+        guard.resume();
+    }
 }
 
 /// Holds the guard to its laws.

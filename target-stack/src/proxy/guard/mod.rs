@@ -57,14 +57,17 @@ pub(crate) enum Refusal {
     Chunk,
     /// Chunk extensions and trailer fields past their bound.
     LongChunk,
+    /// It came in the clear where TLS is spoken, which the giver finds.
+    Plain,
 }
 
 impl Refusal {
-    /// The status to answer with; nginx's own 494 is sent as 400.
+    /// The status to answer with; nginx's own 494 and 497 are sent as 400.
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::LongLine => 414,
             Self::LongHead => 494,
+            Self::Plain => 497,
             Self::UnknownCoding => 501,
             Self::Version => 505,
             _ => 400,
@@ -91,6 +94,7 @@ impl Refusal {
             Self::UnknownCoding => "unknown_transfer_encoding",
             Self::Chunk => "chunk",
             Self::LongChunk => "long_chunk",
+            Self::Plain => "plain_http",
         }
     }
 
@@ -115,6 +119,8 @@ pub(crate) struct Guard {
     limits: Limits,
     state: State,
     heads: u32,
+    /// The current request asks for another protocol.
+    asks: bool,
 }
 
 #[derive(Debug)]
@@ -123,14 +129,14 @@ enum State {
     /// So many bytes of content are still to come.
     Content(u64),
     Chunks(Chunks),
-    /// It is no longer HTTP.
-    Aside,
+    /// Another protocol was asked for. What comes may be of that one, until the answer is known.
+    Paused,
     Refused(Refusal),
 }
 
 impl Guard {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Head(Head::new(&limits)), heads: 0 }
+        Self { limits, state: State::Head(Head::new(&limits)), heads: 0, asks: false }
     }
 
     /// Judges `bytes`: those that were shown and did not pass, and those that came since.
@@ -156,21 +162,32 @@ impl Guard {
         self.heads
     }
 
-    /// Lets everything pass from now on: the connection was given to another protocol.
-    pub(crate) fn step_aside(&mut self) {
-        self.state = State::Aside;
+    /// Whether content of a request is still to come.
+    pub(crate) fn awaits_content(&self) -> bool {
+        matches!(self.state, State::Content(_) | State::Chunks(_))
+    }
+
+    /// Whether nothing passes until it is known what comes: another request, or another protocol.
+    pub(crate) fn is_paused(&self) -> bool {
+        matches!(self.state, State::Paused)
+    }
+
+    /// It is another request that comes.
+    pub(crate) fn resume(&mut self) {
+        self.state = State::Head(Head::new(&self.limits));
     }
 
     /// Takes in one part of a request. Gives how much of it may pass, and whether to go on with what follows.
     fn step(&mut self, bytes: &[u8]) -> (usize, Result<bool, Refusal>) {
         let (used, next) = match &mut self.state {
-            State::Aside => return (bytes.len(), Ok(true)),
+            State::Paused => return (0, Ok(false)),
             State::Refused(refusal) => return (0, Err(*refusal)),
             State::Head(head) => match head.scan(bytes, &self.limits) {
                 Ok(None) => return (0, Ok(false)),
                 Err(refusal) => return (0, Err(refusal)),
                 Ok(Some(content)) => {
                     self.heads += 1;
+                    self.asks = head.asks_upgrade();
                     let next = match content {
                         Content::Length(0) => None,
                         Content::Length(length) => Some(State::Content(length)),
@@ -192,7 +209,11 @@ impl Guard {
                 (used, outcome) => return (used, outcome.map(|_| true)),
             },
         };
-        self.state = next.unwrap_or_else(|| State::Head(Head::new(&self.limits)));
+        self.state = match next {
+            Some(state) => state,
+            None if self.asks => State::Paused,
+            None => State::Head(Head::new(&self.limits)),
+        };
         (used, Ok(true))
     }
 }

@@ -238,6 +238,7 @@ fn statuses_are_those_of_nginx() {
         (Refusal::UnknownCoding, 501),
         (Refusal::LongLine, 414),
         (Refusal::LongHead, 494),
+        (Refusal::Plain, 497),
         (Refusal::Version, 505),
         (Refusal::Chunk, 400),
     ];
@@ -247,11 +248,29 @@ fn statuses_are_those_of_nginx() {
 }
 
 #[test]
-fn aside_it_lets_everything_pass() {
-    let mut guard = Guard::new(Limits::default());
-    assert_eq!(guard.judge(b"\x81\x05"), Verdict { passed: 0, refused: Some(Refusal::RequestLine) });
-    guard.step_aside();
-    assert_eq!(guard.judge(b"\x81\x05hello"), Verdict { passed: 7, refused: None });
+fn nothing_passes_behind_a_request_for_another_protocol() {
+    let ask = |fields: &str, body: &str| post(&format!("Upgrade: x\r\n{fields}"), body);
+    for request in [
+        ask("", ""),
+        ask("Content-Length: 5\r\n", "hello"),
+        ask("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\n\r\n"),
+    ] {
+        let mut guard = Guard::new(Limits::default());
+        let frame = format!("{request}\u{1}GET");
+        let passed = request.len();
+        assert_eq!(guard.judge(frame.as_bytes()), Verdict { passed, refused: None }, "{request}");
+        assert!(guard.is_paused());
+        assert_eq!(guard.judge(b"\x01GET"), Verdict { passed: 0, refused: None });
+        guard.resume();
+        assert_eq!(guard.judge(b"\x01").refused, Some(Refusal::RequestLine));
+    }
+    for request in
+        ["GET / HTTP/1.0\r\nUpgrade: x\r\n\r\n".to_owned(), post("Upgrade-Insecure-Requests: 1\r\n", "")]
+    {
+        let mut guard = Guard::new(Limits::default());
+        assert_eq!(guard.judge(request.as_bytes()).passed, request.len());
+        assert!(!guard.is_paused(), "{request}");
+    }
 }
 
 /// Pieces of requests: put together at random they are now and then one, and often nearly one.

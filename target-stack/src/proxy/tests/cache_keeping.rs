@@ -4,6 +4,7 @@ use super::harness::Proxy;
 use super::origin::{Origin, answer, caching, caching_in, until, written};
 use crate::metrics;
 use crate::proxy::cache::meters::{Fate, Status};
+use crate::proxy::cache::metrics::Exhibit;
 use prometheus_client::registry::Registry;
 use std::path::Path;
 
@@ -198,7 +199,7 @@ fn the_same_caches_go_on_with_another_configuration() {
             "events {{}} http {{ proxy_cache_path c keys_zone=z:1m {more}; proxy_cache_path d keys_zone=y:1m; }}"
         );
         let config = Config::parse("f", &text, dir.path()).expect("a configuration");
-        let errors = Arc::new(ErrorLog::open(Some(&dir.path().join("e"))).expect("a log"));
+        let errors = Arc::new(ErrorLog::open(Some(&dir.path().join("e")), "error").expect("a log"));
         Caches::open(&config.caches, &errors, previous).expect("caches")
     };
     let first = open("", &Caches::default());
@@ -206,7 +207,7 @@ fn the_same_caches_go_on_with_another_configuration() {
     let same = |index| Arc::ptr_eq(first.zone(index).expect("a cache"), second.zone(index).expect("a cache"));
     assert_eq!((same(0), same(1)), (false, true));
     let config = Config::parse("f", "events {} http { proxy_cache_path no/c keys_zone=z:1m; }", dir.path());
-    let errors = Arc::new(ErrorLog::open(Some(&dir.path().join("e"))).expect("a log"));
+    let errors = Arc::new(ErrorLog::open(Some(&dir.path().join("e")), "error").expect("a log"));
     let refused =
         Caches::open(&config.expect("a configuration").caches, &errors, &first).expect_err("no parent");
     assert!(
@@ -227,7 +228,10 @@ fn prometheus_is_told() {
     let zone = proxy.caches.zone(0).expect("a cache");
     until("all are stored", || zone.meters().fills(Fate::Stored) == 3);
     let mut registry = Registry::default();
-    proxy.caches.register(&mut registry);
+    let exhibit = Exhibit::default();
+    registry.register_collector(Box::new(exhibit.clone()));
+    assert!(!metrics::render(&registry).contains("proxy_cache"));
+    proxy.caches.show(&exhibit);
     let text = metrics::render(&registry);
     for line in [
         "proxy_cache_requests_total{zone=\"z\",status=\"HIT\"} 2\n",

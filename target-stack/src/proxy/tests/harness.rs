@@ -1,33 +1,39 @@
 //! A real worker on loopback sockets, and upstreams of a few lines, for the tests beside this file. Given a configuration and
 //! a script, it gives addresses, and what went over them.
 
-use crate::proxy::access_log;
 use crate::proxy::cache::caches::Caches;
 use crate::proxy::config::Config;
 use crate::proxy::counters::Counters;
 use crate::proxy::error_log::ErrorLog;
-use crate::proxy::worker::{self, Orders, Shared};
+use crate::proxy::generation::{Common, Generation, Means};
+use crate::proxy::heirs::Heirs;
+use crate::proxy::listening::Listening;
+use crate::proxy::worker::Orders;
 use prometheus_client::registry::Registry;
 use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Far beyond what anything here takes, so that a hang fails instead of hanging.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A whole proxy but for its signals.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     /// That of the second worker, where there are two.
     pub(super) other: Option<SocketAddr>,
-    pub(super) orders: watch::Sender<Orders>,
-    threads: Vec<JoinHandle<()>>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Counters,
     pub(super) caches: Caches,
+    dir: PathBuf,
+    common: Common,
+    listening: Listening,
+    /// The last one serves.
+    generations: Vec<Generation>,
+    ended: UnboundedReceiver<u64>,
 }
 
 impl Proxy {
@@ -36,37 +42,81 @@ impl Proxy {
         Self::start_workers(http, dir, 1)
     }
 
-    /// The same with one or two workers, each with a port of its own.
+    /// The same with more at the top of the file.
+    pub(super) fn start_with(top: &str, http: &str, dir: &Path) -> Self {
+        Self::begin(config(top, http, dir), dir)
+    }
+
+    /// The same with one or two workers, each with a port of its own, and with all else in common.
     pub(super) fn start_workers(http: &str, dir: &Path, workers: usize) -> Self {
-        let text = format!("error_log e.log; worker_processes {workers}; events {{}} http {{ {http} }}");
-        let file = dir.join("nginx.conf").display().to_string();
-        let config = Config::parse(&file, &text, dir).expect("a valid configuration");
-        let counters = Arc::new(Counters::register(&config, &mut Registry::default()));
-        let (log, writer) =
-            access_log::start(&config.log_files, counters.log_lines_dropped.clone()).expect("logs");
-        let errors = Arc::new(ErrorLog::open(config.error_log.as_deref()).expect("an error log"));
-        let caches = Caches::open(&config.caches, &errors, &Caches::default()).expect("caches");
-        let shared = Shared {
-            errors,
-            caches: caches.clone(),
-            config: Arc::new(config),
-            counters: Arc::clone(&counters),
-            log,
-            connections: Arc::default(),
-        };
-        let (orders, obeyed) = watch::channel(Orders::Serve);
-        let (mut threads, mut addresses) = (Vec::new(), Vec::new());
-        for _ in 0..workers {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            listener.set_nonblocking(true).expect("a socket");
-            addresses.push(listener.local_addr().expect("an address"));
-            let (shared, obeyed) = (shared.clone(), obeyed.clone());
-            threads.push(std::thread::spawn(move || {
-                worker::run(shared, vec![listener], obeyed).expect("a worker");
-            }));
+        let mut proxy = Self::start_with("", http, dir);
+        if workers > 1 {
+            let config = config("", http, dir);
+            let mut means = proxy.means(&config);
+            means.counters = proxy.counters.clone();
+            let listening = Listening::default().renewed(&config).expect("sockets");
+            proxy.add(config, means, &listening);
+            proxy.other = listening.address();
         }
-        threads.push(writer);
-        Self { address: addresses[0], other: addresses.get(1).copied(), orders, threads, counters, caches }
+        proxy
+    }
+
+    fn begin(config: Config, dir: &Path) -> Self {
+        let (report, ended) = unbounded_channel();
+        let errors = ErrorLog::open(config.error_log.as_deref(), config.error_level).expect("an error log");
+        let (connections, heirs) = (Arc::default(), Heirs::default());
+        let common = Common { errors: Arc::new(errors), connections, heirs, report };
+        let mut proxy = Self {
+            address: ([127, 0, 0, 1], 0).into(),
+            other: None,
+            counters: Counters::register(&config, &mut Registry::default()),
+            caches: Caches::default(),
+            dir: dir.to_owned(),
+            common,
+            listening: Listening::default(),
+            generations: Vec::new(),
+            ended,
+        };
+        proxy.serve(config);
+        proxy.address = proxy.listening.address().expect("an address");
+        proxy
+    }
+    /// Has other workers serve `http` from now on.
+    pub(super) fn reload(&mut self, top: &str, http: &str) {
+        self.serve(config(top, http, &self.dir));
+        let before = self.generations.len() - 1;
+        self.generations[..before].iter().for_each(|generation| generation.order(Orders::Yield));
+    }
+
+    fn serve(&mut self, config: Config) {
+        self.listening = self.listening.renewed(&config).expect("sockets");
+        let means = self.means(&config);
+        (self.counters, self.caches) = (means.counters.clone(), means.caches.clone());
+        let listening = std::mem::take(&mut self.listening);
+        self.add(config, means, &listening);
+        self.listening = listening;
+    }
+
+    fn means(&self, config: &Config) -> Means {
+        Means::new(config, &self.counters, &self.common.errors, &self.caches).expect("logs and caches")
+    }
+
+    fn add(&mut self, config: Config, means: Means, listening: &Listening) {
+        let number = self.generations.len() as u64;
+        let generation = Generation::start(number, Arc::new(config), means, listening, &self.common);
+        self.generations.push(generation.expect("workers"));
+    }
+
+    /// Has all workers end what is under way.
+    pub(super) fn drain(&mut self) {
+        self.common.heirs.end();
+        self.listening = Listening::default();
+        self.generations.iter().for_each(|generation| generation.order(Orders::Drain));
+    }
+
+    /// Waits until a worker has ended, and gives the number of its generation.
+    pub(super) fn ended(&mut self) -> u64 {
+        self.ended.blocking_recv().expect("a report")
     }
 
     /// Sends `request` and gives all that comes back until the connection is closed.
@@ -101,11 +151,17 @@ impl Proxy {
     }
 
     pub(super) fn stop(&mut self) {
-        let _ = self.orders.send(Orders::Stop);
-        for thread in self.threads.drain(..) {
-            thread.join().expect("an orderly end");
+        for generation in self.generations.drain(..) {
+            generation.end().expect("an orderly end");
         }
     }
+}
+
+/// The configuration with `http`, and with `top` before it.
+fn config(top: &str, http: &str, dir: &Path) -> Config {
+    let text = format!("error_log e.log info; {top} events {{}} http {{ {http} }}");
+    let file = dir.join("nginx.conf").display().to_string();
+    Config::parse(&file, &text, dir).expect("a valid configuration")
 }
 
 impl Drop for Proxy {

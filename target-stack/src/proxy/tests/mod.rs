@@ -9,13 +9,16 @@ mod files;
 mod gzip;
 mod harness;
 mod liars;
+mod life;
 mod origin;
 mod passed;
+mod patience;
 mod refused;
 mod retried;
 mod rewriting;
+mod tls;
+mod upgrade;
 
-use super::worker::Orders;
 use harness::{OK, Proxy, Reply, Upstream, nobody, passing};
 use std::io::{Read, Write};
 
@@ -140,12 +143,12 @@ fn answers_are_logged() {
 #[test]
 fn a_drain_ends_what_is_under_way() {
     let upstream = Upstream::start(|_, _| Reply::Send(OK));
-    let (proxy, _dir) = passing(&[upstream.address], "");
+    let (mut proxy, _dir) = passing(&[upstream.address], "");
     let mut idle = proxy.connect();
     idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request sent");
     let mut first = [0; 12];
     idle.read_exact(&mut first).expect("an answer");
-    proxy.orders.send(Orders::Drain).expect("a worker");
+    proxy.drain();
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).expect("an orderly close");
     assert!(rest.ends_with(b"ok"));

@@ -2,7 +2,6 @@
 
 use super::harness::{OK, Proxy, Reply, Upstream, nobody, passing};
 use crate::proxy::guard::Refusal;
-use crate::proxy::worker::Orders;
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -167,14 +166,14 @@ fn refusals_are_logged() {
 #[test]
 fn a_drain_serves_a_request_that_has_begun() {
     let upstream = Upstream::start(|_, _| Reply::Send(OK));
-    let (proxy, _dir) = passing(&[upstream.address], "");
+    let (mut proxy, _dir) = passing(&[upstream.address], "");
     let mut client = proxy.connect();
     // The second request's beginning comes with the first, so that it has come when the answer is there.
     let (begin, end) = GOOD.split_at(10);
     client.write_all(format!("{GOOD}{begin}").as_bytes()).expect("a request sent");
     let mut first = [0; 12];
     client.read_exact(&mut first).expect("an answer");
-    proxy.orders.send(Orders::Drain).expect("a worker");
+    proxy.drain();
     // Who connects now is not served, which shows that the drain has begun.
     while std::net::TcpStream::connect(proxy.address).is_ok() {
         std::thread::yield_now();

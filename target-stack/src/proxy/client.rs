@@ -1,0 +1,147 @@
+//! A client's connection, as all that serve it see it: who it is, how far its requests and their answers have come, and what is
+//! waited for. Given what those note, it says what the connection stands at; it holds no socket and reads no clock.
+
+use super::config::Patience;
+use super::tunnel::Tunnel;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::task::Waker;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// `$connection`: unique in this process.
+    pub(crate) number: u64,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// It came by TLS.
+    pub(crate) secure: bool,
+    /// The port that it came in by, as an index of the configuration's ports.
+    pub(crate) port: usize,
+    pub(crate) requests: Cell<u32>,
+    /// How many heads the guard let pass.
+    pub(crate) heads: Cell<u32>,
+    /// How many requests have ended.
+    pub(crate) answered: Cell<u32>,
+    /// Who waits for one more of them to end.
+    pub(crate) waiting: RefCell<Option<Waker>>,
+    /// What reading waits for.
+    pub(crate) reading: Cell<Reading>,
+    /// What was to be written did not go out yet.
+    pub(crate) unsent: Cell<bool>,
+    /// Counts on with each read and each write.
+    pub(crate) moves: Cell<u32>,
+    /// How long it is waited for, by the location of the last request.
+    pub(crate) patience: Cell<Patience>,
+    /// It took too long.
+    pub(crate) timed_out: Cell<bool>,
+    /// The connection was given to another protocol.
+    pub(crate) switched: Cell<bool>,
+    /// An answer was cut short, which only a reset can tell.
+    pub(crate) cut: Cell<bool>,
+    /// How often all that had been written has gone to the socket, and who waits for that.
+    pub(crate) flushes: Cell<u64>,
+    pub(crate) flushing: RefCell<Option<Waker>>,
+    /// How that goes on, once the answer that says so is out.
+    pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
+}
+
+/// What reading from a client waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The first byte of a request.
+    #[default]
+    Beginning,
+    /// The rest of a head.
+    Head,
+    /// More of a request's content.
+    Body,
+    /// Nothing more: the connection is ending.
+    Nothing,
+}
+
+/// What a connection stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing has come yet.
+    New,
+    /// Between requests.
+    Idle,
+    /// Part of a head has come.
+    Head,
+    /// A request's content is waited for.
+    Body,
+    /// The client does not take what is sent.
+    Send,
+    /// It is not the client that is waited for.
+    Busy,
+}
+
+/// What a connection stands at, and how far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stand {
+    pub(crate) phase: Phase,
+    pub(crate) answered: u32,
+    pub(crate) moves: u32,
+}
+
+impl Client {
+    /// The client at the first of `ends`.
+    pub(crate) fn new(
+        number: u64,
+        ends: (SocketAddr, SocketAddr),
+        port: usize,
+        secure: bool,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            number,
+            peer: ends.0,
+            local: ends.1,
+            secure,
+            port,
+            requests: Cell::default(),
+            heads: Cell::default(),
+            answered: Cell::default(),
+            waiting: RefCell::default(),
+            reading: Cell::default(),
+            unsent: Cell::default(),
+            moves: Cell::default(),
+            patience: Cell::new(patience),
+            timed_out: Cell::default(),
+            switched: Cell::default(),
+            cut: Cell::default(),
+            flushes: Cell::default(),
+            flushing: RefCell::default(),
+            tunnel: RefCell::default(),
+        }
+    }
+
+    /// What it stands at.
+    pub(crate) fn stand(&self) -> Stand {
+        let (answered, moves) = (self.answered.get(), self.moves.get());
+        let phase = match self.reading.get() {
+            _ if self.unsent.get() => Phase::Send,
+            Reading::Nothing => Phase::Busy,
+            Reading::Body => Phase::Body,
+            _ if answered < self.heads.get() => Phase::Busy,
+            Reading::Head => Phase::Head,
+            Reading::Beginning if self.requests.get() == 0 => Phase::New,
+            Reading::Beginning => Phase::Idle,
+        };
+        Stand { phase, answered, moves }
+    }
+
+    /// All that had been written has gone to the socket.
+    pub(crate) fn flushed(&self) {
+        self.flushes.set(self.flushes.get() + 1);
+        if let Some(waker) = self.flushing.take() {
+            waker.wake();
+        }
+    }
+
+    /// Notes that bytes went in or out.
+    pub(crate) fn moved(&self) {
+        self.moves.set(self.moves.get().wrapping_add(1));
+    }
+}
