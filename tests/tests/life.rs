@@ -1,6 +1,6 @@
 //! The proxy as a process: its signals and flags, and reloads under load. Where nginx is installed, what it says to the same flags
 //! is held beside it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::stack::{nginx_is_installed, value};
 use e2e::{Running, Target, binary, conserved, get, http, runs, signal, until};
