@@ -13,6 +13,8 @@ use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
 use reports::{exports, html, pictures, store};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::Serialize;
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -39,6 +41,8 @@ pub(crate) struct Output {
     pub(crate) status: Status,
     /// What was not there before, in the order in which it was made.
     made: Vec<PathBuf>,
+    /// Held for as long as this process alone may write into the directory.
+    lock: Option<File>,
     /// Whether something was recorded.
     kept: Cell<bool>,
 }
@@ -63,6 +67,7 @@ impl Output {
             status: Status::new(false),
             begun,
             made: Vec::new(),
+            lock: None,
             kept: Cell::new(false),
         }
     }
@@ -90,6 +95,7 @@ impl Output {
             status: Status::new(!quiet && terminal::can_be_drawn_on()),
             begun,
             made: Vec::new(),
+            lock: None,
             kept: Cell::new(false),
         }
     }
@@ -115,6 +121,7 @@ impl Output {
             let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
             fs::create_dir_all(&dir).map_err(refused)?;
             self.made.extend(missing.into_iter().rev());
+            self.lock = alone_in(&dir)?;
             self.touch(&dir.join(self.file)).map_err(refused)?;
         }
         let json = self.json.clone().filter(|file| file.as_os_str() != "-");
@@ -316,6 +323,22 @@ fn unused(dir: PathBuf) -> PathBuf {
     let name = dir.display().to_string();
     let numbered = (2..1000).map(|n| PathBuf::from(format!("{name}-{n}")));
     std::iter::once(dir.clone()).chain(numbered).find(|dir| !dir.exists()).unwrap_or(dir)
+}
+
+/// Makes `dir` this process' own until the file that it gives is closed; none where the file system knows no locks.
+///
+/// # Errors
+/// Wrong use: somebody else writes there.
+fn alone_in(dir: &Path) -> Outcome<Option<File>> {
+    let Ok(file) = File::open(dir) else { return Ok(None) };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(Failure::usage(format!(
+            "another run writes to {} at this moment; say where else with --out DIR",
+            dir.display()
+        ))),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Takes away what is after the last line's end: whoever wrote it was killed, and no reader takes half a line.

@@ -12,6 +12,7 @@ use crate::request::Template;
 use crate::scenario::{Scenario, SessionArrivals};
 use crate::schedule::{Arrivals, Step};
 use crate::units::Rate;
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Uri};
 pub(crate) use read::{address, connect_to, count, observe, stages, statuses, streams, threads};
@@ -165,10 +166,10 @@ impl Plan {
                 method: args.method,
                 headers: args.basic_auth.into_iter().chain(args.headers).collect(),
                 body: match args.body_file {
-                    None => args.body.map(String::into_bytes),
-                    Some(file) => Some(std::fs::read(&file).map_err(|e| {
+                    None => args.body.map(Bytes::from),
+                    Some(file) => Some(Bytes::from(std::fs::read(&file).map_err(|e| {
                         Failure::usage(format!("cannot read the body {}: {e}", file.display()))
-                    })?),
+                    })?)),
                 },
             };
         // RFC 9112, section 9.6: who does not want to keep a connection says so.

@@ -21,7 +21,7 @@ pub(crate) struct Template {
     /// The fields that the user gave, in order.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, if one is sent.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Bytes>,
 }
 
 /// All requests of a run, encoded, one of them for each index.
@@ -213,7 +213,7 @@ impl Parts {
         // Not by removing, which would change the order of the others.
         let stream_fields = fields.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name));
         let stream_fields = stream_fields.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let body = template.body.clone().unwrap_or_default().into();
+        let body = template.body.clone().unwrap_or_default();
         Self {
             method: template.method.clone(),
             paths: Vec::new(),
@@ -296,7 +296,7 @@ mod tests {
 
     fn template(method: Method, headers: &[&str], body: Option<&str>) -> Template {
         let headers = headers.iter().map(|h| header(h).unwrap()).collect();
-        Template { method, headers, body: body.map(|b| b.as_bytes().to_vec()) }
+        Template { method, headers, body: body.map(|b| Bytes::copy_from_slice(b.as_bytes())) }
     }
 
     fn encoded(template: &Template) -> String {

@@ -84,8 +84,9 @@ mod tests {
     #[test]
     fn a_child_is_one_until_it_was_waited_for() {
         // Of the thread that started it, which is not the main one in a test: so it is asked of a process with one thread.
+        // A shell gives what it leaves in the background no input unless it is told to.
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "cat & echo $!; wait"])
+            .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait"])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()

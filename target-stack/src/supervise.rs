@@ -124,22 +124,31 @@ impl Processes {
         }
     }
 
-    /// Waits until one of the processes ends, and says how.
-    pub(crate) async fn first_death(&mut self) -> Failure {
-        let (n, status) = std::future::poll_fn(|cx| {
-            for (n, process) in self.all.iter_mut().enumerate() {
-                let waiting = std::pin::pin!(process.child.wait());
-                if let std::task::Poll::Ready(status) = waiting.poll(cx) {
-                    return std::task::Poll::Ready((n, status));
+    /// Waits until a tier has lost its last process, and says how that ended. Of a tier with several, the others go on: `lost` is
+    /// told of the one that is missing.
+    pub(crate) async fn last_of_a_tier(&mut self, lost: impl Fn(&str)) -> Failure {
+        loop {
+            let (n, status) = std::future::poll_fn(|cx| {
+                for (n, process) in self.all.iter_mut().enumerate() {
+                    let waiting = std::pin::pin!(process.child.wait());
+                    if let std::task::Poll::Ready(status) = waiting.poll(cx) {
+                        return std::task::Poll::Ready((n, status));
+                    }
                 }
+                std::task::Poll::Pending
+            })
+            .await;
+            let how = status.map_or_else(|e| e.to_string(), ended);
+            let words = self.last_words(n, WORDS_LIMIT).await;
+            let words = if words.is_empty() { words } else { format!(": {words}") };
+            let name = self.all[n].name;
+            let left = self.all.iter().filter(|process| process.name == name).count() - 1;
+            if left == 0 {
+                return Failure::start(format!("the {name} tier {how}{words}"));
             }
-            std::task::Poll::Pending
-        })
-        .await;
-        let how = status.map_or_else(|e| e.to_string(), ended);
-        let words = self.last_words(n, WORDS_LIMIT).await;
-        let words = if words.is_empty() { words } else { format!(": {words}") };
-        Failure::start(format!("the {} tier {how}{words}", self.all[n].name))
+            self.all.remove(n);
+            lost(&format!("one of the {name} tier {how}{words}; {left} left"));
+        }
     }
 
     /// Ends all processes, the last started first, and what they may have left behind. Before the first one's turn,

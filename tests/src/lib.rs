@@ -3,7 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "a test that waits for another process has to poll a clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub mod beside;
 pub mod endpoint;
+pub mod origin;
+pub mod pair;
 pub mod rogue;
 pub mod small;
 pub mod stack;

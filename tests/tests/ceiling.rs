@@ -140,9 +140,13 @@ fn says_it_again(ended: &Ended, out: &Path, found: &Value) {
     for window in last.unwrap()["windows"].as_array_mut().unwrap() {
         window["ok"] = 1.into();
     }
-    std::fs::write(&file, changed.to_string()).unwrap();
-    loadgen(&format!("report {}", out.display())).refused(2, "do not follow");
-    loadgen(&format!("ceiling --resume {}", out.display())).refused(2, "do not follow");
+    let mut concluded = found.clone();
+    concluded["ceiling_rps"] = (2.0 * found["ceiling_rps"].as_f64().unwrap()).into();
+    for (record, part) in [(changed, "is not what its windows have"), (concluded, "do not follow")] {
+        std::fs::write(&file, record.to_string()).unwrap();
+        loadgen(&format!("report {}", out.display())).refused(2, part);
+        loadgen(&format!("ceiling --resume {}", out.display())).refused(2, part);
+    }
 }
 
 /// A quick search to its end.
@@ -290,9 +294,12 @@ fn is_interrupted() {
 fn is_killed() {
     let target = queue();
     let run = under_way(&target, 2);
+    let out = run.dir().join("out");
+    for second in [format!("ceiling --out {}", out.display()), format!("-d 1s --out {}", out.display())] {
+        loadgen(&format!("{second} {}", aim(&target))).refused(2, "another run writes to");
+    }
     signal(run.pid(), Signal::KILL);
     let ended = run.wait();
-    let out = ended.dir.path().join("out");
     let found = read(&out.join("ceiling.json")).unwrap();
     assert_eq!((ended.code, &found["partial"]), (-1, &true.into()), "{ended:?}");
     assert_eq!(loadgen(&format!("report {}", out.display())).code, 0);

@@ -152,7 +152,7 @@ fn an_answer_that_comes_before_the_body_has_gone_counts() {
 }
 
 #[test]
-fn a_large_body_is_kept_once_and_arrives_whole() {
+fn a_large_body_is_shared_and_arrives_whole() {
     let dir = tempfile::TempDir::new().unwrap();
     let post = format!("-X POST --body-file {} -d 1s", large(&dir));
     let script = Script::Always(Deed::Upload);
@@ -168,7 +168,7 @@ fn a_large_body_is_kept_once_and_arrives_whole() {
     adds_up(&run);
     assert_eq!(errors(&run), [("timeout", 100)], "{run}");
     assert!(n(&run["connections_max"]) > 20, "{run}");
-    // The body once, not once a connection.
+    // The body as it was read and as it is sent, not once a connection.
     let more =
         n(&run["generator"]["max_rss_bytes"]).saturating_sub(n(&without["generator"]["max_rss_bytes"]));
     assert!(more < 3 * 5_000_000, "{more}: {run}");

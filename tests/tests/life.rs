@@ -1,6 +1,6 @@
 //! The proxy as a process: its signals and flags, and reloads under load. Where nginx is installed, what it says to the same flags
 //! is held beside it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::stack::{nginx_is_installed, value};
 use e2e::{Running, Target, binary, conserved, get, http, runs, signal, until};
@@ -277,7 +277,8 @@ fn ten_thousand_idle_connections_cost_little() {
     let text = saying("ok").replace("4096", "20000").replace("http {", "http { keepalive_timeout 600;");
     let site = Site::start(&text);
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut clients: Vec<TcpStream> = (0..MANY).map(|_| TcpStream::connect(site.address()).unwrap()).collect();
+    let mut clients: Vec<TcpStream> =
+        (0..MANY).map(|_| TcpStream::connect(site.address()).unwrap()).collect();
     // One after the other, and then as many at once as there are.
     for client in &mut clients {
         client.write_all(request).unwrap();

@@ -25,6 +25,8 @@ impl Values {
 
 /// What stands for a number that none can be.
 const NO_NUMBER: f64 = f64::INFINITY;
+/// From here on a double does not count by ones any more, so that nothing is counted in it: 2^53.
+const UNCOUNTED: f64 = 9_007_199_254_740_992.0;
 /// Which control groups there are.
 const GROUPS: &str = "container_cpu_usage_seconds_total";
 
@@ -86,7 +88,7 @@ fn add(sum: &mut f64, value: Option<f64>) {
     let Some(value) = value else { return };
     let before = if sum.is_nan() { 0.0 } else { *sum };
     let after = before + value;
-    *sum = if value >= 0.0 && after.is_finite() { after } else { NO_NUMBER };
+    *sum = if value >= 0.0 && after < UNCOUNTED { after } else { NO_NUMBER };
 }
 
 /// The samples of control groups, until it is known which of the groups lie within others.

@@ -185,9 +185,9 @@ fn what_may_be_stale_is_not_there() {
 
 #[test]
 fn what_can_be_no_value_is_not_taken_for_one() {
-    for value in ["NaN", "+Inf", "-Inf", "-1", "1e308"] {
+    for value in ["NaN", "+Inf", "-Inf", "-1", "1e308", "1e16"] {
         let text = format!(
-            "http_requests_total{{a=\"1\"}} {value}\nhttp_requests_total{{a=\"2\"}} 1e308\nprocess_cpu_seconds_total 1\n"
+            "http_requests_total{{a=\"1\"}} {value}\nhttp_requests_total{{a=\"2\"}} 7\nprocess_cpu_seconds_total 1\n"
         );
         let read = read_all(&text, "").unwrap();
         assert!(read["http_requests_total"].is_infinite(), "{value}: {read:?}");

@@ -4,6 +4,7 @@ use super::super::answer::Answered;
 use super::super::sessions::Sessions;
 use super::super::sessions::tests::{FULL, at, encoded, ok, script_with};
 use crate::request::{self, Requests, Template};
+use bytes::Bytes;
 use http::{Method, Uri};
 use proptest::prelude::*;
 
@@ -20,7 +21,7 @@ fn a_request_without_variables_is_that_of_the_command_line() {
         let template = Template {
             method: Method::from_bytes(method.as_bytes()).unwrap(),
             headers: vec![request::header("X-A: b").unwrap()],
-            body: body.map(|body| body.as_bytes().to_vec()),
+            body: body.map(|body| Bytes::copy_from_slice(body.as_bytes())),
         };
         let plain =
             Requests::encode(&template, &Uri::from_static("http://shop.test:8080/"), ["/a?b=c"], 1).unwrap();

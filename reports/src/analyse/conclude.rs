@@ -23,6 +23,8 @@ const SAME: f64 = 0.0005;
 const NEAR: f64 = 1.3;
 /// A load that breaks the objective by this factor has not done so by chance.
 const CLEARLY: f64 = 5.0;
+/// A target that answered nothing in so many windows at the end may have stopped for good.
+const SILENT: usize = 2;
 
 /// Concludes from the loads in `found`, in place of whatever was concluded before.
 ///
@@ -116,10 +118,24 @@ fn faults(found: &Ceiling, objective: &Objective) -> Vec<String> {
             counted(requests, "request")
         ));
     }
+    if let Some(step) = silent(&found.steps) {
+        faults.push(format!(
+            "the target answered nothing at the end of the last load, of {}/s: it may have stopped, rather than had enough",
+            rate(step.offered_rps)
+        ));
+    }
     if found.partial {
         faults.push(String::from("the search was cut short"));
     }
     faults
+}
+
+/// The last load, where a target that had answered before ended it with nothing but silence.
+fn silent(steps: &[Step]) -> Option<&Step> {
+    let answers = |step: &Step| step.windows.iter().any(|window| window.ok > 0);
+    let last = steps.last().filter(|_| steps.iter().any(answers))?;
+    let silence = last.windows.iter().rev().take_while(|window| window.ok == 0).count();
+    (silence >= SILENT).then_some(last)
 }
 
 /// The lowest rate, where no load held, if it was tried once only: the target may have been busy with what came before.
@@ -219,6 +235,29 @@ mod tests {
         let mut step = Step { phase: Phase::Sweep, ..load(offered_rps, false) };
         step.windows.iter_mut().for_each(|window| window.bad = true);
         step
+    }
+
+    #[test]
+    fn silence_at_the_end_is_no_ceiling() {
+        let silent = |windows: usize| {
+            let mut step = load(200.0, false);
+            step.windows.extend(vec![Window { ok: 0, ..step.windows[0].clone() }; windows]);
+            step
+        };
+        let said = |steps: Vec<Step>| {
+            let mut found = Ceiling { slo: "errors<1%".into(), steps, ..Ceiling::default() };
+            conclude(&mut found).unwrap();
+            found
+                .verdict
+                .reasons
+                .iter()
+                .any(|reason| reason.contains("answered nothing at the end of the last load, of 200/s"))
+        };
+        assert!(said(vec![load(100.0, true), silent(2)]) && !said(vec![load(100.0, true), silent(1)]));
+        assert!(!said(vec![silent(5), load(100.0, true)]), "it has come back");
+        let mut never = load(200.0, false);
+        never.windows.iter_mut().for_each(|window| window.ok = 0);
+        assert!(!said(vec![never]), "what answers only errors has not stopped");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Writes the configuration and starts nginx on a port of the kernel's choice. Must be called on the main thread: nginx
+    /// Writes the configuration and starts nginx, at port 0 on one of the kernel's choice. Must be called on the main thread: nginx
     /// dies with the thread that started it.
     ///
     /// # Errors
@@ -39,11 +39,11 @@ impl Instance {
     pub(super) fn start(
         nginx: &Software,
         dir: &Path,
-        (apps, workers): (&[String], usize),
+        (apps, workers, listen): (&[String], usize, SocketAddr),
         group: Option<&Group>,
     ) -> Outcome<Self> {
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
-        let socket = TcpListener::bind("127.0.0.1:0").map_err(|e| failed("listen", e))?;
+        let socket = TcpListener::bind(listen).map_err(|e| failed("listen", e))?;
         let address = socket.local_addr().map_err(|e| failed("listen", e))?;
         // nginx takes an inherited socket as it is.
         socket.set_nonblocking(true).map_err(|e| failed("listen", e))?;

@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// The address of an app server; repeatable
     #[arg(long = "app", value_name = "ADDR", required = true)]
     apps: Vec<String>,
+    /// Where it listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
     /// Worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u32, 1, 4096>)]
     workers: u32,
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &Args, group: Option<Group>) -> Outcome {
     runtime.block_on(async {
         // The signal handlers are in place before anything is there that they must clean up.
         let asked = signals::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
-        let site = (args.apps.as_slice(), args.workers as usize);
+        let site = (args.apps.as_slice(), args.workers as usize, args.listen);
         let mut instance = Instance::start(&nginx, &args.dir, site, group.as_ref())?;
         let outcome = tokio::select! {
             biased;

@@ -37,6 +37,11 @@ pub(crate) struct Client {
     pub(crate) timed_out: Cell<bool>,
     /// The connection was given to another protocol.
     pub(crate) switched: Cell<bool>,
+    /// An answer was cut short, which only a reset can tell.
+    pub(crate) cut: Cell<bool>,
+    /// How often all that had been written has gone to the socket, and who waits for that.
+    pub(crate) flushes: Cell<u64>,
+    pub(crate) flushing: RefCell<Option<Waker>>,
     /// How that goes on, once the answer that says so is out.
     pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
@@ -105,6 +110,9 @@ impl Client {
             patience: Cell::new(patience),
             timed_out: Cell::default(),
             switched: Cell::default(),
+            cut: Cell::default(),
+            flushes: Cell::default(),
+            flushing: RefCell::default(),
             tunnel: RefCell::default(),
         }
     }
@@ -122,6 +130,14 @@ impl Client {
             Reading::Beginning => Phase::Idle,
         };
         Stand { phase, answered, moves }
+    }
+
+    /// All that had been written has gone to the socket.
+    pub(crate) fn flushed(&self) {
+        self.flushes.set(self.flushes.get() + 1);
+        if let Some(waker) = self.flushing.take() {
+            waker.wake();
+        }
     }
 
     /// Notes that bytes went in or out.

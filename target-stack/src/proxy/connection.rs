@@ -99,8 +99,8 @@ async fn shake_hands(worker: &Worker, stream: TcpStream, port: usize, until: Ins
         }
         let port = &worker.config.ports[port];
         Wire::secure(stream, |name| {
-            let name = name.map(str::to_ascii_lowercase);
-            let named = name.map_or(port.default, |name| worker.config.server_for(port, &name));
+            let found = name.and_then(|name| port.names.as_ref()?.find(&name.to_ascii_lowercase()));
+            let named = found.map_or(port.default, |(server, _)| server);
             let servers = &worker.config.servers;
             servers[named].tls.as_ref().or(servers[port.default].tls.as_ref()).cloned()
         })
@@ -288,6 +288,8 @@ impl Conversation {
         if let Some(status) = status.filter(|_| !part.is_empty()) {
             farewell::unanswered(&self.worker, &self.client, part, status);
         }
-        gate.into_parts().0.close();
+        let (wire, _) = gate.into_parts();
+        // Closed in the ordinary way, the connection would end as if all had come.
+        if self.client.cut.get() { wire.break_off() } else { wire.close() }
     }
 }

@@ -1,6 +1,11 @@
 //! What the proxy tells Prometheus: the names of nginx's exporter, and its own per upstream. Given the configuration,
 //! it gives handles resolved beforehand, so that serving a request costs a few additions and no look-up.
 
+mod upstreams;
+
+use upstreams::Families;
+pub(crate) use upstreams::{PeerCounters, UpstreamCounters};
+
 use super::config::Config;
 use super::guard::Refusal;
 use crate::integral::Integral;
@@ -49,23 +54,9 @@ pub(crate) struct Counters {
     pub(crate) failed_reloads: Counter,
     by_class: [Counter; CLASSES.len()],
     refused: Family<Reason, Counter>,
-    /// By upstream and server.
-    peers: Vec<Vec<PeerCounters>>,
+    /// By upstream.
+    upstreams: Vec<UpstreamCounters>,
     families: Families,
-}
-
-/// Where the counters of a server of an upstream come from.
-#[derive(Clone, Debug, Default)]
-struct Families {
-    answers: Family<ServerCode, Counter>,
-    failures: Family<ServerLabel, Counter>,
-}
-
-/// The counters of one server of an upstream.
-#[derive(Clone, Debug)]
-pub(crate) struct PeerCounters {
-    by_class: [Counter; CLASSES.len()],
-    pub(crate) failures: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,19 +79,6 @@ struct ResultLabel {
     result: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerLabel {
-    upstream: String,
-    server: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServerCode {
-    upstream: String,
-    server: String,
-    code: &'static str,
-}
-
 impl Counters {
     /// Counters for `config`, registered under their names.
     pub(crate) fn register(config: &Config, registry: &mut Registry) -> Self {
@@ -108,7 +86,7 @@ impl Counters {
         let links = Family::<State, Gauge>::default();
         let workers = Family::<State, Gauge>::default();
         let reloads = Family::<ResultLabel, Counter>::default();
-        let families = Families::default();
+        let families = Families::register(registry);
         let counters = Self {
             accepted: Counter::default(),
             handled: Counter::default(),
@@ -128,8 +106,8 @@ impl Counters {
             leaving: workers.get_or_create_owned(&State { state: "leaving" }),
             reloads: reloads.get_or_create_owned(&ResultLabel { result: "ok" }),
             failed_reloads: reloads.get_or_create_owned(&ResultLabel { result: "failed" }),
-            peers: families.peers(config),
-            families: families.clone(),
+            upstreams: families.upstreams(config),
+            families,
         };
         let c = &counters;
         registry.register("nginx_connections_accepted", "Client connections accepted", c.accepted.clone());
@@ -142,16 +120,6 @@ impl Counters {
         registry.register("proxy_http_requests", "Client requests by class of status", codes);
         let refused = "Requests refused before anything else was done with them, by reason";
         registry.register("proxy_requests_refused", refused, c.refused.clone());
-        registry.register(
-            "proxy_upstream_requests",
-            "Answers by upstream, server and class",
-            families.answers,
-        );
-        registry.register(
-            "proxy_upstream_failures",
-            "Failed tries by upstream and server",
-            families.failures,
-        );
         registry.register("proxy_upstream_connections", "Upstream connections by state", links);
         registry.register("proxy_request_duration_seconds", "Head in to answer out", c.duration.clone());
         registry.register(
@@ -167,12 +135,18 @@ impl Counters {
         registry.register("proxy_log_lines_dropped", "Log lines lost", c.log_lines_dropped.clone());
         registry.register("proxy_workers", "Workers by state", workers);
         registry.register("proxy_reloads", "Reloads of the configuration by result", reloads);
+        counters.show(config);
         counters
     }
 
-    /// The same counters, with those of the servers of another configuration.
+    /// The same counters with those of the upstreams of another configuration, which go on where they were.
     pub(crate) fn renewed(&self, config: &Config) -> Self {
-        Self { peers: self.families.peers(config), ..self.clone() }
+        Self { upstreams: self.families.upstreams(config), ..self.clone() }
+    }
+
+    /// Has the servers of `config`, whose counters these are, be those of which it is told whether they take requests.
+    pub(crate) fn show(&self, config: &Config) {
+        self.families.show(config, &self.upstreams);
     }
 
     /// Counts an answer of this status to a client.
@@ -191,34 +165,9 @@ impl Counters {
         self.refused.get_or_create(&Reason { reason: refusal.name() }).get()
     }
 
-    /// The counters of a server of an upstream.
-    pub(crate) fn peer(&self, upstream: usize, peer: usize) -> &PeerCounters {
-        &self.peers[upstream][peer]
-    }
-}
-
-impl Families {
-    /// The counters of all servers of `config`, which go on where they were.
-    fn peers(&self, config: &Config) -> Vec<Vec<PeerCounters>> {
-        let peer = |upstream: &str, server: &str| PeerCounters {
-            by_class: CLASSES.map(|code| {
-                let (upstream, server) = (upstream.to_owned(), server.to_owned());
-                self.answers.get_or_create_owned(&ServerCode { upstream, server, code })
-            }),
-            failures: self.failures.get_or_create_owned(&ServerLabel {
-                upstream: upstream.to_owned(),
-                server: server.to_owned(),
-            }),
-        };
-        let groups = config.upstreams.iter();
-        groups.map(|group| group.peers.iter().map(|p| peer(&group.name, &p.name)).collect()).collect()
-    }
-}
-
-impl PeerCounters {
-    /// Counts an answer of this status from the server.
-    pub(crate) fn answered(&self, status: u16) {
-        self.by_class[class(status)].inc();
+    /// The counters of an upstream.
+    pub(crate) fn upstream(&self, upstream: usize) -> &UpstreamCounters {
+        &self.upstreams[upstream]
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// nginx's levels, the gravest first.
@@ -19,14 +20,14 @@ const LINES_PER_SECOND: u32 = 50;
 
 /// A log of errors, shared by all threads.
 pub(crate) struct ErrorLog {
-    /// None for standard error.
-    path: Option<PathBuf>,
     /// How many levels are logged.
-    levels: usize,
+    levels: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
+    /// None for standard error.
+    path: Option<PathBuf>,
     out: Box<dyn Write + Send>,
     second: u64,
     written: u32,
@@ -45,15 +46,23 @@ impl ErrorLog {
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) fn open(path: Option<&Path>, level: &str) -> Outcome<Self> {
-        Ok(Self { path: path.map(Path::to_owned), ..Self::to(open(path)?, level) })
+        let log = Self::to(open(path)?, level);
+        log.lock().path = path.map(Path::to_owned);
+        Ok(log)
     }
 
     fn to(out: Box<dyn Write + Send>, level: &str) -> Self {
-        Self {
-            path: None,
-            levels: rank(level) + 1,
-            state: Mutex::new(State { out, second: 0, written: 0, suppressed: 0 }),
-        }
+        let state = State { path: None, out, second: 0, written: 0, suppressed: 0 };
+        Self { levels: AtomicUsize::new(rank(level) + 1), state: Mutex::new(state) }
+    }
+
+    /// From now on it is the log that `other` was.
+    pub(crate) fn become_other(&self, other: Self) {
+        self.levels.store(other.levels.into_inner(), Ordering::Relaxed);
+        let other = other.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        state.path = other.path;
+        state.out = other.out;
     }
 
     /// Opens the file again, which may have been moved away.
@@ -61,18 +70,16 @@ impl ErrorLog {
     /// # Errors
     /// When it cannot be opened: what was open stays so.
     pub(crate) fn reopen(&self) -> Outcome {
-        let out = open(self.path.as_deref())?;
-        self.lock().out = out;
+        let mut state = self.lock();
+        state.out = open(state.path.as_deref())?;
         Ok(())
     }
 
-    /// Writes what a failure says, which may begin with its level.
-    pub(crate) fn write_failure(&self, failure: &Failure) {
-        let said = failure.message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
-        match said {
-            Some((level, message)) => self.write(level, message),
-            None => self.write("emerg", failure),
-        }
+    /// Writes a line that begins with its level, or is grave.
+    pub(crate) fn write_line(&self, line: &str) {
+        let said = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+        let (level, message) = said.unwrap_or(("emerg", line));
+        self.write(level, message);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -81,7 +88,7 @@ impl ErrorLog {
 
     /// Writes `message` at `level`, one of nginx's.
     pub(crate) fn write(&self, level: &str, message: impl Display) {
-        if rank(level) >= self.levels {
+        if rank(level) >= self.levels.load(Ordering::Relaxed) {
             return;
         }
         let now = pace::wall_clock();
@@ -182,9 +189,14 @@ mod tests {
         std::fs::rename(&path, &moved).expect("moved");
         log.write("error", "two");
         log.reopen().expect("opened");
-        log.write_failure(&Failure::config("[crit] three"));
+        log.write_line("[crit] three");
         let read = |path| std::fs::read_to_string(path).expect("a log");
         assert_eq!(read(&moved).lines().count(), 2);
         assert!(read(&path).contains(" [crit] ") && read(&path).ends_with(": three\n"), "{}", read(&path));
+        let other = dir.path().join("other.log");
+        log.become_other(ErrorLog::open(Some(&other), "crit").expect("a log"));
+        log.write("error", "four");
+        log.write("crit", "five");
+        assert!(read(&other).ends_with(": five\n") && read(&other).lines().count() == 1, "{}", read(&other));
     }
 }

@@ -1,14 +1,19 @@
 //! One request and its answer, as variables and logs see them. It is given the request's head and filled in as the
 //! exchange goes on; when it is dropped, however that comes, it is counted and logged. It holds no body and no socket.
 
+use super::cache::inquiry::Inquiry;
+use super::cache::meters::Status;
 use super::client::Client;
 use super::config::{Config, Server};
-use super::location::{Handler, Location};
+use super::course::Course;
+use super::gzip::Encoder;
+use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
-use http::header::HOST;
-use http::{HeaderMap, StatusCode, request};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use http::{HeaderMap, Method, Request, StatusCode, Version, request};
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,13 +25,24 @@ const CLIENT_CLOSED: u16 = 499;
 /// One try at an upstream's server.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
+    /// That of the server, or the group's name where no server was left.
     pub(crate) address: Arc<str>,
+    /// It is the first one at its group.
+    pub(crate) first: bool,
     /// Of the answer, or 502 or 504 where there was none.
-    pub(crate) status: u16,
+    pub(crate) status: Option<u16>,
     pub(crate) started: Instant,
     pub(crate) connect: Option<Duration>,
     pub(crate) header: Option<Duration>,
     pub(crate) response: Option<Duration>,
+}
+
+impl Attempt {
+    /// A try that begins now.
+    pub(crate) fn new(address: Arc<str>, first: bool) -> Self {
+        let started = pace::now();
+        Self { address, first, status: None, started, connect: None, header: None, response: None }
+    }
 }
 
 /// One request and what became of it.
@@ -48,10 +64,18 @@ pub(crate) struct Exchange {
     /// The answer's fields, and those of the upstream's answer, kept only where a log reads them.
     pub(crate) sent_headers: HeaderMap,
     pub(crate) upstream_headers: HeaderMap,
+    /// How it fared in the cache, where its location has one.
+    pub(crate) cache: Option<Status>,
+    /// How the upstream is asked, where the answer is to be stored.
+    pub(crate) inquiry: Option<Box<Inquiry>>,
+    /// What the answer is to be compressed with.
+    pub(crate) gzip: Option<Box<Encoder>>,
     server: usize,
-    location: Option<usize>,
-    /// The normalised path where it differs from the one that was sent.
-    uri: Option<Vec<u8>>,
+    pub(super) location: Option<usize>,
+    /// The current path where it differs from the one that was sent.
+    pub(super) uri: Option<Vec<u8>>,
+    /// Where it is not straight.
+    pub(super) course: Option<Box<Course>>,
 }
 
 impl Exchange {
@@ -72,22 +96,58 @@ impl Exchange {
             attempts: Vec::new(),
             sent_headers: HeaderMap::new(),
             upstream_headers: HeaderMap::new(),
+            cache: None,
+            inquiry: None,
+            gzip: None,
             server,
             location: None,
             uri: None,
+            course: None,
         };
-        let port = &exchange.config.ports[exchange.client.port];
-        if port.servers.len() > 1 {
-            exchange.server = exchange.config.server_for(port, &exchange.host());
+        if let Some(names) = &exchange.config.ports[exchange.client.port].names
+            && let Some((server, captured)) = names.find(&exchange.asked_host())
+        {
+            exchange.server = server;
+            captured.into_iter().for_each(|captured| exchange.capture(captured));
         }
         exchange
     }
 
-    /// Settles the normalised path and the location that answers it.
-    pub(crate) fn settle(&mut self, uri: Option<Vec<u8>>, location: Option<usize>) {
-        self.uri = uri;
-        self.location = location;
-        self.client.patience.set(self.location().settings.patience);
+    /// The same request once more, for an answer that is fetched whatever becomes of the client.
+    pub(crate) fn again(&self) -> Self {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method.clone_from(&self.parts.method);
+        parts.uri.clone_from(&self.parts.uri);
+        parts.version = self.parts.version;
+        parts.headers.clone_from(&self.parts.headers);
+        Self {
+            config: Arc::clone(&self.config),
+            client: Rc::clone(&self.client),
+            parts,
+            line: self.line.clone(),
+            started: self.started,
+            nth: self.nth,
+            status: CLIENT_CLOSED,
+            head_sent: 0,
+            body_sent: 0,
+            attempts: Vec::new(),
+            sent_headers: HeaderMap::new(),
+            upstream_headers: HeaderMap::new(),
+            cache: self.cache,
+            inquiry: None,
+            gzip: None,
+            server: self.server,
+            location: self.location,
+            uri: self.uri.clone(),
+            course: self.course.clone(),
+        }
+    }
+
+    /// The method to ask the upstream with: what is stored answers GET and HEAD alike.
+    pub(crate) fn upstream_method(&self) -> &Method {
+        static GET: Method = Method::GET;
+        let whole = self.inquiry.is_some() && self.parts.method == Method::HEAD;
+        if whole { &GET } else { &self.parts.method }
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -100,15 +160,25 @@ impl Exchange {
         self.location.and_then(|index| server.locations.get(index)).unwrap_or(&server.fallback)
     }
 
-    /// `$host`: the name that was asked for, in lower case and without a port.
-    pub(crate) fn host(&self) -> Cow<'_, str> {
+    /// The name that was asked for, in lower case, without a port and without the dot of the root.
+    pub(crate) fn asked_host(&self) -> Cow<'_, str> {
         let field = || self.parts.headers.get(HOST).and_then(|value| value.to_str().ok());
         let asked = self.parts.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or("");
-        let name = super::config::without_port(asked);
-        match name {
-            "" => Cow::Borrowed(self.server().name()),
-            _ if name.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(name.to_ascii_lowercase()),
-            _ => Cow::Borrowed(name),
+        let end = if asked.starts_with('[') { asked.find(']').map(|at| at + 1) } else { asked.find(':') };
+        let name = &asked[..end.unwrap_or(asked.len())];
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// `$host`: the name that was asked for, or else the server's own.
+    pub(crate) fn host(&self) -> Cow<'_, str> {
+        match self.asked_host() {
+            asked if asked.is_empty() => Cow::Borrowed(self.server().name()),
+            asked => asked,
         }
     }
 
@@ -118,8 +188,9 @@ impl Exchange {
     }
 
     /// `$args`.
-    pub(crate) fn args(&self) -> &str {
-        self.parts.uri.query().unwrap_or("")
+    pub(crate) fn args(&self) -> &[u8] {
+        let changed = self.course.as_ref().and_then(|course| course.args.as_deref());
+        changed.unwrap_or_else(|| self.parts.uri.query().unwrap_or("").as_bytes())
     }
 
     /// `$request_uri`.
@@ -127,13 +198,46 @@ impl Exchange {
         self.parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
     }
 
-    /// `$proxy_host`, empty where nothing is passed on.
-    pub(crate) fn proxy_host(&self) -> &str {
+    /// Whether the connection stays open after the answer, whose fields are those that were sent.
+    pub(crate) fn stays(&self) -> bool {
+        self.would_stay() && !says(&self.sent_headers, "close") && self.line.is_none()
+    }
+
+    /// Whether the client would have it stay open: with HTTP/1.1 unless it says otherwise, with HTTP/1.0 if it says so.
+    pub(crate) fn would_stay(&self) -> bool {
+        let asked = &self.parts.headers;
+        (self.parts.version >= Version::HTTP_11 || says(asked, "keep-alive")) && !says(asked, "close")
+    }
+
+    /// Whether the answer's body comes in chunks.
+    pub(crate) fn comes_in_chunks(&self) -> bool {
+        let bodiless = matches!(self.status, 100..=199 | 204 | 304) || self.parts.method == Method::HEAD;
+        let sent = &self.sent_headers;
+        self.parts.version >= Version::HTTP_11
+            && !bodiless
+            && !sent.is_empty()
+            && !sent.contains_key(CONTENT_LENGTH)
+    }
+
+    /// How the request is passed on, if it is.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match &self.location().handler {
-            Handler::Proxy(proxy) => &proxy.host,
-            _ => "",
+            Handler::Proxy(proxy) => Some(proxy),
+            Handler::ProxyTo(_) => self.course.as_ref().and_then(|course| course.proxy.as_ref()),
+            _ => None,
         }
     }
+
+    /// `$proxy_host`, empty where nothing is passed on.
+    pub(crate) fn proxy_host(&self) -> &str {
+        self.proxy().map_or("", |proxy| &proxy.host)
+    }
+}
+
+/// Whether `Connection` has this word in it.
+fn says(map: &HeaderMap, word: &str) -> bool {
+    let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
 }
 
 /// An exchange that is counted and logged when it ends.
@@ -152,6 +256,24 @@ impl Tracked {
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
         &self.worker
+    }
+
+    /// Logs what went wrong with this request, at one of nginx's levels.
+    pub(crate) fn log(&self, level: &str, what: impl Display) {
+        let parts = &self.parts;
+        self.worker.errors.write(
+            level,
+            format_args!(
+                "*{} {what}, client: {}, server: {}, request: \"{} {} {:?}\", host: \"{}\"",
+                self.client.number,
+                self.client.peer.ip(),
+                self.server().name(),
+                parts.method,
+                self.request_uri().escape_debug(),
+                parts.version,
+                self.host(),
+            ),
+        );
     }
 }
 

@@ -90,7 +90,7 @@ fn begin(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8]) -> Tracked {
 /// The head of the answer, with the fields in nginx's order.
 fn start(status: StatusCode, length: usize) -> Vec<u8> {
     let mut head = Vec::with_capacity(1024);
-    let reason = pages::reason(status).or(status.canonical_reason()).unwrap_or("");
+    let reason = pages::reason(status);
     // Writing to a vector cannot fail; so below.
     let _ = write!(head, "HTTP/1.1 {} {reason}\r\nServer: {SERVER_NAME}\r\nDate: ", status.as_u16());
     calendar::http(pace::wall_clock(), &mut head);

@@ -1,7 +1,7 @@
 //! The command line: nginx's flags. Given them, it does what nginx does with the same: test or show the configuration, send a signal
 //! to the process that serves, or serve.
 
-use super::config::{Config, Source};
+use super::config::{Config, Files, Source};
 use super::error_log::ErrorLog;
 use super::{access_log, daemon, headers, master, tell};
 use crate::cgroup::Group;
@@ -59,8 +59,9 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     if args.version || args.build {
         say(format_args!("target-stack version: {}", headers::SERVER_NAME));
         if args.build {
-            say(format_args!("built with hyper and tokio, TLS by rustls on ring with SNI"));
-            say(format_args!("HTTP/2 and regular expressions are not built in"));
+            say(format_args!(
+                "built with hyper and tokio, TLS by rustls on ring, with SNI; HTTP/2 is not built in"
+            ));
         }
         return Ok(());
     }
@@ -75,10 +76,13 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
         prefix,
     };
     let config = source.load();
+    for warning in config.iter().flat_map(|(config, _)| &config.warnings) {
+        say(format_args!("target-stack: {warning}"));
+    }
     if args.test || args.dump {
         return test(&source, config, args.dump, args.quiet);
     }
-    let config = config?;
+    let (config, _) = config?;
     match wish {
         Some(wish) => wish.tell(config.pid.as_deref()),
         None if config.daemon && !args.background => daemon::start(),
@@ -90,21 +94,19 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     }
 }
 
-fn test(source: &Source, config: Outcome<Config>, dump: bool, quiet: bool) -> Outcome {
+fn test(source: &Source, read: Outcome<(Config, Files)>, dump: bool, quiet: bool) -> Outcome {
     let file = source.file.display();
-    let read = config.is_ok();
-    if read && !quiet {
+    if read.is_ok() && !quiet {
         say(format_args!("target-stack: the configuration file {file} syntax is ok"));
     }
-    match config.and_then(|config| opens_logs(&config)) {
-        Ok(()) => {
+    match read.and_then(|(config, files)| opens_logs(&config).map(|()| files)) {
+        Ok(files) => {
             if !quiet {
                 say(format_args!("target-stack: configuration file {file} test is successful"));
             }
-            if dump {
-                let text = source.text()?;
+            for (name, text) in files.iter().filter(|_| dump) {
                 // Whoever reads it has seen enough when standard output is closed.
-                let _ = writeln!(std::io::stdout(), "# configuration file {file}:\n{text}");
+                let _ = writeln!(std::io::stdout(), "# configuration file {name}:\n{text}");
             }
             Ok(())
         }

@@ -241,6 +241,10 @@ impl AsyncWrite for Gate {
         let gate = self.get_mut();
         let flushed = Pin::new(&mut gate.wire).poll_flush(cx);
         gate.client.unsent.set(flushed.is_pending());
+        if let Poll::Ready(Ok(())) = flushed {
+            // hyper asks for this once all that it had to write is written.
+            gate.client.flushed();
+        }
         flushed
     }
 

@@ -2,6 +2,7 @@
 //! and waited for when they have ended. It reads no configuration and no signal.
 
 use super::access_log::{self, Sink};
+use super::cache::caches::Caches;
 use super::config::Config;
 use super::counters::Counters;
 use super::error_log::ErrorLog;
@@ -17,17 +18,19 @@ use tokio::sync::{mpsc, watch};
 /// What all generations have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
+    pub(crate) errors: Arc<ErrorLog>,
     pub(crate) connections: Arc<AtomicU64>,
     pub(crate) heirs: Heirs,
     /// Where the end of a worker is reported, with the number of its generation.
     pub(crate) report: mpsc::UnboundedSender<u64>,
 }
 
-/// The logs of a configuration, which can be opened before it serves.
+/// What a configuration has beside its text, which can be had before it is served.
 #[derive(Debug)]
-pub(crate) struct Logs {
-    errors: Arc<ErrorLog>,
-    sink: Sink,
+pub(crate) struct Means {
+    pub(crate) counters: Counters,
+    pub(crate) caches: Caches,
+    log: Sink,
     writer: JoinHandle<()>,
 }
 
@@ -35,25 +38,30 @@ pub(crate) struct Logs {
 #[derive(Debug)]
 pub(crate) struct Generation {
     number: u64,
-    pub(crate) config: Arc<Config>,
-    pub(crate) errors: Arc<ErrorLog>,
+    config: Arc<Config>,
     orders: watch::Sender<Orders>,
     workers: Vec<JoinHandle<std::io::Result<()>>>,
     /// Workers that have not ended.
     living: usize,
-    sink: Sink,
+    log: Sink,
     writer: JoinHandle<()>,
 }
 
-impl Logs {
-    /// Opens the logs of `config`.
+impl Means {
+    /// Opens the access logs of `config` and its caches, of which those of `previous` that are the same go on.
     ///
     /// # Errors
-    /// When one cannot be opened.
-    pub(crate) fn open(config: &Config, counters: &Counters) -> Outcome<Self> {
-        let errors = Arc::new(ErrorLog::open(config.error_log.as_deref(), config.error_level)?);
-        let (sink, writer) = access_log::start(&config.log_files, counters.log_lines_dropped.clone())?;
-        Ok(Self { errors, sink, writer })
+    /// When a file, a directory or a thread cannot be had.
+    pub(crate) fn new(
+        config: &Config,
+        counters: &Counters,
+        errors: &Arc<ErrorLog>,
+        previous: &Caches,
+    ) -> Outcome<Self> {
+        let counters = counters.renewed(config);
+        let (log, writer) = access_log::start(&config.log_files, counters.log_lines_dropped.clone())?;
+        let caches = Caches::open(&config.caches, errors, previous)?;
+        Ok(Self { counters, caches, log, writer })
     }
 }
 
@@ -65,8 +73,7 @@ impl Generation {
     pub(crate) fn start(
         number: u64,
         config: Arc<Config>,
-        counters: Counters,
-        logs: Logs,
+        means: Means,
         listening: &Listening,
         common: &Common,
     ) -> Outcome<Self> {
@@ -74,19 +81,19 @@ impl Generation {
         let shares =
             (0..workers).map(|worker| listening.share(worker, workers)).collect::<Outcome<Vec<_>>>()?;
         let ports = listening.names();
+        let Means { counters, caches, log, writer } = means;
         let shared = Shared {
             config: Arc::clone(&config),
             counters: Arc::new(counters),
-            errors: Arc::clone(&logs.errors),
-            log: logs.sink.clone(),
+            errors: Arc::clone(&common.errors),
+            log: log.clone(),
+            caches,
             connections: Arc::clone(&common.connections),
             ports: Arc::clone(&ports),
             heirs: common.heirs.clone(),
         };
         let (orders, obeyed) = watch::channel(Orders::Serve);
-        let Logs { errors, sink, writer } = logs;
-        let mut generation =
-            Self { number, config, errors, orders, workers: Vec::new(), living: 0, sink, writer };
+        let mut generation = Self { number, config, orders, workers: Vec::new(), living: 0, log, writer };
         let mut bequests = Vec::new();
         for (index, listeners) in shares.into_iter().enumerate() {
             let (bequest, inbox) = mpsc::unbounded_channel();
@@ -128,13 +135,12 @@ impl Generation {
         self.living == 0
     }
 
-    /// Opens the logs again, and complains in the old ones of those that cannot be opened.
-    pub(crate) fn reopen_logs(&self) {
-        for opened in [self.sink.reopen(&self.config.log_files), self.errors.reopen()] {
-            if let Err(failure) = opened {
-                self.errors.write_failure(&failure);
-            }
-        }
+    /// Opens the access logs again.
+    ///
+    /// # Errors
+    /// When one cannot be opened: what was open stays so.
+    pub(crate) fn reopen_logs(&self) -> Outcome {
+        self.log.reopen(&self.config.log_files)
     }
 
     /// Stops the workers and waits until they have ended, and their logs are written.
@@ -153,7 +159,7 @@ impl Generation {
             outcome = outcome.and(ended);
         }
         // The workers' ways to the log are gone now; without this one, the writer ends when it has written all.
-        drop(self.sink);
+        drop(self.log);
         let _ = self.writer.join();
         outcome
     }

@@ -1,13 +1,14 @@
 //! Header fields on their way through. Given the fields of one side, it gives those that the other side gets: what
 //! belongs to one hop stays there (RFC 9110 section 7.6.1), what nginx withholds or replaces is withheld or replaced.
 
+use super::cache::inquiry::Inquiry;
 use super::config::ProxySettings;
 use super::exchange::Exchange;
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Version, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -33,7 +34,7 @@ const ONE_HOP: [HeaderName; 7] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// Whether `name` is a field of one hop.
-fn is_one_hop(name: &HeaderName) -> bool {
+pub(crate) fn is_one_hop(name: &HeaderName) -> bool {
     ONE_HOP.contains(name)
 }
 
@@ -73,15 +74,21 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
     }
     let named: Vec<HeaderName> =
         if given.contains_key(CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
-    for (name, value) in given {
+    for (name, value) in given.iter().filter(|_| settings.pass_headers) {
         let withheld = *name == HOST
             || *name == EXPECT
             || is_one_hop(name)
             // As `underscores_in_headers off`, nginx's default: `a_b` and `a-b` are the same to a CGI program.
             || name.as_str().contains('_')
             || (named.contains(name) && !is_framing(name))
+            || (exchange.inquiry.is_some() && Inquiry::withholds(name))
             || settings.set_headers.iter().any(|(set, _)| set == name);
         if !withheld {
+            map.append(name, value.clone());
+        }
+    }
+    for (name, value) in exchange.inquiry.iter().flat_map(|inquiry| inquiry.conditions()) {
+        if !settings.set_headers.iter().any(|(set, _)| *set == name) {
             map.append(name, value.clone());
         }
     }
@@ -98,12 +105,14 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
     map
 }
 
-/// Another protocol is asked for by two fields together, and only where the client asked for it (RFC 9110, section 7.8).
+/// Another protocol is asked for by two fields together, and only where the client asked for it (RFC 9110, section 7.8); what is
+/// stored is no business of another protocol.
 fn settle_upgrade(map: &mut HeaderMap, exchange: &Exchange, settings: &ProxySettings) {
     let says = |word| map.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word));
     let parts = &exchange.parts;
     let asked = parts.version == Version::HTTP_11 && parts.headers.contains_key(UPGRADE);
-    if asked && settings.http11 && says(b"upgrade") && map.contains_key(UPGRADE) {
+    let passes = asked && settings.http11 && exchange.inquiry.is_none();
+    if passes && says(b"upgrade") && map.contains_key(UPGRADE) {
         return;
     }
     let close = says(b"close");
@@ -142,16 +151,6 @@ pub(crate) fn for_switched_client(map: &mut HeaderMap, hide: &[HeaderName]) {
     for_client(map, hide);
     map.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     map.extend(protocol.map(|protocol| (UPGRADE, protocol)));
-}
-
-/// Whether the client would have its connection kept: HTTP/1.1 unless it says otherwise, HTTP/1.0 if it says so.
-pub(crate) fn keeps_alive(parts: &request::Parts) -> bool {
-    let says = |word: &[u8]| {
-        let fields = parts.headers.get_all(CONNECTION).into_iter();
-        let mut words = fields.flat_map(|value| value.as_bytes().split(|&b| b == b','));
-        words.any(|said| said.trim_ascii().eq_ignore_ascii_case(word))
-    };
-    if parts.version < Version::HTTP_11 { says(b"keep-alive") } else { !says(b"close") }
 }
 
 /// Makes the fields of an upstream's answer those of the answer to the client.

@@ -2,9 +2,12 @@
 //! what signals ask for, as nginx's master process: it reads the configuration again and has other workers serve it, opens the
 //! logs again, drains, stops. It serves no request.
 
+use super::cache::caches::Caches;
+use super::cache::metrics::Exhibit;
 use super::config::{Config, Source, os_error};
 use super::counters::Counters;
-use super::generation::{Common, Generation, Logs};
+use super::error_log::ErrorLog;
+use super::generation::{Common, Generation, Means};
 use super::heirs::Heirs;
 use super::listening::Listening;
 use super::worker::Orders;
@@ -32,16 +35,21 @@ pub(crate) fn run(
     let mut registry = metrics::registry(std::process::id());
     group.into_iter().for_each(|group| registry.register_collector(Box::new(group)));
     let counters = Counters::register(&config, &mut registry);
+    let exhibit = Exhibit::default();
+    registry.register_collector(Box::new(exhibit.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::start(format!("cannot start: {e}")))?;
     let (report, ended) = mpsc::unbounded_channel();
-    let common = Common { connections: Arc::default(), heirs: Heirs::default(), report };
+    let errors = Arc::new(ErrorLog::open(config.error_log.as_deref(), config.error_level)?);
+    let (connections, heirs) = (Arc::default(), Heirs::default());
     let mut master = Master {
         source,
         counters,
-        common,
+        exhibit,
+        caches: Caches::default(),
+        common: Common { errors, connections, heirs, report },
         listening: Listening::default(),
         generations: Vec::new(),
         started: 0,
@@ -62,6 +70,9 @@ pub(crate) fn run(
 struct Master {
     source: Source,
     counters: Counters,
+    /// What is shown of the caches, and those of the configuration that is served.
+    exhibit: Exhibit,
+    caches: Caches,
     common: Common,
     listening: Listening,
     /// The one that serves last, before it those that end what is under way.
@@ -74,16 +85,20 @@ struct Master {
 impl Master {
     /// Starts the workers of `config`, and has those before them leave.
     fn start(&mut self, config: Config) -> Outcome {
+        let errors = ErrorLog::open(config.error_log.as_deref(), config.error_level)?;
         let listening = self.listening.renewed(&config)?;
-        let counters = self.counters.renewed(&config);
-        let logs = Logs::open(&config, &counters)?;
+        let means = Means::new(&config, &self.counters, &self.common.errors, &self.caches)?;
         let pid = self.pid.renewed(config.pid.as_ref())?;
-        let number = self.started + 1;
-        let generation =
-            Generation::start(number, Arc::new(config), counters, logs, &listening, &self.common)?;
+        let (number, config) = (self.started + 1, Arc::new(config));
+        let (counters, caches) = (means.counters.clone(), means.caches.clone());
+        let generation = Generation::start(number, Arc::clone(&config), means, &listening, &self.common)?;
         // From here on nothing fails. The sockets that are no longer listened on are closed with their last worker.
         self.started = number;
         self.listening = listening;
+        self.common.errors.become_other(errors);
+        counters.show(&config);
+        caches.show(&self.exhibit);
+        self.caches = caches;
         if let Some(pid) = pid {
             self.pid = pid;
         }
@@ -95,15 +110,25 @@ impl Master {
     /// Reads the configuration again. A bad one changes nothing, and the log says why.
     fn reload(&mut self) {
         self.note("notice", "signal 1 (SIGHUP) received, reconfiguring");
-        match self.source.load().and_then(|config| self.start(config)) {
+        let outcome = self.source.load().and_then(|(config, _)| {
+            config.warnings.iter().for_each(|warning| self.common.errors.write_line(warning));
+            self.start(config)
+        });
+        match outcome {
             Ok(()) => drop(self.counters.reloads.inc()),
             Err(failure) => {
                 self.counters.failed_reloads.inc();
-                if let Some(generation) = self.generations.last() {
-                    generation.errors.write_failure(&failure);
-                }
+                self.common.errors.write_line(&failure.message);
             }
         }
+    }
+
+    /// Opens the logs again. Of those that cannot be opened, the error log says so.
+    fn reopen(&self) {
+        self.note("notice", "signal 10 (SIGUSR1) received, reopening logs");
+        let errors = &self.common.errors;
+        let opened = self.generations.iter().map(Generation::reopen_logs).chain([errors.reopen()]);
+        opened.filter_map(Result::err).for_each(|failure| errors.write_line(&failure.message));
     }
 
     /// Ends what is under way, and then the process.
@@ -116,9 +141,7 @@ impl Master {
     }
 
     fn note(&self, level: &str, what: &str) {
-        if let Some(generation) = self.generations.last() {
-            generation.errors.write(level, what);
-        }
+        self.common.errors.write(level, what);
     }
 
     /// Obeys signals until one of them, or the end of a worker, ends the process.
@@ -165,10 +188,7 @@ impl Master {
                 }
                 Asked::Reload if !draining => self.reload(),
                 Asked::Reload => {}
-                Asked::Reopen => {
-                    self.note("notice", "signal 10 (SIGUSR1) received, reopening logs");
-                    self.generations.iter().for_each(Generation::reopen_logs);
-                }
+                Asked::Reopen => self.reopen(),
                 Asked::Upgrade => {
                     self.note("alert", "signal 12 (SIGUSR2) received, changing binary is not supported");
                 }

@@ -10,27 +10,64 @@ const HEAD_TOO_LARGE: u16 = 494;
 /// nginx's status of a request that should have come by TLS.
 const TO_HTTPS: u16 = 497;
 
-/// nginx's reason phrase, where it is not the one of RFC 9110.
-pub(crate) fn reason(status: StatusCode) -> Option<&'static str> {
-    match status.as_u16() {
-        302 => Some("Moved Temporarily"),
-        413 => Some("Request Entity Too Large"),
-        414 => Some("Request-URI Too Large"),
-        503 => Some("Service Temporarily Unavailable"),
-        504 => Some("Gateway Time-out"),
-        _ => None,
-    }
+/// nginx's reason phrases.
+const REASONS: &[(u16, &str)] = &[
+    (200, "OK"),
+    (201, "Created"),
+    (202, "Accepted"),
+    (204, "No Content"),
+    (206, "Partial Content"),
+    (301, "Moved Permanently"),
+    (302, "Moved Temporarily"),
+    (303, "See Other"),
+    (304, "Not Modified"),
+    (307, "Temporary Redirect"),
+    (308, "Permanent Redirect"),
+    (400, "Bad Request"),
+    (401, "Unauthorized"),
+    (402, "Payment Required"),
+    (403, "Forbidden"),
+    (404, "Not Found"),
+    (405, "Not Allowed"),
+    (406, "Not Acceptable"),
+    (408, "Request Time-out"),
+    (409, "Conflict"),
+    (410, "Gone"),
+    (411, "Length Required"),
+    (412, "Precondition Failed"),
+    (413, "Request Entity Too Large"),
+    (414, "Request-URI Too Large"),
+    (415, "Unsupported Media Type"),
+    (416, "Requested Range Not Satisfiable"),
+    (421, "Misdirected Request"),
+    (429, "Too Many Requests"),
+    (500, "Internal Server Error"),
+    (501, "Not Implemented"),
+    (502, "Bad Gateway"),
+    (503, "Service Temporarily Unavailable"),
+    (504, "Gateway Time-out"),
+    (505, "HTTP Version Not Supported"),
+    (507, "Insufficient Storage"),
+];
+
+/// nginx's reason phrase, or none.
+pub(crate) fn reason(status: StatusCode) -> &'static str {
+    let status = status.as_u16();
+    REASONS.iter().find(|(known, _)| *known == status).map_or("", |(_, reason)| reason)
 }
 
-/// The page of a status of 300 or more.
+/// The page of a status of 300 or more: nothing for one that nginx has no words for.
 pub(crate) fn page(status: StatusCode) -> String {
     let reason = match status {
         // Here nginx itself differs between page and status line.
         StatusCode::FOUND => "Found",
-        _ => reason(status).or(status.canonical_reason()).unwrap_or(""),
+        StatusCode::UNAUTHORIZED => "Authorization Required",
+        _ => reason(status),
     };
+    if reason.is_empty() {
+        return String::new();
+    }
     let title = format!("{} {reason}", status.as_u16());
-    let title = title.trim_end();
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
          <hr><center>{SERVER_NAME}</center>\r\n</body>\r\n</html>\r\n"

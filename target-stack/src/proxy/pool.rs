@@ -1,10 +1,10 @@
 //! A worker's connections to one upstream. Given a server of the group, it gives a connection that was kept or a new
 //! one, and keeps those that come back whole. A connection is driven by the task that uses it, not by one of its
-//! own: a request crosses no queue between tasks. It never sends a request and never chooses a server.
+//! own: a request crosses no queue between tasks. It never makes a request and never chooses a server.
 
-use super::balance::Balance;
-use super::config::{Config, Upstream};
+use super::config::Upstream;
 use super::counters::Counters;
+use super::uplink::{Allowance, LONGEST_HEAD, TOO_BIG, Uplink};
 use super::upload::RequestBody;
 use crate::pace;
 use bytes::Bytes;
@@ -17,7 +17,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -26,7 +25,8 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Link {
     sender: http1::SendRequest<RequestBody>,
-    wire: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    wire: http1::Connection<TokioIo<Uplink>, RequestBody>,
+    allowance: Allowance,
     /// The wire has come to its end and must not be driven again.
     ended: bool,
     requests: u32,
@@ -36,7 +36,7 @@ pub(crate) struct Link {
 /// The socket of a link that speaks HTTP no longer.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Uplink,
     /// What came behind the last answer.
     pub(crate) early: Bytes,
     _state: Counted,
@@ -45,8 +45,9 @@ pub(crate) struct Raw {
 /// Why a request got no answer.
 #[derive(Debug)]
 pub(crate) enum LinkError {
-    /// The connection failed; `sent` says whether the server may have seen the request.
-    Failed { sent: bool, reason: String },
+    /// The connection failed; `sent` says whether the server may have seen the request, `invalid` that it answered with what is
+    /// no answer.
+    Failed { sent: bool, invalid: bool, reason: String },
     /// Nothing moved for as long as is allowed; `sent` as above.
     TimedOut { sent: bool },
 }
@@ -58,17 +59,20 @@ impl Link {
         limit: Duration,
         counters: &Counters,
     ) -> Result<Box<Self>, LinkError> {
-        let failed = |reason: String| LinkError::Failed { sent: false, reason };
+        let failed = |reason: String| LinkError::Failed { sent: false, invalid: false, reason };
         let stream = pace::within(limit, TcpStream::connect(address))
             .await
             .ok_or(LinkError::TimedOut { sent: false })?
             .map_err(|e| failed(format!("connect() failed ({})", super::config::os_error(&e))))?;
         // Without it a second small write would wait for the first one's acknowledgement; it cannot fail on TCP.
         let _ = stream.set_nodelay(true);
-        let (sender, wire) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(e.to_string()))?;
+        let (stream, allowance) = Uplink::new(stream);
+        let handshake =
+            http1::Builder::new().max_header_size(LONGEST_HEAD).handshake(TokioIo::new(stream)).await;
+        let (sender, wire) = handshake.map_err(|e| failed(e.to_string()))?;
+        let state = Counted::new(&counters.busy);
         // Boxed, since it is handed from room to room with every request.
-        Ok(Box::new(Self { sender, wire, ended: false, requests: 0, state: Counted::new(&counters.busy) }))
+        Ok(Box::new(Self { sender, wire, allowance, ended: false, requests: 0, state }))
     }
 
     /// Sends `request` and gives the head of its answer. `limit` bounds the time without progress, which is what
@@ -80,7 +84,8 @@ impl Link {
         progress: impl Fn() -> u64,
     ) -> Result<Response<Incoming>, LinkError> {
         self.requests += 1;
-        let Self { sender, wire, ended, .. } = self;
+        self.allowance.limit();
+        let Self { sender, wire, ended, allowance, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));
         // The wire wakes this task for all that happens; the answer's own wake-ups would only repeat it.
         let mut unwoken = Context::from_waker(Waker::noop());
@@ -95,14 +100,17 @@ impl Link {
         loop {
             let before = progress();
             match pace::within(limit(), &mut step).await {
-                Some(Some(Ok(response))) => return Ok(response),
+                Some(Some(Ok(response))) => {
+                    allowance.lift();
+                    return Ok(response);
+                }
                 Some(Some(Err(error))) => {
-                    let reason = describe(error.error());
-                    return Err(LinkError::Failed { sent: error.message().is_none(), reason });
+                    let (invalid, reason) = describe(error.error());
+                    return Err(LinkError::Failed { sent: error.message().is_none(), invalid, reason });
                 }
                 Some(None) => {
                     let reason = "upstream prematurely closed connection".to_owned();
-                    return Err(LinkError::Failed { sent: true, reason });
+                    return Err(LinkError::Failed { sent: true, invalid: false, reason });
                 }
                 None if progress() != before => {}
                 None => return Err(LinkError::TimedOut { sent: true }),
@@ -132,15 +140,21 @@ impl Link {
     }
 }
 
-/// A failure as a log line puts it.
-fn describe(error: &hyper::Error) -> String {
+/// A failure as a log line puts it, and whether it is that of an answer which is none.
+fn describe(error: &hyper::Error) -> (bool, String) {
+    let cause = std::error::Error::source(error);
+    let io = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
     if error.is_incomplete_message() {
-        "upstream prematurely closed connection".to_owned()
-    } else if let Some(cause) = std::error::Error::source(error) {
+        (false, "upstream prematurely closed connection".to_owned())
+    } else if error.is_parse_too_large() || io.is_some_and(|e| e.kind() == std::io::ErrorKind::InvalidData) {
+        (true, TOO_BIG.to_owned())
+    } else if error.is_parse() {
+        (true, format!("upstream sent invalid header ({error})"))
+    } else if let Some(cause) = cause {
         // Of a body that failed, hyper's own words say only whose body it was.
-        if error.is_user() { cause.to_string() } else { format!("{error}: {cause}") }
+        (false, if error.is_user() { cause.to_string() } else { format!("{error}: {cause}") })
     } else {
-        error.to_string()
+        (false, error.to_string())
     }
 }
 
@@ -161,13 +175,9 @@ impl Drop for Counted {
     }
 }
 
-/// A worker's share of an upstream: its round robin and its idle connections.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) balance: RefCell<Balance>,
-    config: Arc<Config>,
-    upstream: usize,
-    counters: Arc<Counters>,
+/// A worker's idle connections to the servers of a group.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
     /// The one that was used last stands last.
     idle: RefCell<VecDeque<Idle>>,
 }
@@ -179,24 +189,14 @@ struct Idle {
     link: Box<Link>,
 }
 
-impl Group {
-    pub(crate) fn new(config: Arc<Config>, upstream: usize, counters: Arc<Counters>) -> Self {
-        let balance = RefCell::new(Balance::new(&config.upstreams[upstream].peers));
-        Self { balance, config, upstream, counters, idle: RefCell::default() }
-    }
-
-    /// What the configuration says of it.
-    pub(crate) fn settings(&self) -> &Upstream {
-        &self.config.upstreams[self.upstream]
-    }
-
+impl Pool {
     /// The kept connection to `peer` that was used last, if one is whole.
-    pub(crate) fn take(&self, peer: usize) -> Option<Box<Link>> {
+    pub(crate) fn take(&self, peer: usize, counters: &Counters) -> Option<Box<Link>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(position) = idle.iter().rposition(|kept| kept.peer == peer) {
             let mut link = idle.remove(position)?.link;
             if link.is_whole() {
-                link.state = Counted::new(&self.counters.busy);
+                link.state = Counted::new(&counters.busy);
                 return Some(link);
             }
         }
@@ -204,12 +204,11 @@ impl Group {
     }
 
     /// Keeps a connection whose answer has been read to its end, if it is whole; the oldest makes room.
-    pub(crate) fn put(&self, peer: usize, mut link: Box<Link>) {
-        let settings = self.settings();
+    pub(crate) fn put(&self, peer: usize, mut link: Box<Link>, settings: &Upstream, counters: &Counters) {
         if link.requests >= settings.keepalive_requests || !link.is_whole() {
             return;
         }
-        link.state = Counted::new(&self.counters.idle);
+        link.state = Counted::new(&counters.idle);
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= settings.keepalive {
             idle.pop_front();
@@ -217,9 +216,8 @@ impl Group {
         idle.push_back(Idle { peer, since: pace::now(), link });
     }
 
-    /// Closes the connections that have been idle for too long by `now`, and those that their server closed.
-    pub(crate) fn reap(&self, now: Instant) {
-        let longest = self.settings().keepalive_timeout;
+    /// Closes the connections that have been idle for `longest` by `now`, and those that their server closed.
+    pub(crate) fn reap(&self, longest: Duration, now: Instant) {
         self.idle
             .borrow_mut()
             .retain_mut(|kept| now.saturating_duration_since(kept.since) < longest && kept.link.is_whole());

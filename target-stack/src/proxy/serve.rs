@@ -1,27 +1,28 @@
-//! Answering one request. Given its head and body, it checks what nginx checks before a location is chosen, and gives
-//! the location's answer: a page, a text, or what the upstream says. It never waits for anything but an upstream.
+//! Answering one request. Given its head and body, it goes the way that `route` says until there is an answer: a page, a text, a file,
+//! or what the upstream says. It never waits for anything but an upstream and a disk.
 
-use super::answer::{Answer, UpstreamBody};
+use super::answer::{Answer, Content, Source, UpstreamBody};
+use super::cache::flow::{self, Begun};
 use super::client::Client;
 use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
-use super::location::{self, Handler};
+use super::group::Lease;
+use super::location::Handler;
+use super::pool::Raw;
+use super::route::{self, Next, Refusal};
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
-use super::{forward, headers, pages};
-use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, SERVER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, request, response};
+use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
+use crate::pace;
+use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// nginx's status for closing a connection without an answer.
-const NO_ANSWER: u16 = 444;
 
 /// The connection is closed without an answer, as the configuration wants it.
 #[derive(Debug)]
@@ -47,206 +48,194 @@ pub(crate) async fn answer(
     worker.counters.requests.inc();
     let (parts, body) = request.into_parts();
     let mut exchange = Tracked::new(Exchange::new(Arc::clone(&worker.config), client, parts), worker);
-    if let Err(status) = admit(&mut exchange) {
-        return Ok(page(exchange, status));
+    let mut body = RequestContent::Fresh(body);
+    let mut next = route::enter(&mut exchange);
+    // nginx bounds how often a URI changes, and so do we: this comes to an end.
+    loop {
+        let content = match next {
+            Next::Close { status } => {
+                exchange.status = status;
+                return Err(Closed);
+            }
+            Next::Handle => handle(&mut exchange, &mut body).await,
+            Next::Say { status, text } => own::text(&mut exchange, status, text),
+            Next::Refuse(refusal) => match route::report(&mut exchange, refusal) {
+                Ok(next) => Err(next),
+                Err(refusal) => Ok(own::page(refusal)),
+            },
+        };
+        match content {
+            Ok(content) => return Ok(send(exchange, content)),
+            Err(other) => next = other,
+        }
+    }
+}
+
+/// The body of a request, of which a location after the first may find some gone.
+enum RequestContent {
+    Fresh(Incoming),
+    Taken(Option<Rc<Upload>>),
+}
+
+impl RequestContent {
+    /// The body to pass on, up to `limit` bytes long, or `None` when part of it went to another upstream.
+    fn take(&mut self, limit: u64) -> Option<Option<Rc<Upload>>> {
+        if let Self::Taken(upload) = self {
+            return upload.as_ref().is_none_or(|upload| upload.is_whole()).then(|| upload.clone());
+        }
+        let Self::Fresh(body) = std::mem::replace(self, Self::Taken(None)) else { return None };
+        let upload = (!body.is_end_stream()).then(|| Upload::new(body, limit));
+        *self = Self::Taken(upload.clone());
+        Some(upload)
+    }
+}
+
+/// What the location's handler gives. Only passing on stands in this future itself, which is moved with every request.
+async fn handle(exchange: &mut Tracked, body: &mut RequestContent) -> Result<Content, Next> {
+    exchange.client.patience.set(exchange.location().settings.patience);
+    if let Some(candidates) = exchange.location().try_files.clone()
+        && let Some(next) = Box::pin(files::find(exchange, &candidates)).await
+    {
+        return Err(next);
     }
     match &exchange.location().handler {
-        Handler::NotFound => Ok(page(exchange, StatusCode::NOT_FOUND)),
-        Handler::StubStatus => Ok(stub_status(exchange)),
-        Handler::Return { status: NO_ANSWER, .. } => {
-            exchange.status = NO_ANSWER;
-            Err(Closed)
+        Handler::Files => Box::pin(files::answer(exchange)).await,
+        Handler::StubStatus => own::stub_status(exchange),
+        Handler::Proxy(_) => passed_on(exchange, body).await,
+        Handler::ProxyTo(_) => {
+            pass::resolve(exchange)?;
+            passed_on(exchange, body).await
         }
-        Handler::Return { status, .. } => {
-            let status = *status;
-            Ok(returned(exchange, status))
-        }
-        Handler::Proxy(_) => Ok(passed_on(exchange, body).await),
     }
 }
 
-/// Checks the request's host and path and settles the location, or gives the status to refuse it with.
-fn admit(exchange: &mut Exchange) -> Result<(), StatusCode> {
-    if !host_is_valid(&exchange.parts) {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let path = location::normalise(exchange.parts.uri.path()).ok_or(StatusCode::BAD_REQUEST)?;
-    let server = exchange.server();
-    let location = if server.always { None } else { location::choose(&server.locations, &path) };
-    let uri = match path {
-        std::borrow::Cow::Borrowed(_) => None,
-        std::borrow::Cow::Owned(path) => Some(path),
-    };
-    exchange.settle(uri, location);
-    let limit = exchange.location().settings.max_body;
-    let length =
-        exchange.parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if limit > 0 && length.is_some_and(|length: u64| length > limit) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    Ok(())
-}
-
-/// RFC 9112 section 3.2: HTTP/1.1 has exactly one Host. An empty or malformed one is no better than none.
-fn host_is_valid(parts: &request::Parts) -> bool {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => parts.version < Version::HTTP_11,
-        (Some(host), None) => {
-            let plain =
-                |b: &u8| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b'?' | b'#' | b'@' | b',');
-            !host.is_empty() && host.as_bytes().iter().all(plain)
-        }
-        (Some(_), Some(_)) => false,
-    }
-}
-
-async fn passed_on(mut exchange: Tracked, body: Incoming) -> Response<Answer> {
+async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<Content, Next> {
     let worker = Rc::clone(exchange.worker());
     let limit = exchange.location().settings.max_body;
-    let upload = (!body.is_end_stream()).then(|| Upload::new(body, limit));
-    let response = match forward::forward(&worker, &mut exchange, upload).await {
-        Ok(response) => response,
-        Err(status) => return page(exchange, status),
+    let Some(upload) = body.take(limit) else {
+        exchange.log("error", "the request's body was sent already, and cannot be passed on again");
+        return Err(Next::refuse(StatusCode::BAD_GATEWAY));
     };
-    let (mut parts, body) = response.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switched(exchange, parts, body);
+    if exchange.location().settings.proxy.cache.serves(&exchange.parts.method)
+        && let Some(begun) = flow::begin(exchange)
+    {
+        return match begun {
+            Begun::Ready(content) => content,
+            Begun::Away(visit) => Box::pin(visit.finish(exchange, upload)).await,
+        };
     }
+    let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
+    let (mut parts, body) = response.into_parts();
     let settings = Arc::clone(&exchange.location().settings);
-    if settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(exchange, &settings, parts, body);
+    }
+    if settings.intercepts(parts.status) {
+        let field = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = field.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
+        return Err(Next::Refuse(Refusal { status: parts.status.as_u16(), field }));
+    }
+    if settings.reads_upstream_headers() {
         exchange.upstream_headers.clone_from(&parts.headers);
     }
     headers::for_client(&mut parts.headers, &settings.proxy.hide);
-    // The version is this connection's business, not that of the upstream's.
-    parts.version = Version::HTTP_11;
-    settle_head(&mut exchange, parts.status, &mut parts.headers);
-    Response::from_parts(parts, Answer::upstream(body, exchange))
+    redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
+    let reason = parts.extensions.remove::<ReasonPhrase>();
+    Ok(Content { status: parts.status, fields: parts.headers, source: Source::Upstream(body), reason })
 }
 
 /// The answer after which client and upstream speak another protocol.
-fn switched(mut exchange: Tracked, mut parts: response::Parts, body: UpstreamBody) -> Response<Answer> {
-    let Some(link) = body.into_link() else { return page(exchange, StatusCode::BAD_GATEWAY) };
-    let settings = Arc::clone(&exchange.location().settings);
-    if settings.logs.iter().any(|log| log.format.reads_upstream_headers()) {
+fn switched(
+    exchange: &mut Tracked,
+    settings: &Settings,
+    mut parts: response::Parts,
+    body: UpstreamBody,
+) -> Result<Content, Next> {
+    let (link, lease) = body.into_link().ok_or_else(|| Next::refuse(StatusCode::BAD_GATEWAY))?;
+    if settings.reads_upstream_headers() {
         exchange.upstream_headers.clone_from(&parts.headers);
     }
     headers::for_switched_client(&mut parts.headers, &settings.proxy.hide);
-    parts.version = Version::HTTP_11;
-    settle_head(&mut exchange, parts.status, &mut parts.headers);
-    let client = Rc::clone(&exchange.client);
-    client.switched.set(true);
-    client.tunnel.replace(Some(Box::new(Tunnel { upstream: link.into_raw(), exchange })));
-    Response::from_parts(parts, Answer::none())
+    let source = Source::Switched(Box::new((link.into_raw(), lease)));
+    Ok(Content { status: parts.status, fields: parts.headers, source, reason: None })
 }
 
-fn stub_status(exchange: Tracked) -> Response<Answer> {
-    if matches!(exchange.parts.method, Method::GET | Method::HEAD) {
-        let text = pages::stub_status(&exchange.worker().counters);
-        own(exchange, StatusCode::OK, HeaderMap::new(), "text/plain", text)
-    } else {
-        let allow = HeaderMap::from_iter([(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
-        own(
-            exchange,
-            StatusCode::METHOD_NOT_ALLOWED,
-            allow,
-            "text/html",
-            pages::page(StatusCode::METHOD_NOT_ALLOWED),
-        )
-    }
-}
-
-/// A `return`: of a redirect the text is the target, of anything else the body.
-fn returned(exchange: Tracked, status: u16) -> Response<Answer> {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = match &exchange.location().handler {
-        Handler::Return { text: Some(text), .. } => Some(text.render(&exchange)),
-        _ => None,
-    };
-    match text {
-        Some(target) if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) => {
-            let mut map = HeaderMap::new();
-            if let Ok(target) = HeaderValue::from_bytes(&target) {
-                map.insert(LOCATION, target);
-            }
-            own(exchange, status, map, "text/html", pages::page(status))
-        }
-        Some(text) => {
-            let kind = exchange.location().settings.default_type.clone();
-            own(exchange, status, HeaderMap::new(), &kind, text)
-        }
-        None if status.as_u16() < 300 => own(exchange, status, HeaderMap::new(), "", Bytes::new()),
-        None => page(exchange, status),
-    }
-}
-
-/// nginx's page for `status`.
-fn page(exchange: Tracked, status: StatusCode) -> Response<Answer> {
-    let mut map = HeaderMap::new();
-    // The statuses after which nginx does not trust what follows on the connection.
-    if matches!(status.as_u16(), 400 | 413 | 414 | 500 | 501) {
-        map.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    own(exchange, status, map, "text/html", pages::page(status))
-}
-
-/// An answer of the proxy's own making.
-fn own(
-    mut exchange: Tracked,
-    status: StatusCode,
-    mut map: HeaderMap,
-    kind: &str,
-    text: impl Into<Bytes>,
-) -> Response<Answer> {
-    let text = text.into();
-    map.insert(SERVER, HeaderValue::from_static(headers::SERVER_NAME));
-    if let (false, Ok(kind)) = (kind.is_empty(), HeaderValue::from_str(kind)) {
-        map.insert(CONTENT_TYPE, kind);
-    }
-    if status != StatusCode::NO_CONTENT {
-        map.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    }
-    settle_head(&mut exchange, status, &mut map);
-    let mut response = Response::new(Answer::text(text, exchange));
+/// The response of `content`, once its head is settled.
+fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
+    let Content { status: meant, mut fields, source, reason } = content;
+    let status = exchange.status_for(meant);
+    let settings = Arc::clone(&exchange.location().settings);
+    settle_head(&mut exchange, &settings, status, &mut fields);
+    let reason = reason.filter(|_| status == meant);
+    let of_upstream = matches!(source, Source::Upstream(_) | Source::Stored(_) | Source::Switched(_));
+    let own_words = !of_upstream || status != meant;
+    let mut response = Response::new(match source {
+        Source::Switched(upstream) => tunnelled(*upstream, exchange),
+        source => Answer::new(source, exchange),
+    });
+    // The version is this connection's business, not that of the upstream's.
+    *response.version_mut() = Version::HTTP_11;
     *response.status_mut() = status;
-    *response.headers_mut() = map;
-    if let Some(reason) = pages::reason(status) {
-        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    *response.headers_mut() = fields;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    } else if own_words {
+        let words = pages::reason(status);
+        if status.canonical_reason() != Some(words) {
+            response.extensions_mut().insert(ReasonPhrase::from_static(words.as_bytes()));
+        }
     }
     response
 }
 
+/// Leaves the exchange to the connection, which goes on with it once the answer's head is out.
+fn tunnelled((upstream, lease): (Raw, Lease), exchange: Tracked) -> Answer {
+    let client = Rc::clone(&exchange.client);
+    client.switched.set(true);
+    client.tunnel.replace(Some(Box::new(Tunnel { upstream, lease, exchange })));
+    Answer::none()
+}
+
 /// Settles the answer's head, and what the log will say of it.
-fn settle_head(exchange: &mut Tracked, status: StatusCode, map: &mut HeaderMap) {
-    let settings = Arc::clone(&exchange.location().settings);
-    if status != StatusCode::SWITCHING_PROTOCOLS {
-        settle_connection(exchange, &settings, map);
-    }
+fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
     exchange.status = status.as_u16();
+    if let Some(course) = &mut exchange.course {
+        for (name, value) in &std::mem::take(&mut course.fields) {
+            fields.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    if !settings.reply.is_plain() {
+        if settings.reply.reads_sent_headers() {
+            exchange.sent_headers.clone_from(fields);
+        }
+        reply::add(&settings.reply, exchange, status, fields, pace::wall_clock());
+    }
+    exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
+    exchange.client.patience.set(settings.patience);
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        settle_connection(exchange, settings, fields);
+    }
     if !settings.logs.is_empty() {
-        exchange.head_sent = headers::head_length(status, map);
+        exchange.head_sent = headers::head_length(status, fields);
         if settings.logs.iter().any(|log| log.format.reads_sent_headers()) {
-            exchange.sent_headers.clone_from(map);
+            exchange.sent_headers.clone_from(fields);
         }
     }
 }
 
 /// Says whether the connection is kept, where that does not go without saying.
-fn settle_connection(exchange: &Tracked, settings: &Settings, map: &mut HeaderMap) {
+fn settle_connection(exchange: &Tracked, settings: &Settings, fields: &mut HeaderMap) {
     let patience = &settings.patience;
     let last = exchange.nth >= settings.keepalive_requests || patience.keepalive.is_zero();
     if last || exchange.worker().closes(exchange.client.port) {
-        map.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
         return;
     }
     // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
-    let old = exchange.parts.version < Version::HTTP_11 && map.contains_key(CONTENT_LENGTH);
-    if (old || patience.told.is_some())
-        && !map.contains_key(CONNECTION)
-        && headers::keeps_alive(&exchange.parts)
-    {
-        map.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    let old = exchange.parts.version < Version::HTTP_11 && fields.contains_key(CONTENT_LENGTH);
+    if (old || patience.told.is_some()) && !fields.contains_key(CONNECTION) && exchange.would_stay() {
+        fields.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         let told = patience.told.and_then(|told| HeaderValue::from_str(&format!("timeout={told}")).ok());
-        map.extend(told.map(|told| (headers::KEEP_ALIVE, told)));
+        fields.extend(told.map(|told| (headers::KEEP_ALIVE, told)));
     }
 }

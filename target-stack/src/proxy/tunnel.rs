@@ -3,6 +3,7 @@
 //! moves for too long. It does not look at what it passes.
 
 use super::exchange::Tracked;
+use super::group::Lease;
 use super::pool::Raw;
 use super::wire::Wire;
 use crate::pace::{self, Alarm};
@@ -21,6 +22,8 @@ const PIECE: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     pub(crate) upstream: Raw,
+    /// The place at the upstream's server.
+    pub(crate) lease: Lease,
     /// The request that asked for it, which ends with the tunnel.
     pub(crate) exchange: Tracked,
 }
@@ -96,7 +99,7 @@ impl Way {
 
 /// Passes bytes between the client's `wire`, by which `early` has come already, and the upstream's.
 pub(crate) async fn run(tunnel: Tunnel, mut wire: Wire, early: Vec<u8>) {
-    let Tunnel { mut upstream, mut exchange } = tunnel;
+    let Tunnel { mut upstream, lease: _lease, mut exchange } = tunnel;
     let mut up = Way { pending: early, ..Way::default() };
     let mut down = Way { pending: std::mem::take(&mut upstream.early).into(), ..Way::default() };
     let settings = Arc::clone(&exchange.location().settings);
@@ -132,13 +135,7 @@ pub(crate) async fn run(tunnel: Tunnel, mut wire: Wire, early: Vec<u8>) {
         attempt.response = Some(pace::now().saturating_duration_since(attempt.started));
     }
     if timed_out {
-        exchange.worker().errors.write(
-            "info",
-            format_args!(
-                "*{} upstream timed out (110: Connection timed out) while proxying upgraded connection, client: {}",
-                exchange.client.number,
-                exchange.client.peer.ip()
-            ),
-        );
+        let what = "upstream timed out (110: Connection timed out) while proxying upgraded connection";
+        exchange.log("info", what);
     }
 }

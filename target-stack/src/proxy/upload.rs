@@ -1,5 +1,6 @@
-//! A request's body on its way to an upstream. Given the client's body, it gives a body for the upstream that streams
-//! it, and remembers how far that came: whether another try may still have it, and whether it is the body that is at fault.
+//! A request's body on its way to an upstream. Given the client's body, it gives a body for the upstream, from the beginning for each
+//! try, as long as what has gone is still there; it remembers how far the client came, and whether it is the body that is at
+//! fault. A short body is held as a whole, a longer one streams at the upstream's pace: no more of it is held than that.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -7,9 +8,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+/// How much of a body is waited for, and held for further tries, in bytes. What is read at once may go a little beyond.
+const HELD: u64 = 64 << 10;
 
 /// A client's request body, shared by the tries to send it.
 #[derive(Debug)]
@@ -20,6 +25,12 @@ pub(crate) struct Upload {
     received: Cell<u64>,
     fault: Cell<Option<StatusCode>>,
     ended: Cell<bool>,
+    /// What came first, for as long as no more has gone than that.
+    held: RefCell<Vec<Bytes>>,
+    /// Whether it was waited for before a server was chosen.
+    waited: Cell<bool>,
+    /// Bytes have gone that are not held.
+    streamed: Cell<bool>,
 }
 
 impl Upload {
@@ -27,15 +38,28 @@ impl Upload {
         Rc::new(Self {
             incoming: RefCell::new(incoming),
             limit,
-            received: Cell::new(0),
-            fault: Cell::new(None),
-            ended: Cell::new(false),
+            received: Cell::default(),
+            fault: Cell::default(),
+            ended: Cell::default(),
+            held: RefCell::default(),
+            waited: Cell::default(),
+            streamed: Cell::default(),
         })
     }
 
-    /// How many bytes came so far. Once some came, they cannot be sent again.
+    /// How many bytes came so far.
     pub(crate) fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// Whether another try can have it from the beginning, after one that was `sent` or not.
+    pub(crate) fn replayable(&self, sent: bool) -> bool {
+        !self.streamed.get() && (self.waited.get() || !sent)
+    }
+
+    /// Whether it is there from the beginning, or has not begun.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.streamed.get() && (self.waited.get() || self.received.get() == 0)
     }
 
     /// The status to refuse the request with when its body is at fault: too long, or broken off.
@@ -47,13 +71,82 @@ impl Upload {
     pub(crate) fn ended(&self) -> bool {
         self.ended.get()
     }
+
+    /// Its length in bytes, where all of it is held.
+    pub(crate) fn length(&self) -> Option<u64> {
+        (self.ended.get() && !self.streamed.get()).then(|| self.received.get())
+    }
+
+    /// Waits until all of it has come, or as much as is held.
+    ///
+    /// # Errors
+    /// The status to refuse the request with.
+    pub(crate) async fn wait(&self) -> Result<(), StatusCode> {
+        self.waited.set(true);
+        while !self.ended.get() && self.received.get() < HELD {
+            match poll_fn(|cx| self.poll_data(cx)).await {
+                Some(Ok(data)) => self.held.borrow_mut().push(data),
+                Some(Err(_)) => return Err(self.fault.get().unwrap_or(StatusCode::BAD_REQUEST)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all of it has come, and forgets it.
+    ///
+    /// # Errors
+    /// The status to refuse the request with.
+    pub(crate) async fn discard(&self) -> Result<(), StatusCode> {
+        self.held.take();
+        self.streamed.set(true);
+        while let Some(data) = poll_fn(|cx| self.poll_data(cx)).await {
+            data.map_err(|_| self.fault.get().unwrap_or(StatusCode::BAD_REQUEST))?;
+        }
+        Ok(())
+    }
+
+    /// The next bytes from the client.
+    fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadError>>> {
+        loop {
+            let frame = ready!(Pin::new(&mut *self.incoming.borrow_mut()).poll_frame(cx));
+            let Some(frame) = frame else {
+                self.ended.set(true);
+                return Poll::Ready(None);
+            };
+            let frame = frame.map_err(|error| {
+                self.fault.set(Some(StatusCode::BAD_REQUEST));
+                UploadError::Client(error)
+            })?;
+            // Trailer fields are of one hop.
+            let Ok(data) = frame.into_data() else { continue };
+            self.received.set(self.received.get() + data.len() as u64);
+            if self.limit > 0 && self.received.get() > self.limit {
+                self.fault.set(Some(StatusCode::PAYLOAD_TOO_LARGE));
+                return Poll::Ready(Some(Err(UploadError::TooLong)));
+            }
+            if self.incoming.borrow().is_end_stream() {
+                self.ended.set(true);
+            }
+            return Poll::Ready(Some(Ok(data)));
+        }
+    }
+
+    fn held_length(&self) -> u64 {
+        self.held.borrow().iter().map(|data| data.len() as u64).sum()
+    }
 }
 
 /// The body of one try.
 #[derive(Debug)]
 pub(crate) enum RequestBody {
     Empty,
-    Client(Rc<Upload>),
+    Text(Bytes),
+    Client {
+        upload: Rc<Upload>,
+        /// How many of the held pieces have gone.
+        gone: usize,
+    },
 }
 
 /// Why a body could not be sent on.
@@ -82,37 +175,50 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let Self::Client(upload) = self.get_mut() else { return Poll::Ready(None) };
-        let frame = std::task::ready!(Pin::new(&mut *upload.incoming.borrow_mut()).poll_frame(cx));
-        let Some(frame) = frame else {
-            upload.ended.set(true);
-            return Poll::Ready(None);
+        let (upload, gone) = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Text(text) if text.is_empty() => return Poll::Ready(None),
+            Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
+            Self::Client { upload, gone } => (upload, gone),
         };
-        let frame = frame.map_err(|error| {
-            upload.fault.set(Some(StatusCode::BAD_REQUEST));
-            UploadError::Client(error)
-        })?;
-        if let Some(data) = frame.data_ref() {
-            upload.received.set(upload.received.get() + data.len() as u64);
-            if upload.limit > 0 && upload.received.get() > upload.limit {
-                upload.fault.set(Some(StatusCode::PAYLOAD_TOO_LARGE));
-                return Poll::Ready(Some(Err(UploadError::TooLong)));
-            }
+        if let Some(data) = upload.held.borrow().get(*gone) {
+            *gone += 1;
+            return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
         }
-        Poll::Ready(Some(Ok(frame)))
+        if upload.ended.get() {
+            return Poll::Ready(None);
+        }
+        let data = ready!(upload.poll_data(cx));
+        if matches!(data, Some(Ok(_))) {
+            upload.streamed.set(true);
+            upload.held.take();
+        }
+        Poll::Ready(data.map(|data| data.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Client(upload) => upload.incoming.borrow().is_end_stream(),
+            Self::Text(text) => text.is_empty(),
+            Self::Client { upload, gone } => {
+                *gone >= upload.held.borrow().len()
+                    && (upload.ended.get() || upload.incoming.borrow().is_end_stream())
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client(upload) => upload.incoming.borrow().size_hint(),
+            Self::Text(text) => SizeHint::with_exact(text.len() as u64),
+            Self::Client { upload, .. } => {
+                let (mut hint, held) = (upload.incoming.borrow().size_hint(), upload.held_length());
+                if let Some(upper) = hint.upper() {
+                    hint.set_upper(upper + held);
+                }
+                hint.set_lower(hint.lower() + held);
+                hint
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 //! it out of its event loop, and go on in another one. It knows nothing of HTTP.
 
 use rustix::net::{RecvFlags, recv};
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -63,6 +65,13 @@ impl Wire {
     pub(crate) fn close(mut self) {
         if self.is_secure() {
             let _ = Pin::new(&mut self).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// Breaks it off, which tells the client that not all has come. It cannot fail on TCP.
+    pub(crate) fn break_off(self) {
+        if let Some(stream) = &self.socket().0 {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 

@@ -3,15 +3,17 @@
 //! counters and the logs, and nothing that a request waits for.
 
 use super::access_log::{Buffers, Sink};
+use super::cache::caches::Caches;
 use super::config::{Config, Settings};
 use super::connection::{self, Accepted};
 use super::counters::Counters;
 use super::error_log::ErrorLog;
 use super::exchange::Exchange;
+use super::group::Group;
 use super::heirs::{Heirs, Inbox};
 use super::listening::PortId;
 use super::places::{KeptOpen, Places};
-use super::pool::{Counted, Group};
+use super::pool::Counted;
 use crate::pace;
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -30,6 +32,8 @@ use tokio::task::{JoinHandle, spawn_local};
 const TICK: Duration = Duration::from_millis(200);
 /// nginx's pause after an `accept` that found no descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Threads of a worker that wait for disks: nginx's number for a pool.
+const DISK_THREADS: usize = 32;
 /// How long a drain may take where the configuration does not say.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -61,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
     pub(crate) log: Sink,
+    pub(crate) caches: Caches,
     pub(crate) connections: Arc<AtomicU64>,
     /// The configuration's ports, by number.
     pub(crate) ports: Arc<[PortId]>,
@@ -81,6 +86,7 @@ pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) errors: Arc<ErrorLog>,
+    pub(crate) caches: Caches,
     /// By upstream.
     pub(crate) groups: Vec<Rc<Group>>,
     pub(crate) ports: Arc<[PortId]>,
@@ -97,7 +103,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     fn new(shared: Shared) -> Self {
-        let Shared { config, counters, errors, log, connections, ports, heirs } = shared;
+        let Shared { config, counters, errors, log, caches, connections, ports, heirs } = shared;
         let group = |index| Rc::new(Group::new(Arc::clone(&config), index, Arc::clone(&counters)));
         Self {
             groups: (0..config.upstreams.len()).map(group).collect(),
@@ -112,6 +118,7 @@ impl Worker {
             config,
             counters,
             errors,
+            caches,
         }
     }
 
@@ -169,7 +176,10 @@ impl Worker {
 /// # Errors
 /// When the event loop cannot be made.
 pub(crate) fn run(shared: Shared, sources: Sources, orders: watch::Receiver<Orders>) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(shared));
     let served = runtime.block_on(serve_all(Rc::clone(&worker), sources, orders));
     // Exchanges that are cut off here are logged, too.

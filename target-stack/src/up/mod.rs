@@ -1,5 +1,5 @@
-//! The whole website. It starts one process a tier (database, app servers, proxy, zone), each when the ones that it
-//! needs answer, prints the stack descriptor, and ends all of them when it is asked to or when one of them dies.
+//! The whole website. It starts the processes of all tiers (database, app servers, proxies, zone), each when the ones that it
+//! needs answer, prints the stack descriptor, and ends all of them when it is asked to or when a tier has none left.
 
 mod sizes;
 mod sweep;
@@ -16,12 +16,13 @@ use crate::{db, limits, nginx, signals, units};
 use clap::ValueEnum;
 use sizes::{Limit, Sizes};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use sweep::Made;
 
-/// Where the zone says that the website is.
-const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// How often a port is looked for that is free at all addresses of the website.
+const PORT_TRIES: usize = 16;
 
 /// Some hundreds of clients at the proxy, as many connections behind it, and what a process has open itself.
 const LEAST_DESCRIPTORS: u64 = 1024;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// What the proxy is
     #[arg(long, value_enum, default_value_t = Proxy::Builtin)]
     proxy: Proxy,
+    /// Proxies before the app servers, each at an address of its own, which the zone gives all of
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u8, 1, 64>)]
+    proxies: u8,
     /// Size of the catalogue
     #[arg(long, value_enum, default_value_t = db::Scale::Default)]
     scale: db::Scale,
@@ -98,7 +102,7 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
     let groups = if args.sizes.limits() { Groups::make() } else { Err(String::from("none are needed")) };
     made.groups = groups.as_ref().ok().map(|groups| groups.dir().to_owned());
     processes.start("sweep", "sweep", None, &made.arguments()).await?;
-    let sizes = args.sizes.settle(args.servers, &groups)?;
+    let sizes = args.sizes.settle(args.servers, args.proxies, &groups)?;
     let arguments = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let text = |path: &Path| path.display().to_string();
     let scale = args.scale.to_possible_value().map_or_else(String::new, |scale| scale.get_name().to_owned());
@@ -110,9 +114,16 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
         let start_app = [arguments(&["--database", &db.address]), sizes.app_arguments.clone()].concat();
         apps.push(start(processes, ("app", "app"), sizes.apps.get(n as usize), &start_app).await?);
     }
-    let proxy = start_proxy(processes, args.proxy, (&apps, &dir, cpus.len()), sizes.proxy.as_ref()).await?;
-    let dns = processes.start("dns", "dns", None, &arguments(&["--address", &ADDRESS.to_string()])).await?;
-    let port = proxy.address.rsplit_once(':').map_or("80", |(_, port)| port);
+    let addresses = addresses(args.proxies)?;
+    let mut proxies = Vec::new();
+    for (n, &listen) in addresses.iter().enumerate() {
+        let place = if n == 0 { dir.clone() } else { dir.join(format!("proxy-{}", n + 1)) };
+        let proxy = Front { kind: args.proxy, dir: &place, apps: &apps, workers: cpus.len(), listen };
+        proxies.push(proxy.start(processes, sizes.proxies.get(n)).await?);
+    }
+    let in_zone = addresses.iter().flat_map(|listen| [String::from("--address"), listen.ip().to_string()]);
+    let dns = processes.start("dns", "dns", None, &in_zone.collect::<Vec<_>>()).await?;
+    let port = proxies[0].address.rsplit_once(':').map_or("80", |(_, port)| port);
     let mut stack = Stack {
         schema: String::from("target-stack.up/1"),
         pid: std::process::id(),
@@ -125,34 +136,74 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
         emulated: sizes.emulated,
     };
     let tiers: [(&str, Vec<Tier>); 4] =
-        [("db", vec![db]), ("app", apps), ("proxy", vec![proxy]), ("dns", vec![dns])];
+        [("db", vec![db]), ("app", apps), ("proxy", proxies), ("dns", vec![dns])];
     stack.tiers.extend(tiers.map(|(name, tiers)| (name.to_owned(), tiers)));
     stack.keep()?;
     descriptor::announce(&stack)?;
-    Err(processes.first_death().await)
+    Err(processes.last_of_a_tier(say).await)
 }
 
-/// Starts the proxy before these app servers, with its configuration and logs in the stack's directory.
-async fn start_proxy(
-    processes: &mut Processes,
-    proxy: Proxy,
-    (apps, dir, workers): (&[Tier], &Path, usize),
-    limit: Option<&Limit>,
-) -> Outcome<Tier> {
-    let apps: Vec<String> = apps.iter().map(|app| app.address.clone()).collect();
-    let stack_dir = dir.display().to_string();
-    if proxy == Proxy::Nginx {
-        let fixed = [String::from("--dir"), stack_dir, String::from("--workers"), workers.to_string()];
-        let apps = apps.into_iter().flat_map(|app| [String::from("--app"), app]);
-        let arguments: Vec<String> = fixed.into_iter().chain(apps).collect();
-        return start(processes, ("proxy", "nginx"), limit, &arguments).await;
+/// Says a line to the person at the terminal.
+fn say(line: &str) {
+    // Nothing is left to tell it to when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "target-stack: {line}");
+}
+
+/// Where so many proxies listen: loopback addresses one after the other, at one port of the kernel's choice, since a zone's addresses
+/// have no ports. A single one is given its port when it listens.
+fn addresses(proxies: u8) -> Outcome<Vec<SocketAddr>> {
+    let at = |n: u8, port: u16| SocketAddr::from(([127, 0, 0, n], port));
+    if proxies == 1 {
+        return Ok(vec![at(1, 0)]);
     }
-    let file = dir.join("nginx.conf");
-    let site = Site { dir, apps: &apps, workers, listen: (ADDRESS, 0).into(), temporary: None };
-    std::fs::write(&file, site.configuration())
-        .map_err(|e| Failure::start(format!("cannot write {}: {e}", file.display())))?;
-    let arguments = [String::from("-p"), stack_dir, String::from("-c"), file.display().to_string()];
-    start(processes, ("proxy", "proxy"), limit, &arguments).await
+    let failed = |e: std::io::Error| Failure::start(format!("no port is free for {proxies} proxies: {e}"));
+    let mut tries = PORT_TRIES;
+    loop {
+        // They are all held until the last one is had.
+        let first = TcpListener::bind(at(1, 0)).map_err(failed)?;
+        let port = first.local_addr().map_err(failed)?.port();
+        let others: std::io::Result<Vec<_>> = (2..=proxies).map(|n| TcpListener::bind(at(n, port))).collect();
+        tries -= 1;
+        match others {
+            Ok(_) => return Ok((1..=proxies).map(|n| at(n, port)).collect()),
+            Err(e) if tries == 0 => return Err(failed(e)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A proxy that is to be started.
+struct Front<'a> {
+    kind: Proxy,
+    /// Where its configuration and logs are.
+    dir: &'a Path,
+    /// The app servers behind it.
+    apps: &'a [Tier],
+    workers: usize,
+    listen: SocketAddr,
+}
+
+impl Front<'_> {
+    async fn start(&self, processes: &mut Processes, limit: Option<&Limit>) -> Outcome<Tier> {
+        let Self { dir, workers, listen, .. } = self;
+        let failed =
+            |path: &Path, e: std::io::Error| Failure::start(format!("cannot write {}: {e}", path.display()));
+        std::fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
+        let apps: Vec<String> = self.apps.iter().map(|app| app.address.clone()).collect();
+        let prefix = dir.display().to_string();
+        if self.kind == Proxy::Nginx {
+            let fixed =
+                [("--dir", prefix), ("--workers", workers.to_string()), ("--listen", listen.to_string())];
+            let apps = apps.into_iter().map(|app| ("--app", app));
+            let arguments = fixed.into_iter().chain(apps).flat_map(|(name, value)| [name.to_owned(), value]);
+            return start(processes, ("proxy", "nginx"), limit, &arguments.collect::<Vec<_>>()).await;
+        }
+        let file = dir.join("nginx.conf");
+        let site = Site { dir, apps: &apps, workers: *workers, listen: *listen, temporary: None };
+        std::fs::write(&file, site.configuration()).map_err(|e| failed(&file, e))?;
+        let arguments = [String::from("-p"), prefix, String::from("-c"), file.display().to_string()];
+        start(processes, ("proxy", "proxy"), limit, &arguments).await
+    }
 }
 
 /// Starts a tier by a subcommand in its group, and limits it once it answers.

@@ -16,7 +16,7 @@ pub(super) struct Sizes {
     /// CPUs that each app server may use, such as 0.25
     #[arg(long, value_name = "CPUS", value_parser = quota::parse)]
     server_cpu: Option<Quota>,
-    /// CPUs that the proxy may use
+    /// CPUs that each proxy may use
     #[arg(long, value_name = "CPUS", value_parser = quota::parse)]
     proxy_cpu: Option<Quota>,
     /// CPUs that the database may use
@@ -53,8 +53,8 @@ pub(super) struct Limit {
 pub(super) struct Settled {
     /// The limit of each app server; none where they have none.
     pub(super) apps: Vec<Limit>,
-    /// The limits of the other tiers.
-    pub(super) proxy: Option<Limit>,
+    /// The limit of each proxy; none where they have none.
+    pub(super) proxies: Vec<Limit>,
     pub(super) db: Option<Limit>,
     /// Connections that the database has to accept.
     pub(super) connections: u64,
@@ -83,23 +83,29 @@ impl Sizes {
         [self.server_cpu, self.proxy_cpu, self.db_cpu].iter().any(Option::is_some)
     }
 
-    /// What comes of these sizes for so many app servers, with the groups, or with the reason why there are none.
+    /// What comes of these sizes for so many app servers and proxies, with the groups, or with the reason why there are none.
     ///
     /// # Errors
     /// When a limit of proxy or database cannot be had, which nothing else can stand in for, or the database would
     /// need too many connections.
-    pub(super) fn settle(&self, servers: u32, groups: &Result<Groups, String>) -> Outcome<Settled> {
+    pub(super) fn settle(
+        &self,
+        servers: u32,
+        proxies: u8,
+        groups: &Result<Groups, String>,
+    ) -> Outcome<Settled> {
         let group = |name: &str, quota: Quota| {
             let group = groups.as_ref().map_err(Clone::clone)?.tier(name, quota)?;
             Ok(Limit { group, quota })
         };
-        let firm = |tier: &str, quota: Option<Quota>| {
-            let limit = quota.map(|quota| group(tier, quota)).transpose();
-            limit.map_err(|why: String| {
+        let firm = |tier: &str, name: &str, quota: Quota| {
+            group(name, quota).map_err(|why: String| {
                 Failure::usage(format!("--{tier}-cpu needs the right to write control groups: {why}"))
             })
         };
-        let (proxy, db) = (firm("proxy", self.proxy_cpu)?, firm("db", self.db_cpu)?);
+        let db = self.db_cpu.map(|quota| firm("db", "db", quota)).transpose()?;
+        let proxy = |quota| (1..=proxies).map(move |n| firm("proxy", &format!("proxy-{n}"), quota));
+        let limited: Outcome<Vec<Limit>> = self.proxy_cpu.into_iter().flat_map(proxy).collect();
         let mut emulated = Vec::new();
         let mut workers = self.workers;
         let mut apps = Vec::new();
@@ -122,7 +128,8 @@ impl Sizes {
                 }
             }
         }
-        emulated.extend(self.proxy_cpu.map(|quota| in_words("The size of the proxy", quota)));
+        let of_proxies = if proxies > 1 { "The size of each proxy" } else { "The size of the proxy" };
+        emulated.extend(self.proxy_cpu.map(|quota| in_words(of_proxies, quota)));
         emulated.extend(self.db_cpu.map(|quota| in_words("The size of the database", quota)));
         emulated.extend(self.service.map(|time| {
             format!(
@@ -140,7 +147,7 @@ impl Sizes {
         let pool = self.pool.unwrap_or(workers);
         Ok(Settled {
             apps,
-            proxy,
+            proxies: limited?,
             db,
             connections: connections(servers, pool)?,
             app_arguments: self.app_arguments(workers, pool),
@@ -205,7 +212,7 @@ mod tests {
 
     /// Where no group can be had.
     fn settled(line: &str, servers: u32) -> Outcome<Settled> {
-        sizes(line).settle(servers, &Err(String::from("no right")))
+        sizes(line).settle(servers, 1, &Err(String::from("no right")))
     }
 
     #[test]

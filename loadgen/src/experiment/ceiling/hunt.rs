@@ -231,10 +231,10 @@ impl Hunt<'_> {
             (true, true) => "holds",
             (false, true) => "fails",
         };
-        let p99 = step.p99_ms.map_or_else(String::new, |ms| format!("p99 {}", ms_column(ms)));
-        let why = step.reasons.first().map_or_else(String::new, |why| format!(": {why}"));
+        let p99 = step.p99_ms.map(|ms| format!("p99 {}", ms_column(ms)));
+        let said: Vec<String> = p99.into_iter().chain(step.reasons.first().cloned()).collect();
         let head = format!("{:<8}{:>9}/s  {word:<7}  ", step.phase, exact_rate(step.offered_rps));
-        self.output.say_beside(&head, &format!("{p99}{why}"));
+        self.output.say_beside(&head, &said.join(": "));
     }
 }
 

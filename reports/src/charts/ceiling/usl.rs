@@ -10,8 +10,12 @@ use crate::number::{capital, percent, rate};
 
 /// Past this multiple of what was measured, a fit is a guess.
 const GUESS_PAST: f64 = 2.0;
-/// From this ratio of the largest to the smallest on, the number in flight has a logarithmic axis.
+/// From this ratio of the largest to the smallest on, the number in flight has a logarithmic axis,
 const WIDE: f64 = 50.0;
+/// and begins at this share of the smallest that was measured.
+const BEGINS: f64 = 0.5;
+/// A peak that is higher than all that was measured by more than this share was not seen.
+const SEEN: f64 = 0.02;
 
 /// The chart of `found`.
 pub fn chart(found: &Ceiling) -> Chart {
@@ -43,16 +47,29 @@ fn measured(found: &Ceiling, steady: bool) -> Vec<(f64, Option<f64>)> {
 fn in_flight_axis(found: &Ceiling) -> Axis {
     let title = "requests in flight";
     let mut ns: Vec<f64> = match &found.usl {
-        Some(usl) => usl.points.iter().map(|p| p[0]).chain(usl.curve.iter().map(|c| c[0])).collect(),
+        Some(usl) => usl.points.iter().map(|p| p[0]).chain(shown(usl).iter().map(|c| c[0])).collect(),
         None => [true, false].iter().flat_map(|steady| measured(found, *steady)).map(|p| p.0).collect(),
     };
     ns.retain(|n| n.is_finite() && *n > 0.0);
-    let (least, most) = ns.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), n| (a.min(*n), b.max(*n)));
+    let (least, most) = ends(ns.into_iter());
     if most > WIDE * least {
         Axis::log(title, least, most, 8, rate)
     } else {
         Axis::fitted(title, 0.0, most, 6, rate)
     }
+}
+
+fn ends(ns: impl Iterator<Item = f64>) -> (f64, f64) {
+    ns.fold((f64::INFINITY, 0.0), |(least, most), n| (least.min(n), most.max(n)))
+}
+
+/// The part of the curve that is drawn: all of it, or on a logarithmic axis, which has no beginning, what lies near the points.
+fn shown(usl: &Usl) -> &[[f64; 4]] {
+    let (least, _) = ends(usl.points.iter().map(|point| point[0]));
+    let most = usl.curve.last().map_or(0.0, |last| last[0]);
+    let wide = least > 0.0 && most > WIDE * BEGINS * least;
+    let begins = if wide { usl.curve.partition_point(|point| point[0] < BEGINS * least) } else { 0 };
+    &usl.curve[begins..]
 }
 
 fn peak(usl: &Usl) -> Option<Mark> {
@@ -67,9 +84,10 @@ fn fit(found: &Ceiling) -> Panel {
     let usl = found.usl.as_ref();
     let Some(usl) = usl else { return unfitted(found) };
     let measured = usl.points.iter().map(|point| point[0]).fold(0.0, f64::max);
-    let told = usl.curve.partition_point(|point| point[0] <= GUESS_PAST * measured);
+    let curve = shown(usl);
+    let told = curve.partition_point(|point| point[0] <= GUESS_PAST * measured);
     // A guess begins where the fit ends.
-    let (known, guess) = (&usl.curve[..told], &usl.curve[told.saturating_sub(1)..]);
+    let (known, guess) = (&curve[..told], &curve[told.saturating_sub(1)..]);
     let line = |label: &str, shape, curve: &[[f64; 4]]| Series {
         label: label.into(),
         colour: Colour::Predicted,
@@ -83,7 +101,7 @@ fn fit(found: &Ceiling) -> Panel {
         points: usl.points.iter().map(|[n, x]| (*n, Some(*x))).collect(),
     };
     let mut series = vec![
-        between(&usl.curve),
+        between(curve),
         line("fit", Shape::Line(Weight::Bold), known),
         line("a guess", Shape::Dashed(Weight::Medium), if guess.len() > 1 { guess } else { &[] }),
         points,
@@ -213,7 +231,17 @@ fn finding(found: &Ceiling) -> String {
         return format!("How the target scales cannot be said: {why}");
     };
     let end = match (usl.peak_n, usl.peak_rps) {
-        (Some(n), Some(x)) => format!("the rate peaks at {} requests/s with {} in flight", rate(x), rate(n)),
+        (Some(n), Some(x)) => {
+            let (_, most) = ends(usl.points.iter().map(|point| point[1]));
+            let (x, n) = (rate(x), rate(n));
+            match usl.peak_rps {
+                Some(peak) if peak > most * (1.0 + SEEN) => {
+                    let most = rate(most);
+                    format!("the fit peaks at {x} requests/s with {n} in flight, of which {most} were seen")
+                }
+                _ => format!("the rate peaks at {x} requests/s with {n} in flight"),
+            }
+        }
         (None, Some(x)) => format!("the rate has no peak, and approaches {} requests/s", rate(x)),
         _ => "the rate grows without end".to_owned(),
     };

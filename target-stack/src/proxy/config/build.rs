@@ -2,13 +2,14 @@
 //! nginx's words; it opens no file and no socket.
 
 use super::rules::{self, Context};
-use super::settings::{Formats, Settings};
+use super::scope::Scope;
+use super::settings::Settings;
 use super::tree::Directive;
-use super::{Config, server, upstream, values};
+use super::{Config, cache, listen, server, upstream, values};
 use crate::failure::{Failure, Outcome};
 use crate::limits;
 use crate::proxy::error_log::LEVELS;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const DEFAULT_CONNECTIONS: usize = 512;
 
@@ -26,7 +27,9 @@ pub(super) fn build(tree: &[Directive], prefix: &Path, dir: &Path) -> Outcome<Co
         ports: Vec::new(),
         servers: Vec::new(),
         upstreams: Vec::new(),
+        caches: Vec::new(),
         log_files: Vec::new(),
+        warnings: Vec::new(),
     };
     for directive in tree {
         main(directive, prefix, &mut config)?;
@@ -40,15 +43,10 @@ pub(super) fn build(tree: &[Directive], prefix: &Path, dir: &Path) -> Outcome<Co
     Ok(config)
 }
 
-/// A path as the file names it, under the prefix unless it is absolute.
-pub(super) fn path(prefix: &Path, text: &str) -> PathBuf {
-    prefix.join(text)
-}
-
 fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
     match directive.name.as_str() {
         "worker_processes" => config.workers = workers(directive)?,
-        "pid" => config.pid = Some(path(prefix, directive.arg(0))),
+        "pid" => config.pid = Some(prefix.join(directive.arg(0))),
         "error_log" => {
             let level = directive.args.get(1).map_or("error", String::as_str);
             config.error_level = LEVELS
@@ -56,7 +54,7 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
                 .find(|known| *known == level)
                 .ok_or_else(|| directive.error(format_args!("invalid log level \"{level}\"")))?;
             let file = directive.arg(0);
-            config.error_log = (file != "stderr").then(|| path(prefix, file));
+            config.error_log = (file != "stderr").then(|| prefix.join(file));
         }
         "daemon" => config.daemon = values::switch(directive)?,
         "worker_shutdown_timeout" => {
@@ -93,26 +91,30 @@ fn http(directive: &Directive, (prefix, dir): (&Path, &Path), config: &mut Confi
     rules::check(block, Context::Http)?;
     let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
 
+    let mut scope = Scope::new(prefix, block)?;
     // Formats first, since an access log may stand before the format that it names.
-    let mut formats = Formats::new(prefix)?;
     for format in named("log_format") {
-        formats.add(format)?;
+        scope.add_format(format)?;
     }
-    let settings = Settings::default().with(block, &mut formats)?;
+    // Caches, too, may stand after what names them.
+    let mut zones = Vec::new();
+    for path in named("proxy_cache_path") {
+        zones.push((cache::zone(path, &scope, &zones)?, path));
+    }
+    scope.caches.extend(zones.into_iter().map(|(zone, _)| zone));
+    config.caches.clone_from(&scope.caches);
+    let settings = Settings::new(&scope).with(block, None, &mut scope)?;
     for inner in named("upstream") {
-        config.upstreams.push(upstream::build(inner, &config.upstreams)?);
+        config.upstreams.push(upstream::build(inner, &config.upstreams, &mut scope)?);
     }
+    upstream::check_zones(&config.upstreams)?;
     for inner in named("server") {
-        server::build(inner, &settings, &mut formats, config)?;
-        let server = config.servers.len() - 1;
-        config.servers[server].tls = config.servers[server].fallback.settings.tls.build(dir)?;
+        server::build(inner, &settings, &mut scope, config, dir)?;
     }
-    for port in config.ports.iter().filter(|port| port.ssl) {
-        if let (None, Some(server)) = (&config.servers[port.default].tls, named("server").nth(port.default)) {
-            let what = "no \"ssl_certificate\" is defined for the \"listen ... ssl\" directive";
-            return Err(server.error(what));
-        }
-    }
-    config.log_files = formats.into_files();
+    listen::check_certificates(config, named("server"))?;
+    let (files, mut warnings) = scope.into_parts();
+    listen::name(config, &mut warnings)?;
+    config.log_files = files;
+    config.warnings = warnings;
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Where a configuration comes from: a file, and what the command line says beside it. Given that, it reads the configuration,
 //! at the start and at each reload.
 
-use super::tree::{self, Directive, Place};
-use super::{Config, build, os_error};
+use super::tree::{self, Directive, Include, Place};
+use super::{Config, build, include, os_error};
 use crate::failure::{Failure, Outcome};
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -18,45 +19,60 @@ pub(crate) struct Source {
     pub(crate) error_log: Option<PathBuf>,
 }
 
+/// The files of a configuration with their texts, in the order in which they were read.
+pub(crate) type Files = Vec<(String, String)>;
+
 impl Source {
-    /// Reads it.
+    /// Reads it: the configuration, and the files that it is in.
     ///
     /// # Errors
     /// The first error, as nginx words it (exit 1).
-    pub(crate) fn load(&self) -> Outcome<Config> {
-        let mut tree = self.globals.as_deref().map(globals).transpose()?.unwrap_or_default();
-        tree.extend(tree::parse(&self.file.display().to_string(), &self.text()?)?);
-        let dir = self.file.parent().unwrap_or(&self.prefix);
+    pub(crate) fn load(&self) -> Outcome<(Config, Files)> {
+        let bytes = std::fs::read(&self.file).map_err(|e| {
+            Failure::config(format!("[emerg] open() \"{}\" failed ({})", self.file.display(), os_error(&e)))
+        })?;
+        self.read(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// The same from the text of the file. What it includes stands under its directory.
+    pub(super) fn read(&self, text: &str) -> Outcome<(Config, Files)> {
+        let dir = self.file.parent().unwrap_or(Path::new(""));
+        let files = RefCell::new(Files::new());
+        let include = |directive: &Directive| {
+            let included = include::files(dir, directive)?;
+            files.borrow_mut().extend(included.iter().cloned());
+            Ok(included)
+        };
+        let globals = self.globals.as_deref().map(|text| globals(text, &include)).transpose()?;
+        let name = self.file.display().to_string();
+        files.borrow_mut().push((name.clone(), text.to_owned()));
+        let mut tree = globals.unwrap_or_default();
+        tree.extend(tree::parse(&name, text, &include)?);
         let mut config = build::build(&tree, &self.prefix, dir)?;
         if !tree.iter().any(|directive| directive.name == "error_log") {
             config.error_log.clone_from(&self.error_log);
         }
-        Ok(config)
-    }
-
-    /// The text of the file.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(crate) fn text(&self) -> Outcome<String> {
-        let bytes = std::fs::read(&self.file).map_err(|e| {
-            Failure::config(format!("[emerg] open() \"{}\" failed ({})", self.file.display(), os_error(&e)))
-        })?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok((config, files.into_inner()))
     }
 }
 
+/// What stands for a file's name in places of the option `-g`.
+const COMMAND_LINE: &str = "command line";
+
 /// The directives of the option `-g`.
-fn globals(text: &str) -> Outcome<Vec<Directive>> {
-    let place = Place { file: "command line".into(), line: 0 };
-    let mut tree = tree::parse("command line", text).map_err(|error| {
-        if error.message.contains("unexpected end of file") {
+fn globals(text: &str, include: Include<'_>) -> Outcome<Vec<Directive>> {
+    let place = Place { file: COMMAND_LINE.into(), line: 0 };
+    let mut tree = tree::parse(COMMAND_LINE, text, include).map_err(|error| {
+        let Some((message, line)) = error.message.rsplit_once(&format!(" in {COMMAND_LINE}:")) else {
+            return error;
+        };
+        if line.parse::<u32>().is_ok() && message.contains("unexpected end of file") {
             place.error("unexpected end of parameter, expecting \";\"")
         } else {
-            Failure::config(error.message.trim_end_matches(|c: char| c == ':' || c.is_ascii_digit()))
+            Failure::config(format!("{message} in {COMMAND_LINE}"))
         }
     })?;
-    for directive in &mut tree {
+    for directive in tree.iter_mut().filter(|directive| *directive.place.file == *COMMAND_LINE) {
         directive.place = place.clone();
         if directive.block.is_some() {
             return Err(directive.error("block directives are not supported in -g option"));
@@ -101,7 +117,8 @@ mod tests {
                 globals: (!globals.is_empty()).then(|| globals.to_owned()),
                 error_log: globals.is_empty().then(|| dir.path().join("default")),
             };
-            let got = source.load().map(|config| (config.workers, config.error_log)).map_err(|e| e.message);
+            let got =
+                source.load().map(|(config, _)| (config.workers, config.error_log)).map_err(|e| e.message);
             assert_eq!(got, want.map_err(|message| format!("[emerg] {message}")), "{globals} {text}");
         }
     }

@@ -50,7 +50,7 @@ impl Default for Tls {
 
 impl Tls {
     /// Forgets what `block` says instead.
-    pub(super) fn renew(&mut self, block: &[Directive]) {
+    pub(super) fn begin(&mut self, block: &[Directive]) {
         let says = |name: &str| block.iter().any(|directive| directive.name == name);
         if says("ssl_certificate") {
             self.certificates.clear();

@@ -1,5 +1,5 @@
-//! The tree of a configuration file. Given its text, it gives directives with their arguments, places and blocks, or
-//! the first error of grammar as nginx words it; it never asks what a directive means.
+//! The tree of a configuration. Given the text of its file, and whatever gives those that it includes, it gives directives with their
+//! arguments, places and blocks, or the first error of grammar as nginx words it; it never asks what a directive means.
 
 use super::lexer::{Lexer, Stop, Token};
 use crate::failure::{Failure, Outcome};
@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// Deeper than any configuration that is written by hand; it keeps a hostile file from exhausting the stack.
 const DEEPEST: usize = 32;
+/// So deep may files include each other; a file that includes itself never ends.
+const MOST_FILES: usize = 16;
 
 /// Where a directive stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,46 +56,91 @@ impl Directive {
     }
 }
 
-/// Reads `text`, which came from `file`.
+/// What gives the files that an `include` names, as names and texts.
+pub(crate) type Include<'a> = &'a dyn Fn(&Directive) -> Outcome<Vec<(String, String)>>;
+
+/// Reads `text`, which came from `file`, and the files that it includes.
 ///
 /// # Errors
 /// The first error of grammar.
-pub(crate) fn parse(file: &str, text: &str) -> Outcome<Vec<Directive>> {
-    let file: Arc<str> = file.into();
-    let mut lexer = Lexer::new(text);
-    // The directive whose block is being read, and the directives before it, for every open block.
-    let mut open: Vec<(Directive, Vec<Directive>)> = Vec::new();
-    let mut level = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    loop {
-        let token = lexer.token();
-        let place = Place { file: Arc::clone(&file), line: lexer.line() };
-        match token {
-            Ok(Token::Word(word)) => words.push(word),
-            Ok(Token::End) => level.push(directive(&mut words, ';', place)?),
-            Ok(Token::Open) => {
-                let directive = directive(&mut words, '{', place)?;
-                if open.len() == DEEPEST {
-                    return Err(directive.error(format_args!("blocks nest deeper than {DEEPEST}")));
+pub(crate) fn parse(file: &str, text: &str, include: Include<'_>) -> Outcome<Vec<Directive>> {
+    Reader { include, files: 0, blocks: 0 }.read(file, text)
+}
+
+struct Reader<'a> {
+    include: Include<'a>,
+    /// Files that are being read, one inside of the other.
+    files: usize,
+    /// Blocks that are open in all of them.
+    blocks: usize,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, file: &str, text: &str) -> Outcome<Vec<Directive>> {
+        let file: Arc<str> = file.into();
+        let mut lexer = Lexer::new(text);
+        // The directive whose block is being read, and the directives before it, for every open block.
+        let mut open: Vec<(Directive, Vec<Directive>)> = Vec::new();
+        let mut level = Vec::new();
+        let mut words: Vec<String> = Vec::new();
+        loop {
+            let token = lexer.token();
+            let place = Place { file: Arc::clone(&file), line: lexer.line() };
+            match token {
+                Ok(Token::Word(word)) => words.push(word),
+                Ok(Token::End) => {
+                    let directive = directive(&mut words, ';', place)?;
+                    match directive.name.as_str() {
+                        "include" => level.extend(self.included(&directive)?),
+                        _ => level.push(directive),
+                    }
                 }
-                open.push((directive, std::mem::take(&mut level)));
-            }
-            Ok(Token::Close) => match open.pop() {
-                Some((mut directive, before)) if words.is_empty() => {
-                    directive.block = Some(std::mem::replace(&mut level, before));
-                    level.push(directive);
+                Ok(Token::Open) => {
+                    let directive = directive(&mut words, '{', place)?;
+                    if directive.name == "include" {
+                        return Err(directive.error("directive \"include\" is not terminated by \";\""));
+                    }
+                    if self.blocks == DEEPEST {
+                        return Err(directive.error(format_args!("blocks nest deeper than {DEEPEST}")));
+                    }
+                    self.blocks += 1;
+                    open.push((directive, std::mem::take(&mut level)));
                 }
-                _ => return Err(place.error("unexpected \"}\"")),
-            },
-            Err(Stop::Unexpected(c)) => return Err(place.error(format_args!("unexpected \"{c}\""))),
-            Err(Stop::Finished) if words.is_empty() && open.is_empty() => return Ok(level),
-            Err(Stop::Finished) if words.is_empty() => {
-                return Err(place.error("unexpected end of file, expecting \"}\""));
-            }
-            Err(Stop::Finished | Stop::Cut) => {
-                return Err(place.error("unexpected end of file, expecting \";\" or \"}\""));
+                Ok(Token::Close) => match open.pop() {
+                    Some((mut directive, before)) if words.is_empty() => {
+                        self.blocks -= 1;
+                        directive.block = Some(std::mem::replace(&mut level, before));
+                        level.push(directive);
+                    }
+                    _ => return Err(place.error("unexpected \"}\"")),
+                },
+                Err(Stop::Unexpected(c)) => return Err(place.error(format_args!("unexpected \"{c}\""))),
+                Err(Stop::Finished) if words.is_empty() && open.is_empty() => return Ok(level),
+                Err(Stop::Finished) if words.is_empty() => {
+                    return Err(place.error("unexpected end of file, expecting \"}\""));
+                }
+                Err(Stop::Finished | Stop::Cut) => {
+                    return Err(place.error("unexpected end of file, expecting \";\" or \"}\""));
+                }
             }
         }
+    }
+
+    /// The directives of the files that `directive` names, which stand in its place.
+    fn included(&mut self, directive: &Directive) -> Outcome<Vec<Directive>> {
+        if directive.args.len() != 1 {
+            return Err(directive.error("invalid number of arguments in \"include\" directive"));
+        }
+        if self.files == MOST_FILES {
+            return Err(directive.error(format_args!("files include each other deeper than {MOST_FILES}")));
+        }
+        self.files += 1;
+        let mut level = Vec::new();
+        for (name, text) in (self.include)(directive)? {
+            level.extend(self.read(&name, &text)?);
+        }
+        self.files -= 1;
+        Ok(level)
     }
 }
 
@@ -108,34 +155,12 @@ fn directive(words: &mut Vec<String>, end: char, place: Place) -> Outcome<Direct
 
 #[cfg(test)]
 mod tests {
+    use super::super::laws;
     use super::*;
     use proptest::prelude::*;
 
-    /// A tree as text that reads back as the same tree.
-    fn print(directives: &[Directive], out: &mut String) {
-        for directive in directives {
-            for word in std::iter::once(&directive.name).chain(&directive.args) {
-                out.push('"');
-                out.push_str(&word.replace('\\', "\\\\").replace('"', "\\\""));
-                out.push_str("\" ");
-            }
-            match &directive.block {
-                None => out.push_str(";\n"),
-                Some(block) => {
-                    out.push_str("{\n");
-                    print(block, out);
-                    out.push_str("}\n");
-                }
-            }
-        }
-    }
-
-    fn without_places(mut directives: Vec<Directive>) -> Vec<Directive> {
-        for directive in &mut directives {
-            directive.place.line = 0;
-            directive.block = directive.block.take().map(without_places);
-        }
-        directives
+    fn parse(file: &str, text: &str) -> Outcome<Vec<Directive>> {
+        super::parse(file, text, &|_| Ok(Vec::new()))
     }
 
     #[test]
@@ -176,17 +201,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse("f", &String::from_utf8_lossy(&bytes));
+            laws::hold(&String::from_utf8_lossy(&bytes));
         }
 
         #[test]
-        fn what_is_read_prints_and_reads_back(text in "([a-c\\\\\"'${}; \n]|\\{ b;\\}){0,60}") {
-            if let Ok(tree) = parse("f", &text) {
-                let mut printed = String::new();
-                print(&tree, &mut printed);
-                let again = parse("f", &printed).expect("printed text");
-                prop_assert_eq!(without_places(again), without_places(tree));
-            }
+        fn what_is_read_prints_and_reads_back(text in "([a-c\\\\\"'${}; \n]|\\{ b;\\}|include c;){0,60}") {
+            laws::hold(&text);
         }
     }
 }

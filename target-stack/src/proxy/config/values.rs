@@ -40,6 +40,12 @@ pub(crate) fn parse_time(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| Duration::from_millis(total))
 }
 
+/// A span in whole seconds, in which nothing is finer.
+pub(crate) fn parse_seconds(text: &str) -> Option<i64> {
+    let span = parse_time(text).filter(|_| !text.contains("ms"))?;
+    i64::try_from(span.as_secs()).ok()
+}
+
 /// A size such as `512`, `8k`, `1m`, `1g`, in bytes, as the argument of `directive`.
 pub(crate) fn size(directive: &Directive, text: &str) -> Outcome<u64> {
     parse_size(text).ok_or_else(|| invalid(directive))
@@ -153,7 +159,7 @@ mod tests {
     use crate::proxy::config::tree::parse;
 
     fn directive() -> Directive {
-        parse("f", "x;").expect("a directive").remove(0)
+        parse("f", "x;", &|_| Ok(Vec::new())).expect("a directive").remove(0)
     }
 
     #[test]

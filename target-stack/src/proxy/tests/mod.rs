@@ -1,10 +1,21 @@
 //! The proxy as its clients and upstreams see it: a real worker on loopback sockets, upstreams of a few lines, and
 //! clients that write bytes.
 
+mod balanced;
+mod cache;
+mod cache_keeping;
+mod cache_stale;
+mod files;
+mod gzip;
 mod harness;
+mod liars;
 mod life;
+mod origin;
+mod passed;
 mod patience;
 mod refused;
+mod retried;
+mod rewriting;
 mod tls;
 mod upgrade;
 
@@ -52,55 +63,6 @@ fn an_upstream_connection_is_used_again() {
 }
 
 #[test]
-fn a_kept_connection_that_is_dead_is_replaced() {
-    // The first connection answers once and is closed when the second request has been read.
-    let upstream =
-        Upstream::start(|number, nth| if (number, nth) == (0, 1) { Reply::Close } else { Reply::Send(OK) });
-    let (proxy, _dir) = passing(&[upstream.address], "");
-    assert!(proxy.get("/1").ends_with("ok"));
-    assert!(proxy.get("/2").ends_with("ok"));
-    assert_eq!(upstream.seen().len(), 3);
-    // What may have been acted upon is not sent twice.
-    let upstream =
-        Upstream::start(|number, nth| if (number, nth) == (0, 1) { Reply::Close } else { Reply::Send(OK) });
-    let (proxy, _dir) = passing(&[upstream.address], "");
-    assert!(proxy.get("/1").ends_with("ok"));
-    assert!(proxy.post("/2", "order").starts_with("HTTP/1.1 502 "));
-    assert_eq!(upstream.seen().len(), 2);
-}
-
-#[test]
-fn a_request_fails_over_where_that_is_safe() {
-    let bad = Upstream::start(|_, _| Reply::Close);
-    let good = Upstream::start(|_, _| Reply::Send(OK));
-    let (proxy, _dir) = passing(&[bad.address, good.address], "");
-    assert!(proxy.get("/").ends_with("ok"));
-    assert_eq!((bad.seen().len(), good.seen().len()), (1, 1));
-
-    let (proxy, _dir) = passing(&[bad.address, good.address], "");
-    assert!(proxy.post("/", "order").starts_with("HTTP/1.1 502 "));
-    assert_eq!(good.seen().len(), 1);
-
-    // Nobody can have acted on a request that never got a connection.
-    let (proxy, _dir) = passing(&[nobody(), good.address], "");
-    assert!(proxy.post("/", "order").ends_with("ok"));
-    assert_eq!(good.seen()[1].2, "order");
-
-    let (proxy, _dir) = passing(&[nobody(), good.address], "proxy_next_upstream off;");
-    assert!(proxy.get("/").starts_with("HTTP/1.1 502 "));
-}
-
-#[test]
-fn an_answer_can_be_a_failure() {
-    let bad = Upstream::start(|_, _| Reply::Send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"));
-    let good = Upstream::start(|_, _| Reply::Send(OK));
-    let (proxy, _dir) = passing(&[bad.address, good.address], "proxy_next_upstream http_503;");
-    assert!(proxy.get("/").ends_with("ok"));
-    let (proxy, _dir) = passing(&[bad.address], "proxy_next_upstream http_503;");
-    assert!(proxy.get("/").starts_with("HTTP/1.1 503 "));
-}
-
-#[test]
 fn nobody_there_is_502_and_nothing_said_is_504() {
     let (proxy, _dir) = passing(&[nobody()], "");
     let answer = proxy.get("/");
@@ -127,22 +89,6 @@ fn a_body_past_the_limit_is_413() {
 }
 
 #[test]
-fn a_body_that_is_cut_short_does_not_end_cleanly() {
-    let upstream =
-        Upstream::start(|_, _| Reply::SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
-    let (proxy, _dir) = passing(&[upstream.address], "");
-    let answer = proxy.get("/");
-    assert!(answer.contains("Content-Length: 100\r\n") && answer.len() < 300, "{answer}");
-
-    let upstream = Upstream::start(|_, _| {
-        Reply::SendAndClose("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-    });
-    let (proxy, _dir) = passing(&[upstream.address], "");
-    let answer = proxy.get("/");
-    assert!(answer.contains("Transfer-Encoding: chunked") && !answer.ends_with("0\r\n\r\n"), "{answer}");
-}
-
-#[test]
 fn a_client_that_breaks_off_its_body_ejects_no_server() {
     let upstream = Upstream::start(|_, _| Reply::Send(OK));
     let other = Upstream::start(|_, _| Reply::Send(OK));
@@ -159,19 +105,7 @@ fn a_client_that_breaks_off_its_body_ejects_no_server() {
     let answered =
         |upstream: &Upstream| upstream.seen().iter().filter(|(_, head, _)| head.starts_with("get")).count();
     assert_eq!((answered(&upstream), answered(&other)), (1, 1));
-    assert_eq!(proxy.counters.peer(0, 0).failures.get(), 0);
-}
-
-#[test]
-fn bytes_after_an_answer_end_the_connection() {
-    let upstream =
-        Upstream::start(|_, _| Reply::Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200"));
-    let (proxy, _dir) = passing(&[upstream.address], "");
-    for _ in 0..2 {
-        assert!(proxy.get("/").ends_with("\r\n\r\nok"));
-    }
-    let connections: Vec<usize> = upstream.seen().into_iter().map(|(number, ..)| number).collect();
-    assert_eq!(connections, [0, 1]);
+    assert_eq!(proxy.counters.upstream(0).peers[0].failures.get(), 0);
 }
 
 #[test]

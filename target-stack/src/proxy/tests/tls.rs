@@ -95,7 +95,7 @@ fn both(port: u16) -> String {
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
-    super::harness::nobody().port()
+    super::harness::held().0.port()
 }
 
 #[test]

@@ -20,6 +20,21 @@ fn past_twice_what_was_measured_the_fit_is_a_guess() {
 }
 
 #[test]
+fn on_a_logarithmic_axis_the_fit_begins_near_the_points_and_a_peak_that_was_not_seen_is_no_finding() {
+    let mut found = fixture::database_bound();
+    let usl = found.usl.as_mut().unwrap();
+    usl.points = vec![[1.0, 100.0], [10.0, 700.0], [40.0, 740.0]];
+    usl.curve = [0.0, 0.001, 0.1, 0.6, 1.0, 10.0, 80.0].map(|n| [n, 10.0 * n, 9.0 * n, 11.0 * n]).to_vec();
+    let chart = usl::chart(&found);
+    assert_eq!(series(&chart.panels[0], "fit").points[0], (0.6, Some(6.0)));
+    assert!(chart.x.from > 0.05, "{:?}", chart.x);
+    let title = "the fit peaks at 2,470 requests/s with 32.3 in flight, of which 740 were seen";
+    assert!(chart.title.ends_with(title), "{}", chart.title);
+    found.usl.as_mut().unwrap().points[2][1] = 2_460.0;
+    assert!(usl::chart(&found).title.ends_with("the rate peaks at 2,470 requests/s with 32.3 in flight"));
+}
+
+#[test]
 fn without_a_fit_what_was_measured_is_shown() {
     let mut found = fixture::database_bound();
     found.usl = None;

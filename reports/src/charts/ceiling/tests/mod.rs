@@ -38,7 +38,7 @@ fn titles_say_what_was_found() {
                 "1,840 requests/s: the database's CPU, 97 % busy",
                 "At 1,803 to 1,858 requests/s p99 has a median of 38.6 ms (24.4 ms to 53.6 ms in 7 loads), 6.1 times that with little load; at 1,898 it is 151 ms against the 50 ms allowed",
                 "The limit: the database's 2 CPUs, 98 % in use at 1,840 requests/s; next the app server's 8 workers, 67 %",
-                "6 % of the work waits its turn (contention), 0.09 % goes into keeping in step (coherency): the rate peaks",
+                "6 % of the work waits its turn (contention), 0.09 % goes into keeping in step (coherency): the fit peaks",
             ],
         ),
         (
