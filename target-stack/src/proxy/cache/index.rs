@@ -265,13 +265,15 @@ impl Index {
         shard.ready.iter().map(|(digest, _)| digest).filter(has_file).copied().collect()
     }
 
-    /// The node of `digest`, which is the one used last then.
+    /// The node of `digest`, which is the one used last then: the order of the list is that of the instants.
     fn node<'a>(&self, shard: &'a mut Shard, digest: &Digest, now: Instant) -> &'a mut Node {
         let entries = &self.entries;
-        shard.nodes.get_or_insert_mut(*digest, || {
+        let node = shard.nodes.get_or_insert_mut(*digest, || {
             entries.inc();
             Node::new(now)
-        })
+        });
+        node.used = now;
+        node
     }
 
     fn hold(&self, shard: &mut Shard, digest: &Digest, stored: Arc<Stored>) {

@@ -1,7 +1,7 @@
 //! Answers that are no longer fresh, and requests that come while another one fetches.
 
 use super::harness::Proxy;
-use super::origin::{Origin, answer, caching, log, until};
+use super::origin::{Origin, answer, caching, log, until, written};
 use crate::proxy::cache::meters::Status;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,11 +128,22 @@ fn an_answer_is_revalidated_by_its_validators() {
             let dir = dir();
             let proxy = caching(&origin, dir.path(), more);
             let revalidates = !more.is_empty();
+            let file = || written(&dir.path().join("c")).into_iter().next();
+            let on_disk = || file().map_or(Vec::new(), |file| std::fs::read(file).expect("a file"));
+            let mut before = Vec::new();
             for status in want.split(' ') {
                 let got = proxy.get("/");
                 // Without, the 304 that nobody asked for is the answer.
                 let whole = got.contains("X-Old: 1\r\n") && got.ends_with(&text);
                 assert_eq!(whole, revalidates || status == "MISS", "{got}");
+                match status {
+                    "MISS" => {
+                        until("it is on disk", || !on_disk().is_empty());
+                        before = on_disk();
+                    }
+                    "HIT" => until("so is its freshness", || on_disk() != before),
+                    _ => {}
+                }
             }
             let seen = origin.seen();
             let asked = "if-none-match: \"a\"\r\n";
