@@ -62,11 +62,12 @@ pub(crate) fn absolute(exchange: &Exchange, target: &[u8]) -> Vec<u8> {
         Cow::Borrowed("") => local.ip().to_string(),
         asked => asked.into_owned(),
     };
+    let (scheme, usual) = if exchange.client.secure { ("https", 443) } else { ("http", 80) };
     let port = match local.port() {
-        80 => String::new(),
+        port if port == usual => String::new(),
         port => format!(":{port}"),
     };
-    [format!("http://{host}{port}").as_bytes(), target].concat()
+    [format!("{scheme}://{host}{port}").as_bytes(), target].concat()
 }
 
 /// Begins with a request as it came.

@@ -221,9 +221,13 @@ async fn serve_all(
             Orders::Yield => (Leaving::Moves, limit),
             Orders::Drain => (Leaving::Ends, Some(limit.unwrap_or(DRAIN))),
         };
-        worker.leaving.set(Some(leaving));
+        if worker.leaving.replace(Some(leaving)) == Some(leaving) {
+            // It is told so at each reload, and its time goes on.
+            continue;
+        }
         worker.state.replace(Counted::new(&worker.counters.leaving));
-        deadline = limit.map(|limit| pace::now() + limit);
+        let limit = limit.map(|limit| pace::now() + limit);
+        deadline = deadline.into_iter().chain(limit).min();
         for accepting in accepting.drain(..) {
             accepting.end(&worker).await;
         }

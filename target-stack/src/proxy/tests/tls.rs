@@ -221,6 +221,17 @@ fn a_connection_by_tls_outlives_a_reload() {
 }
 
 #[test]
+fn a_redirect_stays_with_tls() {
+    let pki = Pki::new();
+    let http = two("").replace("return 200 \"$scheme $server_name\";", "return 301 /there;");
+    let proxy = Proxy::start(&http, pki.dir.path());
+    let mut stream = connect(&proxy, &pki.client(&[&TLS13], &[]), "a.test");
+    let answer = ask(&mut stream, "a.test").expect("an answer");
+    let port = proxy.address.port();
+    assert!(answer.contains(&format!("\r\nLocation: https://a.test:{port}/there\r\n")), "{answer}");
+}
+
+#[test]
 fn http_in_the_clear_has_the_scheme_http() {
     let http = "server { listen 127.0.0.1:0; return 200 $scheme; }";
     let dir = tempfile::tempdir().expect("a directory");
