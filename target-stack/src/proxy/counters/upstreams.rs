@@ -152,8 +152,17 @@ impl Collector for Ups {
         let help = "1 where a server takes requests, 0 where it is ejected or down";
         let mut metric =
             encoder.encode_descriptor("proxy_upstream_server_up", help, None, MetricType::Gauge)?;
-        for (label, standing) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A group may name a server twice, and a name is told once.
+        let mut told: Vec<(&ServerLabel, bool)> = Vec::new();
+        for (label, standing) in standings.iter() {
             let up = !standing.down() && !standing.ejected(now);
+            match told.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, known)) => *known |= up,
+                None => told.push((label, up)),
+            }
+        }
+        for (label, up) in told {
             ConstGauge::new(i64::from(up)).encode(metric.encode_family(label)?)?;
         }
         Ok(())
@@ -168,7 +177,8 @@ mod tests {
 
     #[test]
     fn what_a_server_does_is_seen_with_its_name() {
-        let text = "events {} http { upstream a { server 127.0.0.1:1; server 127.0.0.1:2 down; server 127.0.0.1:3; } }";
+        let text = "events {} http { upstream a { server 127.0.0.1:1; server 127.0.0.1:2 down; server 127.0.0.1:3; \
+                    server 127.0.0.1:3 down; } }";
         let config = Config::parse("f", text, Path::new("/")).expect("a valid configuration");
         let mut registry = Registry::default();
         let families = Families::register(&mut registry);
@@ -193,6 +203,10 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+        assert_eq!(
+            text.matches("proxy_upstream_server_up{upstream=\"a\",server=\"127.0.0.1:3\"}").count(),
+            1
+        );
     }
 
     #[test]
