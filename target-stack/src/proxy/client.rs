@@ -5,7 +5,6 @@ use super::config::Patience;
 use super::tunnel::Tunnel;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::task::Waker;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -19,12 +18,10 @@ pub(crate) struct Client {
     /// The port that it came in by, as an index of the configuration's ports.
     pub(crate) port: usize,
     pub(crate) requests: Cell<u32>,
-    /// How many heads the guard let pass.
+    /// How many requests have come.
     pub(crate) heads: Cell<u32>,
     /// How many requests have ended.
     pub(crate) answered: Cell<u32>,
-    /// Who waits for one more of them to end.
-    pub(crate) waiting: RefCell<Option<Waker>>,
     /// What reading waits for.
     pub(crate) reading: Cell<Reading>,
     /// What was to be written did not go out yet.
@@ -39,9 +36,6 @@ pub(crate) struct Client {
     pub(crate) switched: Cell<bool>,
     /// An answer was cut short, which only a reset can tell.
     pub(crate) cut: Cell<bool>,
-    /// How often all that had been written has gone to the socket, and who waits for that.
-    pub(crate) flushes: Cell<u64>,
-    pub(crate) flushing: RefCell<Option<Waker>>,
     /// How that goes on, once the answer that says so is out.
     pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
@@ -103,7 +97,6 @@ impl Client {
             requests: Cell::default(),
             heads: Cell::default(),
             answered: Cell::default(),
-            waiting: RefCell::default(),
             reading: Cell::default(),
             unsent: Cell::default(),
             moves: Cell::default(),
@@ -111,8 +104,6 @@ impl Client {
             timed_out: Cell::default(),
             switched: Cell::default(),
             cut: Cell::default(),
-            flushes: Cell::default(),
-            flushing: RefCell::default(),
             tunnel: RefCell::default(),
         }
     }
@@ -130,14 +121,6 @@ impl Client {
             Reading::Beginning => Phase::Idle,
         };
         Stand { phase, answered, moves }
-    }
-
-    /// All that had been written has gone to the socket.
-    pub(crate) fn flushed(&self) {
-        self.flushes.set(self.flushes.get() + 1);
-        if let Some(waker) = self.flushing.take() {
-            waker.wake();
-        }
     }
 
     /// Notes that bytes went in or out.

@@ -1,35 +1,36 @@
 //! A client's connection from its first byte to its end. Given an accepted socket, or a connection that another worker gave up, it
-//! waits, has hyper serve what comes, and watches over how long that takes. While nothing is under way there is no hyper and no
-//! buffer, and the connection can go to another worker; it is closed as nginx closes it, with requests under way answered first.
+//! waits for requests, has them answered one after the other, and watches over how long that takes. While nothing is under way it
+//! has no buffer, and can go to another worker; it is closed as nginx closes it, with requests under way answered first.
 
 use super::client::{Client, Phase};
-use super::gate::Gate;
+use super::gate::{Coming, Content, Gate};
+use super::guard::Refusal;
 use super::heirs::Moved;
+use super::outlet::{Framing, Head};
 use super::places::Place;
+use super::serve::Reply;
 use super::tunnel;
 use super::watch::Watch;
 use super::wire::Wire;
 use super::worker::{Leaving, Worker};
 use super::{farewell, serve};
 use crate::pace::{self, Alarm};
-use bytes::Bytes;
 use http::StatusCode;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use std::future::poll_fn;
+use http::request::Parts;
+use http_body::Body;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-/// How long hyper stays, with its buffers, when nothing comes.
+/// How long a connection stays awake, with its buffers, when nothing comes.
 const REST: Duration = Duration::from_secs(1);
-/// How many connections of a worker may have hyper waiting for their next request: some 12 KB each.
+/// How many connections of a worker may wait awake for their next request: some 8 KB each.
 const MOST_AWAKE: usize = 1024;
 
 /// A connection that was accepted.
@@ -53,7 +54,7 @@ pub(crate) fn accepted(worker: &Rc<Worker>, place: Place, accepted: Accepted) {
     let worker = Rc::clone(worker);
     let begin = move |worker: Rc<Worker>, wire: Wire| {
         let client = client(&worker, number, (peer, local), port, &wire);
-        let gate = Gate::new(wire, Vec::new(), &worker, &client);
+        let gate = Gate::new(wire, &[], &worker, &client);
         Conversation::new(worker, client, place, last, Some(until)).hold(gate)
     };
     if worker.config.ports[port].ssl {
@@ -75,7 +76,7 @@ pub(crate) fn inherited(worker: &Rc<Worker>, place: Place, moved: Moved) {
     let (Some(port), Ok(wire)) = (port, moved.parked.unpark()) else { return };
     let client = client(worker, moved.number, moved.ends, port, &wire);
     client.requests.set(moved.requests);
-    let gate = Gate::new(wire, moved.held, worker, &client);
+    let gate = Gate::new(wire, &moved.held, worker, &client);
     spawn_local(Conversation::new(Rc::clone(worker), client, place, false, moved.deadline).hold(gate));
 }
 
@@ -109,12 +110,16 @@ async fn shake_hands(worker: &Worker, stream: TcpStream, port: usize, until: Ins
     pace::within(until.saturating_duration_since(pace::now()), shaken).await?.ok()
 }
 
-/// Why hyper, or the wait for a request, came to an end.
+/// Why serving a connection, or the wait for a request, came to an end.
 enum End {
-    /// The connection has ended, or is to end.
+    /// The client has gone, or cannot be served any more.
     Over,
-    /// A request has come.
-    Request,
+    /// The last answer has gone out.
+    Answered,
+    /// Another protocol goes on.
+    Switched,
+    /// What came is no request.
+    Refused(Refusal),
     /// Nothing has come for a while.
     Rest,
     /// Another worker is to go on.
@@ -123,7 +128,7 @@ enum End {
     TimedOut,
 }
 
-/// One that has hyper, for as long as it has.
+/// One that is awake, for as long as it is.
 struct Awake(Rc<Worker>);
 
 impl Awake {
@@ -146,7 +151,7 @@ struct Conversation {
     place: Place,
     last: bool,
     watch: Watch,
-    /// Goes off when what it stands at has taken too long, or when hyper may go.
+    /// Goes off when what it stands at has taken too long, or when it may rest.
     alarm: Alarm,
 }
 
@@ -157,50 +162,64 @@ impl Conversation {
     }
 
     /// Serves the client until it or this worker has had enough.
-    async fn hold(mut self, mut gate: Box<Gate>) {
+    async fn hold(mut self, gate: Rc<Gate>) {
         self.place.settle().await;
-        loop {
-            let mut end = self.wait(&mut gate).await;
-            if matches!(end, End::Request) {
+        let end = loop {
+            let end = match self.wait(&gate, false).await {
                 // In a box of its own, which is gone when the connection rests.
-                let early;
-                (gate, early, end) = Box::pin(self.serve(gate)).await;
-                let tunnel = self.client.tunnel.take();
-                if let (End::Over, Some(tunnel)) = (&end, tunnel) {
-                    let (wire, held) = gate.into_parts();
-                    return Box::pin(tunnel::run(*tunnel, wire, [&early, held.as_slice()].concat())).await;
-                }
-                gate.take_back(&early);
-            }
+                Ok(request) => Box::pin(self.serve(&gate, request)).await,
+                Err(end) => end,
+            };
             match end {
-                End::Rest | End::Request => {}
-                End::Move => return self.give_up(gate),
-                End::Over | End::TimedOut => return self.finish(gate, &end),
+                End::Rest => gate.rest(),
+                end => break end,
             }
+        };
+        match end {
+            End::Move => self.give_up(&gate),
+            End::Switched => {
+                if let (Some(tunnel), Some((wire, early))) = (self.client.tunnel.take(), gate.take()) {
+                    Box::pin(tunnel::run(*tunnel, wire, early.into())).await;
+                }
+            }
+            end => Box::pin(self.finish(&gate, end)).await,
         }
     }
 
-    /// Waits for a request without hyper.
-    async fn wait(&mut self, gate: &mut Gate) -> End {
-        self.alarm.set(self.watch.until());
+    /// Waits for a request, with or without buffers.
+    async fn wait(&mut self, gate: &Rc<Gate>, awake: bool) -> Result<(Parts, Content), End> {
+        self.set_alarm(awake);
         poll_fn(|cx| {
             if self.moves() {
-                return Poll::Ready(End::Move);
+                return Poll::Ready(Err(End::Move));
             }
-            match gate.poll_head(cx) {
-                Poll::Ready(Ok(true)) => return Poll::Ready(End::Request),
-                Poll::Ready(_) => return Poll::Ready(End::Over),
+            match gate.poll_request(cx) {
+                Poll::Ready(Coming::Request(parts, content)) => return Poll::Ready(Ok((parts, content))),
+                Poll::Ready(Coming::Refused(refusal)) => return Poll::Ready(Err(End::Refused(refusal))),
+                Poll::Ready(Coming::End) => return Poll::Ready(Err(End::Over)),
                 Poll::Pending => {}
             }
             if self.note() {
-                self.alarm.set(self.watch.until());
+                self.set_alarm(awake);
+            }
+            let idle = self.watch.phase() == Phase::Idle;
+            if awake && idle && self.worker.awake.get() > MOST_AWAKE {
+                return Poll::Ready(Err(End::Rest));
             }
             if self.is_over() && !gate.has_bytes() {
-                return Poll::Ready(End::Over);
+                return Poll::Ready(Err(End::Answered));
             }
-            self.alarm.poll(cx).map(|()| End::TimedOut)
+            let end = if awake && idle { End::Rest } else { End::TimedOut };
+            self.alarm.poll(cx).map(|()| Err(end))
         })
         .await
+    }
+
+    /// Sets the alarm to when what the connection stands at has taken too long, or to when it may rest.
+    fn set_alarm(&mut self, awake: bool) {
+        let rests = awake && self.watch.phase() == Phase::Idle;
+        let rest = self.watch.since().filter(|_| rests).map(|since| since + REST);
+        self.alarm.set(self.watch.until().into_iter().chain(rest).min());
     }
 
     /// Whether another worker is to go on.
@@ -220,41 +239,101 @@ impl Conversation {
         !waits && self.worker.leaving.get().is_some()
     }
 
-    /// Has hyper serve what comes, and gives back the gate with what hyper had read and not used.
-    async fn serve(&mut self, gate: Box<Gate>) -> (Box<Gate>, Bytes, End) {
-        let (worker, client) = (Rc::clone(&self.worker), Rc::clone(&self.client));
+    /// Answers `request` and those that follow, until there is a reason not to.
+    async fn serve(&mut self, gate: &Rc<Gate>, mut request: (Parts, Content)) -> End {
         let _awake = Awake::new(&self.worker);
-        let service =
-            service_fn(move |request| serve::answer(Rc::clone(&worker), Rc::clone(&client), request));
-        let mut builder = http1::Builder::new();
-        let mut serving = builder.title_case_headers(true).serve_connection(TokioIo::new(gate), service);
-        let end = poll_fn(|cx| {
-            // How a connection ends is in the log of its last request; a client that hangs up is no error.
-            if Pin::new(&mut serving).poll(cx).is_ready() {
-                return Poll::Ready(End::Over);
+        loop {
+            if let Err(end) = self.exchange(gate, request).await {
+                return end;
             }
-            let begins = self.note();
-            let phase = self.watch.phase();
-            if begins {
-                if phase == Phase::Idle && self.worker.awake.get() > MOST_AWAKE {
-                    return Poll::Ready(End::Rest);
-                }
-                let rest = self.watch.since().filter(|_| phase == Phase::Idle).map(|since| since + REST);
-                self.alarm.set(self.watch.until().into_iter().chain(rest).min());
-            }
-            let between = matches!(phase, Phase::Idle | Phase::Head);
-            if between && self.worker.leaving.get().is_some() {
-                return Poll::Ready(End::Rest);
-            }
-            let end = if phase == Phase::Idle { End::Rest } else { End::TimedOut };
-            self.alarm.poll(cx).map(|()| end)
-        })
-        .await;
-        if matches!(end, End::TimedOut) {
-            self.client.timed_out.set(true);
+            gate.resume();
+            request = match self.wait(gate, true).await {
+                Ok(request) => request,
+                Err(end) => return end,
+            };
         }
-        let parts = serving.into_parts();
-        (parts.io.into_inner(), parts.read_buf, end)
+    }
+
+    /// Answers one request. It gives an end where the connection cannot go on behind the answer.
+    async fn exchange(&mut self, gate: &Gate, (parts, content): (Parts, Content)) -> Result<(), End> {
+        let mut answering =
+            pin!(serve::answer(Rc::clone(&self.worker), Rc::clone(&self.client), parts, content));
+        let reply = poll_fn(|cx| match answering.as_mut().poll(cx) {
+            Poll::Ready(reply) => Poll::Ready(reply.ok_or(End::Over)),
+            Poll::Pending => self.meanwhile(gate, cx).map(Err),
+        })
+        .await?;
+        self.send(gate, reply).await
+    }
+
+    /// Sends `reply`, and forgets it when all of it has gone.
+    async fn send(&mut self, gate: &Gate, reply: Reply) -> Result<(), End> {
+        let Reply { status, reason, words, fields, mut body, mut form } = reply;
+        form.stays &= !gate.expects();
+        let reason = reason.as_ref().map_or(words.as_bytes(), |reason| reason.as_bytes());
+        let head = Head { status, reason, fields: &fields };
+        let (mut framing, stays) = gate.out(|out| out.head(&head, form, pace::wall_clock()));
+        // How the body has ended, once it has: whether it was whole.
+        let mut ended = (framing == Framing::Length(0)).then_some(true);
+        // Of the body nothing is taken as long as the client has not taken what was before.
+        let mut full = false;
+        let whole = poll_fn(|cx| {
+            loop {
+                let mut waits = false;
+                if ended.is_none() && !full {
+                    match Pin::new(&mut body).poll_frame(cx) {
+                        Poll::Pending => waits = true,
+                        Poll::Ready(Some(Ok(frame))) => {
+                            let piece = frame.into_data().unwrap_or_default();
+                            gate.out(|out| out.piece(&mut framing, piece));
+                            if body.is_end_stream() {
+                                ended = Some(gate.out(|out| out.end(framing)));
+                            }
+                        }
+                        Poll::Ready(Some(Err(_))) => ended = Some(false),
+                        Poll::Ready(None) => ended = Some(gate.out(|out| out.end(framing))),
+                    }
+                }
+                let out = gate.poll_out(cx);
+                full = out.is_pending();
+                match out {
+                    Poll::Ready(Ok(())) if waits => return self.meanwhile(gate, cx).map(Err),
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Over)),
+                    Poll::Pending => return self.timed(cx).map(Err),
+                }
+                if let Some(whole) = ended {
+                    return Poll::Ready(Ok(whole));
+                }
+            }
+        })
+        .await?;
+        match whole {
+            false => Err(End::Over),
+            true if self.client.switched.get() => Err(End::Switched),
+            true if stays => Ok(()),
+            true => Err(End::Answered),
+        }
+    }
+
+    /// What may end a connection while an answer, or more of it, is waited for.
+    fn meanwhile(&mut self, gate: &Gate, cx: &mut Context<'_>) -> Poll<End> {
+        if gate.poll_gone(cx).is_ready() {
+            return Poll::Ready(End::Over);
+        }
+        self.timed(cx)
+    }
+
+    /// Resolves when the client has taken too long.
+    fn timed(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if self.note() {
+            self.set_alarm(false);
+        }
+        self.alarm.poll(cx).map(|()| {
+            // The log of the request says so.
+            self.client.timed_out.set(true);
+            End::TimedOut
+        })
     }
 
     /// Notes what the connection stands at, and whether its time begins now.
@@ -263,8 +342,8 @@ impl Conversation {
     }
 
     /// Lets another worker go on.
-    fn give_up(self, gate: Box<Gate>) {
-        let (wire, held) = gate.into_parts();
+    fn give_up(self, gate: &Gate) {
+        let Some((wire, held)) = gate.take() else { return };
         let Ok(parked) = wire.park() else { return };
         let Client { number, peer, local, port, requests, .. } = &*self.client;
         self.worker.heirs.give(Moved {
@@ -273,23 +352,33 @@ impl Conversation {
             number: *number,
             ends: (*peer, *local),
             requests: requests.get(),
-            held,
+            held: held.into(),
             deadline: self.watch.until(),
         });
     }
 
     /// Closes the connection. A request of which only a part came is in the log, as with nginx.
-    fn finish(self, gate: Box<Gate>, end: &End) {
-        let (part, cut) = gate.part_of_head();
-        let status = match end {
-            End::TimedOut => Some(StatusCode::REQUEST_TIMEOUT),
-            _ => cut.then_some(StatusCode::BAD_REQUEST),
-        };
-        if let Some(status) = status.filter(|_| !part.is_empty()) {
-            farewell::unanswered(&self.worker, &self.client, part, status);
+    async fn finish(self, gate: &Gate, end: End) {
+        let (worker, client) = (&self.worker, &self.client);
+        gate.part_of_head(|part, cut| {
+            let status = match end {
+                End::TimedOut => Some(StatusCode::REQUEST_TIMEOUT),
+                _ => cut.then_some(StatusCode::BAD_REQUEST),
+            };
+            if let Some(status) = status.filter(|_| !part.is_empty()) {
+                farewell::unanswered(worker, client, part, status);
+            }
+        });
+        let has_more = gate.has_more();
+        let Some((mut wire, held)) = gate.take() else { return };
+        match end {
+            // The request has been answered already, and its body fails as any that is broken off.
+            End::Refused(refusal) if refusal.is_of_body() => {}
+            End::Refused(refusal) => farewell::say(worker, client, &mut wire, &held, refusal.status()).await,
+            End::Answered if has_more => farewell::linger(&mut wire).await,
+            _ => {}
         }
-        let (wire, _) = gate.into_parts();
         // Closed in the ordinary way, the connection would end as if all had come.
-        if self.client.cut.get() { wire.break_off() } else { wire.close() }
+        if client.cut.get() { wire.break_off() } else { wire.close() }
     }
 }

@@ -299,8 +299,5 @@ impl Drop for Tracked {
         self.worker.finished(&self.exchange);
         let client = &self.exchange.client;
         client.answered.set(client.answered.get() + 1);
-        if let Some(waker) = client.waiting.take() {
-            waker.wake();
-        }
     }
 }

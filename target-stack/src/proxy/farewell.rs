@@ -1,5 +1,5 @@
-//! The answer to a request that the guard refused, after which the connection ends. Given what came of the request, it writes
-//! nginx's page, logs the request as far as it can be read, and waits a moment for the client to hang up first.
+//! The end of a connection that its client does not expect. Given what came of a request that the guard refused, it writes nginx's
+//! page and logs the request as far as it can be read; then it waits a moment for the client to hang up first.
 
 use super::client::Client;
 use super::exchange::{Exchange, Tracked};
@@ -10,67 +10,44 @@ use super::{calendar, pages};
 use crate::pace;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, request};
 use std::io::Write;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
 /// Fields that are kept for the log.
 const MOST_FIELDS: usize = 100;
 
-/// An answer on its way, the last one of its connection.
-pub(crate) struct Farewell {
-    answer: Vec<u8>,
-    written: usize,
-    /// Until the answer is written.
-    exchange: Option<Tracked>,
-    patience: Pin<Box<dyn Future<Output = ()>>>,
+/// Answers the request that begins with `head` with `status`, one of nginx's own, and waits until the client has hung up.
+pub(crate) async fn say(worker: &Rc<Worker>, client: &Rc<Client>, wire: &mut Wire, head: &[u8], status: u16) {
+    let mut exchange = begin(worker, client, head);
+    let (status, page) = pages::refusal(status);
+    let mut answer = start(status, page.len());
+    exchange.status = status.as_u16();
+    exchange.head_sent = answer.len() as u64;
+    if exchange.parts.method != Method::HEAD {
+        exchange.body_sent = page.len() as u64;
+        answer.extend_from_slice(page.as_bytes());
+    }
+    let written = pace::within(LINGER, wire.write_all(&answer)).await;
+    drop(exchange);
+    if matches!(written, Some(Ok(()))) {
+        linger(wire).await;
+    }
 }
 
-impl Farewell {
-    /// The answer with `status`, one of nginx's own, to the request that begins with `head`.
-    pub(crate) fn new(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8], status: u16) -> Self {
-        let mut exchange = begin(worker, client, head);
-        let (status, page) = pages::refusal(status);
-        let mut answer = start(status, page.len());
-        exchange.status = status.as_u16();
-        exchange.head_sent = answer.len() as u64;
-        if exchange.parts.method != Method::HEAD {
-            exchange.body_sent = page.len() as u64;
-            answer.extend_from_slice(page.as_bytes());
-        }
-        Self { answer, written: 0, exchange: Some(exchange), patience: Box::pin(pace::pause(LINGER)) }
-    }
-
-    /// Writes the answer, and waits until the client has taken it and hung up, or takes too long. Closing a socket with bytes
-    /// unread would reset the connection, and the client might never see the answer.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, wire: &mut Wire) -> Poll<()> {
-        if self.patience.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        while let Some(rest) = self.answer.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match ready!(Pin::new(&mut *wire).poll_write(cx, rest)) {
-                Ok(length) if length > 0 => self.written += length,
-                _ => return Poll::Ready(()),
-            }
-        }
-        if self.exchange.take().is_some() {
-            // What cannot be shut down has gone, which reading tells.
-            let _ = ready!(Pin::new(&mut *wire).poll_shutdown(cx));
-        }
+/// Says that nothing more is sent, and waits until the client has hung up, or takes too long. Closing a socket with bytes unread would
+/// reset the connection, and the client might never see the last answer.
+pub(crate) async fn linger(wire: &mut Wire) {
+    let gone = async {
+        // What cannot be shut down has gone, which reading tells.
+        let _ = wire.shutdown().await;
         let mut unread = [0; 1024];
-        loop {
-            let mut unread = ReadBuf::new(&mut unread);
-            match ready!(Pin::new(&mut *wire).poll_read(cx, &mut unread)) {
-                Ok(()) if !unread.filled().is_empty() => {}
-                _ => return Poll::Ready(()),
-            }
-        }
-    }
+        while matches!(wire.read(&mut unread).await, Ok(1..)) {}
+    };
+    pace::within(LINGER, gone).await;
 }
 
 /// Logs the request that begins with `head` with `status`: it gets no answer.

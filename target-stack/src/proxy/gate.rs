@@ -1,265 +1,360 @@
-//! A client's connection as hyper sees it. Given the wire, it passes bytes on, unchanged and uncopied while whole heads come, as long
-//! as the guard lets them. Of a request that is refused hyper sees no byte: when the answers before it are out, the
-//! connection ends for hyper, and the refusal is written in its place. Nothing is held but what may not pass yet.
+//! A client's connection, as it is read and written. Given the wire, it takes in what comes, one request at a time, as the guard lets
+//! it: its head, and its content when that is wanted; behind a request nothing more is read than what tells that its client has gone.
+//! What goes out waits here until the wire has taken it. It answers nothing.
 
 use super::client::{Client, Reading};
-use super::farewell::Farewell;
-use super::guard::{Guard, Refusal};
+use super::guard::{Guard, Next, Refusal};
+use super::outlet::Outlet;
+use super::request;
 use super::wire::Wire;
 use super::worker::Worker;
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::EXPECT;
+use http::{Version, request::Parts};
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// How much is read at once while hyper is not there. Most heads are shorter.
+/// How much is read at once while a head is waited for. Most are shorter.
 const PIECE: usize = 2 << 10;
+/// How much content is read at once.
+const CONTENT_PIECE: usize = 16 << 10;
 /// How much is held of what comes behind a request for another protocol, before that is answered.
 const MOST_EARLY: usize = 16 << 10;
+/// How much content is read that nobody wanted, for the sake of the next request.
+const MOST_UNWANTED: u64 = 1 << 20;
 
+/// Where a client's connection comes in. It is shared by who waits for requests and who wants the content of one.
 pub(crate) struct Gate {
-    wire: Wire,
-    guard: Guard,
     worker: Rc<Worker>,
     client: Rc<Client>,
-    /// What has come and was not handed over.
-    held: Vec<u8>,
-    /// How much of that may be handed over.
-    passed: usize,
+    inner: RefCell<Inner>,
+}
+
+struct Inner {
+    /// None once the connection has gone elsewhere, or ended.
+    wire: Option<Wire>,
+    guard: Guard,
+    /// What has come and was not taken.
+    held: BytesMut,
+    out: Outlet,
     refused: Option<Refusal>,
-    /// Whoever speaks HTTP here without TLS is told to use it.
-    wants_tls: bool,
-    /// Set once hyper was told that nothing more comes.
-    farewell: Option<Farewell>,
     /// Nothing more comes.
     ended: bool,
+    /// The client waits for a word before it sends the content of its request (RFC 9110, section 10.1.1).
+    expects: bool,
+    /// Content that nobody wanted.
+    unwanted: u64,
+}
+
+/// What comes to a connection.
+pub(crate) enum Coming {
+    Request(Parts, Content),
+    Refused(Refusal),
+    /// Nothing more.
+    End,
+}
+
+/// The content of a request. It comes no more once the next request is waited for.
+pub(crate) struct Content {
+    gate: Rc<Gate>,
+    /// The number of its request, by `Client::heads`.
+    nth: u32,
+}
+
+/// Why content broke off.
+#[derive(Debug)]
+pub(crate) struct Broken(&'static str);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 impl Gate {
-    /// The gate of a connection of which `held` has come already. It goes from hand to hand, and so is in a box.
-    pub(crate) fn new(wire: Wire, held: Vec<u8>, worker: &Rc<Worker>, client: &Rc<Client>) -> Box<Self> {
+    /// The gate of a connection of which `held` has come already.
+    pub(crate) fn new(wire: Wire, held: &[u8], worker: &Rc<Worker>, client: &Rc<Client>) -> Rc<Self> {
         let (worker, client) = (Rc::clone(worker), Rc::clone(client));
-        let wants_tls = worker.config.ports[client.port].ssl && !client.secure;
-        let guard = Guard::new(worker.settings(client.port).heads);
-        let (passed, refused, farewell, ended) = (0, None, None, false);
-        let mut gate =
-            Box::new(Self { wire, guard, worker, client, held, passed, refused, wants_tls, farewell, ended });
-        gate.judge_held();
-        gate.note_reading(true);
-        gate
+        let inner = Inner {
+            wire: Some(wire),
+            guard: Guard::new(worker.settings(client.port).heads),
+            held: held.into(),
+            out: Outlet::default(),
+            refused: None,
+            ended: false,
+            expects: false,
+            unwanted: 0,
+        };
+        let gate = Self { worker, client, inner: RefCell::new(inner) };
+        gate.note_reading(&gate.inner.borrow());
+        Rc::new(gate)
     }
 
-    /// Reads until there is a whole head, or another reason for hyper to come; false at the end of the stream.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        while self.passed == 0 && self.refused.is_none() {
-            let mut space = [MaybeUninit::uninit(); PIECE];
-            let mut came = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut self.wire).poll_read(cx, &mut came))?;
-            if came.filled().is_empty() {
-                self.ended = true;
-                return Poll::Ready(Ok(false));
+    /// The next request. Content of the last one that was not wanted is read and forgotten before.
+    pub(crate) fn poll_request(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Coming> {
+        let mut inner = self.inner.borrow_mut();
+        let coming = loop {
+            let inner = &mut *inner;
+            match inner.guard.next(&inner.held) {
+                Next::Head(_) if self.wants_tls() => break Poll::Ready(self.refuse(inner, Refusal::Plain)),
+                Next::Head(length) => {
+                    let head = inner.held.split_to(length).freeze();
+                    break Poll::Ready(match request::parts(&head, inner.guard.lines()) {
+                        Some(parts) => self.begin(inner, parts),
+                        None => self.refuse(inner, Refusal::RequestLine),
+                    });
+                }
+                Next::Refused(refusal) => break Poll::Ready(self.refuse(inner, refusal)),
+                Next::Body { used, .. } => {
+                    inner.held.advance(used);
+                    inner.unwanted += used as u64;
+                    if inner.unwanted > MOST_UNWANTED {
+                        break Poll::Ready(Coming::End);
+                    }
+                }
+                Next::More => match inner.poll_read(cx) {
+                    Poll::Ready(Ok(1..)) => self.client.moved(),
+                    Poll::Ready(_) => {
+                        inner.ended = true;
+                        break Poll::Ready(Coming::End);
+                    }
+                    Poll::Pending => break Poll::Pending,
+                },
             }
-            self.held.extend_from_slice(came.filled());
-            self.judge_held();
-            self.note_reading(true);
+        };
+        match coming {
+            Poll::Ready(Coming::Request(..)) => self.client.reading.set(Reading::Beginning),
+            _ => self.note_reading(&inner),
         }
-        Poll::Ready(Ok(true))
+        coming
     }
 
-    /// Takes back what was handed over and not used.
-    pub(crate) fn take_back(&mut self, bytes: &[u8]) {
-        self.held.splice(..0, bytes.iter().copied());
-        self.passed += bytes.len();
+    /// Resolves when the client has gone, as far as reading tells, which it does only where nothing has come that is not taken.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.inner.borrow_mut();
+        loop {
+            let most = if inner.guard.is_paused() { MOST_EARLY } else { 1 };
+            if inner.guard.awaits_content() || inner.refused.is_some() || inner.held.len() >= most {
+                return Poll::Pending;
+            }
+            match ready!(inner.poll_read(cx)) {
+                Ok(1..) => {}
+                _ => {
+                    inner.ended = true;
+                    return Poll::Ready(());
+                }
+            }
+        }
     }
 
-    /// What has come of a head that is not whole, and whether no more of it comes.
-    pub(crate) fn part_of_head(&self) -> (&[u8], bool) {
-        let passes = self.passed > 0 || self.refused.is_some() || self.guard.is_paused();
-        (if passes { &[] } else { &self.held }, self.ended)
+    /// Gives `write` what goes out, for it to add to.
+    pub(crate) fn out<T>(&self, write: impl FnOnce(&mut Outlet) -> T) -> T {
+        let mut inner = self.inner.borrow_mut();
+        // Once the answer is there, the word that was waited for would come too late.
+        inner.expects = false;
+        self.client.reading.set(Reading::Beginning);
+        write(&mut inner.out)
     }
 
-    /// The wire, and what has come by it and was not handed over.
-    pub(crate) fn into_parts(self) -> (Wire, Vec<u8>) {
-        (self.wire, self.held)
+    /// Writes what there is to write.
+    ///
+    /// # Errors
+    /// When the client does not take it any more.
+    pub(crate) fn poll_out(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        let before = inner.out.length();
+        let written = inner.poll_out(cx);
+        self.client.unsent.set(written.is_pending());
+        if inner.out.length() < before {
+            self.client.moved();
+        }
+        written
+    }
+
+    /// The current request has been answered, and the connection goes on.
+    pub(crate) fn resume(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.guard.is_paused() {
+            inner.guard.resume();
+        }
+        inner.unwanted = 0;
+        self.note_reading(&inner);
+    }
+
+    /// Whether the client waits for a word before it sends content: then nobody knows what comes next.
+    pub(crate) fn expects(&self) -> bool {
+        self.inner.borrow().expects
+    }
+
+    /// Whether there is, or may be, more from the client than was taken.
+    pub(crate) fn has_more(&self) -> bool {
+        let inner = self.inner.borrow();
+        !inner.ended && (inner.guard.awaits_content() || !inner.held.is_empty())
+    }
+
+    /// Takes no more memory than it has to, until the next request.
+    pub(crate) fn rest(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.guard.rest();
+        inner.out.rest();
+        if inner.held.is_empty() {
+            inner.held = BytesMut::new();
+        }
+    }
+
+    /// Hands `look` what has come of a head that is not whole, and whether no more of it comes.
+    pub(crate) fn part_of_head<T>(&self, look: impl FnOnce(&[u8], bool) -> T) -> T {
+        let inner = self.inner.borrow();
+        let of_head = inner.refused.is_none() && !inner.guard.is_paused() && !inner.guard.awaits_content();
+        look(if of_head { &inner.held } else { &[] }, inner.ended)
     }
 
     /// Whether bytes have come that nobody has read.
     pub(crate) fn has_bytes(&self) -> bool {
-        self.wire.has_bytes()
+        self.inner.borrow().wire.as_ref().is_some_and(Wire::has_bytes)
     }
 
-    fn judge_held(&mut self) {
-        let verdict = self.guard.judge(&self.held);
-        self.passed = verdict.passed;
-        if self.wants_tls && self.passed > 0 {
-            self.passed = 0;
-            self.refuse(Refusal::Plain);
-            return;
-        }
-        self.client.heads.set(self.guard.heads());
-        if let Some(refusal) = verdict.refused {
-            self.refuse(refusal);
-        }
+    /// The wire, and what has come by it and was not taken. From now on nothing comes here.
+    pub(crate) fn take(&self) -> Option<(Wire, BytesMut)> {
+        let mut inner = self.inner.borrow_mut();
+        inner.ended = true;
+        let held = std::mem::take(&mut inner.held);
+        inner.wire.take().map(|wire| (wire, held))
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        self.worker.counters.refused(refusal);
-        self.refused = Some(refusal);
+    fn begin(self: &Rc<Self>, inner: &mut Inner, parts: Parts) -> Coming {
+        let nth = self.client.heads.get() + 1;
+        self.client.heads.set(nth);
+        inner.expects = inner.guard.awaits_content()
+            && parts.version >= Version::HTTP_11
+            && parts.headers.get(EXPECT).is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        Coming::Request(parts, Content { gate: Rc::clone(self), nth })
     }
 
-    /// Reads into `buf` what may pass, and holds what may not.
-    fn poll_pass(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while self.passed == 0 {
-            if let Some(refusal) = self.refused {
-                return self.poll_refuse(cx, refusal);
-            }
-            if self.guard.is_paused() {
-                if self.client.answered.get() >= self.client.heads.get() {
-                    // The protocol stays, or hyper would not be here.
-                    self.guard.resume();
-                    self.judge_held();
-                    continue;
-                }
-                self.client.waiting.replace(Some(cx.waker().clone()));
-                if self.held.len() >= MOST_EARLY {
-                    return Poll::Pending;
-                }
-            }
-            let before = buf.filled().len();
-            ready!(Pin::new(&mut self.wire).poll_read(cx, buf))?;
-            let came = &buf.filled()[before..];
-            if came.is_empty() {
-                self.ended = true;
-                return Poll::Ready(Ok(()));
-            }
-            self.client.moved();
-            if self.held.is_empty() {
-                let verdict = self.guard.judge(came);
-                self.held.extend_from_slice(&came[verdict.passed..]);
-                buf.set_filled(before + verdict.passed);
-                self.client.heads.set(self.guard.heads());
-                if let Some(refusal) = verdict.refused {
-                    self.refuse(refusal);
-                }
-            } else {
-                self.held.extend_from_slice(came);
-                buf.set_filled(before);
-                self.judge_held();
-            }
-            if buf.filled().len() > before {
-                return Poll::Ready(Ok(()));
-            }
+    fn refuse(&self, inner: &mut Inner, refusal: Refusal) -> Coming {
+        if inner.refused.is_none() {
+            self.worker.counters.refused(refusal);
+            inner.refused = Some(refusal);
         }
-        let length = self.passed.min(buf.remaining());
-        buf.put_slice(&self.held[..length]);
-        self.held.drain(..length);
-        self.passed -= length;
-        if self.held.is_empty() {
-            // Most connections are idle most of the time.
-            self.held = Vec::new();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Gate {
-    /// There is nothing more for hyper.
-    fn poll_refuse(&mut self, cx: &Context<'_>, refusal: Refusal) -> Poll<io::Result<()>> {
-        if refusal.is_of_body() {
-            // The request is with hyper already, and its body fails there as any that is broken off.
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal.name())));
-        }
-        // An end of the stream while an answer is under way would be a client that hung up.
-        if self.client.answered.get() < self.client.heads.get() {
-            self.client.waiting.replace(Some(cx.waker().clone()));
-            return Poll::Pending;
-        }
-        if self.farewell.is_none() {
-            let head = std::mem::take(&mut self.held);
-            self.farewell = Some(Farewell::new(&self.worker, &self.client, &head, refusal.status()));
-        }
-        Poll::Ready(Ok(()))
+        Coming::Refused(refusal)
     }
 
-    /// Notes what reading waits for, if it waits.
-    fn note_reading(&self, waits: bool) {
-        self.client.reading.set(if self.refused.is_some() {
+    /// Whoever speaks HTTP here without TLS is told to use it.
+    fn wants_tls(&self) -> bool {
+        self.worker.config.ports[self.client.port].ssl && !self.client.secure
+    }
+
+    /// Notes what reading waits for.
+    fn note_reading(&self, inner: &Inner) {
+        self.client.reading.set(if inner.refused.is_some() {
             Reading::Nothing
-        } else if waits && self.guard.awaits_content() {
+        } else if inner.guard.awaits_content() {
             Reading::Body
-        } else if self.passed == 0 && !self.held.is_empty() && !self.guard.is_paused() {
+        } else if !inner.held.is_empty() && !inner.guard.is_paused() {
             Reading::Head
         } else {
             Reading::Beginning
         });
     }
+}
 
-    /// Notes whether the client took what was written, or there was none to take.
-    fn note_writing<T>(&self, written: &Poll<T>) {
-        self.client.unsent.set(written.is_pending());
-        if written.is_ready() {
-            self.client.moved();
-        }
+impl Inner {
+    /// Reads what comes of a head, or of what is not to be taken yet.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(wire) = self.wire.as_mut().filter(|_| !self.ended) else { return Poll::Ready(Ok(0)) };
+        let mut space = [MaybeUninit::uninit(); PIECE];
+        let mut came = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(wire).poll_read(cx, &mut came))?;
+        self.held.extend_from_slice(came.filled());
+        Poll::Ready(Ok(came.filled().len()))
+    }
+
+    /// Reads content, to where it is held.
+    fn poll_read_content(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(wire) = self.wire.as_mut().filter(|_| !self.ended) else { return Poll::Ready(Ok(0)) };
+        self.held.reserve(CONTENT_PIECE);
+        pin!(wire.read_buf(&mut self.held)).poll(cx)
+    }
+
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(wire) = &mut self.wire else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        ready!(self.out.poll(cx, Pin::new(&mut *wire)))?;
+        // By TLS, what was written is not out yet.
+        if wire.is_secure() { Pin::new(wire).poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
 }
 
-impl AsyncRead for Gate {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let gate = self.get_mut();
-        let read = gate.poll_pass(cx, buf);
-        gate.note_reading(read.is_pending());
+impl Content {
+    /// How many bytes are still to come, where that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        if self.is_current() { self.gate.inner.borrow().guard.content_left() } else { Some(0) }
+    }
+
+    /// Whether all has come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left() == Some(0)
+    }
+
+    /// The next bytes.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        if !self.is_current() {
+            return Poll::Ready(None);
+        }
+        let inner = &mut *self.gate.inner.borrow_mut();
+        let read = self.poll_inner(inner, cx);
+        self.gate.client.reading.set(if read.is_pending() { Reading::Body } else { Reading::Beginning });
         read
     }
+
+    fn poll_inner(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        loop {
+            if !inner.guard.awaits_content() {
+                return Poll::Ready(None);
+            }
+            match inner.guard.next(&inner.held) {
+                Next::Body { used, data } => {
+                    inner.held.advance(used - data);
+                    if data > 0 {
+                        return Poll::Ready(Some(Ok(inner.held.split_to(data).freeze())));
+                    }
+                }
+                Next::Refused(refusal) => {
+                    self.gate.refuse(inner, refusal);
+                    return Poll::Ready(Some(Err(Broken(refusal.name()))));
+                }
+                Next::More | Next::Head(_) => {
+                    if std::mem::take(&mut inner.expects) {
+                        inner.out.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    }
+                    // What does not go out now goes before the answer.
+                    let _ = inner.poll_out(cx);
+                    match ready!(inner.poll_read_content(cx)) {
+                        Ok(1..) => self.gate.client.moved(),
+                        _ => {
+                            inner.ended = true;
+                            return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is of the request that is being answered.
+    fn is_current(&self) -> bool {
+        self.gate.client.heads.get() == self.nth
+    }
 }
 
-impl AsyncWrite for Gate {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let gate = self.get_mut();
-        let written = Pin::new(&mut gate.wire).poll_write(cx, bytes);
-        gate.note_writing(&written);
-        written
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let gate = self.get_mut();
-        let written = Pin::new(&mut gate.wire).poll_write_vectored(cx, pieces);
-        gate.note_writing(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.wire.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gate = self.get_mut();
-        let flushed = Pin::new(&mut gate.wire).poll_flush(cx);
-        gate.client.unsent.set(flushed.is_pending());
-        if let Poll::Ready(Ok(())) = flushed {
-            // hyper asks for this once all that it had to write is written.
-            gate.client.flushed();
-        }
-        flushed
-    }
-
-    /// hyper asks for this when all that it had to write is written.
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gate = self.get_mut();
-        if gate.client.switched.get() {
-            // It is the connection's HTTP that ends.
-            return Poll::Ready(Ok(()));
-        }
-        gate.client.reading.set(Reading::Nothing);
-        if let Some(farewell) = &mut gate.farewell {
-            ready!(farewell.poll(cx, &mut gate.wire));
-            gate.farewell = None;
-        }
-        Pin::new(&mut gate.wire).poll_shutdown(cx)
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("nth", &self.nth).finish_non_exhaustive()
     }
 }

@@ -6,8 +6,10 @@ use super::cache::flow::{self, Begun};
 use super::client::Client;
 use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
+use super::gate;
 use super::group::Lease;
 use super::location::Handler;
+use super::outlet::Form;
 use super::pool::Raw;
 use super::route::{self, Next, Refusal};
 use super::tunnel::Tunnel;
@@ -16,37 +18,32 @@ use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, response};
-use http_body::Body;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, request, response};
 use hyper::ext::ReasonPhrase;
-use std::fmt;
+use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The connection is closed without an answer, as the configuration wants it.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closed without an answer")
-    }
+/// An answer, ready to be sent.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    /// An upstream's own words for the status.
+    pub(crate) reason: Option<ReasonPhrase>,
+    /// The usual ones.
+    pub(crate) words: &'static str,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Answer,
+    pub(crate) form: Form,
 }
 
-impl std::error::Error for Closed {}
-
-/// The answer to one request of `client`.
-///
-/// # Errors
-/// When the configuration says to close the connection instead.
+/// The answer to one request of `client`, or none where the configuration says to close the connection instead.
 pub(crate) async fn answer(
     worker: Rc<Worker>,
     client: Rc<Client>,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Closed> {
+    parts: request::Parts,
+    body: gate::Content,
+) -> Option<Reply> {
     worker.counters.requests.inc();
-    let (parts, body) = request.into_parts();
     let mut exchange = Tracked::new(Exchange::new(Arc::clone(&worker.config), client, parts), worker);
     let mut body = RequestContent::Fresh(body);
     let mut next = route::enter(&mut exchange);
@@ -55,7 +52,7 @@ pub(crate) async fn answer(
         let content = match next {
             Next::Close { status } => {
                 exchange.status = status;
-                return Err(Closed);
+                return None;
             }
             Next::Handle => handle(&mut exchange, &mut body).await,
             Next::Say { status, text } => own::text(&mut exchange, status, text),
@@ -65,7 +62,7 @@ pub(crate) async fn answer(
             },
         };
         match content {
-            Ok(content) => return Ok(send(exchange, content)),
+            Ok(content) => return Some(send(exchange, content)),
             Err(other) => next = other,
         }
     }
@@ -73,7 +70,7 @@ pub(crate) async fn answer(
 
 /// The body of a request, of which a location after the first may find some gone.
 enum RequestContent {
-    Fresh(Incoming),
+    Fresh(gate::Content),
     Taken(Option<Rc<Upload>>),
 }
 
@@ -84,7 +81,7 @@ impl RequestContent {
             return upload.as_ref().is_none_or(|upload| upload.is_whole()).then(|| upload.clone());
         }
         let Self::Fresh(body) = std::mem::replace(self, Self::Taken(None)) else { return None };
-        let upload = (!body.is_end_stream()).then(|| Upload::new(body, limit));
+        let upload = (!body.is_over()).then(|| Upload::new(body, limit));
         *self = Self::Taken(upload.clone());
         Some(upload)
     }
@@ -160,8 +157,8 @@ fn switched(
     Ok(Content { status: parts.status, fields: parts.headers, source, reason: None })
 }
 
-/// The response of `content`, once its head is settled.
-fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
+/// The reply of `content`, once its head is settled.
+fn send(mut exchange: Tracked, content: Content) -> Reply {
     let Content { status: meant, mut fields, source, reason } = content;
     let status = exchange.status_for(meant);
     let settings = Arc::clone(&exchange.location().settings);
@@ -169,23 +166,16 @@ fn send(mut exchange: Tracked, content: Content) -> Response<Answer> {
     let reason = reason.filter(|_| status == meant);
     let of_upstream = matches!(source, Source::Upstream(_) | Source::Stored(_) | Source::Switched(_));
     let own_words = !of_upstream || status != meant;
-    let mut response = Response::new(match source {
+    let words = if own_words { pages::reason(status) } else { status.canonical_reason().unwrap_or("") };
+    let parts = &exchange.parts;
+    let (head_only, version) = (parts.method == Method::HEAD, parts.version);
+    let stays = exchange.would_stay() && status != StatusCode::SWITCHING_PROTOCOLS;
+    let body = match source {
         Source::Switched(upstream) => tunnelled(*upstream, exchange),
         source => Answer::new(source, exchange),
-    });
-    // The version is this connection's business, not that of the upstream's.
-    *response.version_mut() = Version::HTTP_11;
-    *response.status_mut() = status;
-    *response.headers_mut() = fields;
-    if let Some(reason) = reason {
-        response.extensions_mut().insert(reason);
-    } else if own_words {
-        let words = pages::reason(status);
-        if status.canonical_reason() != Some(words) {
-            response.extensions_mut().insert(ReasonPhrase::from_static(words.as_bytes()));
-        }
-    }
-    response
+    };
+    let form = Form { head_only, version, stays, length: body.size_hint().exact() };
+    Reply { status, reason, words, fields, body, form }
 }
 
 /// Leaves the exchange to the connection, which goes on with it once the answer's head is out.

@@ -2,10 +2,10 @@
 //! try, as long as what has gone is still there; it remembers how far the client came, and whether it is the body that is at
 //! fault. A short body is held as a whole, a longer one streams at the upstream's pace: no more of it is held than that.
 
+use super::gate::{Broken, Content};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ const HELD: u64 = 64 << 10;
 /// A client's request body, shared by the tries to send it.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    incoming: RefCell<Incoming>,
+    content: Content,
     /// The longest allowed, in bytes; 0 for any.
     limit: u64,
     received: Cell<u64>,
@@ -34,9 +34,9 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(incoming: Incoming, limit: u64) -> Rc<Self> {
+    pub(crate) fn new(content: Content, limit: u64) -> Rc<Self> {
         Rc::new(Self {
-            incoming: RefCell::new(incoming),
+            content,
             limit,
             received: Cell::default(),
             fault: Cell::default(),
@@ -108,28 +108,23 @@ impl Upload {
 
     /// The next bytes from the client.
     fn poll_data(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadError>>> {
-        loop {
-            let frame = ready!(Pin::new(&mut *self.incoming.borrow_mut()).poll_frame(cx));
-            let Some(frame) = frame else {
-                self.ended.set(true);
-                return Poll::Ready(None);
-            };
-            let frame = frame.map_err(|error| {
-                self.fault.set(Some(StatusCode::BAD_REQUEST));
-                UploadError::Client(error)
-            })?;
-            // Trailer fields are of one hop.
-            let Ok(data) = frame.into_data() else { continue };
-            self.received.set(self.received.get() + data.len() as u64);
-            if self.limit > 0 && self.received.get() > self.limit {
-                self.fault.set(Some(StatusCode::PAYLOAD_TOO_LARGE));
-                return Poll::Ready(Some(Err(UploadError::TooLong)));
-            }
-            if self.incoming.borrow().is_end_stream() {
-                self.ended.set(true);
-            }
-            return Poll::Ready(Some(Ok(data)));
+        let Some(data) = ready!(self.content.poll(cx)) else {
+            self.ended.set(true);
+            return Poll::Ready(None);
+        };
+        let data = data.map_err(|error| {
+            self.fault.set(Some(StatusCode::BAD_REQUEST));
+            UploadError::Client(error)
+        })?;
+        self.received.set(self.received.get() + data.len() as u64);
+        if self.limit > 0 && self.received.get() > self.limit {
+            self.fault.set(Some(StatusCode::PAYLOAD_TOO_LARGE));
+            return Poll::Ready(Some(Err(UploadError::TooLong)));
         }
+        if self.content.is_over() {
+            self.ended.set(true);
+        }
+        Poll::Ready(Some(Ok(data)))
     }
 
     fn held_length(&self) -> u64 {
@@ -153,7 +148,7 @@ pub(crate) enum RequestBody {
 #[derive(Debug)]
 pub(crate) enum UploadError {
     TooLong,
-    Client(hyper::Error),
+    Client(Broken),
 }
 
 impl fmt::Display for UploadError {
@@ -202,7 +197,7 @@ impl Body for RequestBody {
             Self::Text(text) => text.is_empty(),
             Self::Client { upload, gone } => {
                 *gone >= upload.held.borrow().len()
-                    && (upload.ended.get() || upload.incoming.borrow().is_end_stream())
+                    && (upload.ended.get() || upload.content.is_over())
             }
         }
     }
@@ -212,12 +207,10 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Text(text) => SizeHint::with_exact(text.len() as u64),
             Self::Client { upload, .. } => {
-                let (mut hint, held) = (upload.incoming.borrow().size_hint(), upload.held_length());
-                if let Some(upper) = hint.upper() {
-                    hint.set_upper(upper + held);
+                match upload.content.left() {
+                    Some(left) => SizeHint::with_exact(left + upload.held_length()),
+                    None => SizeHint::new(),
                 }
-                hint.set_lower(hint.lower() + held);
-                hint
             }
         }
     }

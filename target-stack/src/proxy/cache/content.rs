@@ -17,7 +17,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 use hyper::ext::ReasonPhrase;
 use std::fs::File;
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,17 +47,17 @@ pub(super) fn stored(exchange: &mut Tracked, settings: &Settings, kept: Kept) ->
         Part::Beyond => return beyond(exchange, fields),
         Part::Span(span) => {
             exchange.forget_status();
-            let source = body(exchange, &stored, file, vec![Segment::File(span)]);
+            let source = body(&stored, file, vec![Segment::File(span)]);
             return Ok(Content { status: StatusCode::PARTIAL_CONTENT, fields, source, reason: None });
         }
         Part::Spans(spans) => {
             exchange.forget_status();
             let segments = in_parts(&spans, whole.length, &mut fields);
-            let source = body(exchange, &stored, file, segments);
+            let source = body(&stored, file, segments);
             return Ok(Content { status: StatusCode::PARTIAL_CONTENT, fields, source, reason: None });
         }
     };
-    let source = body(exchange, &stored, file, segments);
+    let source = body(&stored, file, segments);
     Ok(Content { status, fields, source, reason: stored.reason.clone() })
 }
 
@@ -154,7 +153,7 @@ fn in_parts(spans: &[Range<u64>], length: u64, fields: &mut HeaderMap) -> Vec<Se
 }
 
 /// `segments` of the body of `stored`.
-fn body(exchange: &Tracked, stored: &Stored, file: Option<File>, mut segments: Vec<Segment>) -> Source {
+fn body(stored: &Stored, file: Option<File>, mut segments: Vec<Segment>) -> Source {
     let (start, file) = match (&stored.body, file) {
         (Body::Memory(bytes), _) => return in_memory(bytes, &segments),
         (Body::File { start, .. }, Some(file)) => (*start, file),
@@ -167,7 +166,7 @@ fn body(exchange: &Tracked, stored: &Stored, file: Option<File>, mut segments: V
         }
     }
     let path = stored.head.key.to_vec();
-    Source::File(Box::new(FileBody::new(file.into(), path, segments, Rc::clone(&exchange.client))))
+    Source::File(Box::new(FileBody::new(file.into(), path, segments)))
 }
 
 fn in_memory(bytes: &Bytes, segments: &[Segment]) -> Source {

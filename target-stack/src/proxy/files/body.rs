@@ -1,9 +1,7 @@
 //! The body of an answer that comes from a file. Given an open file and the ranges to send, it gives them piece by piece: the next
-//! one is read when the last one has gone to the socket, so a slow client costs one piece of memory, and no more is
-//! read than is sent. A file that ends before its time fails the body, so that the client's connection is broken off.
+//! one is read when it is asked for, so a slow client costs one piece of memory, and no more is read than is sent. A file that ends before its time fails the body, so that the client's connection is broken off.
 
 use crate::proxy::answer::CutShort;
-use crate::proxy::client::Client;
 use bytes::Bytes;
 use http_body::Frame;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -13,7 +11,6 @@ use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
@@ -37,20 +34,15 @@ pub(crate) struct FileBody {
     /// What is still to be sent; none of them is empty.
     segments: VecDeque<Segment>,
     left: u64,
-    client: Rc<Client>,
     /// A read that has to wait for the disk.
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
-    /// How often the connection had been flushed when the last piece was given.
-    given_at: Option<u64>,
-    /// Why it breaks off, until what came before has gone to the client.
-    broken: Option<CutShort>,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, CutShort>>>;
 
 impl FileBody {
-    /// The body of `segments` of `file`, which is at `path`, for `client`.
-    pub(crate) fn new(file: OwnedFd, path: Vec<u8>, segments: Vec<Segment>, client: Rc<Client>) -> Self {
+    /// The body of `segments` of `file`, which is at `path`.
+    pub(crate) fn new(file: OwnedFd, path: Vec<u8>, segments: Vec<Segment>) -> Self {
         let length = |segment: &Segment| match segment {
             Segment::Text(text) => text.len() as u64,
             Segment::File(range) => range.end - range.start,
@@ -58,7 +50,7 @@ impl FileBody {
         let segments: VecDeque<_> = segments.into_iter().filter(|segment| length(segment) > 0).collect();
         let left = segments.iter().map(length).sum();
         let file = Arc::new(file);
-        Self { file, path, segments, left, client, reading: None, given_at: None, broken: None }
+        Self { file, path, segments, left, reading: None }
     }
 
     /// How many bytes are still to come.
@@ -68,29 +60,17 @@ impl FileBody {
 
     /// The next piece.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled {
-        let is_over = self.segments.is_empty() && self.reading.is_none();
-        if self.given_at == Some(self.client.flushes.get()) && !is_over {
-            self.client.flushing.replace(Some(cx.waker().clone()));
-            return Poll::Pending;
-        }
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
         let Some(piece) = ready!(self.poll_piece(cx)) else { return Poll::Ready(None) };
-        match piece {
+        Poll::Ready(Some(match piece {
             Ok(bytes) => {
                 self.left = self.left.saturating_sub(bytes.len() as u64);
-                self.given_at = Some(self.client.flushes.get());
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Ok(Frame::data(bytes))
             }
             Err(error) => {
-                // A failed body drops what has not been flushed, be it the answer's head: it gets one turn to.
                 let path = String::from_utf8_lossy(&self.path).escape_debug().to_string();
-                self.broken = Some(CutShort(format!("\"{path}\" {error} while sending response to client")));
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                Err(CutShort(format!("\"{path}\" {error} while sending response to client")))
             }
-        }
+        }))
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -153,20 +133,13 @@ fn read(file: &OwnedFd, at: u64, length: usize, flags: ReadWriteFlags) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::config::Patience;
     use std::io::Write;
-    use std::task::Waker;
 
-    fn body(text: &[u8], segments: Vec<Segment>, client: &Rc<Client>) -> (FileBody, std::fs::File) {
+    fn body(text: &[u8], segments: Vec<Segment>) -> (FileBody, std::fs::File) {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(text).expect("written");
         let copy = file.try_clone().expect("a second handle");
-        (FileBody::new(file.into(), b"/f".to_vec(), segments, Rc::clone(client)), copy)
-    }
-
-    fn client() -> Rc<Client> {
-        let any = ([127, 0, 0, 1], 1).into();
-        Rc::new(Client::new(1, (any, any), 0, false, Patience::default()))
+        (FileBody::new(file.into(), b"/f".to_vec(), segments), copy)
     }
 
     /// What comes next, however long the disk takes.
@@ -176,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_is_read_when_the_last_one_has_gone() {
+    async fn a_file_comes_in_pieces_among_texts() {
         let text: Vec<u8> = (0..200_000_u32).map(|n| u8::try_from(n % 251).expect("a byte")).collect();
         let end = text.len() as u64;
         let segments = vec![
@@ -185,8 +158,7 @@ mod tests {
             Segment::File(10..end),
             Segment::Text("tail".into()),
         ];
-        let client = client();
-        let (mut body, _file) = body(&text, segments, &client);
+        let (mut body, _file) = body(&text, segments);
         assert_eq!(body.left(), 8 + end - 10);
         let mut all = Vec::new();
         let mut pieces = 0;
@@ -195,11 +167,6 @@ mod tests {
             assert!(piece.len() as u64 <= PIECE);
             all.extend_from_slice(&piece);
             pieces += 1;
-            if body.left() > 0 {
-                let polled = body.poll_frame(&mut Context::from_waker(Waker::noop()));
-                assert!(polled.is_pending(), "the last piece has not gone");
-            }
-            client.flushed();
         }
         assert!(all == [b"head", &text[10..], b"tail"].concat() && pieces >= 6, "{pieces}");
         assert!(next(&mut body).await.is_none());
@@ -207,10 +174,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_ends_early_fails_its_body() {
-        let client = client();
-        let (mut body, file) = body(&[7; 100_000], vec![Segment::File(0..100_000)], &client);
+        let (mut body, file) = body(&[7; 100_000], vec![Segment::File(0..100_000)]);
         let first = next(&mut body).await.expect("more").expect("bytes").len() as u64;
-        client.flushed();
         file.set_len(first).expect("shorter");
         let error = next(&mut body).await.expect("an end").expect_err("not a clean one");
         assert_eq!(error, "\"/f\" was truncated while sending response to client");

@@ -5,7 +5,6 @@ use super::body::{FileBody, Segment};
 use super::content_type;
 use super::open::Found;
 use crate::proxy::answer::{Content, Source};
-use crate::proxy::client::Client;
 use crate::proxy::conditional::{self, Verdict};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::headers::SERVER_NAME;
@@ -17,7 +16,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,7 +28,6 @@ struct Sending {
     path: Vec<u8>,
     kind: Option<HeaderValue>,
     fields: HeaderMap,
-    client: Rc<Client>,
 }
 
 /// The answer with `found`, which is at `path`.
@@ -38,8 +35,7 @@ pub(super) fn of(exchange: &mut Exchange, found: Found, path: Vec<u8>) -> Result
     let status = exchange.status_for(StatusCode::OK);
     let (size, modified) = (found.size, found.modified);
     let etag = format!("\"{modified:x}-{size:x}\"");
-    let client = Rc::clone(&exchange.client);
-    let mut sending = Sending { found, path, kind: content_type(exchange), fields: HeaderMap::new(), client };
+    let mut sending = Sending { found, path, kind: content_type(exchange), fields: HeaderMap::new() };
     sending.field(SERVER, SERVER_NAME);
     sending.field(ETAG, &etag);
     if status != StatusCode::OK {
@@ -110,7 +106,7 @@ impl Sending {
     }
 
     fn send(mut self, status: StatusCode, segments: Vec<Segment>) -> Content {
-        let body = FileBody::new(self.found.file, self.path, segments, self.client);
+        let body = FileBody::new(self.found.file, self.path, segments);
         self.fields.extend(self.kind.map(|kind| (CONTENT_TYPE, kind)));
         self.fields.insert(CONTENT_LENGTH, HeaderValue::from(body.left()));
         Content { status, fields: self.fields, source: Source::File(Box::new(body)), reason: None }

@@ -1,5 +1,5 @@
 //! Which bytes may stand where in a request. Given a class and bytes, it says how far they belong to it: one look at a
-//! table for each byte. What the classes leave out is what hyper and the crates below it refuse, or nginx does.
+//! table for each byte. What the classes leave out is what the `http` crate refuses, or nginx does.
 
 /// A method, as nginx reads it.
 pub(super) const METHOD: u8 = 1;
@@ -66,9 +66,9 @@ mod tests {
     use http::uri::PathAndQuery;
     use http::{HeaderName, HeaderValue, Method};
 
-    /// The law of the table: what it lets through is understood by the crates that hyper reads requests with.
+    /// The law of the table: what it lets through is understood by the crate that holds requests.
     #[test]
-    fn no_class_is_wider_than_what_hyper_reads() {
+    fn no_class_is_wider_than_what_the_http_crate_reads() {
         for byte in 0..=u8::MAX {
             // A byte above ASCII passes here; that the whole is UTF-8 is looked at later.
             if byte.is_ascii() {

@@ -4,9 +4,10 @@
 use super::bytes::{METHOD, NAME, PATH, QUERY, TARGET, VALUE, is, run};
 use super::{Limits, Refusal};
 use http::Uri;
+use std::ops::Range;
 
-/// hyper reads no more fields.
-const MOST_FIELDS: u32 = 100;
+/// As many fields as are read of an answer.
+const MOST_FIELDS: usize = 100;
 /// The `http` crate holds no longer target.
 const LONGEST_TARGET: usize = (u16::MAX - 1) as usize;
 
@@ -15,6 +16,17 @@ const LONGEST_TARGET: usize = (u16::MAX - 1) as usize;
 pub(super) enum Content {
     Length(u64),
     Chunked,
+}
+
+/// Where the parts of a head are, counted from its first byte.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) method: Range<usize>,
+    pub(crate) target: Range<usize>,
+    /// It is HTTP/1.0.
+    pub(crate) old: bool,
+    /// Name and value of each field, with the white space around the value.
+    pub(crate) fields: Vec<(Range<u32>, Range<u32>)>,
 }
 
 #[derive(Debug)]
@@ -30,7 +42,6 @@ pub(super) struct Head {
     room: usize,
     /// How many large buffers nginx would have taken.
     buffers: usize,
-    fields: u32,
     /// It is HTTP/1.0.
     old: bool,
     host: bool,
@@ -72,7 +83,6 @@ impl Head {
             mark: 0,
             room: limits.first,
             buffers: 0,
-            fields: 0,
             old: false,
             host: false,
             length: None,
@@ -92,7 +102,15 @@ impl Head {
     }
 
     /// Looks at what is new in `head`, which begins with the head's first byte.
-    pub(super) fn scan(&mut self, head: &[u8], limits: &Limits) -> Result<Option<Content>, Refusal> {
+    pub(super) fn scan(
+        &mut self,
+        head: &[u8],
+        limits: &Limits,
+        lines: &mut Lines,
+    ) -> Result<Option<Content>, Refusal> {
+        if self.seen == 0 {
+            lines.fields.clear();
+        }
         while let Some(rest) = head.get(self.seen..).filter(|rest| !rest.is_empty()) {
             let same = match self.part {
                 Part::Method => run(METHOD, rest),
@@ -107,8 +125,9 @@ impl Head {
             let Some(&byte) = rest.get(same) else { break };
             self.take(1, limits)?;
             if self.part.is_of_request_line() {
-                self.request_line(head, byte)?;
-            } else if self.field_line(head, byte)? {
+                self.request_line(head, byte, lines)?;
+            } else if self.field_line(head, byte, lines)? {
+                lines.old = self.old;
                 return self.end().map(Some);
             }
         }
@@ -135,7 +154,7 @@ impl Head {
     }
 
     /// What part of the request line `byte`, the last one seen, ends or begins.
-    fn request_line(&mut self, head: &[u8], byte: u8) -> Result<(), Refusal> {
+    fn request_line(&mut self, head: &[u8], byte: u8, lines: &mut Lines) -> Result<(), Refusal> {
         let at = self.seen - 1;
         self.part = match (self.part, byte) {
             (Part::Blank, b'\r') => Part::BlankLf,
@@ -147,7 +166,10 @@ impl Head {
                 self.line = at;
                 Part::Method
             }
-            (Part::Method, b' ') => Part::Target,
+            (Part::Method, b' ') => {
+                lines.method = self.line..at;
+                Part::Target
+            }
             (Part::Target, byte) if byte == b'/' || byte.is_ascii_alphabetic() => {
                 self.mark = at;
                 if byte == b'/' { Part::Path } else { Part::Absolute }
@@ -155,6 +177,7 @@ impl Head {
             (Part::Path, b'?') => Part::Query,
             (Part::Path | Part::Query | Part::Absolute, b' ') => {
                 target(&head[self.mark..at], self.part == Part::Absolute)?;
+                lines.target = self.mark..at;
                 self.mark = self.seen;
                 Part::Version
             }
@@ -165,7 +188,7 @@ impl Head {
         Ok(())
     }
 
-    /// The byte at an index of the version and its line end. hyper reads HTTP/1.1 and HTTP/1.0.
+    /// The byte at an index of the version and its line end: HTTP/1.1 and HTTP/1.0 are read.
     fn version(&mut self, index: usize, byte: u8) -> Result<Part, Refusal> {
         match (index, byte) {
             (5 | 7, b'2'..=b'9') => return Err(Refusal::Version),
@@ -184,7 +207,7 @@ impl Head {
     }
 
     /// What part of a field line `byte`, the last one seen, ends or begins. Gives whether the head ends with it.
-    fn field_line(&mut self, head: &[u8], byte: u8) -> Result<bool, Refusal> {
+    fn field_line(&mut self, head: &[u8], byte: u8, lines: &mut Lines) -> Result<bool, Refusal> {
         let at = self.seen - 1;
         let first = at == self.line;
         self.part = match (self.part, byte) {
@@ -197,7 +220,12 @@ impl Head {
             }
             (Part::Value, b'\r') => Part::ValueLf,
             (Part::Value | Part::ValueLf, b'\n') => {
-                self.field(&head[self.line..self.mark], &head[self.mark + 1..at])?;
+                let end = at - usize::from(self.part == Part::ValueLf);
+                if lines.fields.len() == MOST_FIELDS {
+                    return Err(Refusal::LongHead);
+                }
+                lines.fields.push((span(self.line..self.mark), span(self.mark + 1..end)));
+                self.field(&head[self.line..self.mark], &head[self.mark + 1..end])?;
                 self.next_line()
             }
             (Part::Value | Part::ValueLf, _) => return Err(Refusal::Value),
@@ -209,10 +237,6 @@ impl Head {
 
     /// A whole field. Only those that say where the request ends, and for whom it is, matter here.
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
-        self.fields += 1;
-        if self.fields > MOST_FIELDS {
-            return Err(Refusal::LongHead);
-        }
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 if self.host {
@@ -252,6 +276,12 @@ impl Head {
     }
 }
 
+/// A place in a head, whose length a `u32` holds by far.
+fn span(range: Range<usize>) -> Range<u32> {
+    let at = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    at(range.start)..at(range.end)
+}
+
 /// A length in bytes: digits, and no more than a file's offset holds.
 fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
@@ -263,7 +293,7 @@ fn length(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether hyper reads `target`, whose bytes are those of a target. nginx, too, knows only a path and a whole URL: `*` and the
+/// Whether the `http` crate reads `target`, whose bytes are those of a target. nginx, too, knows only a path and a whole URL: `*` and the
 /// `host:port` of CONNECT are refused, so there is no tunnel to step aside for.
 fn target(target: &[u8], absolute: bool) -> Result<(), Refusal> {
     if target.len() > LONGEST_TARGET {

@@ -1,6 +1,7 @@
-//! The guard before hyper. Given the bytes of a client's connection as they come, cut anywhere, it follows the requests
-//! in them and says how many bytes may pass, or that a request is refused, and how: by RFC 9112, section 6, with the bounds
-//! and statuses of nginx. It keeps no byte, what may not pass yet stays with the giver; it touches no socket and reads no clock.
+//! The guard at the door. Given the bytes of a client's connection as they come, cut anywhere, it follows the requests
+//! in them and says what the next ones are: a head and where its parts are, content, or a request that is refused, and how: by
+//! RFC 9112, section 6, with the bounds and statuses of nginx. It keeps no byte, what cannot be taken yet stays with the giver; it
+//! touches no socket and reads no clock.
 
 mod bytes;
 mod chunks;
@@ -12,6 +13,8 @@ mod tests;
 
 use chunks::Chunks;
 use head::{Content, Head};
+
+pub(crate) use head::Lines;
 
 /// How long a request's head may be: `client_header_buffer_size` and `large_client_header_buffers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,13 +107,17 @@ impl Refusal {
     }
 }
 
-/// What is to be done with the bytes that were shown.
+/// What the next bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    /// So many may pass. The rest is kept by the giver, and shown again with what comes.
-    pub(crate) passed: usize,
-    /// Nothing after those may ever pass.
-    pub(crate) refused: Option<Refusal>,
+pub(crate) enum Next {
+    /// What there is cannot be taken before more has come: it is kept by the giver, and shown again with what comes.
+    More,
+    /// A request's head, of so many bytes. Its parts are where `Guard::lines` says.
+    Head(usize),
+    /// So many bytes of a request's body, of which the last `data` are content and the others frame it.
+    Body { used: usize, data: usize },
+    /// Nothing of these bytes, nor after them, may ever be taken.
+    Refused(Refusal),
 }
 
 /// Follows the requests of one connection.
@@ -118,7 +125,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Guard {
     limits: Limits,
     state: State,
-    heads: u32,
+    /// Of the head that was read last.
+    lines: Lines,
     /// The current request asks for another protocol.
     asks: bool,
 }
@@ -136,38 +144,74 @@ enum State {
 
 impl Guard {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Head(Head::new(&limits)), heads: 0, asks: false }
+        Self { limits, state: State::Head(Head::new(&limits)), lines: Lines::default(), asks: false }
     }
 
-    /// Judges `bytes`: those that were shown and did not pass, and those that came since.
-    pub(crate) fn judge(&mut self, bytes: &[u8]) -> Verdict {
-        let mut passed = 0;
-        while passed < bytes.len() {
-            let (used, outcome) = self.step(&bytes[passed..]);
-            passed += used;
-            match outcome {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(refusal) => {
-                    self.state = State::Refused(refusal);
-                    return Verdict { passed, refused: Some(refusal) };
+    /// What comes next in `bytes`: those that were shown and could not be taken, and those that came since.
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> Next {
+        match &mut self.state {
+            State::Refused(refusal) => Next::Refused(*refusal),
+            _ if bytes.is_empty() => Next::More,
+            State::Paused => Next::More,
+            State::Head(head) => match head.scan(bytes, &self.limits, &mut self.lines) {
+                Ok(None) => Next::More,
+                Err(refusal) => self.refuse(refusal),
+                Ok(Some(content)) => {
+                    self.asks = head.asks_upgrade();
+                    let length = head.length();
+                    match content {
+                        Content::Length(0) => self.end_request(),
+                        Content::Length(length) => self.state = State::Content(length),
+                        Content::Chunked => self.state = State::Chunks(Chunks::default()),
+                    }
+                    Next::Head(length)
                 }
+            },
+            State::Content(left) => {
+                let used = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                *left -= used as u64;
+                if *left == 0 {
+                    self.end_request();
+                }
+                Next::Body { used, data: used }
+            }
+            State::Chunks(chunks) => {
+                let (used, data, outcome) = chunks.scan(bytes);
+                match outcome {
+                    Ok(true) => self.end_request(),
+                    Ok(false) => {}
+                    Err(refusal) if used == 0 => return self.refuse(refusal),
+                    Err(refusal) => self.state = State::Refused(refusal),
+                }
+                Next::Body { used, data }
             }
         }
-        Verdict { passed, refused: None }
     }
 
-    /// How many heads have passed.
-    pub(crate) fn heads(&self) -> u32 {
-        self.heads
+    /// Where the parts of the head are that was read last.
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
-    /// Whether content of a request is still to come.
+    /// Whether content of a request is still to come, or what came in its place was refused.
     pub(crate) fn awaits_content(&self) -> bool {
-        matches!(self.state, State::Content(_) | State::Chunks(_))
+        match &self.state {
+            State::Content(_) | State::Chunks(_) => true,
+            State::Refused(refusal) => refusal.is_of_body(),
+            State::Head(_) | State::Paused => false,
+        }
     }
 
-    /// Whether nothing passes until it is known what comes: another request, or another protocol.
+    /// How much of a request's content is still to come, where that is known.
+    pub(crate) fn content_left(&self) -> Option<u64> {
+        match &self.state {
+            State::Content(left) => Some(*left),
+            _ if self.awaits_content() => None,
+            _ => Some(0),
+        }
+    }
+
+    /// Whether nothing is taken until it is known what comes: another request, or another protocol.
     pub(crate) fn is_paused(&self) -> bool {
         matches!(self.state, State::Paused)
     }
@@ -177,43 +221,17 @@ impl Guard {
         self.state = State::Head(Head::new(&self.limits));
     }
 
-    /// Takes in one part of a request. Gives how much of it may pass, and whether to go on with what follows.
-    fn step(&mut self, bytes: &[u8]) -> (usize, Result<bool, Refusal>) {
-        let (used, next) = match &mut self.state {
-            State::Paused => return (0, Ok(false)),
-            State::Refused(refusal) => return (0, Err(*refusal)),
-            State::Head(head) => match head.scan(bytes, &self.limits) {
-                Ok(None) => return (0, Ok(false)),
-                Err(refusal) => return (0, Err(refusal)),
-                Ok(Some(content)) => {
-                    self.heads += 1;
-                    self.asks = head.asks_upgrade();
-                    let next = match content {
-                        Content::Length(0) => None,
-                        Content::Length(length) => Some(State::Content(length)),
-                        Content::Chunked => Some(State::Chunks(Chunks::default())),
-                    };
-                    (head.length(), next)
-                }
-            },
-            State::Content(left) => {
-                let used = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
-                *left -= used as u64;
-                if *left > 0 {
-                    return (used, Ok(true));
-                }
-                (used, None)
-            }
-            State::Chunks(chunks) => match chunks.scan(bytes) {
-                (used, Ok(true)) => (used, None),
-                (used, outcome) => return (used, outcome.map(|_| true)),
-            },
-        };
-        self.state = match next {
-            Some(state) => state,
-            None if self.asks => State::Paused,
-            None => State::Head(Head::new(&self.limits)),
-        };
-        (used, Ok(true))
+    /// Takes no more memory than it has to, until the next request.
+    pub(crate) fn rest(&mut self) {
+        self.lines = Lines::default();
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Next {
+        self.state = State::Refused(refusal);
+        Next::Refused(refusal)
+    }
+
+    fn end_request(&mut self) {
+        self.state = if self.asks { State::Paused } else { State::Head(Head::new(&self.limits)) };
     }
 }

@@ -1,7 +1,7 @@
 //! The guard against requests, good and bad, whole and in pieces.
 
 use super::laws::{Judged, hold, judge};
-use super::{Guard, Limits, Refusal, Verdict};
+use super::{Guard, Limits, Next, Refusal};
 use proptest::prelude::*;
 
 const SMALL: Limits = Limits { first: 32, number: 2, size: 64 };
@@ -11,10 +11,16 @@ fn post(fields: &str, body: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
 }
 
-/// The verdict on `text`, which has to be the same whole and byte by byte.
-fn verdict(text: &[u8], limits: Limits) -> Judged {
+/// What is made of `text`, which has to be the same whole and byte by byte.
+fn judged(text: &[u8], limits: Limits) -> Judged {
     hold(text, &[7], limits);
     judge(text, &[], limits, |_, _| {})
+}
+
+/// How many bytes of `text` passed and how many heads, and how the next one is refused.
+fn verdict(text: &[u8], limits: Limits) -> (usize, u32, Option<Refusal>) {
+    let Judged { passed, heads, refused, .. } = judged(text, limits);
+    (passed, heads, refused)
 }
 
 #[test]
@@ -39,7 +45,7 @@ fn good_requests_pass_whole() {
         (post("Content-Length: 18\r\n", "GET / HTTP/1.1\r\n\r\n"), 1),
     ];
     for (text, heads) in rows {
-        let whole = Judged { passed: text.len(), heads, refused: None };
+        let whole = (text.len(), heads, None);
         assert_eq!(verdict(text.as_bytes(), Limits::default()), whole, "{text:?}");
     }
 }
@@ -49,11 +55,11 @@ fn what_is_not_whole_does_not_pass() {
     let head = post("Content-Length: 5\r\n", "");
     for cut in 0..head.len() {
         let part = &head.as_bytes()[..cut];
-        assert_eq!(verdict(part, Limits::default()), Judged { passed: 0, heads: 0, refused: None }, "{cut}");
+        assert_eq!(verdict(part, Limits::default()), (0, 0, None), "{cut}");
     }
     let part = format!("{head}helloGET /x");
     let passed = head.len() + 5;
-    assert_eq!(verdict(part.as_bytes(), Limits::default()), Judged { passed, heads: 1, refused: None });
+    assert_eq!(verdict(part.as_bytes(), Limits::default()), (passed, 1, None));
 }
 
 #[test]
@@ -87,7 +93,7 @@ fn bad_request_lines_are_refused() {
         (b"GET / HTTP/2.0\r\n", Version),
     ];
     for (text, refusal) in rows {
-        let refused = Judged { passed: 0, heads: 0, refused: Some(refusal) };
+        let refused = (0, 0, Some(refusal));
         assert_eq!(verdict(text, Limits::default()), refused, "{}", text.escape_ascii());
     }
 }
@@ -143,13 +149,13 @@ fn bad_fields_are_refused() {
     ];
     for (version, fields, refusal) in rows {
         let text = format!("GET / HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
-        let refused = Judged { passed: 0, heads: 0, refused: Some(refusal) };
+        let refused = (0, 0, Some(refusal));
         assert_eq!(verdict(text.as_bytes(), Limits::default()), refused, "{text:?}");
     }
     for (text, refusal) in
         [("GET / HTTP/1.1\r\n\r\n", NoHost), ("GET / HTTP/1.1\r\n X: a\r\nHost: a\r\n\r\n", Fold)]
     {
-        let refused = Judged { passed: 0, heads: 0, refused: Some(refusal) };
+        let refused = (0, 0, Some(refusal));
         assert_eq!(verdict(text.as_bytes(), Limits::default()), refused, "{text:?}");
     }
 }
@@ -187,7 +193,7 @@ fn bad_chunks_are_refused_at_the_bad_byte() {
     let head = post("Transfer-Encoding: chunked\r\n", "");
     for (body, good, refusal) in rows {
         let text = format!("{head}{body}");
-        let refused = Judged { passed: head.len() + good, heads: 1, refused: Some(refusal) };
+        let refused = (head.len() + good, 1, Some(refusal));
         assert_eq!(verdict(text.as_bytes(), Limits::default()), refused, "{:?}", &body[..body.len().min(30)]);
     }
 }
@@ -196,7 +202,7 @@ fn bad_chunks_are_refused_at_the_bad_byte() {
 fn what_passed_before_a_bad_request_stays_passed() {
     let good = post("Content-Length: 5\r\n", "hello");
     let text = format!("{good}{}", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "hello"));
-    let refused = Judged { passed: good.len(), heads: 1, refused: Some(Refusal::LengthAndCoding) };
+    let refused = (good.len(), 1, Some(Refusal::LengthAndCoding));
     assert_eq!(verdict(text.as_bytes(), Limits::default()), refused);
 }
 
@@ -226,7 +232,7 @@ fn the_bounds_of_a_head_are_those_of_nginx() {
     ];
     for (text, refused) in rows {
         let passed = if refused.is_none() { text.len() } else { 0 };
-        let want = Judged { passed, heads: u32::from(refused.is_none()), refused };
+        let want = (passed, u32::from(refused.is_none()), refused);
         assert_eq!(verdict(text.as_bytes(), SMALL), want, "{text:?}");
     }
 }
@@ -249,6 +255,16 @@ fn statuses_are_those_of_nginx() {
 
 #[test]
 fn nothing_passes_behind_a_request_for_another_protocol() {
+    // Takes what can be taken, and gives what comes then, and how much was taken.
+    let take = |guard: &mut Guard, bytes: &[u8]| {
+        let mut taken = 0;
+        loop {
+            match guard.next(&bytes[taken..]) {
+                Next::Head(length) | Next::Body { used: length, .. } => taken += length,
+                next => return (next, taken),
+            }
+        }
+    };
     let ask = |fields: &str, body: &str| post(&format!("Upgrade: x\r\n{fields}"), body);
     for request in [
         ask("", ""),
@@ -257,18 +273,17 @@ fn nothing_passes_behind_a_request_for_another_protocol() {
     ] {
         let mut guard = Guard::new(Limits::default());
         let frame = format!("{request}\u{1}GET");
-        let passed = request.len();
-        assert_eq!(guard.judge(frame.as_bytes()), Verdict { passed, refused: None }, "{request}");
+        assert_eq!(take(&mut guard, frame.as_bytes()), (Next::More, request.len()), "{request}");
         assert!(guard.is_paused());
-        assert_eq!(guard.judge(b"\x01GET"), Verdict { passed: 0, refused: None });
+        assert_eq!(guard.next(b"\x01GET"), Next::More);
         guard.resume();
-        assert_eq!(guard.judge(b"\x01").refused, Some(Refusal::RequestLine));
+        assert_eq!(guard.next(b"\x01"), Next::Refused(Refusal::RequestLine));
     }
     for request in
         ["GET / HTTP/1.0\r\nUpgrade: x\r\n\r\n".to_owned(), post("Upgrade-Insecure-Requests: 1\r\n", "")]
     {
         let mut guard = Guard::new(Limits::default());
-        assert_eq!(guard.judge(request.as_bytes()).passed, request.len());
+        assert_eq!(take(&mut guard, request.as_bytes()), (Next::More, request.len()));
         assert!(!guard.is_paused(), "{request}");
     }
 }
@@ -340,7 +355,7 @@ proptest! {
             text.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
             text.extend_from_slice(&body);
         }
-        let want = Judged { passed: text.len(), heads: 1, refused: None };
-        prop_assert_eq!(verdict(&text, Limits::default()), want);
+        let want = Judged { passed: text.len(), heads: 1, content: body, refused: None };
+        prop_assert_eq!(judged(&text, Limits::default()), want);
     }
 }

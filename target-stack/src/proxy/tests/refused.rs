@@ -1,6 +1,6 @@
 //! What becomes of requests that the guard refuses: what the client gets, what the upstream does not, and what is logged.
 
-use super::harness::{OK, Proxy, Reply, Upstream, nobody, passing};
+use super::harness::{OK, Proxy, Reply, Upstream, nobody, passing, until};
 use crate::proxy::guard::Refusal;
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
@@ -61,7 +61,7 @@ fn the_answer_to_head_has_no_body() {
 
 #[test]
 fn requests_before_a_bad_one_are_answered_first() {
-    // The upstream answers when the bad request has been refused, so that the refusal has to wait.
+    // The upstream answers when all has been sent, so that the refusal has to wait.
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let upstream = Upstream::start({
         let gate = Arc::clone(&gate);
@@ -77,14 +77,12 @@ fn requests_before_a_bad_one_are_answered_first() {
         (vec![GOOD.to_owned(), BAD.to_owned()], &["200", "400"]),
     ] {
         *gate.0.lock().expect("unpoisoned") = false;
-        let before = proxy.counters.refusals(Refusal::LengthAndCoding);
+        let before = upstream.seen().len();
         let mut client = proxy.connect();
         for piece in &pieces {
             client.write_all(piece.as_bytes()).expect("a request sent");
         }
-        while proxy.counters.refusals(Refusal::LengthAndCoding) == before {
-            std::thread::yield_now();
-        }
+        until("the first request is with the upstream", || upstream.seen().len() > before);
         *gate.0.lock().expect("unpoisoned") = true;
         gate.1.notify_all();
         let mut answer = String::new();
