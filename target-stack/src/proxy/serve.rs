@@ -7,8 +7,8 @@ use super::client::Client;
 use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
 use super::group::Lease;
+use super::link::{Head, Raw};
 use super::location::Handler;
-use super::pool::Raw;
 use super::route::{self, Next, Refusal};
 use super::tunnel::Tunnel;
 use super::upload::Upload;
@@ -16,7 +16,7 @@ use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
@@ -124,40 +124,40 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
             Begun::Away(visit) => Box::pin(visit.finish(exchange, upload)).await,
         };
     }
-    let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
-    let (mut parts, body) = response.into_parts();
+    let (mut head, body) = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
     let settings = Arc::clone(&exchange.location().settings);
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switched(exchange, &settings, parts, body);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(exchange, &settings, head, body);
     }
-    if settings.intercepts(parts.status) {
-        let field = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
-        let field = field.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
-        return Err(Next::Refuse(Refusal { status: parts.status.as_u16(), field }));
+    if settings.intercepts(head.status) {
+        let field = head.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = field.filter(|_| head.status == StatusCode::UNAUTHORIZED);
+        return Err(Next::Refuse(Refusal { status: head.status.as_u16(), field }));
     }
     if settings.reads_upstream_headers() {
-        exchange.upstream_headers.clone_from(&parts.headers);
+        exchange.upstream_headers.clone_from(&head.headers);
     }
-    headers::for_client(&mut parts.headers, &settings.proxy.hide);
-    redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
-    let reason = parts.extensions.remove::<ReasonPhrase>();
-    Ok(Content { status: parts.status, fields: parts.headers, source: Source::Upstream(body), reason })
+    headers::for_client(&mut head.headers, &settings.proxy.hide);
+    redirect::rewrite(&mut head.headers, &settings.proxy.redirect, exchange);
+    let Head { status, reason, headers: fields } = head;
+    let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok());
+    Ok(Content { status, fields, source: Source::Upstream(body), reason })
 }
 
 /// The answer after which client and upstream speak another protocol.
 fn switched(
     exchange: &mut Tracked,
     settings: &Settings,
-    mut parts: response::Parts,
+    mut head: Head,
     body: UpstreamBody,
 ) -> Result<Content, Next> {
     let (link, lease) = body.into_link().ok_or_else(|| Next::refuse(StatusCode::BAD_GATEWAY))?;
     if settings.reads_upstream_headers() {
-        exchange.upstream_headers.clone_from(&parts.headers);
+        exchange.upstream_headers.clone_from(&head.headers);
     }
-    headers::for_switched_client(&mut parts.headers, &settings.proxy.hide);
+    headers::for_switched_client(&mut head.headers, &settings.proxy.hide);
     let source = Source::Switched(Box::new((link.into_raw(), lease)));
-    Ok(Content { status: parts.status, fields: parts.headers, source, reason: None })
+    Ok(Content { status: head.status, fields: head.headers, source, reason: None })
 }
 
 /// The response of `content`, once its head is settled.

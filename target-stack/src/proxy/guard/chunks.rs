@@ -1,16 +1,16 @@
 //! A chunked body (RFC 9112, section 7.1), as the guard follows it. Given its bytes, it says where the body ends, or which byte
-//! is wrong. Line ends are CR LF and nothing else, as hyper reads them, so that both see the same chunks.
+//! is wrong. Line ends are CR LF and nothing else.
 
 use super::Refusal;
 use super::bytes::{NAME, VALUE, is, run};
 
-/// The most bytes of extensions and trailer fields of one body, which is hyper's bound, too.
+/// The most bytes of extensions and trailer fields of one body.
 const MOST_EXTRAS: usize = 16 << 10;
 /// Hexadecimal digits of a chunk's size.
 const MOST_DIGITS: u8 = 16;
 
-#[derive(Debug, Default)]
-pub(super) struct Chunks {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunks {
     part: Part,
     /// Of the chunk: what its size line says so far, then how much of it is still to come.
     size: u64,
@@ -39,19 +39,19 @@ enum Part {
 }
 
 impl Chunks {
-    /// Takes in `bytes`. Gives how many of them belong to the body and are as they should be, and whether it has ended.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> (usize, Result<bool, Refusal>) {
+    /// Takes in `bytes` up to the end of the first run of data. Gives how many of them belong to the body and are as they should
+    /// be, how many of those, the last ones, are data, and whether the body has ended.
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, usize, Result<bool, Refusal>) {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
             if self.part == Part::Data {
                 let used = usize::try_from(self.size).map_or(rest.len(), |size| size.min(rest.len()));
                 self.size -= used as u64;
-                at += used;
                 if self.size == 0 {
                     self.part = Part::DataCr;
                 }
-                continue;
+                return (at + used, used, Ok(false));
             }
             let same = match self.part {
                 Part::Extension | Part::Value => run(VALUE, rest),
@@ -63,13 +63,13 @@ impl Chunks {
             at += same;
             let Some(&byte) = rest.get(same) else { break };
             match self.turn(byte) {
-                Ok(Part::EndLf) if byte == b'\n' => return (at + 1, Ok(true)),
+                Ok(Part::EndLf) if byte == b'\n' => return (at + 1, 0, Ok(true)),
                 Ok(part) => self.part = part,
-                Err(refusal) => return (at, Err(refusal)),
+                Err(refusal) => return (at, 0, Err(refusal)),
             }
             at += 1;
         }
-        (at, Ok(false))
+        (at, 0, Ok(false))
     }
 
     /// What part `byte`, which does not belong to the part at hand, begins. The LF of the end stays in its part.

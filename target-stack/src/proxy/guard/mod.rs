@@ -10,7 +10,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
-use chunks::Chunks;
+pub(crate) use chunks::Chunks;
 use head::{Content, Head};
 
 /// How long a request's head may be: `client_header_buffer_size` and `large_client_header_buffers`.
@@ -205,8 +205,8 @@ impl Guard {
                 (used, None)
             }
             State::Chunks(chunks) => match chunks.scan(bytes) {
-                (used, Ok(true)) => (used, None),
-                (used, outcome) => return (used, outcome.map(|_| true)),
+                (used, _, Ok(true)) => (used, None),
+                (used, _, outcome) => return (used, outcome.map(|_| true)),
             },
         };
         self.state = match next {
