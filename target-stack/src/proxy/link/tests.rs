@@ -151,7 +151,8 @@ fn agrees_with_hyper(bytes: &[u8], ours: &Seen) {
         let (near, mut far) = tokio::io::duplex(1 << 20);
         // An answer before its request is none to hyper.
         let answer = async {
-            far.read(&mut [0; 100]).await.expect("a request");
+            let request = far.read(&mut [0; 100]).await.expect("a request");
+            assert!(request > 0, "it is asked");
             far.write_all(bytes).await.expect("room");
             far.shutdown().await.expect("an end");
         };
