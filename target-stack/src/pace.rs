@@ -80,7 +80,12 @@ impl Alarm {
         self.deadline = deadline;
     }
 
-    /// Resolves once the deadline has passed. It has to be polled by one task alone.
+    /// From now on it may be another task that polls.
+    pub(crate) fn listen_anew(&mut self) {
+        self.listening = false;
+    }
+
+    /// Resolves once the deadline has passed. It has to be polled by one task alone, until it is told otherwise.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let at = tokio::time::Instant::from_std(deadline);

@@ -6,18 +6,15 @@ use super::exchange::Tracked;
 use super::files::FileBody;
 use super::group::Lease;
 use super::gzip::Encoder;
-use super::pool::{Link, Raw};
+use super::link::{Framing, Link, Raw};
 use crate::pace;
 use bytes::Bytes;
 use flate2::CompressError;
 use http::{HeaderMap, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::ext::ReasonPhrase;
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// An answer that is still without its exchange.
@@ -28,7 +25,7 @@ pub(crate) struct Content {
     pub(crate) fields: HeaderMap,
     pub(crate) source: Source,
     /// An upstream's own words for the status.
-    pub(crate) reason: Option<ReasonPhrase>,
+    pub(crate) reason: Option<Bytes>,
 }
 
 /// The body of an answer to a client, and the record of its exchange.
@@ -202,36 +199,29 @@ impl Body for Answer {
 
 /// The body of an upstream's answer, with the connection that brings it.
 pub(crate) struct UpstreamBody {
-    incoming: Incoming,
+    framing: Framing,
     /// Until the body has come whole.
     link: Option<Box<Link>>,
     lease: Option<Lease>,
     read_timeout: Duration,
-    /// Set while nothing comes.
-    patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// How it broke off, until the client has been sent what came before.
     broken: Option<CutShort>,
 }
 
 impl UpstreamBody {
     /// The body that comes by `link` from the server that the lease is for.
-    pub(crate) fn new(incoming: Incoming, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
-        let mut body = Self::switched(incoming, link, lease, read_timeout);
-        if body.incoming.is_end_stream() {
+    pub(crate) fn new(framing: Framing, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
+        let mut body = Self::switched(framing, link, lease, read_timeout);
+        if body.framing.is_whole() {
             body.finish();
         }
         body
     }
 
     /// The body of an answer after which HTTP ends.
-    pub(crate) fn switched(
-        incoming: Incoming,
-        link: Box<Link>,
-        lease: Lease,
-        read_timeout: Duration,
-    ) -> Self {
+    pub(crate) fn switched(framing: Framing, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
         let (link, lease) = (Some(link), Some(lease));
-        Self { incoming, link, lease, read_timeout, patience: None, broken: None }
+        Self { framing, link, lease, read_timeout, broken: None }
     }
 
     /// The connection that brings it and the place at its server, if more than the body may come.
@@ -247,11 +237,11 @@ impl UpstreamBody {
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.framing.is_whole()
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.framing.left().map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 
     pub(crate) fn poll_frame(
@@ -261,59 +251,22 @@ impl UpstreamBody {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        match std::task::ready!(self.poll_upstream(cx)) {
-            Some(Err(error)) => {
+        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        match std::task::ready!(link.poll_data(&mut self.framing, self.read_timeout, cx)) {
+            Ok(piece) => {
+                if self.framing.is_whole() {
+                    self.finish();
+                }
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
+            Err(reason) => {
+                self.link = None;
+                self.lease = None;
                 // A failed body drops what hyper has not flushed, be it the answer's head: it gets one turn to.
-                self.broken = Some(error);
+                self.broken = Some(CutShort(format!("{reason} while reading upstream")));
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            frame => Poll::Ready(frame),
         }
-    }
-
-    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        if let Poll::Ready(frame) = self.poll_received() {
-            return Poll::Ready(frame);
-        }
-        let Some(link) = &mut self.link else { return Poll::Ready(None) };
-        link.drive(cx);
-        let ended = link.ended();
-        if let Poll::Ready(frame) = self.poll_received() {
-            return Poll::Ready(frame);
-        }
-        if ended {
-            return Poll::Ready(Some(Err(self.cut("upstream prematurely closed connection"))));
-        }
-        let limit = self.read_timeout;
-        let patience = self.patience.get_or_insert_with(|| Box::pin(pace::pause(limit)));
-        std::task::ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Some(Err(self.cut("upstream timed out"))))
-    }
-
-    /// What has come already. The connection wakes the task for what comes later.
-    fn poll_received(&mut self) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        let mut unwoken = Context::from_waker(Waker::noop());
-        let frame = std::task::ready!(Pin::new(&mut self.incoming).poll_frame(&mut unwoken));
-        self.patience = None;
-        Poll::Ready(match frame {
-            None => {
-                self.finish();
-                None
-            }
-            Some(Ok(frame)) => {
-                if self.incoming.is_end_stream() {
-                    self.finish();
-                }
-                Some(Ok(frame))
-            }
-            Some(Err(error)) => Some(Err(self.cut(&error.to_string()))),
-        })
-    }
-
-    fn cut(&mut self, reason: &str) -> CutShort {
-        self.link = None;
-        self.lease = None;
-        CutShort(format!("{reason} while reading upstream"))
     }
 }

@@ -270,7 +270,7 @@ impl Conversation {
     async fn send(&mut self, gate: &Gate, reply: Reply) -> Result<(), End> {
         let Reply { status, reason, words, fields, mut body, mut form } = reply;
         form.stays &= !gate.expects();
-        let reason = reason.as_ref().map_or(words.as_bytes(), |reason| reason.as_bytes());
+        let reason = reason.as_ref().map_or(words.as_bytes(), |reason| &reason[..]);
         let head = Head { status, reason, fields: &fields };
         let (mut framing, stays) = gate.out(|out| out.head(&head, form, pace::wall_clock()));
         // How the body has ended, once it has: whether it was whole.

@@ -8,8 +8,8 @@ use super::answer::UpstreamBody;
 use super::config::{ProxySettings, Settings};
 use super::exchange::{Attempt, Exchange};
 use super::group::{Group, Lease};
+use super::link::{Framing, Head, Link};
 use super::location;
-use super::pool::Link;
 use super::upload::Upload;
 use super::worker::Worker;
 use crate::pace;
@@ -17,8 +17,7 @@ use attempt::Kind;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::uri::Uri;
-use http::{Method, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, StatusCode};
 use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,12 +35,12 @@ struct Passage<'a> {
     text: Option<Bytes>,
 }
 
-/// The answer to `exchange`'s request, or the status to refuse it with.
+/// The head and the body of the answer to `exchange`'s request, or the status to refuse it with.
 pub(crate) async fn forward(
     worker: &Worker,
     exchange: &mut Exchange,
     upload: Option<Rc<Upload>>,
-) -> Result<Response<UpstreamBody>, StatusCode> {
+) -> Result<(Head, UpstreamBody), StatusCode> {
     let proxy = exchange.proxy().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
     let settings = Arc::clone(&exchange.location().settings);
     let mut passage = Passage {
@@ -86,7 +85,7 @@ impl Passage<'_> {
         if endless && !settings.http11 { Err(StatusCode::LENGTH_REQUIRED) } else { Ok(()) }
     }
 
-    async fn tries(&self, exchange: &mut Exchange) -> Result<Response<UpstreamBody>, StatusCode> {
+    async fn tries(&self, exchange: &mut Exchange) -> Result<(Head, UpstreamBody), StatusCode> {
         let retry = &self.settings.proxy.retry;
         let (began, before) = (pace::now(), exchange.attempts.len());
         let mut now = began;
@@ -107,15 +106,15 @@ impl Passage<'_> {
             let name = &self.group.settings().peers[lease.peer].name;
             exchange.attempts.push(Attempt::new(Arc::clone(name), first, now));
             match self.ask(exchange, lease.peer, fresh, now).await {
-                Ok((response, link)) => {
-                    let (status, counters) = (response.status(), self.group.peer(lease.peer));
+                Ok((answer, link)) => {
+                    let (status, counters) = (answer.0.status, self.group.peer(lease.peer));
                     counters.answered(status.as_u16());
                     let failure = left > 1 && retry.statuses.contains(&status.as_u16());
                     now = if failure { pace::now() } else { now };
                     if !failure || !self.may_try_again(exchange, Kind::Status, true, (began, now)) {
                         // Where no other server is asked, the answer is as good as any.
                         counters.standing.succeeded();
-                        return Ok(self.answer(response, link, lease));
+                        return Ok(self.answer(answer, link, lease));
                     }
                     // 403 and 404 may be asked of another server, but say nothing about this one's health.
                     if matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
@@ -165,11 +164,15 @@ impl Passage<'_> {
         }
     }
 
-    fn answer(&self, response: Response<Incoming>, link: Box<Link>, lease: Lease) -> Response<UpstreamBody> {
-        let read_timeout = self.settings.proxy.read_timeout;
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    fn answer(
+        &self,
+        (head, framing): (Head, Framing),
+        link: Box<Link>,
+        lease: Lease,
+    ) -> (Head, UpstreamBody) {
+        let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
         let body = if switched { UpstreamBody::switched } else { UpstreamBody::new };
-        response.map(|incoming| body(incoming, link, lease, read_timeout))
+        (head, body(framing, link, lease, self.settings.proxy.read_timeout))
     }
 
     /// Whether the request can be, and may be, sent once more after a failure of this kind.

@@ -234,7 +234,10 @@ impl Gate {
         self.client.heads.set(nth);
         inner.expects = inner.guard.awaits_content()
             && parts.version >= Version::HTTP_11
-            && parts.headers.get(EXPECT).is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+            && parts
+                .headers
+                .get(EXPECT)
+                .is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         Coming::Request(parts, Content { gate: Rc::clone(self), nth })
     }
 

@@ -4,11 +4,12 @@
 use super::cache::inquiry::Inquiry;
 use super::config::ProxySettings;
 use super::exchange::Exchange;
-use bytes::Bytes;
+use super::variables::Template;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use std::io::Write;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -63,17 +64,40 @@ fn is_framing(name: &HeaderName) -> bool {
     *name == CONTENT_LENGTH || *name == HOST
 }
 
-/// The fields of the request to the upstream.
-pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> HeaderMap {
+/// What the request to the upstream says of its body's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What the client says of it.
+    Given,
+    Withheld,
+    Known(u64),
+    Chunked,
+}
+
+/// What the request to the upstream says of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Says {
+    /// It ends with the answer.
+    pub(crate) close: bool,
+    /// Another protocol is asked for.
+    pub(crate) upgrade: bool,
+}
+
+/// Writes the fields of the request to the upstream to `out`, a line for each.
+pub(crate) fn for_upstream(
+    exchange: &Exchange,
+    settings: &ProxySettings,
+    length: Length,
+    out: &mut Vec<u8>,
+) -> Says {
     let given = &exchange.parts.headers;
-    let mut map = HeaderMap::with_capacity(given.len() + settings.set_headers.len() + 1);
-    if !settings.set_headers.iter().any(|(name, _)| *name == HOST)
-        && let Ok(host) = HeaderValue::from_str(exchange.proxy_host())
-    {
-        map.insert(HOST, host);
+    let is_set = |name: &HeaderName| settings.set_headers.iter().any(|(set, _)| set == name);
+    if !is_set(&HOST) && is_value(exchange.proxy_host().as_bytes()) {
+        write_field(out, &HOST, exchange.proxy_host().as_bytes());
     }
     let named: Vec<HeaderName> =
         if given.contains_key(CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
+    let mut length_said = matches!(length, Length::Given | Length::Withheld);
     for (name, value) in given.iter().filter(|_| settings.pass_headers) {
         let withheld = *name == HOST
             || *name == EXPECT
@@ -82,67 +106,106 @@ pub(crate) fn for_upstream(exchange: &Exchange, settings: &ProxySettings) -> Hea
             || name.as_str().contains('_')
             || (named.contains(name) && !is_framing(name))
             || (exchange.inquiry.is_some() && Inquiry::withholds(name))
-            || settings.set_headers.iter().any(|(set, _)| set == name);
-        if !withheld {
-            map.append(name, value.clone());
+            || is_set(name);
+        if withheld {
+            continue;
+        }
+        match length {
+            Length::Given => write_field(out, name, value.as_bytes()),
+            _ if *name != CONTENT_LENGTH => write_field(out, name, value.as_bytes()),
+            _ if !length_said => {
+                write_length(out, length);
+                length_said = true;
+            }
+            _ => {}
         }
     }
     for (name, value) in exchange.inquiry.iter().flat_map(|inquiry| inquiry.conditions()) {
-        if !settings.set_headers.iter().any(|(set, _)| *set == name) {
-            map.append(name, value.clone());
+        if !is_set(&name) {
+            write_field(out, &name, value.as_bytes());
         }
     }
-    let mut of_hop = false;
+    let says = settle_connection(exchange, settings);
     for (name, template) in &settings.set_headers {
-        of_hop |= set(&mut map, exchange, name, template);
-    }
-    if of_hop {
-        settle_upgrade(&mut map, exchange, settings);
+        let sent = match *name {
+            CONTENT_LENGTH => false,
+            UPGRADE => says.upgrade,
+            CONNECTION => settings.http11 && (says.upgrade || says.close),
+            _ => !is_one_hop(name),
+        };
+        if sent {
+            write_set(out, exchange, name, template);
+        }
     }
     if !settings.http11 {
-        map.insert(CONNECTION, HeaderValue::from_static("close"));
+        write_field(out, &CONNECTION, b"close");
     }
-    map
+    if !length_said {
+        write_length(out, length);
+    }
+    says
 }
 
-/// Another protocol is asked for by two fields together, and only where the client asked for it (RFC 9110, section 7.8); what is
-/// stored is no business of another protocol.
-fn settle_upgrade(map: &mut HeaderMap, exchange: &Exchange, settings: &ProxySettings) {
-    let says = |word| map.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word));
+/// What is said of the connection: the configuration may close it, or ask for another protocol. That takes two fields together, and
+/// only where the client asked for it (RFC 9110, section 7.8); what is stored is no business of another protocol.
+fn settle_connection(exchange: &Exchange, settings: &ProxySettings) -> Says {
+    let mut said = None;
+    let mut protocol = false;
+    for (name, template) in &settings.set_headers {
+        if *name == CONNECTION && said.is_none() {
+            said = Some(template.render(exchange)).filter(|value| is_word(value));
+        } else if *name == UPGRADE {
+            let value = template.render(exchange);
+            protocol |= !value.is_empty() && is_value(&value);
+        }
+    }
+    let says = |word: &[u8]| said.as_ref().is_some_and(|value| value.eq_ignore_ascii_case(word));
     let parts = &exchange.parts;
     let asked = parts.version == Version::HTTP_11 && parts.headers.contains_key(UPGRADE);
     let passes = asked && settings.http11 && exchange.inquiry.is_none();
-    if passes && says(b"upgrade") && map.contains_key(UPGRADE) {
-        return;
-    }
-    let close = says(b"close");
-    map.remove(UPGRADE);
-    if !close {
-        map.remove(CONNECTION);
+    let upgrade = passes && protocol && says(b"upgrade");
+    Says { close: !settings.http11 || says(b"close"), upgrade }
+}
+
+/// Whether the configuration may say so in `Connection`: the connection's own framing is not for it to break.
+fn is_word(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(b"close") || value.eq_ignore_ascii_case(b"upgrade")
+}
+
+/// Whether `value` can stand in a field.
+fn is_value(value: &[u8]) -> bool {
+    value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+}
+
+/// Writes a `proxy_set_header`: an empty value keeps the field from being sent.
+fn write_set(out: &mut Vec<u8>, exchange: &Exchange, name: &HeaderName, value: &Template) {
+    let before = out.len();
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    let start = out.len();
+    value.write(exchange, out, |_, _| {});
+    let value = &out[start..];
+    if value.is_empty() || !is_value(value) || (*name == CONNECTION && !is_word(value)) {
+        out.truncate(before);
+    } else {
+        out.extend_from_slice(b"\r\n");
     }
 }
 
-/// A `proxy_set_header`: an empty value keeps the field from being sent. Gives whether it set a field of one hop.
-fn set(
-    map: &mut HeaderMap,
-    exchange: &Exchange,
-    name: &HeaderName,
-    value: &super::variables::Template,
-) -> bool {
-    // The connection's own framing is not for the configuration to break: it may close it, or ask for another protocol.
-    let of_hop = is_one_hop(name);
-    if of_hop && *name != CONNECTION && *name != UPGRADE || *name == CONTENT_LENGTH {
-        return false;
+fn write_length(out: &mut Vec<u8>, length: Length) {
+    match length {
+        Length::Known(length) => {
+            let _ = write!(out, "{CONTENT_LENGTH}: {length}\r\n");
+        }
+        Length::Chunked => write_field(out, &TRANSFER_ENCODING, b"chunked"),
+        Length::Given | Length::Withheld => {}
     }
-    let value = value.render(exchange);
-    let is = |word: &[u8]| value.eq_ignore_ascii_case(word);
-    if value.is_empty() || (*name == CONNECTION && !is(b"close") && !is(b"upgrade")) {
-        return false;
+}
+
+fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
     }
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
-        map.append(name, value);
-    }
-    of_hop
 }
 
 /// Makes the fields of the answer that switches protocols those of the answer to the client.

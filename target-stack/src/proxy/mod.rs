@@ -1,7 +1,7 @@
 //! The proxy: nginx's configuration language and behaviour for the part of it that `config` knows. Given a file, it
 //! serves until a signal ends it. From the top: `flags` say what is wanted, `master` runs a `generation` of `worker`s for each
 //! configuration, a worker holds `connection`s and `serve`s their requests; a request's way is `route`, at whose end it is
-//! `forward`ed to a server of a `group`, by a connection of its `pool`, or answered with `files`; the rest are the rules, each apart
+//! `forward`ed to a server of a `group`, by a `link` of its `pool`, or answered with `files`; the rest are the rules, each apart
 //! from sockets.
 
 mod access_log;
@@ -30,6 +30,7 @@ mod guard;
 mod gzip;
 mod headers;
 mod heirs;
+mod link;
 mod listening;
 mod location;
 mod master;
@@ -51,7 +52,6 @@ mod tell;
 #[cfg(test)]
 mod tests;
 mod tunnel;
-mod uplink;
 mod upload;
 mod variables;
 mod watch;

@@ -47,7 +47,8 @@ mod tests {
         let parts = parts(&head, guard.lines()).expect("a head");
         let said = (parts.method.as_str(), parts.uri.to_string(), parts.version);
         assert_eq!(said, ("PUT", "http://A.test/x?y".to_owned(), Version::HTTP_10));
-        let fields: Vec<_> = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let fields: Vec<_> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let want: [(&str, &[u8]); 4] = [("host", b"a"), ("empty", b""), ("x", b"one \t two"), ("x", b"\xe4")];
         assert_eq!(fields, want);
     }

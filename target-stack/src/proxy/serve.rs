@@ -8,18 +8,18 @@ use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
 use super::gate;
 use super::group::Lease;
+use super::link::{Head, Raw};
 use super::location::Handler;
 use super::outlet::Form;
-use super::pool::Raw;
 use super::route::{self, Next, Refusal};
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, request, response};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, request};
 use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     /// An upstream's own words for the status.
-    pub(crate) reason: Option<ReasonPhrase>,
+    pub(crate) reason: Option<Bytes>,
     /// The usual ones.
     pub(crate) words: &'static str,
     pub(crate) fields: HeaderMap,
@@ -121,40 +121,39 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
             Begun::Away(visit) => Box::pin(visit.finish(exchange, upload)).await,
         };
     }
-    let response = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
-    let (mut parts, body) = response.into_parts();
+    let (mut head, body) = forward::forward(&worker, exchange, upload).await.map_err(Next::refuse)?;
     let settings = Arc::clone(&exchange.location().settings);
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return switched(exchange, &settings, parts, body);
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switched(exchange, &settings, head, body);
     }
-    if settings.intercepts(parts.status) {
-        let field = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
-        let field = field.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
-        return Err(Next::Refuse(Refusal { status: parts.status.as_u16(), field }));
+    if settings.intercepts(head.status) {
+        let field = head.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = field.filter(|_| head.status == StatusCode::UNAUTHORIZED);
+        return Err(Next::Refuse(Refusal { status: head.status.as_u16(), field }));
     }
     if settings.reads_upstream_headers() {
-        exchange.upstream_headers.clone_from(&parts.headers);
+        exchange.upstream_headers.clone_from(&head.headers);
     }
-    headers::for_client(&mut parts.headers, &settings.proxy.hide);
-    redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
-    let reason = parts.extensions.remove::<ReasonPhrase>();
-    Ok(Content { status: parts.status, fields: parts.headers, source: Source::Upstream(body), reason })
+    headers::for_client(&mut head.headers, &settings.proxy.hide);
+    redirect::rewrite(&mut head.headers, &settings.proxy.redirect, exchange);
+    let Head { status, reason, headers: fields } = head;
+    Ok(Content { status, fields, source: Source::Upstream(body), reason })
 }
 
 /// The answer after which client and upstream speak another protocol.
 fn switched(
     exchange: &mut Tracked,
     settings: &Settings,
-    mut parts: response::Parts,
+    mut head: Head,
     body: UpstreamBody,
 ) -> Result<Content, Next> {
     let (link, lease) = body.into_link().ok_or_else(|| Next::refuse(StatusCode::BAD_GATEWAY))?;
     if settings.reads_upstream_headers() {
-        exchange.upstream_headers.clone_from(&parts.headers);
+        exchange.upstream_headers.clone_from(&head.headers);
     }
-    headers::for_switched_client(&mut parts.headers, &settings.proxy.hide);
+    headers::for_switched_client(&mut head.headers, &settings.proxy.hide);
     let source = Source::Switched(Box::new((link.into_raw(), lease)));
-    Ok(Content { status: parts.status, fields: parts.headers, source, reason: None })
+    Ok(Content { status: head.status, fields: head.headers, source, reason: None })
 }
 
 /// The reply of `content`, once its head is settled.

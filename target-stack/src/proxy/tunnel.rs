@@ -4,7 +4,7 @@
 
 use super::exchange::Tracked;
 use super::group::Lease;
-use super::pool::Raw;
+use super::link::Raw;
 use super::wire::Wire;
 use crate::pace::{self, Alarm};
 use std::future::poll_fn;

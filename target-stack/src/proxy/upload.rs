@@ -196,8 +196,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Text(text) => text.is_empty(),
             Self::Client { upload, gone } => {
-                *gone >= upload.held.borrow().len()
-                    && (upload.ended.get() || upload.content.is_over())
+                *gone >= upload.held.borrow().len() && (upload.ended.get() || upload.content.is_over())
             }
         }
     }
@@ -206,12 +205,10 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Text(text) => SizeHint::with_exact(text.len() as u64),
-            Self::Client { upload, .. } => {
-                match upload.content.left() {
-                    Some(left) => SizeHint::with_exact(left + upload.held_length()),
-                    None => SizeHint::new(),
-                }
-            }
+            Self::Client { upload, .. } => match upload.content.left() {
+                Some(left) => SizeHint::with_exact(left + upload.held_length()),
+                None => SizeHint::new(),
+            },
         }
     }
 }

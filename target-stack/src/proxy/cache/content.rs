@@ -8,13 +8,13 @@ use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::Settings;
 use crate::proxy::exchange::Tracked;
 use crate::proxy::files::{FileBody, Segment};
+use crate::proxy::link::Head;
 use crate::proxy::range;
 use crate::proxy::route::{self, Next, Refusal};
 use crate::proxy::{gzip, headers, own, redirect};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SERVER};
-use http::{HeaderMap, HeaderValue, StatusCode, response};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
@@ -65,10 +65,10 @@ pub(super) fn stored(exchange: &mut Tracked, settings: &Settings, kept: Kept) ->
 pub(super) fn passing(
     exchange: &mut Tracked,
     settings: &Settings,
-    mut parts: response::Parts,
+    head: Head,
     mut filling: Box<Filling>,
 ) -> Result<Content, Next> {
-    let mut fields = parts.headers;
+    let Head { status, reason, headers: mut fields } = head;
     let takes_ranges = fields.contains_key(ACCEPT_RANGES);
     headers::for_client(&mut fields, &settings.proxy.hide);
     redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
@@ -76,13 +76,13 @@ pub(super) fn passing(
     let length = fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     // Once it has gone by there is no way back to a second range.
     let whole = length.filter(|_| takes_ranges).map(|length| Extent { length, most: 1 });
-    if whole.is_some() && parts.status == StatusCode::OK {
+    if whole.is_some() && status == StatusCode::OK {
         fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
-    let part = choose(exchange, settings, parts.status, &fields, whole);
+    let part = choose(exchange, settings, status, &fields, whole);
     select::dress(&part, length.unwrap_or(0), &mut fields);
     let (status, reason) = match &part {
-        Part::Whole | Part::Spans(_) => (parts.status, parts.extensions.remove::<ReasonPhrase>()),
+        Part::Whole | Part::Spans(_) => (status, reason),
         // It goes on being stored without this client, and so below.
         Part::Head => return Ok(not_modified(exchange, fields)),
         Part::Refused => return Err(Next::refuse(StatusCode::PRECONDITION_FAILED)),

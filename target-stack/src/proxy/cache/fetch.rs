@@ -16,6 +16,7 @@ use crate::pace;
 use crate::proxy::answer::UpstreamBody;
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::link::Head;
 use crate::proxy::route::Refusal;
 use crate::proxy::upload::Upload;
 use crate::proxy::variables::Template;
@@ -24,8 +25,7 @@ use crate::proxy::{forward, headers};
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response};
-use hyper::ext::ReasonPhrase;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -58,9 +58,9 @@ pub(super) enum Got {
     /// One of the proxy's own pages is sent.
     Refused(Refusal),
     /// The upstream's answer is sent, and stored meanwhile.
-    Stored(Box<response::Parts>, Box<Filling>),
+    Stored(Box<Head>, Box<Filling>),
     /// The upstream's answer is sent, and not stored.
-    Passed(Box<Response<UpstreamBody>>),
+    Passed(Box<(Head, UpstreamBody)>),
 }
 
 impl Errand {
@@ -77,8 +77,8 @@ impl Errand {
         let answered = forward::forward(worker, exchange, upload).await;
         let now = pace::wall_clock().as_secs();
         let rules = &self.settings.proxy.cache;
-        let response = match answered {
-            Ok(response) => response,
+        let (head, body) = match answered {
+            Ok(answer) => answer,
             Err(status) => {
                 if let Some(kept) = self.stale.take_if(|kept| bridges_error(kept, rules, status, now)) {
                     return Got::Kept(Status::Stale, kept);
@@ -87,23 +87,22 @@ impl Errand {
                 return Got::Refused(Refusal { status: status.as_u16(), field: None });
             }
         };
-        let status = response.status();
+        let status = head.status;
         if let Some(kept) = self.stale.take_if(|_| rules.use_stale.statuses.contains(&status)) {
             return Got::Kept(Status::Stale, kept);
         }
-        let (parts, body) = response.into_parts();
         if status == StatusCode::NOT_MODIFIED
             && let Some(kept) = self.stale.take_if(|_| rules.revalidate)
         {
-            self.renew(&kept, &parts.headers, now).await;
+            self.renew(&kept, &head.headers, now).await;
             return Got::Kept(Status::Revalidated, kept);
         }
         if self.settings.intercepts(status) {
-            return Got::Refused(self.intercept(parts, now));
+            return Got::Refused(self.intercept(head, now));
         }
-        match self.deposit(exchange, &parts, now) {
-            Some(deposit) => Got::Stored(Box::new(parts), Box::new(Filling::new(body, deposit))),
-            None => Got::Passed(Box::new(Response::from_parts(parts, body))),
+        match self.deposit(exchange, &head, now) {
+            Some(deposit) => Got::Stored(Box::new(head), Box::new(Filling::new(body, deposit))),
+            None => Got::Passed(Box::new((head, body))),
         }
     }
 
@@ -130,15 +129,15 @@ impl Errand {
     }
 
     /// Has an `error_page` answer in place of the upstream, for as long as the upstream's answer would be fresh.
-    fn intercept(&self, mut parts: response::Parts, now: u64) -> Refusal {
+    fn intercept(&self, mut head: Head, now: u64) -> Refusal {
         let rules = &self.settings.proxy.cache;
-        let fresh = freshness::judge(parts.status, &parts.headers, rules.ignored, &rules.valid, now);
+        let fresh = freshness::judge(head.status, &head.headers, rules.ignored, &rules.valid, now);
         if let Some(fresh) = fresh.filter(|_| self.storable) {
-            self.zone.store_failure(&self.digest(), parts.status, fresh.until);
+            self.zone.store_failure(&self.digest(), head.status, fresh.until);
         }
-        let challenge = parts.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
-        let field = challenge.filter(|_| parts.status == StatusCode::UNAUTHORIZED);
-        Refusal { status: parts.status.as_u16(), field }
+        let challenge = head.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = challenge.filter(|_| head.status == StatusCode::UNAUTHORIZED);
+        Refusal { status: head.status.as_u16(), field }
     }
 
     /// Gives the stored answer the freshness that the upstream's 304 gives it, or its own anew.
@@ -158,42 +157,42 @@ impl Errand {
     }
 
     /// Where the answer with this head is put aside, if it is to be stored.
-    fn deposit(&mut self, exchange: &mut Exchange, parts: &response::Parts, now: u64) -> Option<Deposit> {
+    fn deposit(&mut self, exchange: &mut Exchange, head: &Head, now: u64) -> Option<Deposit> {
         let rules = &self.settings.proxy.cache;
-        if !self.storable || !is_buffered(rules, &parts.headers) {
+        if !self.storable || !is_buffered(rules, &head.headers) {
             return None;
         }
         if rules.no_cache.iter().any(Template::reads_upstream_headers) {
-            exchange.upstream_headers.clone_from(&parts.headers);
+            exchange.upstream_headers.clone_from(&head.headers);
         }
         if rules.no_cache.iter().any(|text| text.holds(exchange)) {
             return None;
         }
-        let freshness = freshness::judge(parts.status, &parts.headers, rules.ignored, &rules.valid, now)?;
+        let freshness = freshness::judge(head.status, &head.headers, rules.ignored, &rules.valid, now)?;
         let asked = &exchange.parts.headers;
         // Who has the credentials in the key shares with nobody who has others.
         let apart = rules.key.as_ref().is_some_and(|key| key.reads_request_field(&AUTHORIZATION));
         if asked.contains_key(AUTHORIZATION)
             && !apart
-            && !freshness::is_shared_despite_credentials(&parts.headers)
+            && !freshness::is_shared_despite_credentials(&head.headers)
         {
             return None;
         }
-        let vary = if rules.ignored.vary { Vec::new() } else { joined(&parts.headers) };
+        let vary = if rules.ignored.vary { Vec::new() } else { joined(&head.headers) };
         let variant = key::variant(&vary, asked);
         let digest = match &self.variant {
             Some((own, digest)) if *own == variant => *digest,
             _ => self.main,
         };
-        let mut fields = parts.headers.clone();
+        let mut fields = head.headers.clone();
         headers::strip_one_hop(&mut fields);
-        let reason = parts.extensions.get::<ReasonPhrase>().map_or(&[][..], ReasonPhrase::as_bytes);
+        let reason = head.reason.as_deref().unwrap_or_default();
         let given = Given {
             key: &self.key,
             variant: &variant,
             vary: if variant.is_empty() { b"" } else { &vary },
             freshness,
-            status: parts.status,
+            status: head.status,
             reason,
             fields: &fields,
         };

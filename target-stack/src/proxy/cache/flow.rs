@@ -13,11 +13,11 @@ use crate::pace;
 use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::{Exchange, Tracked};
+use crate::proxy::link::Head;
 use crate::proxy::route::Next;
 use crate::proxy::upload::Upload;
 use crate::proxy::{headers, location, redirect};
 use http::{HeaderMap, StatusCode};
-use hyper::ext::ReasonPhrase;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -202,8 +202,8 @@ impl Visit {
         let settings = &self.settings;
         let head = match &got {
             Got::Kept(..) | Got::Refused(_) => None,
-            Got::Stored(parts, _) => Some(&parts.headers),
-            Got::Passed(response) => Some(response.headers()),
+            Got::Stored(head, _) => Some(&head.headers),
+            Got::Passed(answer) => Some(&answer.0.headers),
         };
         if let Some(fields) = head
             && settings.reads_upstream_headers()
@@ -213,14 +213,12 @@ impl Visit {
         match got {
             Got::Kept(_, kept) => content::stored(exchange, settings, kept),
             Got::Refused(refusal) => Err(Next::Refuse(refusal)),
-            Got::Stored(parts, filling) => content::passing(exchange, settings, *parts, filling),
-            Got::Passed(response) => {
-                let (mut parts, body) = response.into_parts();
-                headers::for_client(&mut parts.headers, &settings.proxy.hide);
-                redirect::rewrite(&mut parts.headers, &settings.proxy.redirect, exchange);
-                let reason = parts.extensions.remove::<ReasonPhrase>();
-                let source = Source::Upstream(body);
-                Ok(Content { status: parts.status, fields: parts.headers, source, reason })
+            Got::Stored(head, filling) => content::passing(exchange, settings, *head, filling),
+            Got::Passed(answer) => {
+                let (Head { status, reason, headers: mut fields }, body) = *answer;
+                headers::for_client(&mut fields, &settings.proxy.hide);
+                redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
+                Ok(Content { status, fields, source: Source::Upstream(body), reason })
             }
         }
     }

@@ -7,7 +7,6 @@ use crate::proxy::pages;
 use bytes::Bytes;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hyper::ext::ReasonPhrase;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
@@ -20,7 +19,7 @@ const FIELD: usize = 120;
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) head: Head,
-    pub(crate) reason: Option<ReasonPhrase>,
+    pub(crate) reason: Option<Bytes>,
     /// The upstream takes requests for ranges.
     pub(crate) ranges: bool,
     pub(crate) body: Body,
@@ -119,12 +118,13 @@ impl Stored {
 }
 
 /// The upstream's words for the status, where they are not those that nginx has for it.
-fn reason(head: &Head) -> Option<ReasonPhrase> {
+fn reason(head: &Head) -> Option<Bytes> {
     if !head.reason.is_empty() {
-        return ReasonPhrase::try_from(head.reason.clone()).ok();
+        let is_text = head.reason.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
+        return is_text.then(|| head.reason.clone());
     }
     let usual = head.status.canonical_reason().filter(|usual| *usual != pages::reason(head.status));
-    usual.map(|usual| ReasonPhrase::from_static(usual.as_bytes()))
+    usual.map(|usual| Bytes::from_static(usual.as_bytes()))
 }
 
 impl Body {

@@ -4,12 +4,11 @@
 use super::{Passage, note};
 use crate::pace;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::headers;
-use crate::proxy::pool::{Link, LinkError};
+use crate::proxy::headers::{self, Length};
+use crate::proxy::link::{Asked, Coding, Framing, Head, Link, LinkError, Told};
 use crate::proxy::upload::RequestBody;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{Method, StatusCode};
+use http_body::Body;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -48,9 +47,9 @@ impl Passage<'_> {
         peer: usize,
         fresh: bool,
         started: Instant,
-    ) -> Result<(Response<Incoming>, Box<Link>), Failed> {
+    ) -> Result<((Head, Framing), Box<Link>), Failed> {
         let settings = &self.settings.proxy;
-        let since = || Some(pace::now().saturating_duration_since(started));
+        let since = |now: Instant| Some(now.saturating_duration_since(started));
         let kept = if fresh { None } else { self.group.kept(peer) };
         let reused = kept.is_some();
         let link = match kept {
@@ -62,30 +61,31 @@ impl Passage<'_> {
         };
         let result = match link {
             Ok(mut link) => {
-                note(exchange, |attempt| attempt.connect = since());
-                let request = self.request(exchange);
-                let progress = || self.upload.as_ref().map_or(0, |upload| upload.received());
-                let answer = link.send(request, || self.patience(), progress).await;
-                answer
-                    .and_then(|response| {
-                        proper(response, || self.may_switch(exchange)).map(|response| (response, link))
-                    })
-                    .map_err(|e| (e, "reading response header from upstream"))
+                let now = pace::now();
+                note(exchange, |attempt| attempt.connect = since(now));
+                let answer = self.converse(exchange, &mut link, now).await;
+                let sent = link.has_sent();
+                let doing = if sent {
+                    "reading response header from upstream"
+                } else {
+                    "sending request to upstream"
+                };
+                answer.map(|answer| (answer, link)).map_err(|error| (error, doing))
             }
             Err(error) => Err((error, "connecting to upstream")),
         };
         match result {
-            Ok((response, link)) => {
+            Ok((answer, link)) => {
                 note(exchange, |attempt| {
-                    attempt.header = since();
-                    attempt.status = Some(response.status().as_u16());
+                    attempt.header = since(pace::now());
+                    attempt.status = Some(answer.0.status.as_u16());
                 });
-                Ok((response, link))
+                Ok((answer, link))
             }
             Err((error, doing)) => {
                 let failed = failed(error, reused, doing);
                 note(exchange, |attempt| {
-                    attempt.response = since();
+                    attempt.response = since(pace::now());
                     attempt.status = Some(failed.kind.refusal().as_u16());
                 });
                 Err(failed)
@@ -93,10 +93,36 @@ impl Passage<'_> {
         }
     }
 
-    /// Whether the request asked for another protocol, and is with the server to its end. One whose answer is stored did not.
-    fn may_switch(&self, exchange: &Exchange) -> bool {
-        self.upload.as_ref().is_none_or(|upload| upload.ended())
-            && headers::for_upstream(exchange, &self.settings.proxy).contains_key(UPGRADE)
+    /// Sends the request by `link`, and gives the head of the answer.
+    async fn converse(
+        &self,
+        exchange: &Exchange,
+        link: &mut Link,
+        now: Instant,
+    ) -> Result<(Head, Framing), LinkError> {
+        let (body, length) = self.body();
+        let says = self.write_head(exchange, length, link.head());
+        let asked = match self.method {
+            Method::HEAD => Asked::Head,
+            Method::CONNECT => Asked::Connect,
+            _ => Asked::Other,
+        };
+        let coding = match length {
+            Length::Known(length) => Coding::Length(length),
+            Length::Chunked => Coding::Chunked,
+            Length::Given | Length::Withheld => Coding::Length(0),
+        };
+        let told = Told { asked, close: says.close };
+        let progress = || self.upload.as_ref().map_or(0, |upload| upload.received());
+        let answer = link.ask(told, (body, coding), now, || self.patience(), progress).await?;
+        let switched = answer.0.status == StatusCode::SWITCHING_PROTOCOLS;
+        let heard_out = link.has_sent() && self.upload.as_ref().is_none_or(|upload| upload.ended());
+        // Only a request that asked for another protocol gets it, and only once it is with the server to its end.
+        if switched && !(says.upgrade && heard_out) {
+            let reason = "upstream switched protocols unasked".to_owned();
+            return Err(LinkError::Failed { sent: true, invalid: true, reason });
+        }
+        Ok(answer)
     }
 
     /// How long nothing may move: while the client's body is on its way it is the sending that is waited for.
@@ -108,62 +134,34 @@ impl Passage<'_> {
         }
     }
 
-    fn request(&self, exchange: &Exchange) -> Request<RequestBody> {
-        let settings = &self.settings.proxy;
-        let mut fields = headers::for_upstream(exchange, settings);
-        let body = match (&self.text, &self.upload) {
-            (Some(text), _) => {
-                fields.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-                RequestBody::Text(text.clone())
-            }
+    /// The body that is sent, and what the head says of its length.
+    fn body(&self) -> (RequestBody, Length) {
+        match (&self.text, &self.upload) {
+            (Some(text), _) => (RequestBody::Text(text.clone()), Length::Known(text.len() as u64)),
             (None, Some(upload)) => {
-                if let Some(length) = upload.length() {
-                    fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
-                }
-                RequestBody::Client { upload: Rc::clone(upload), gone: 0 }
+                let body = RequestBody::Client { upload: Rc::clone(upload), gone: 0 };
+                let length = upload.length().or_else(|| body.size_hint().exact());
+                (body, length.map_or(Length::Chunked, Length::Known))
             }
-            (None, None) => {
-                if !settings.pass_body {
-                    fields.remove(CONTENT_LENGTH);
-                }
-                RequestBody::Empty
-            }
-        };
-        let mut request = Request::new(body);
-        request.method_mut().clone_from(&self.method);
-        request.uri_mut().clone_from(&self.target);
-        *request.version_mut() = if settings.http11 { Version::HTTP_11 } else { Version::HTTP_10 };
-        *request.headers_mut() = fields;
-        request
-    }
-}
-
-/// An answer that can be read in one way only. What hyper lets pass and another reader might read otherwise is none: as newer versions
-/// of nginx have it, a length beside a transfer coding, a repeated length, a coding other than chunked (RFC 9112, section 6.3).
-/// Whether it may switch protocols is asked where it does.
-fn proper(
-    response: Response<Incoming>,
-    may_switch: impl FnOnce() -> bool,
-) -> Result<Response<Incoming>, LinkError> {
-    let fields = response.headers();
-    let wrong = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        (!may_switch()).then_some("upstream switched protocols unasked")
-    } else if fields.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
-        Some("upstream sent duplicate header line: \"Content-Length\"")
-    } else {
-        let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-        match (codings.next(), codings.next()) {
-            (None, _) => None,
-            (Some(_), _) if fields.contains_key(CONTENT_LENGTH) => {
-                Some("upstream sent \"Content-Length\" and \"Transfer-Encoding\" headers at the same time")
-            }
-            (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => None,
-            (Some(_), _) => Some("upstream sent unknown \"Transfer-Encoding\""),
+            (None, None) if self.settings.proxy.pass_body => (RequestBody::Empty, Length::Given),
+            (None, None) => (RequestBody::Empty, Length::Withheld),
         }
-    };
-    match wrong {
-        None => Ok(response),
-        Some(reason) => Err(LinkError::Failed { sent: true, invalid: true, reason: reason.to_owned() }),
+    }
+
+    /// Writes the request's head to `out`.
+    fn write_head(&self, exchange: &Exchange, length: Length, out: &mut Vec<u8>) -> headers::Says {
+        let settings = &self.settings.proxy;
+        out.extend_from_slice(self.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.target.path().as_bytes());
+        if let Some(query) = self.target.query() {
+            out.push(b'?');
+            out.extend_from_slice(query.as_bytes());
+        }
+        out.extend_from_slice(if settings.http11 { b" HTTP/1.1\r\n" } else { b" HTTP/1.0\r\n" });
+        let says = headers::for_upstream(exchange, settings, length, out);
+        out.extend_from_slice(b"\r\n");
+        says
     }
 }
 

@@ -9,8 +9,8 @@ const MOST_EXTRAS: usize = 16 << 10;
 /// Hexadecimal digits of a chunk's size.
 const MOST_DIGITS: u8 = 16;
 
-#[derive(Debug, Default)]
-pub(super) struct Chunks {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunks {
     part: Part,
     /// Of the chunk: what its size line says so far, then how much of it is still to come.
     size: u64,
@@ -41,7 +41,7 @@ enum Part {
 impl Chunks {
     /// Takes in `bytes` up to the end of the first run of data. Gives how many of them belong to the body and are as they should
     /// be, how many of those, the last ones, are data, and whether the body has ended.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> (usize, usize, Result<bool, Refusal>) {
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> (usize, usize, Result<bool, Refusal>) {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];

@@ -79,7 +79,8 @@ fn read_by_another(head: &[u8], lines: &Lines) {
     assert_eq!(request.path.map(str::as_bytes), head.get(lines.target.clone()), "{head:?}");
     assert_eq!(request.version, Some(u8::from(!lines.old)), "{head:?}");
     let at = |place: &std::ops::Range<u32>| head.get(place.start as usize..place.end as usize);
-    let fields: Vec<_> = lines.fields.iter().map(|(name, value)| (at(name), at(value).map(<[u8]>::trim_ascii))).collect();
+    let fields: Vec<_> =
+        lines.fields.iter().map(|(name, value)| (at(name), at(value).map(<[u8]>::trim_ascii))).collect();
     let others: Vec<_> =
         request.headers.iter().map(|field| (Some(field.name.as_bytes()), Some(field.value))).collect();
     assert_eq!(fields, others, "{head:?}");

@@ -11,7 +11,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
-use chunks::Chunks;
+pub(crate) use chunks::Chunks;
 use head::{Content, Head};
 
 pub(crate) use head::Lines;

@@ -65,20 +65,70 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
         let (new, old) = (Version::HTTP_11, Version::HTTP_10);
         [
             (("GET", new, 200, &[], Some(3), true), "Content-Length: 3\r\n".into(), Length(3), true),
-            (("GET", new, 200, &[("content-length", "3")], Some(3), true), "Content-Length: 3\r\n".into(), Length(3), true),
-            (("GET", new, 200, &[("content-length", "3")], None, true), "Content-Length: 3\r\n".into(), Length(3), true),
-            (("GET", new, 200, &[("x-a-bc", "d")], None, true), "X-A-Bc: d\r\nTransfer-Encoding: chunked\r\n".into(), Chunked, true),
-            (("GET", new, 200, &[("transfer-encoding", "gzip")], None, false), format!("Transfer-Encoding: chunked\r\n{close}"), Chunked, false),
-            (("GET", new, 200, &[("connection", "x, Close")], Some(0), true), "Connection: x, Close\r\nContent-Length: 0\r\n".into(), Length(0), false),
+            (
+                ("GET", new, 200, &[("content-length", "3")], Some(3), true),
+                "Content-Length: 3\r\n".into(),
+                Length(3),
+                true,
+            ),
+            (
+                ("GET", new, 200, &[("content-length", "3")], None, true),
+                "Content-Length: 3\r\n".into(),
+                Length(3),
+                true,
+            ),
+            (
+                ("GET", new, 200, &[("x-a-bc", "d")], None, true),
+                "X-A-Bc: d\r\nTransfer-Encoding: chunked\r\n".into(),
+                Chunked,
+                true,
+            ),
+            (
+                ("GET", new, 200, &[("transfer-encoding", "gzip")], None, false),
+                format!("Transfer-Encoding: chunked\r\n{close}"),
+                Chunked,
+                false,
+            ),
+            (
+                ("GET", new, 200, &[("connection", "x, Close")], Some(0), true),
+                "Connection: x, Close\r\nContent-Length: 0\r\n".into(),
+                Length(0),
+                false,
+            ),
             (("GET", old, 200, &[], None, true), close.into(), Close, false),
-            (("GET", old, 200, &[("connection", "keep-alive")], Some(1), true), "Connection: keep-alive\r\nContent-Length: 1\r\n".into(), Length(1), true),
-            (("GET", old, 200, &[], Some(1), false), format!("Content-Length: 1\r\n{close}"), Length(1), false),
-            (("HEAD", new, 200, &[("content-length", "3")], Some(0), true), "Content-Length: 3\r\n".into(), Length(0), true),
+            (
+                ("GET", old, 200, &[("connection", "keep-alive")], Some(1), true),
+                "Connection: keep-alive\r\nContent-Length: 1\r\n".into(),
+                Length(1),
+                true,
+            ),
+            (
+                ("GET", old, 200, &[], Some(1), false),
+                format!("Content-Length: 1\r\n{close}"),
+                Length(1),
+                false,
+            ),
+            (
+                ("HEAD", new, 200, &[("content-length", "3")], Some(0), true),
+                "Content-Length: 3\r\n".into(),
+                Length(0),
+                true,
+            ),
             (("HEAD", new, 200, &[], None, true), String::new(), Length(0), true),
             (("GET", new, 204, &[("content-length", "0")], Some(0), true), String::new(), Length(0), true),
             (("GET", new, 304, &[("content-length", "3")], Some(0), true), String::new(), Length(0), true),
-            (("GET", new, 101, &[("connection", "upgrade")], Some(0), false), "Connection: upgrade\r\n".into(), Length(0), false),
-            (("GET", new, 413, &[], Some(0), false), format!("Content-Length: 0\r\n{close}"), Length(0), false),
+            (
+                ("GET", new, 101, &[("connection", "upgrade")], Some(0), false),
+                "Connection: upgrade\r\n".into(),
+                Length(0),
+                false,
+            ),
+            (
+                ("GET", new, 413, &[], Some(0), false),
+                format!("Content-Length: 0\r\n{close}"),
+                Length(0),
+                false,
+            ),
         ]
     };
     for ((method, version, status, fields, length, stays), want, framing, goes_on) in rows {

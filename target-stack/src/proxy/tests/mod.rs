@@ -10,6 +10,7 @@ mod gzip;
 mod harness;
 mod liars;
 mod life;
+mod links;
 mod origin;
 mod passed;
 mod patience;
