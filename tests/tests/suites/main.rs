@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the tables are printed where a test is asked to show its output")]
 
 mod caching;
+mod lanes;
 mod messages;
 mod report;
 mod side;

@@ -12,7 +12,7 @@ use super::zone::{Zone, renewed};
 use crate::proxy::config::os_error;
 use crate::proxy::headers;
 use bytes::BytesMut;
-use http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, SET_COOKIE, VARY};
+use http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName};
 use std::fs::File;
 use std::io;
@@ -20,8 +20,18 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// What stays as it was: what says how the stored body is to be read, and for whom it is. `Date` and `Age` are in the freshness.
-const KEPT: [HeaderName; 7] = [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE, VARY, SET_COOKIE, DATE, AGE];
+/// What stays as it was: what says which body is stored, how it is to be read, and for whom it is. `Date` and `Age` are in the freshness.
+const KEPT: [HeaderName; 9] = [
+    ETAG,
+    HeaderName::from_static("content-md5"),
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    CONTENT_RANGE,
+    VARY,
+    SET_COOKIE,
+    DATE,
+    AGE,
+];
 /// Copied at once.
 const BLOCK: usize = 128 << 10;
 

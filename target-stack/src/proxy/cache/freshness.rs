@@ -121,7 +121,8 @@ fn age(fields: &HeaderMap) -> u64 {
 fn expires(fields: &HeaderMap, now: u64, age: u64) -> Option<u64> {
     let end = date(fields, &EXPIRES)?;
     let span = end.checked_sub(date(fields, &DATE).unwrap_or(now))?.checked_sub(age)?;
-    Some(end.min(now.saturating_add(span))).filter(|until| *until >= now)
+    // What is over as it comes has no second.
+    Some(end.min(now.saturating_add(span))).filter(|until| *until > now)
 }
 
 /// What an answer has said of itself so far.

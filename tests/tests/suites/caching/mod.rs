@@ -5,11 +5,15 @@ mod client;
 mod date;
 mod origin;
 
+use crate::lanes;
 use crate::report::{self, Row, Verdict};
 use crate::side::{Side, Who};
 use case::Case;
 use origin::Origin;
 use std::collections::HashMap;
+
+/// Cases that are under way at once, of which most wait for an answer to grow old.
+const LANES: usize = 64;
 
 const NGINX: &str = "
     proxy_cache_path cache levels=1:2 keys_zone=all:8m max_size=1000m inactive=600m;
@@ -19,6 +23,7 @@ const NGINX: &str = "
             proxy_pass http://ORIGIN;
             proxy_http_version 1.1;
             proxy_set_header Connection '';
+            proxy_read_timeout 5s;
             proxy_cache all;
             proxy_cache_revalidate on;
         }
@@ -28,8 +33,8 @@ const HAPROXY: &str = "
 defaults
     mode http
     timeout connect 5s
-    timeout client 30s
-    timeout server 30s
+    timeout client 5s
+    timeout server 5s
     retries 0
 cache all
     total-max-size 64
@@ -74,17 +79,12 @@ fn answers_are_kept_as_the_suite_has_it() {
     report::hold(&rows, &report::known(include_str!("../data/known-caching.txt")));
 }
 
-/// All cases with one proxy, at the same time: what they do for the most part is wait for answers to grow old.
+/// All cases with one proxy.
 fn run(who: Who, cases: &[Case]) -> Vec<Verdict> {
     let origin = Origin::start(cases);
     let [nginx, haproxy] = [NGINX, HAPROXY].map(|text| text.replace("ORIGIN", &origin.address.to_string()));
     let side = Side::start(who, &nginx, &haproxy);
-    let (address, origin) = (side.address, &origin);
-    let verdicts: Vec<Verdict> = std::thread::scope(|scope| {
-        let running: Vec<_> =
-            cases.iter().map(|case| scope.spawn(move || { let t = std::time::Instant::now(); let v = client::run(case, address, origin); if t.elapsed().as_secs() > 8 { println!("SLOW {who:?} {} {:?}", case.id, t.elapsed()); } v })).collect();
-        running.into_iter().map(|case| case.join().unwrap()).collect()
-    });
+    let verdicts = lanes::run(cases.len(), LANES, |n| client::run(&cases[n], side.address, &origin));
     // A case says nothing where one that it builds upon has failed.
     let passed: HashMap<&str, bool> =
         cases.iter().zip(&verdicts).map(|(case, verdict)| (case.id.as_str(), verdict.is_ok())).collect();

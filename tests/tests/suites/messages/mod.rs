@@ -7,6 +7,7 @@ mod mutations;
 mod origin;
 pub(crate) mod strict;
 
+use crate::lanes;
 use crate::report::{self, Row, Verdict};
 use crate::side::{Side, Who};
 use case::Case;
@@ -15,7 +16,6 @@ use origin::Origin;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Far beyond what anything here takes, so that a hang fails instead of hanging.
@@ -112,23 +112,9 @@ fn run(who: Who, cases: &[Case]) -> Vec<Verdict> {
     let origin = Origin::start(answers);
     let [nginx, haproxy] = [NGINX, HAPROXY].map(|text| text.replace("ORIGIN", &origin.address.to_string()));
     let side = Side::start(who, &nginx, &haproxy);
-    let next = AtomicUsize::new(0);
-    let mut got: Vec<(usize, Vec<u8>, bool)> = std::thread::scope(|scope| {
-        let lane = || {
-            let mut got = Vec::new();
-            loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                let Some(case) = cases.get(n) else { return got };
-                let (bytes, closed) = exchange(side.address, client(n), case);
-                got.push((n, bytes, closed));
-            }
-        };
-        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
-        lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
-    });
-    got.sort_by_key(|(n, ..)| *n);
+    let got = lanes::run(cases.len(), LANES, |n| exchange(side.address, client(n), &cases[n]));
     let mut seen = origin.seen();
-    let judged = got.into_iter().map(|(n, got, closed)| {
+    let judged = got.into_iter().enumerate().map(|(n, (got, closed))| {
         let seen = seen.remove(&client(n).to_string()).unwrap_or_default();
         judge(&cases[n], &Outcome { got, closed, seen })
     });
