@@ -1,6 +1,6 @@
 //! Spellings of `Transfer-Encoding` that one reader takes for chunked and another does not, beside a length that says otherwise: the
-//! mutations of Smuggler (defparam/smuggler, its exhaustive configuration; no licence named), generated from a few rules, and their
-//! kin in PortSwigger's HTTP Request Smuggler.
+//! mutations of Smuggler (defparam/smuggler, MIT, its exhaustive configuration and the default one's), generated from a few rules,
+//! and their kin in PortSwigger's HTTP Request Smuggler.
 
 use super::case::{Case, Expects};
 
@@ -61,6 +61,22 @@ pub(crate) fn cases() -> Vec<Case> {
         fields.push((format!("{byte:02x} before the colon"), at(b"Transfer-Encoding", b": chunked")));
         fields.push((format!("{byte:02x} before the name"), at(b"", b"Transfer-Encoding: chunked")));
         fields.push((format!("{byte:02x} behind the value"), at(b"Transfer-Encoding: chunked", b"")));
+    }
+    // Between the field and another one.
+    for byte in [0x01, 0x04, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1f, 0x20, 0x7f, 0xa0, 0xff_u8] {
+        let at = |before: &[u8], behind: &[u8]| [before, &[byte], behind].concat();
+        fields.push((format!("{byte:02x} behind a field"), at(b"X: X", b"Transfer-Encoding: chunked")));
+        fields.push((format!("{byte:02x} before a field"), at(b"Transfer-Encoding: chunked", b"X: X")));
+        fields.push((format!("{byte:02x} behind CR"), at(b"X: X\r", b"Transfer-Encoding: chunked")));
+        fields.push((format!("{byte:02x} before LF"), at(b"X: X", b"\nTransfer-Encoding: chunked")));
+        fields.push((
+            format!("{byte:02x} behind CR, another field"),
+            at(b"Transfer-Encoding: chunked\r", b"X: X"),
+        ));
+        fields.push((
+            format!("{byte:02x} before LF, another field"),
+            at(b"Transfer-Encoding: chunked", b"\nX: X"),
+        ));
     }
     fields.into_iter().map(|(name, field)| case(name, &field)).collect()
 }

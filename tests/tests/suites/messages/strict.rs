@@ -106,8 +106,7 @@ fn body(message: &mut Message, rest: &[u8], kind: Kind) -> usize {
 
 fn chunks(message: &mut Message, rest: &[u8]) -> usize {
     let mut at = 0;
-    loop {
-        let Some(end) = find(&rest[at..], b"\r\n") else { break };
+    while let Some(end) = find(&rest[at..], b"\r\n") {
         let line = &rest[at..at + end];
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let size =
