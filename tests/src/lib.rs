@@ -5,6 +5,7 @@
 
 pub mod beside;
 pub mod endpoint;
+pub mod haproxy;
 pub mod nginx;
 pub mod origin;
 pub mod pair;

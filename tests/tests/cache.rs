@@ -133,7 +133,8 @@ fn write(dir: &Path, site: &str, more: &str) {
     std::fs::write(dir.join("nginx.conf"), text).unwrap();
 }
 
-/// The parts of an answer that are compared: all but who sent it when, how the connection goes on, and the order of fields.
+/// The parts of an answer that are compared: all but who sent it when, how the connection goes on, and the order of fields. Only ours
+/// says how old what it has stored is.
 fn comparable(answer: &str) -> (String, Vec<String>, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
     let mut lines = head.lines();
@@ -144,7 +145,7 @@ fn comparable(answer: &str) -> (String, Vec<String>, String) {
             line.split_once(": ")
                 .map_or(line.to_owned(), |(name, value)| format!("{}: {value}", name.to_lowercase()))
         })
-        .filter(|line| !["server:", "date:", "connection:"].iter().any(|name| line.starts_with(name)))
+        .filter(|line| !["server:", "date:", "connection:", "age:"].iter().any(|name| line.starts_with(name)))
         .collect();
     // A page of the proxy's own has its name in it.
     let own = body.contains("<hr><center>");

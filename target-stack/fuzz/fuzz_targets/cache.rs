@@ -57,9 +57,9 @@ fn fields(text: &[u8]) -> HeaderMap {
 
 /// A record whose checksums are right, whatever else it is.
 fn record(bytes: &[u8]) -> Bytes {
-    let mut record = [b"TSCACHE1", bytes].concat();
+    let mut record = [b"TSCACHE2", bytes].concat();
     record.resize(record.len().max(record::FIXED), 0);
-    let fresh = Freshness { until: 0, updating: 0, error: 0 };
+    let fresh = Freshness { until: 0, updating: 0, error: 0, born: 0 };
     record::renew(&mut record, fresh);
     if let Ok(measure) = record::measure(&record)
         && let Some(text) = record.get(record::FIXED..measure.head)

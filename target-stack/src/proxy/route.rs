@@ -81,7 +81,7 @@ pub(crate) fn enter(exchange: &mut Tracked) -> Next {
         Some(Cow::Owned(path)) => Some(path),
     };
     path.into_iter().for_each(|path| exchange.set_uri(path));
-    if exchange.parts.method == Method::TRACE {
+    if matches!(exchange.parts.method, Method::TRACE | Method::CONNECT) {
         return Next::refuse(StatusCode::METHOD_NOT_ALLOWED);
     }
     serve(exchange)
@@ -100,7 +100,7 @@ fn host_is_valid(parts: &request::Parts) -> bool {
 
 /// Whether it is a host's name, with or without a port. Of one with an empty label a path might be made that climbs.
 fn is_host(host: &[u8]) -> bool {
-    let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b'?' | b'#' | b'@' | b',');
+    let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b'?' | b'#' | b'@');
     let begins = host.first().is_some_and(|&first| first != b':') && host != b"." && !host.starts_with(b".:");
     begins && host.iter().all(plain) && !host.windows(2).any(|pair| pair == b"..")
 }

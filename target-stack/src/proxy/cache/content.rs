@@ -4,6 +4,7 @@
 use super::filling::Filling;
 use super::select::{self, Extent, Part};
 use super::stored::{Body, Stored};
+use crate::pace;
 use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::Settings;
 use crate::proxy::exchange::Tracked;
@@ -13,7 +14,7 @@ use crate::proxy::range;
 use crate::proxy::route::{self, Next, Refusal};
 use crate::proxy::{gzip, headers, own, redirect};
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SERVER};
+use http::header::{ACCEPT_RANGES, AGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SERVER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use std::fs::File;
 use std::ops::Range;
@@ -37,6 +38,10 @@ pub(super) fn stored(exchange: &mut Tracked, settings: &Settings, kept: Kept) ->
     let status = stored.head.status;
     let mut fields = stored.fields(&settings.proxy.hide);
     redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
+    // RFC 9111, section 5.1. Who hides it keeps it hidden.
+    if !settings.proxy.hide.contains(&AGE) {
+        fields.insert(AGE, stored.head.freshness.age(pace::wall_clock().as_secs()).into());
+    }
     let whole = Extent { length: stored.body.length(), most: usize::MAX };
     let part = choose(exchange, settings, status, &fields, stored.ranges.then_some(whole));
     select::dress(&part, whole.length, &mut fields);

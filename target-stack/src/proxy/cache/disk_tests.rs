@@ -10,7 +10,7 @@ fn place(root: &Path) -> Place {
     Place { root: root.to_owned(), levels: vec![1, 2] }
 }
 
-const FRESH: Freshness = Freshness { until: 2_000_000_000, updating: 0, error: 0 };
+const FRESH: Freshness = Freshness { until: 2_000_000_000, updating: 0, error: 0, born: 0 };
 
 /// Writes the answer `body` to `key` in its place.
 fn write(place: &Place, key: &str, body: &[u8]) -> (PathBuf, Stamp) {
@@ -116,7 +116,7 @@ fn another_freshness_is_written_into_the_file() {
     let place = place(dir.path());
     let (path, before) = write(&place, "k", b"hello");
     let (stored, _) = load(&path, None).expect("an answer");
-    let later = Freshness { until: FRESH.until + 60, updating: 1, error: 2 };
+    let later = Freshness { until: FRESH.until + 60, updating: 1, error: 2, born: 3 };
     let after = renew(&path, &stored, later).expect("written").expect("the same answer");
     assert_ne!(before, after);
     let (stored, stamp) = load(&path, None).expect("an answer");

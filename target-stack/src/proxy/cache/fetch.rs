@@ -2,6 +2,7 @@
 //! on, and decides what comes of it: the upstream's answer, stored while it passes or not stored, or the answer that was stored
 //! before, which is good still or better than an error. It sends nothing to the client.
 
+use super::amend;
 use super::content::Kept;
 use super::deposit::Deposit;
 use super::filling::Filling;
@@ -23,7 +24,8 @@ use crate::proxy::variables::Template;
 use crate::proxy::worker::Worker;
 use crate::proxy::{forward, headers};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED, VARY, WWW_AUTHENTICATE,
+    AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::future::Future;
@@ -94,7 +96,7 @@ impl Errand {
         if status == StatusCode::NOT_MODIFIED
             && let Some(kept) = self.stale.take_if(|_| rules.revalidate)
         {
-            self.renew(&kept, &head.headers, now).await;
+            let kept = self.renew(kept, &head.headers, now).await;
             return Got::Kept(Status::Revalidated, kept);
         }
         if self.settings.intercepts(status) {
@@ -140,8 +142,8 @@ impl Errand {
         Refusal { status: head.status.as_u16(), field }
     }
 
-    /// Gives the stored answer the freshness that the upstream's 304 gives it, or its own anew.
-    async fn renew(&self, kept: &Kept, fields: &HeaderMap, now: u64) {
+    /// Gives the stored answer the freshness that the upstream's 304 gives it, or its own anew, and the 304's fields.
+    async fn renew(&self, kept: Kept, fields: &HeaderMap, now: u64) -> Kept {
         let rules = &self.settings.proxy.cache;
         let stored = &kept.stored;
         let says = [CACHE_CONTROL, EXPIRES, freshness::X_ACCEL_EXPIRES];
@@ -149,10 +151,15 @@ impl Errand {
         let freshness = if says.iter().any(|name| fields.contains_key(name)) {
             judged(fields)
         } else {
-            judged(&stored.upstream_fields())
+            let mut own = stored.upstream_fields();
+            // It is as new as the 304.
+            own.remove(AGE);
+            own.remove(DATE);
+            judged(&own)
         };
-        if let Some(freshness) = freshness {
-            self.zone.renew(self.digest(), Arc::clone(stored), freshness).await;
+        match freshness {
+            None => kept,
+            Some(freshness) => amend::renew(&self.zone, self.digest(), kept, fields, freshness).await,
         }
     }
 

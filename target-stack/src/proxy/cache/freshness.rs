@@ -4,7 +4,7 @@
 
 use super::key;
 use crate::proxy::calendar;
-use http::header::{CACHE_CONTROL, EXPIRES, SET_COOKIE, VARY};
+use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, StatusCode};
 
 pub(crate) const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
@@ -18,9 +18,16 @@ pub(crate) struct Freshness {
     pub(crate) updating: u64,
     /// So many seconds longer it may be sent where no better one can be had (RFC 5861: `stale-if-error`).
     pub(crate) error: u64,
+    /// The second from which on its age counts: that in which it came, less what it had been kept before (RFC 9111, section 4.2.3).
+    pub(crate) born: u64,
 }
 
 impl Freshness {
+    /// How many seconds old it is.
+    pub(crate) fn age(&self, now: u64) -> u64 {
+        now.saturating_sub(self.born)
+    }
+
     pub(crate) fn is_fresh(&self, now: u64) -> bool {
         self.until >= now
     }
@@ -67,6 +74,7 @@ pub(crate) fn judge(
     if varies || (!ignored.set_cookie && fields.contains_key(SET_COOKIE)) {
         return None;
     }
+    let age = age(fields);
     let accelerated = if ignored.accel_expires { None } else { accel_expires(fields, now) };
     let mut said = Said { until: accelerated, updating: 0, error: 0 };
     if accelerated == Some(0) {
@@ -74,14 +82,14 @@ pub(crate) fn judge(
     }
     if !ignored.cache_control {
         for value in fields.get_all(CACHE_CONTROL) {
-            said.cache_control(value.as_bytes(), accelerated.is_some(), now)?;
+            said.cache_control(value.as_bytes(), accelerated.is_some(), status, (now, age))?;
         }
     }
     if said.until.is_none() && !ignored.expires && fields.contains_key(EXPIRES) {
-        said.until = Some(date(fields, &EXPIRES).filter(|until| *until >= now)?);
+        said.until = Some(expires(fields, now, age)?);
     }
     let until = said.until.or_else(|| configured(valid, status).map(|span| now.saturating_add(span)))?;
-    Some(Freshness { until, updating: said.updating, error: said.error })
+    Some(Freshness { until, updating: said.updating, error: said.error, born: now.saturating_sub(age) })
 }
 
 /// Whether an answer to a request with credentials may be given to others (RFC 9111, section 3.5).
@@ -102,6 +110,21 @@ pub(crate) fn date(fields: &HeaderMap, name: &HeaderName) -> Option<u64> {
     calendar::parse_http(fields.get(name)?.as_bytes()).and_then(|instant| u64::try_from(instant).ok())
 }
 
+/// How long others have kept the answer, in seconds. Of several values the first counts, and one that is none does not (RFC 9111, section 5.1).
+fn age(fields: &HeaderMap) -> u64 {
+    let first = fields.get(AGE).and_then(|value| value.to_str().ok()?.split(',').next());
+    first.and_then(|text| whole(text.trim())).unwrap_or(0)
+}
+
+/// The end that `Expires` sets. It is so long after the answer's own `Date`, and the time that others have kept it is gone: the
+/// upstream's clock may be fast.
+fn expires(fields: &HeaderMap, now: u64, age: u64) -> Option<u64> {
+    let end = date(fields, &EXPIRES)?;
+    let span = end.checked_sub(date(fields, &DATE).unwrap_or(now))?.checked_sub(age)?;
+    // What is over as it comes has no second.
+    Some(end.min(now.saturating_add(span))).filter(|until| *until > now)
+}
+
 /// What an answer has said of itself so far.
 struct Said {
     until: Option<u64>,
@@ -112,13 +135,23 @@ struct Said {
 impl Said {
     /// Takes in a line of `Cache-Control`; `None` where it forbids to store. Words are looked for anywhere in it, as nginx does,
     /// so that `no-cache="Set-Cookie"` forbids, too. With `extensions`, only what RFC 5861 adds counts.
-    fn cache_control(&mut self, line: &[u8], extensions: bool, now: u64) -> Option<()> {
+    fn cache_control(
+        &mut self,
+        line: &[u8],
+        extensions: bool,
+        status: StatusCode,
+        (now, age): (u64, u64),
+    ) -> Option<()> {
         if !extensions {
             if ["no-cache", "no-store", "private"].iter().any(|word| after(line, word).is_some()) {
                 return None;
             }
+            // Of a status that nobody has defined nothing is understood (RFC 9111, section 5.2.2.3).
+            if status.canonical_reason().is_none() && after(line, "must-understand").is_some() {
+                return None;
+            }
             if let Some(text) = after(line, "s-maxage=").or_else(|| after(line, "max-age=")) {
-                let span = seconds(text).filter(|span| *span > 0)?;
+                let span = seconds(text).filter(|span| *span > age)? - age;
                 self.until = Some(now.saturating_add(span));
             }
         }

@@ -38,12 +38,28 @@ fn an_answer_says_how_long_it_is_fresh() {
         (&[("cache-control", "no-cache=\"x\", max-age=60")], None),
         (&[("cache-control", "public")], None),
         (&[("expires", LATER)], Some((60, 0, 0))),
-        (&[("expires", "Sun, 09 Sep 2001 01:46:40 GMT")], Some((0, 0, 0))),
+        (&[("expires", "Sun, 09 Sep 2001 01:46:40 GMT")], None),
+        (&[("expires", "Sun, 09 Sep 2001 01:46:41 GMT")], Some((1, 0, 0))),
         (&[("expires", "Sun, 09 Sep 2001 01:46:39 GMT")], None),
         (&[("expires", "0")], None),
         (&[("expires", "0"), ("cache-control", "max-age=60")], Some((60, 0, 0))),
         (&[("expires", LATER), ("cache-control", "max-age=9")], Some((9, 0, 0))),
         (&[("expires", LATER), ("cache-control", "no-store")], None),
+        // What others have kept it for is gone, unless nobody can tell.
+        (&[("age", "20"), ("cache-control", "max-age=60")], Some((40, 0, 0))),
+        (&[("age", "60"), ("cache-control", "max-age=60")], None),
+        (&[("age", "20, 30"), ("age", "40"), ("cache-control", "max-age=60")], Some((40, 0, 0))),
+        (&[("age", "-20"), ("cache-control", "max-age=60")], Some((60, 0, 0))),
+        (&[("age", "20"), ("expires", LATER)], Some((40, 0, 0))),
+        (&[("age", "61"), ("expires", LATER)], None),
+        (&[("age", "20"), ("x-accel-expires", "5")], Some((5, 0, 0))),
+        // By a clock that is fast, or slow.
+        (&[("date", "Sun, 09 Sep 2001 01:47:10 GMT"), ("expires", LATER)], Some((30, 0, 0))),
+        (&[("date", "Sun, 09 Sep 2001 01:47:41 GMT"), ("expires", LATER)], None),
+        (&[("date", "Sun, 09 Sep 2001 01:46:10 GMT"), ("expires", LATER)], Some((60, 0, 0))),
+        (&[("date", "Sun, 09 Sep 2001 01:46:10 GMT"), ("age", "60"), ("expires", LATER)], Some((30, 0, 0))),
+        (&[("date", "x"), ("expires", LATER)], Some((60, 0, 0))),
+        (&[("cache-control", "max-age=60, must-understand")], Some((60, 0, 0))),
         (&[("x-accel-expires", "5"), ("cache-control", "no-store")], Some((5, 0, 0))),
         (&[("x-accel-expires", "5"), ("expires", "0")], Some((5, 0, 0))),
         (&[("x-accel-expires", "0"), ("cache-control", "max-age=60")], None),
@@ -65,6 +81,23 @@ fn an_answer_says_how_long_it_is_fresh() {
     for (fields, want) in rows {
         assert_eq!(judged(fields, Ignored::default(), &[]), *want, "{fields:?}");
     }
+}
+
+#[test]
+fn what_nobody_understands_is_not_stored_where_it_must_be_understood() {
+    let judged = |code, says| {
+        let status = StatusCode::from_u16(code).expect("a status");
+        judge(status, &map(&[("cache-control", says)]), Ignored::default(), &[], NOW).is_some()
+    };
+    assert!(judged(599, "max-age=60") && judged(404, "max-age=60, must-understand"));
+    assert!(!judged(599, "max-age=60, must-understand"));
+}
+
+#[test]
+fn an_age_counts_on() {
+    let fields = map(&[("age", "20"), ("cache-control", "max-age=60")]);
+    let fresh = judge(StatusCode::OK, &fields, Ignored::default(), &[], NOW).expect("an answer to store");
+    assert_eq!([NOW - 30, NOW, NOW + 7].map(|now| fresh.age(now)), [0, 20, 27]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ mod tests {
             key: key.as_bytes(),
             variant: b"",
             vary: b"",
-            freshness: freshness::Freshness { until: u64::MAX, updating: 0, error: 0 },
+            freshness: freshness::Freshness { until: u64::MAX, updating: 0, error: 0, born: 0 },
             status: http::StatusCode::OK,
             reason: b"",
             fields: &http::HeaderMap::new(),

@@ -4,6 +4,7 @@
 //! stand apart from all that: `key` and `freshness` say whether an answer may be used, `select` which part of it, and
 //! `record` what it looks like as bytes.
 
+mod amend;
 pub(crate) mod caches;
 mod content;
 mod deposit;

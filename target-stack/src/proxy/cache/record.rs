@@ -3,7 +3,7 @@
 //! checksums: of the fixed part, which alone is rewritten when an answer is revalidated, of the text, and of the body.
 //!
 //! ```text
-//! fixed part, 64 bytes, integers little-endian          text                              body
+//! fixed part, 72 bytes, integers little-endian          text                              body
 //! magic  crc  text crc  body crc  status  freshness      \nKEY: key\n variant vary head    as it came
 //! ```
 
@@ -13,9 +13,9 @@ use flate2::Crc;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// The length of the fixed part.
-pub(crate) const FIXED: usize = 64;
+pub(crate) const FIXED: usize = 72;
 /// With the version of this layout.
-const MAGIC: &[u8; 8] = b"TSCACHE1";
+const MAGIC: &[u8; 8] = b"TSCACHE2";
 /// As in nginx's files, for whoever looks for a key with grep.
 const KEY: &[u8] = b"\nKEY: ";
 /// Far more than the buffers for heads allow.
@@ -101,6 +101,7 @@ pub(crate) fn renew(fixed: &mut [u8], freshness: Freshness) {
     put(fixed, 24, &freshness.until.to_le_bytes());
     put(fixed, 32, &short(freshness.updating));
     put(fixed, 36, &short(freshness.error));
+    put(fixed, 64, &freshness.born.to_le_bytes());
     sum_up(fixed);
 }
 
@@ -175,6 +176,7 @@ pub(crate) fn read(record: &Bytes) -> Result<Head, Fault> {
             until: u64_at(record, 24),
             updating: u32_at(record, 32).into(),
             error: u32_at(record, 36).into(),
+            born: u64_at(record, 64),
         },
         status: StatusCode::from_u16(u16::from_le_bytes([record[20], record[21]]))
             .map_err(|_| "its status is none")?,
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FRESH: Freshness = Freshness { until: 1_000_000_000, updating: 7, error: 9 };
+    const FRESH: Freshness = Freshness { until: 1_000_000_000, updating: 7, error: 9, born: 999_999_000 };
 
     fn map(fields: &[(&str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&str, &str)| {
@@ -267,11 +269,12 @@ mod tests {
     fn another_freshness_changes_the_first_part_alone() {
         let before = record(b"k", &map(&[("a", "b")]));
         let mut after = BytesMut::from(&before[..]);
-        let fresh = Freshness { until: u64::MAX, updating: u64::MAX, error: 0 };
+        let fresh = Freshness { until: u64::MAX, updating: u64::MAX, error: 0, born: 3 };
         renew(&mut after[..FIXED], fresh);
         assert_eq!(before[FIXED..], after[FIXED..]);
         let head = read(&after.freeze()).expect("a head");
-        assert_eq!(head.freshness, Freshness { until: u64::MAX, updating: u32::MAX.into(), error: 0 });
+        let got = Freshness { until: u64::MAX, updating: u32::MAX.into(), error: 0, born: 3 };
+        assert_eq!(head.freshness, got);
         assert_eq!(measure(&before).map(|m| m.body), Ok(5));
     }
 

@@ -151,7 +151,7 @@ pub(crate) mod tests {
             key: key.as_bytes(),
             variant: b"",
             vary: b"",
-            freshness: Freshness { until, updating: 0, error: 0 },
+            freshness: Freshness { until, updating: 0, error: 0, born: 0 },
             status: StatusCode::OK,
             reason: b"",
             fields: &fields,

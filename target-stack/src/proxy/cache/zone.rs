@@ -292,7 +292,7 @@ impl Zone {
 }
 
 /// The same answer with another freshness, in a file that looks like this now.
-fn renewed(stored: &Stored, freshness: Freshness, file: Option<Stamp>) -> Arc<Stored> {
+pub(super) fn renewed(stored: &Stored, freshness: Freshness, file: Option<Stamp>) -> Arc<Stored> {
     let mut renewed = stored.clone();
     renewed.head.freshness = freshness;
     if let (Some(now), Body::File { stamp, .. }) = (file, &mut renewed.body) {

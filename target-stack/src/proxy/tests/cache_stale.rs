@@ -233,3 +233,57 @@ fn a_failure_is_remembered_where_that_is_said() {
     let got = log(proxy, dir.path());
     assert_eq!(got, ["GET / 502 MISS", "GET / 502 HIT", "GET / 502 HIT"]);
 }
+
+#[test]
+fn a_304_brings_its_fields_along() {
+    let old = format!("{EXPIRED}ETag: \"a\"\r\nX-A: old\r\nX-B: kept\r\n");
+    let new = "Cache-Control: max-age=600\r\nX-A: new\r\nX-A: too\r\nContent-Length: 7\r\nX-C: here\r\n";
+    // Small and large: in memory and in a file.
+    for length in [2, 100_000] {
+        let text = "x".repeat(length);
+        let origin =
+            turning(answer(&old, &text), format!("HTTP/1.1 304 Not Modified\r\n{new}\r\n").into_bytes());
+        let dir = dir();
+        let holds = |got: &str, fields: &[&str]| {
+            let length = format!("Content-Length: {length}\r\n");
+            assert!(got.ends_with(&text) && got.contains(&length), "{got}");
+            fields
+                .iter()
+                .for_each(|field| assert!(got.contains(&format!("{field}\r\n")), "{field} in {got}"));
+        };
+        let proxy = caching(&origin, dir.path(), "proxy_cache_revalidate on;");
+        holds(&proxy.get("/"), &["X-A: old", "X-B: kept"]);
+        // Who has asked gets them, and so does everybody else, out of memory and, in another process, out of the file.
+        for _ in 0..2 {
+            let got = proxy.get("/");
+            holds(&got, &["X-A: new", "X-A: too", "X-B: kept", "X-C: here", "Cache-Control: max-age=600"]);
+            assert!(!got.contains("old"), "{got}");
+        }
+        let file = || written(&dir.path().join("c")).into_iter().next();
+        let on_disk = || file().map_or(Vec::new(), |file| std::fs::read(file).expect("a file"));
+        until("it is in the file", || on_disk().windows(6).any(|part| part == b": here"));
+        drop(proxy);
+        let proxy = caching(&origin, dir.path(), "proxy_cache_revalidate on;");
+        holds(&proxy.get("/"), &["X-A: new", "X-A: too", "X-B: kept", "X-C: here"]);
+        assert_eq!(origin.seen().len(), 2);
+    }
+}
+
+#[test]
+fn a_stored_answer_tells_its_age() {
+    let fields = "Cache-Control: max-age=600\r\nAge: 30\r\n";
+    for (more, shown) in [("", true), ("proxy_hide_header Age;", false)] {
+        let origin = turning(answer(fields, "a"), answer(fields, "b"));
+        let dir = dir();
+        let proxy = caching(&origin, dir.path(), more);
+        let age = |got: &str| {
+            let line = got.lines().find_map(|line| line.strip_prefix("Age: ").map(str::to_owned));
+            line.map(|age| age.parse::<u64>().expect("seconds"))
+        };
+        assert_eq!(age(&proxy.get("/")), shown.then_some(30));
+        // It has not been kept for long here.
+        let kept = age(&proxy.get("/"));
+        assert!(kept.is_some_and(|age| (30..600).contains(&age)) == shown, "{kept:?}");
+        assert_eq!(origin.seen().len(), 1);
+    }
+}

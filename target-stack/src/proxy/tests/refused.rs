@@ -53,6 +53,20 @@ fn a_bad_request_gets_a_page_and_the_connection_ends() {
 }
 
 #[test]
+fn methods_of_another_trade_are_405() {
+    // A tunnel or an echo is nothing that a server of a site gives, whoever is behind it.
+    let upstream = Upstream::start(|_, _| Reply::Send(OK));
+    let (proxy, _dir) = passing(&[upstream.address], "");
+    for start in ["TRACE /", "CONNECT /", "CONNECT http://a:80", "CONNECT http://a/b?c"] {
+        let request = format!("{start} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let answer = proxy.ask(&request);
+        assert!(answer.starts_with("HTTP/1.1 405 Not Allowed\r\n"), "{start}: {answer}");
+        assert!(answer.ends_with("</html>\r\n"), "{start}: {answer}");
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
 fn the_answer_to_head_has_no_body() {
     let (proxy, _dir) = passing(&[nobody()], "");
     let answer = proxy.ask("HEAD / HTTP/1.1\r\n\r\n");
