@@ -1,6 +1,5 @@
 //! What no browser sends: forms and fields that are too long, too large, doubled, broken or of another kind. The shop refuses them in
 //! words, never fails of itself, and shows nothing that somebody wrote as anything but text.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::http;
 use e2e::shopper::{Answer, JSON, PASSWORD, Shop};

@@ -1,6 +1,5 @@
 //! The shop as a person uses it, through the proxy: pages, an account, a cart that is remembered, a purchase; and what
 //! it refuses.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use e2e::shopper::{JSON, PASSWORD, Person, Shop};
 use e2e::{conserved, loadgen};
