@@ -1,13 +1,19 @@
-//! What the tiers and the stack say of themselves, each on one line of JSON on standard output.
+//! What the tiers and the stack say of themselves, each on one line of JSON on standard output: the descriptor when all
+//! answer, and then, of the stack, a line for each process that dies.
 
 use crate::failure::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The file with the descriptor in a running stack's directory.
 pub(crate) const FILE: &str = "stack.json";
+
+/// Far more than the descriptor of the largest stack.
+const LONGEST: u64 = 1 << 20;
 
 /// One tier's process, said once it answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +53,27 @@ pub(crate) struct Stack {
     pub(crate) emulated: Vec<String>,
 }
 
+/// A line of the stack's behind the descriptor: one of its processes has ended that should not have.
+#[derive(Debug, Serialize)]
+pub(crate) struct Death {
+    /// `tier_died`.
+    pub(crate) event: &'static str,
+    /// The tier's name, as in the descriptor; `sweep` is the process that would clean up.
+    pub(crate) tier: &'static str,
+    /// The pid in the descriptor.
+    pub(crate) pid: u32,
+    /// How the tier's process ended: one of these. The database's server and nginx have a keeper, which tells of their end by its
+    /// own, and in words.
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    /// How many of the tier's processes are left. With none the stack ends.
+    pub(crate) left: usize,
+    /// What a person is told.
+    pub(crate) reason: String,
+    /// Seconds since 1970.
+    pub(crate) at_unix_s: f64,
+}
+
 impl Stack {
     /// Keeps the descriptor in the stack's directory, whole at any time.
     ///
@@ -60,14 +87,20 @@ impl Stack {
             .map_err(|e| Failure::start(format!("cannot write {}: {e}", file.display())))
     }
 
-    /// Reads what was kept in `dir`.
+    /// Reads what was kept in `dir`, which may be anybody's: a file of a descriptor's size, and nothing that would be waited for.
     ///
     /// # Errors
-    /// Why it cannot be read, as a clause.
-    pub(crate) fn kept(dir: &Path) -> Result<Self, String> {
-        let file = dir.join(FILE);
-        let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))
+    /// Why it cannot be read, or is none: `InvalidData`.
+    pub(crate) fn kept(dir: &Path) -> std::io::Result<Self> {
+        let invalid = |why: String| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
+        let at_once = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(at_once).open(dir.join(FILE))?;
+        if !file.metadata()?.is_file() {
+            return Err(invalid(String::from("not a file")));
+        }
+        let mut text = String::new();
+        file.take(LONGEST).read_to_string(&mut text)?;
+        serde_json::from_str(&text).map_err(|e| invalid(e.to_string()))
     }
 }
 

@@ -39,6 +39,14 @@ pub(crate) fn resident_bytes(pid: u32) -> Option<i64> {
     Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
 }
 
+/// Whether this process was told to ignore the signal of this number (proc_pid_status(5), `SigIgn`).
+pub(crate) fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.unwrap_or_default() >> (signal - 1) & 1 == 1
+}
+
 fn seconds(ticks: u64) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
@@ -79,6 +87,15 @@ mod tests {
         let own = std::process::id();
         assert!(runs(own) && cpu_seconds(own).is_some() && resident_bytes(own) > Some(0));
         assert!(!runs(u32::MAX) && cpu_seconds(u32::MAX).is_none() && children(u32::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_signal_that_is_ignored_is_seen() {
+        // Rust's own programs ignore SIGPIPE, and nothing else.
+        assert!(
+            ignores(rustix::process::Signal::PIPE.as_raw())
+                && !ignores(rustix::process::Signal::TERM.as_raw())
+        );
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! what the tiers do.
 
 use crate::cgroup::Group;
-use crate::descriptor::Tier;
+use crate::descriptor::{Death, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::{pace, procfs};
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(crate) struct Processes {
 #[derive(Debug)]
 struct Process {
     name: &'static str,
+    /// What it says its pid is, once it has: that of the process that does the tier's work.
+    pid: u32,
     child: Child,
     last_words: Rc<RefCell<String>>,
     /// Reads them, until its standard error is closed.
@@ -87,14 +90,19 @@ impl Processes {
                 words.replace(line);
             }
         });
-        self.all.push(Process { name, child, last_words, listening });
+        let pid = child.id().unwrap_or_default();
+        self.all.push(Process { name, pid, child, last_words, listening });
         let line = match out {
             Some(out) => pace::within(READY_LIMIT, BufReader::new(out).lines().next_line()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => serde_json::from_str(&line)
-                .map_err(|e| Failure::start(format!("the {name} tier said something unexpected: {e}"))),
+            Some(Ok(Some(line))) => {
+                let tier: Tier = serde_json::from_str(&line)
+                    .map_err(|e| Failure::start(format!("the {name} tier said something unexpected: {e}")))?;
+                self.all.iter_mut().next_back().into_iter().for_each(|process| process.pid = tier.pid);
+                Ok(tier)
+            }
             Some(_) => {
                 // Its standard output is closed, so it is ending; what it says last is why.
                 let words = self.last_words(self.all.len() - 1, END_LIMIT).await;
@@ -124,9 +132,9 @@ impl Processes {
         }
     }
 
-    /// Waits until a tier has lost its last process, and says how that ended. Of a tier with several, the others go on: `lost` is
-    /// told of the one that is missing.
-    pub(crate) async fn last_of_a_tier(&mut self, lost: impl Fn(&str)) -> Failure {
+    /// Waits until a tier has lost its last process, and says how that ended. Of a tier with several, the others go on. `lost`
+    /// is told of each that dies.
+    pub(crate) async fn last_of_a_tier(&mut self, lost: impl Fn(&Death)) -> Failure {
         loop {
             let (n, status) = std::future::poll_fn(|cx| {
                 for (n, process) in self.all.iter_mut().enumerate() {
@@ -138,16 +146,31 @@ impl Processes {
                 std::task::Poll::Pending
             })
             .await;
+            let at_unix_s = pace::wall_clock().as_secs_f64();
+            let (exit_code, signal) = status.as_ref().map_or((None, None), |how| (how.code(), how.signal()));
             let how = status.map_or_else(|e| e.to_string(), ended);
             let words = self.last_words(n, WORDS_LIMIT).await;
             let words = if words.is_empty() { words } else { format!(": {words}") };
-            let name = self.all[n].name;
-            let left = self.all.iter().filter(|process| process.name == name).count() - 1;
+            let Process { name, pid, .. } = self.all.remove(n);
+            let left = self.all.iter().filter(|process| process.name == name).count();
+            let reason = match left {
+                0 => format!("the {name} tier {how}{words}"),
+                _ => format!("one of the {name} tier {how}{words}; {left} left"),
+            };
+            let event = "tier_died";
+            lost(&Death {
+                event,
+                tier: name,
+                pid,
+                exit_code,
+                signal,
+                left,
+                reason: reason.clone(),
+                at_unix_s,
+            });
             if left == 0 {
-                return Failure::start(format!("the {name} tier {how}{words}"));
+                return Failure::start(reason);
             }
-            self.all.remove(n);
-            lost(&format!("one of the {name} tier {how}{words}; {left} left"));
         }
     }
 
@@ -207,7 +230,6 @@ pub(crate) fn signal(pid: Option<u32>, signal: Signal) {
 
 /// How a process ended, behind its name.
 pub(crate) fn ended(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),

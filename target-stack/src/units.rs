@@ -21,6 +21,24 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad()) }
 }
 
+/// Reads how long something is kept, in whole units of at least a second and up to a year, such as `90s`, `2h` or `30d`.
+pub(crate) fn days(text: &str) -> Result<Duration, String> {
+    let bad = || {
+        format!("`{text}` is no time from a second to a year; write it with a unit, such as 90s, 2h or 30d")
+    };
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(bad()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
+    seconds.filter(|seconds| (1..=31_622_400).contains(seconds)).map(Duration::from_secs).ok_or_else(bad)
+}
+
 /// Reads a whole number in bounds.
 pub(crate) fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &str) -> Result<T, String> {
     let number = text.parse::<u64>().ok().filter(|number| (LEAST..=MOST).contains(number));
@@ -37,6 +55,27 @@ pub(crate) fn option(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lives_are_of_whole_seconds_up_to_a_year() {
+        for (text, want) in [
+            ("1s", Some(1)),
+            ("90s", Some(90)),
+            ("2m", Some(120)),
+            ("2h", Some(7_200)),
+            ("366d", Some(31_622_400)),
+            ("367d", None),
+            ("0s", None),
+            ("1.5h", None),
+            ("7", None),
+            ("d", None),
+            ("", None),
+            ("1w", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(days(text).ok(), want.map(Duration::from_secs), "{text}");
+        }
+    }
 
     #[test]
     fn counts_are_whole_and_in_bounds() {

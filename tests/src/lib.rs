@@ -10,6 +10,7 @@ pub mod nginx;
 pub mod origin;
 pub mod pair;
 pub mod rogue;
+pub mod shopper;
 pub mod small;
 pub mod stack;
 
@@ -125,7 +126,7 @@ impl Running {
 #[derive(Debug)]
 pub struct Target {
     child: Child,
-    _out: BufReader<ChildStdout>,
+    out: BufReader<ChildStdout>,
     /// The line with which it said so.
     pub said: Value,
 }
@@ -151,7 +152,14 @@ impl Target {
             return Err(child.wait().unwrap().code());
         }
         let said = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: `{line}`"));
-        Ok(Self { child, _out: out, said })
+        Ok(Self { child, out, said })
+    }
+
+    /// What it says next, or nothing at the end.
+    pub fn says(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: `{line}`")))
     }
 
     /// The address that it listens on.

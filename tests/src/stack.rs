@@ -48,9 +48,9 @@ pub fn sample(samples: &[String], name: &str) -> Option<f64> {
     samples.iter().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
-/// A purchase under an idempotency key, for a program.
+/// A guest's purchase under an idempotency key, for a program.
 pub fn purchase(key: &str) -> String {
-    let form = "customer=5&item=7&quantity=2";
+    let form = "email=ada%40example.com&item=7&quantity=2";
     format!(
         "POST /buy HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\nAccept: application/json\r\n\
          Idempotency-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",

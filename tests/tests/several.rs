@@ -42,7 +42,7 @@ fn every_server_is_a_process_of_its_own_size_and_gets_its_share() {
 #[derive(Default)]
 struct Seen {
     /// Orders by key.
-    bought: BTreeMap<String, u64>,
+    bought: BTreeMap<String, String>,
     /// Purchases that were not answered with an order, at the first try.
     unsure: usize,
     /// Other requests that failed.
@@ -70,7 +70,7 @@ fn shop(proxy: &str, client: usize, stop: &AtomicBool, done: &AtomicUsize) -> Se
             answer = http(proxy, &purchase(&key));
         }
         let order: Value = serde_json::from_str(body(&answer)).unwrap();
-        seen.bought.insert(key, order["id"].as_u64().unwrap());
+        seen.bought.insert(key, order["id"].as_str().unwrap().to_owned());
         done.fetch_add(1, Ordering::Relaxed);
     }
     seen
@@ -104,12 +104,12 @@ fn a_killed_app_server_costs_what_it_was_working_on_and_may_not_be_repeated() {
         assert!(client.failed.is_empty(), "{:?}", client.failed);
         assert!(client.unsure <= 1, "{}", client.unsure);
     }
-    let bought: BTreeMap<&String, &u64> = seen.iter().flat_map(|client| &client.bought).collect();
-    let orders: BTreeSet<&u64> = bought.values().copied().collect();
+    let bought: BTreeMap<&String, &String> = seen.iter().flat_map(|client| &client.bought).collect();
+    let orders: BTreeSet<&String> = bought.values().copied().collect();
     assert_eq!(orders.len(), bought.len(), "an order for each key");
     for (key, id) in bought.iter().step_by(7) {
         let again: Value = serde_json::from_str(body(&http(&proxy, &purchase(key)))).unwrap();
-        assert_eq!(again["id"].as_u64(), Some(**id), "{key}");
+        assert_eq!(again["id"].as_str(), Some(id.as_str()), "{key}");
     }
     // Who looks at the stack sees which one is missing.
     let status =

@@ -1,118 +1,8 @@
 //! The shop as a person uses it, through the proxy: pages, an account, a cart that is remembered, a purchase; and what
 //! it refuses.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use e2e::{Target, conserved, get, http, loadgen};
-use serde_json::Value;
-
-/// All customers of the seed have it.
-const PASSWORD: &str = "correct%20horse";
-const JSON: &str = "Accept: application/json\r\n";
-
-struct Shop {
-    _stack: Target,
-    proxy: String,
-    app: String,
-}
-
-/// A person with a browser, which keeps its cookie.
-struct Person<'s> {
-    shop: &'s Shop,
-    cookie: String,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Shop {
-    fn open() -> Self {
-        let stack = Target::start("up --scale small");
-        let address = |tier: &str| stack.said["tiers"][tier][0]["address"].as_str().unwrap().to_owned();
-        let (proxy, app) = (address("proxy"), address("app"));
-        Self { _stack: stack, proxy, app }
-    }
-
-    fn person(&self) -> Person<'_> {
-        Person { shop: self, cookie: String::new() }
-    }
-
-    /// The value of a sample of the app's, whose name and labels are `name`.
-    fn metric(&self, name: &str) -> Option<f64> {
-        let text = get(&self.app, "/metrics", "");
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
-    }
-}
-
-impl Answer {
-    fn of(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Self { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn field(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (field, value) = line.split_once(": ")?;
-            field.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
-    }
-
-    /// The value of the field `name` of a form.
-    fn written(&self, name: &str) -> &str {
-        let (_, rest) = self.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
-        rest.split('"').next().unwrap()
-    }
-
-    /// Asserts its status, and gives it back.
-    fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}\n{}", self.head, self.body);
-        self
-    }
-
-    /// Asserts that it sends the browser on.
-    fn leads_to(self, place: &str) -> Self {
-        assert_eq!((self.status, self.field("location")), (303, Some(place)), "{}", self.body);
-        self
-    }
-}
-
-impl Person<'_> {
-    fn look(&mut self, path: &str, headers: &str) -> Answer {
-        let headers = format!("{}{headers}", self.cookies());
-        let answer = Answer::of(&get(&self.shop.proxy, path, &headers));
-        self.keep(answer)
-    }
-
-    fn send(&mut self, path: &str, form: &str, headers: &str) -> Answer {
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: www.foobar.com\r\nConnection: close\r\n{}{headers}\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-            self.cookies(),
-            form.len()
-        );
-        let answer = Answer::of(&http(&self.shop.proxy, &request));
-        self.keep(answer)
-    }
-
-    fn cookies(&self) -> String {
-        if self.cookie.is_empty() { String::new() } else { format!("Cookie: {}\r\n", self.cookie) }
-    }
-
-    fn keep(&mut self, answer: Answer) -> Answer {
-        if let Some(cookie) = answer.field("set-cookie") {
-            let pair = cookie.split(';').next().unwrap();
-            self.cookie = if pair.ends_with('=') { String::new() } else { pair.to_owned() };
-        }
-        answer
-    }
-}
+use e2e::shopper::{JSON, PASSWORD, Person, Shop};
+use e2e::{conserved, loadgen};
 
 #[test]
 fn every_page_is_there_for_people_and_for_programs() {
@@ -130,6 +20,7 @@ fn every_page_is_there_for_people_and_for_programs() {
         ("/search?q=Anchor&by=title", 200, "title", "items"),
         ("/search?q=%22%3E%3Cscript%3E", 200, "Nothing found", "items"),
         ("/cart?cart=999999", 404, "no such cart", "error"),
+        ("/cart?cart=x", 400, "no number of a cart", "error"),
         ("/login", 200, "action=\"/login\"", "next"),
         ("/login?next=//evil.example", 200, "value=\"/orders\"", "next"),
         ("/register", 200, "action=\"/register\"", "next"),
@@ -204,12 +95,16 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
     let form =
         format!("cart={}&idempotency_key={}", checkout.written("cart"), checkout.written("idempotency_key"));
     let bought = person.send("/buy", &form, JSON).is(200).json();
-    let lines = [("customer", 5), ("id", 2593)];
-    assert!(lines.iter().all(|(name, want)| bought[name] == *want), "{bought}");
+    let ticket = bought["id"].as_str().unwrap().to_owned();
+    assert!(bought["customer"] == 5 && ticket.starts_with("2593-"), "{bought}");
     assert_eq!((&bought["lines"][0]["item"], &bought["lines"][0]["quantity"]), (&7.into(), &3.into()));
     assert_eq!(person.send("/buy", &form, JSON).is(200).json(), bought, "the same order again");
     let mine = person.look("/orders", "").is(200);
-    assert!(mine.body.contains("Your orders, ") && mine.body.contains("/orders/2593"), "{}", mine.body);
+    assert!(
+        mine.body.contains("Your orders, ") && mine.body.contains(&format!("/orders/{ticket}")),
+        "{}",
+        mine.body
+    );
     assert_eq!(mine.field("cache-control"), Some("private, no-store"));
     let home = person.look("/", "").is(200);
     assert!(home.body.contains("Welcome back, "), "{}", home.body);

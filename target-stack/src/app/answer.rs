@@ -42,6 +42,8 @@ const POLICY: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+/// Addresses have tickets in them, which are nobody else's business.
+const NO_REFERRER: (HeaderName, &str) = (header::REFERRER_POLICY, "same-origin");
 const NO_SNIFFING: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
 /// A fault as programs read it.
@@ -50,15 +52,56 @@ struct Problem<'a> {
     error: &'a str,
 }
 
-impl Format {
-    /// JSON for whoever names it and does not name HTML before it; everyone else is a browser.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match (accept.find("application/json"), accept.find("text/html")) {
-            (Some(json), Some(html)) if html < json => Self::Html,
-            (Some(_), _) => Self::Json,
-            (None, _) => Self::Html,
+/// How welcome one representation is, and by the most specific of the ranges that it is in.
+#[derive(Clone, Copy)]
+struct Wish {
+    quality: f32,
+    /// 3 of its name, 2 of its kind, 1 of anything.
+    specific: u8,
+    /// Where it is named, if it is.
+    place: usize,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { quality: 0.0, specific: 0, place: usize::MAX }
+    }
+}
+
+impl Wish {
+    fn take(&mut self, media: &str, (name, kind): (&str, &str), quality: f32, place: usize) {
+        let specific = match media {
+            _ if media.eq_ignore_ascii_case(name) => 3,
+            _ if media.eq_ignore_ascii_case(kind) => 2,
+            "*/*" => 1,
+            _ => return,
+        };
+        if specific > self.specific {
+            *self = Self { quality, specific, place: if specific > 1 { place } else { usize::MAX } };
         }
+    }
+}
+
+impl Format {
+    /// The one that is preferred (RFC 9110, section 12.5.1). Between two that are as welcome it is the one that is named first;
+    /// who names neither, or has no wish, is a browser.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let (mut html, mut json) = (Wish::default(), Wish::default());
+        let fields = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        for (place, range) in fields.flat_map(|field| field.split(',')).enumerate() {
+            let mut parts = range.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default();
+            let weight = parts
+                .filter_map(|part| part.split_once('='))
+                .find(|(name, _)| name.eq_ignore_ascii_case("q"));
+            let quality = weight.map_or(Some(1.0), |(_, value)| value.trim().parse::<f32>().ok());
+            let Some(quality) = quality.filter(|quality| (0.0..=1.0).contains(quality)) else { continue };
+            html.take(media, ("text/html", "text/*"), quality, place);
+            json.take(media, ("application/json", "application/*"), quality, place);
+        }
+        let preferred =
+            json.quality > html.quality || (json.quality == html.quality && json.place < html.place);
+        if preferred && json.quality > 0.0 { Self::Json } else { Self::Html }
     }
 
     /// The answer to a request.
@@ -71,7 +114,7 @@ impl Format {
                 None => {
                     let (title, main) = view.page();
                     let page = pages::layout(&title, &main);
-                    (view.status(), [VARY, POLICY, NO_SNIFFING], page).into_response()
+                    (view.status(), [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response()
                 }
             },
         }
@@ -91,11 +134,11 @@ impl Format {
             Self::Json => (status, [VARY], Json(Problem { error: fault.message() })).into_response(),
             Self::Html => {
                 let page = pages::sorry(status, fault.message());
-                (status, [VARY, POLICY, NO_SNIFFING], page).into_response()
+                (status, [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response()
             }
         };
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = fault.retry_after_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             // A status 401 says how to do better (RFC 9110, section 11.6.1): not by a scheme that browsers would ask for.
@@ -128,10 +171,27 @@ mod tests {
             (Some("application/json"), Format::Json),
             (Some("application/json, text/html;q=0.5"), Format::Json),
             (Some("text/html, application/json;q=0.5"), Format::Html),
+            (Some("text/html;q=0.5, application/json"), Format::Json),
+            (Some("text/html, application/json"), Format::Html),
+            (Some("application/json, text/plain, */*"), Format::Json),
+            (Some("*/*, application/json;q=0.5"), Format::Html),
+            (Some("*/*;q=0.1, application/json;q=0.5"), Format::Json),
+            (Some("text/html;q=0.3, */*;q=0.5"), Format::Json),
+            (Some("text/html;q=0.1 | application/json;q=0.2"), Format::Json),
+            (Some("application/json;q=0"), Format::Html),
+            (Some("application/json;q=0, */*;q=0"), Format::Html),
+            (Some("application/*"), Format::Json),
+            (Some("text/*, application/*"), Format::Html),
+            (Some("Application/JSON ; Q=0.9 , text/html;q=0.8"), Format::Json),
+            (Some("application/json;charset=utf-8;q=0.4, text/html;q=0.5"), Format::Html),
+            (Some("application/json;q=2, text/html;q=0.1"), Format::Html),
+            (Some("application/jsonp, image/png"), Format::Html),
+            (Some(";q=1,,="), Format::Html),
+            (Some(""), Format::Html),
         ] {
             let mut headers = HeaderMap::new();
-            if let Some(accept) = accept {
-                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            for field in accept.into_iter().flat_map(|accept| accept.split(" | ")) {
+                headers.append(header::ACCEPT, HeaderValue::from_static(field));
             }
             assert_eq!(Format::of(&headers), want, "{accept:?}");
         }
@@ -142,6 +202,11 @@ mod tests {
         let busy = Format::Json.sorry(&Fault::Full);
         assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(busy.headers()[header::RETRY_AFTER], "1");
+        let often = Format::Html.sorry(&Fault::TooOften(std::time::Duration::from_millis(2_001)));
+        assert_eq!(
+            (often.status(), &often.headers()[header::RETRY_AFTER]),
+            (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(3))
+        );
         assert!(!Format::Html.sorry(&Fault::NotFound("no")).headers().contains_key(header::RETRY_AFTER));
     }
 

@@ -1,5 +1,5 @@
 //! Carts and what becomes of them: shown, filled, changed, bought. Each handler is a question or two to the store and
-//! one view. Who carries a cart's number along needs no session.
+//! one view. Who carries a cart's ticket along needs no session.
 
 use super::answer::Format;
 use super::fault::Fault;
@@ -8,12 +8,13 @@ use super::members;
 use super::pages::CartPage;
 use super::routes::{Shared, Shop};
 use super::store::{Cart, Visitor};
-use super::token::{Browser, Token};
+use super::ticket::Ticket;
+use super::token::{Browser, Token, new_key};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-/// The cart of this number, or the visitor's own. A program without either has to say which.
+/// The cart of this ticket, or the visitor's own. A program without either has to say which.
 pub(super) async fn cart(
     State(shop): Shared,
     format: Format,
@@ -30,13 +31,13 @@ pub(super) async fn cart(
                 return Err(Fault::BadRequest("Say which cart: /cart?cart=NUMBER.".into()));
             }
         };
-        Ok(CartPage { cart, key: shop.new_key(), elsewhere: None, own })
+        Ok(CartPage { cart, key: new_key()?, elsewhere: None, own })
     };
     format.answer_privately(show.await)
 }
 
 /// Adds to the cart that the form names, else to the visitor's own, else to a new one: a browser is given a session
-/// for it, and a program its number.
+/// for it, and a program its ticket.
 pub(super) async fn add_to_cart(
     State(shop): Shared,
     format: Format,
@@ -59,7 +60,7 @@ pub(super) async fn add_to_cart(
         Ok((page, token)) => {
             let answer = format.answer_privately(Ok(page));
             match token {
-                Some(token) => browser.give(answer, &token),
+                Some(token) => members::give(&shop, &browser, answer, &token),
                 None => answer,
             }
         }
@@ -73,7 +74,7 @@ async fn keep_cart(
     format: Format,
     browser: &Browser,
     visitor: Option<Visitor>,
-    cart: u64,
+    cart: Ticket,
 ) -> Result<Option<Token>, Fault> {
     match (visitor, &browser.token, format) {
         (Some(_), Some(token), _) => shop.store.keep_cart(token, cart).await.map(|()| None),
@@ -103,9 +104,9 @@ pub(super) async fn change_line(
 }
 
 /// A cart that was changed just now; a browser is sent to where it is shown.
-async fn changed_cart(shop: &Shop, id: u64, own: bool) -> Result<CartPage, Fault> {
+async fn changed_cart(shop: &Shop, id: Ticket, own: bool) -> Result<CartPage, Fault> {
     let elsewhere = Some(if own { "/cart".into() } else { format!("/cart?cart={id}") });
-    Ok(CartPage { cart: shop.store.cart(id).await?, key: shop.new_key(), elsewhere, own })
+    Ok(CartPage { cart: shop.store.cart(id).await?, key: new_key()?, elsewhere, own })
 }
 
 /// `POST /buy`.

@@ -3,6 +3,7 @@
 
 use super::workers::Full;
 use axum::http::StatusCode;
+use std::time::Duration;
 
 /// What went wrong with one request.
 #[derive(Debug)]
@@ -17,6 +18,14 @@ pub(crate) enum Fault {
     Forbidden(&'static str),
     /// It contradicts what is there.
     Conflict(&'static str),
+    /// Its form is larger than any form of this shop.
+    TooLarge,
+    /// Its body is no form.
+    NoForm,
+    /// Its idempotency key has been used for another purchase.
+    KeyTaken(&'static str),
+    /// It comes too often, and may come again after so long.
+    TooOften(Duration),
     /// Neither a worker nor a place in the queue was free.
     Full,
     /// No connection to the database became free in time.
@@ -37,6 +46,10 @@ impl Fault {
             Self::SignIn(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::KeyTaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Full | Self::NoConnection | Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Inside => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -48,11 +61,26 @@ impl Fault {
             Self::NotFound(message)
             | Self::SignIn(message)
             | Self::Forbidden(message)
-            | Self::Conflict(message) => message,
+            | Self::Conflict(message)
+            | Self::KeyTaken(message) => message,
+            Self::TooLarge => "That is more than this form has room for.",
+            Self::NoForm => "Send a form: application/x-www-form-urlencoded.",
+            Self::TooOften(_) => {
+                "The name or the password was wrong too often. Please try again in a moment."
+            }
             Self::Full => "All our hands are busy. Please try again in a moment.",
             Self::NoConnection => "The shop is too busy. Please try again in a moment.",
             Self::Unreachable => "The shop is closed for a moment. Please try again.",
             Self::Database(_) | Self::Inside => "Something went wrong on our side.",
+        }
+    }
+
+    /// After how many whole seconds it is worth trying again.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooOften(wait) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
         }
     }
 

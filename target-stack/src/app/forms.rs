@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::store::{NewCustomer, NewPrice};
+use super::ticket::Ticket;
 use crate::db::words::COUNTRIES;
 use serde::Deserialize;
 
@@ -43,7 +44,7 @@ pub(crate) struct SignInForm {
     #[serde(default)]
     pub(crate) next: Next,
     /// The cart to check out, for who has carried it along.
-    pub(crate) cart: Option<u64>,
+    pub(crate) cart: Option<Ticket>,
 }
 
 /// `POST /register`.
@@ -77,7 +78,43 @@ pub(crate) struct OrdersQuery {
     pub(crate) order: String,
 }
 
+/// Whether an account can have this name. Two that the database takes for one differ in no more than their letters' case.
+fn is_name(text: &str) -> bool {
+    (3..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a person's text has 1 to so many characters, all of which can be read: bytes that were no UTF-8 have become
+/// U+FFFD on the way here.
+fn fits(text: &str, most: usize, what: &str) -> Result<(), Fault> {
+    let unreadable = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    if (1..=most).contains(&text.trim().chars().count()) && !text.chars().any(unreadable) {
+        Ok(())
+    } else {
+        Err(Fault::BadRequest(format!("The {what} has 1 to {most} characters that can be read.")))
+    }
+}
+
+/// An e-mail address, as far as one can tell.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn email(text: &str) -> Result<String, Fault> {
+    fits(text, 60, "e-mail address")?;
+    let text = text.trim();
+    let parts = text.rsplit_once('@').filter(|(who, host)| !who.is_empty() && !host.is_empty());
+    if parts.is_some() && !text.contains(char::is_whitespace) {
+        Ok(text.to_owned())
+    } else {
+        Err(Fault::BadRequest("The e-mail address has an @ in it, and no space.".into()))
+    }
+}
+
 impl SignInForm {
+    /// The name to look for; what no account can have is nobody's.
+    pub(crate) fn name(&self) -> Option<&str> {
+        Some(self.username.as_str()).filter(|name| is_name(name))
+    }
+
     /// The password to compare; what is too long for one is none.
     pub(crate) fn password(&self) -> Option<String> {
         (self.password.len() <= LONGEST_PASSWORD).then(|| self.password.clone())
@@ -91,8 +128,7 @@ impl RegisterForm {
     /// What is wrong, for the person who wrote it.
     pub(crate) fn checked(&self) -> Result<(NewCustomer, String), Fault> {
         let wrong = |what: &str| Err(Fault::BadRequest(what.into()));
-        let name = self.username.as_bytes();
-        if !(3..=20).contains(&name.len()) || !name.iter().all(u8::is_ascii_alphanumeric) {
+        if !is_name(&self.username) {
             return wrong("A user name is 3 to 20 letters and digits, without accents.");
         }
         if !(8..=LONGEST_PASSWORD).contains(&self.password.len()) {
@@ -101,20 +137,14 @@ impl RegisterForm {
         let lengths = [
             (&self.first_name, 20, "first name"),
             (&self.last_name, 20, "last name"),
-            (&self.email, 60, "e-mail address"),
             (&self.street, 60, "street"),
             (&self.city, 40, "city"),
             (&self.postcode, 10, "postcode"),
         ];
         for (text, most, what) in lengths {
-            let length = text.trim().chars().count();
-            if length == 0 || length > most || text.chars().any(char::is_control) {
-                return Err(Fault::BadRequest(format!("The {what} has 1 to {most} characters.")));
-            }
+            fits(text, most, what)?;
         }
-        if !self.email.trim_matches('@').contains('@') {
-            return wrong("The e-mail address has an @ in it.");
-        }
+        let email = email(&self.email)?;
         if !(1..=COUNTRIES.len()).contains(&usize::from(self.country)) {
             return wrong("There is no such country in the list.");
         }
@@ -123,7 +153,7 @@ impl RegisterForm {
             username: self.username.clone(),
             first_name: text(&self.first_name),
             last_name: text(&self.last_name),
-            email: text(&self.email),
+            email,
             street: text(&self.street),
             city: text(&self.city),
             postcode: text(&self.postcode),
@@ -195,7 +225,7 @@ mod tests {
     #[test]
     fn an_account_that_does_not_fit_is_refused_with_the_reason() {
         type Spoil = fn(&mut RegisterForm);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 15] = [
             ("user name", |form| form.username = "ab".into()),
             ("user name", |form| form.username = "a".repeat(21)),
             ("user name", |form| form.username = "ada king".into()),
@@ -205,7 +235,10 @@ mod tests {
             ("first name", |form| form.first_name = "  ".into()),
             ("last name", |form| form.last_name = "\u{e9}".repeat(21)),
             ("street", |form| form.street = "a\u{0}b".into()),
+            ("city", |form| form.city = "Par\u{fffd}s".into()),
             ("@", |form| form.email = "nobody@".into()),
+            ("@", |form| form.email = "@example.com".into()),
+            ("space", |form| form.email = "a b@example.com".into()),
             ("country", |form| form.country = 0),
             ("country", |form| form.country = 61),
         ];
@@ -214,6 +247,17 @@ mod tests {
             spoil(&mut form);
             let fault = form.checked().expect_err("it does not fit");
             assert!(fault.message().contains(part), "{part}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_called_what_no_account_can_be_called() {
+        for (username, want) in
+            [("user5", true), ("USER5", true), ("us\u{e9}r5", false), ("user5 ", false), ("", false)]
+        {
+            let (username, password) = (username.to_owned(), String::new());
+            let form = SignInForm { username, password, next: Next::default(), cart: None };
+            assert_eq!(form.name().is_some(), want, "{}", form.username);
         }
     }
 

@@ -3,11 +3,13 @@
 
 use super::answer::Format;
 use super::fault::Fault;
-use super::store::{Basket, MOST, Purchase, SearchBy, Visitor};
+use super::forms;
+use super::store::{Basket, Buyer, MOST, Purchase, SearchBy, Visitor};
+use super::ticket::Ticket;
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -56,7 +58,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
         let sent: Result<Form<T>, FormRejection> = Form::from_request(request, state).await;
         match sent {
             Ok(Form(sent)) => Ok(Self(sent)),
-            Err(error) => Err(format.sorry(&Fault::BadRequest(error.body_text()))),
+            Err(error) => Err(format.sorry(&match error.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::NoForm,
+                _ => Fault::BadRequest(error.body_text()),
+            })),
         }
     }
 }
@@ -86,7 +92,7 @@ pub(crate) struct SearchQuery {
 /// `GET /cart`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CartQuery {
-    pub(crate) cart: Option<u64>,
+    pub(crate) cart: Option<Ticket>,
 }
 
 /// `?n=`, of which TechEmpower's rules accept anything.
@@ -106,7 +112,7 @@ impl CountQuery {
 /// `POST /cart`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CartForm {
-    pub(crate) cart: Option<u64>,
+    pub(crate) cart: Option<Ticket>,
     pub(crate) item: u32,
     #[serde(default = "one")]
     quantity: u32,
@@ -121,7 +127,7 @@ impl CartForm {
 /// `POST /cart/items/{id}`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct LineForm {
-    pub(crate) cart: u64,
+    pub(crate) cart: Ticket,
     quantity: u32,
     /// Of the button that empties the line.
     remove: Option<String>,
@@ -137,8 +143,11 @@ impl LineForm {
 /// `POST /buy`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BuyForm {
+    /// Whom the buyer takes themselves for.
     customer: Option<u32>,
-    cart: Option<u64>,
+    /// A guest's e-mail address.
+    email: Option<String>,
+    cart: Option<Ticket>,
     item: Option<u32>,
     #[serde(default = "one")]
     quantity: u32,
@@ -148,7 +157,7 @@ pub(crate) struct BuyForm {
 impl BuyForm {
     /// Whether it takes a session to know who buys, or what.
     pub(crate) fn leaves_out(&self) -> bool {
-        self.customer.is_none() || (self.cart, self.item) == (None, None)
+        self.email.is_none() || (self.cart, self.item) == (None, None)
     }
 
     /// The purchase that is meant. What the form does not say is the visitor's; the key in the header goes before the
@@ -158,22 +167,44 @@ impl BuyForm {
     /// When it is not clear who buys, what, or under which key.
     pub(crate) fn purchase(self, headers: &HeaderMap, visitor: &Visitor) -> Result<Purchase, Fault> {
         let own = visitor.member.as_ref().map(|member| member.id);
-        let customer =
-            self.customer.or(own).ok_or(Fault::SignIn("Sign in to buy, or say for which customer."))?;
+        let buyer = match (self.email, self.customer, own) {
+            (Some(_), Some(_), _) => {
+                return Err(Fault::BadRequest("Buy either as a guest or as a customer.".into()));
+            }
+            (Some(email), None, _) => Buyer::Guest(forms::email(&email)?),
+            (None, None, Some(own)) => Buyer::Member(own),
+            (None, Some(customer), Some(own)) if customer == own => Buyer::Member(own),
+            (None, Some(_), Some(_)) => return Err(Fault::Forbidden("You are another customer.")),
+            (None, _, None) => {
+                return Err(Fault::SignIn("Sign in to buy, or give an e-mail address to buy as a guest."));
+            }
+        };
         let basket = match (self.cart, self.item, visitor.cart) {
             (Some(cart), None, _) | (None, None, Some(cart)) => Basket::Cart(cart),
             (None, Some(item), _) => Basket::Item { item, quantity: checked_quantity(self.quantity)? },
             _ => return Err(Fault::BadRequest("Buy either a cart or an item.".into())),
         };
-        let header =
-            headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
-        let key = header.or(self.idempotency_key).unwrap_or_default();
-        let allowed = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-        if !allowed {
-            let message = "Send an Idempotency-Key of 1 to 64 visible ASCII characters.";
-            return Err(Fault::BadRequest(message.into()));
-        }
-        Ok(Purchase { key, customer, basket })
+        Ok(Purchase { key: key(headers, self.idempotency_key.as_deref())?, buyer, basket })
+    }
+}
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The key in the header, else the one in the form. In the header it may be in quotes, as the draft has it
+/// (draft-ietf-httpapi-idempotency-key-header-07, section 2.1); the quotes are not of it.
+fn key(headers: &HeaderMap, written: Option<&str>) -> Result<String, Fault> {
+    let mut sent = headers.get_all(KEY).iter();
+    let header = sent.next().map(|value| value.to_str().unwrap_or_default());
+    if sent.next().is_some() {
+        return Err(Fault::BadRequest("Send one Idempotency-Key.".into()));
+    }
+    let key = header.or(written).unwrap_or_default();
+    let key = key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(key);
+    let allowed = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if allowed {
+        Ok(key.to_owned())
+    } else {
+        Err(Fault::BadRequest("Send an Idempotency-Key of 1 to 64 visible ASCII characters.".into()))
     }
 }
 
@@ -203,8 +234,13 @@ mod tests {
         }
     }
 
+    fn ticket(id: u64) -> Ticket {
+        Ticket { id, secret: 1 }
+    }
+
     fn form(cart: Option<u64>, item: Option<u32>, quantity: u32, key: &str) -> BuyForm {
-        BuyForm { customer: Some(1), cart, item, quantity, idempotency_key: Some(key.into()) }
+        let (email, cart) = (Some("ada@example.com".into()), cart.map(ticket));
+        BuyForm { customer: None, email, cart, item, quantity, idempotency_key: Some(key.into()) }
     }
 
     #[test]
@@ -212,7 +248,7 @@ mod tests {
         let none = HeaderMap::new();
         let long = "k".repeat(65);
         for (form, want) in [
-            (form(Some(7), None, 1, "k"), Some(Basket::Cart(7))),
+            (form(Some(7), None, 1, "k"), Some(Basket::Cart(ticket(7)))),
             (form(None, Some(3), 2, "k"), Some(Basket::Item { item: 3, quantity: 2 })),
             (form(None, Some(3), 0, "k"), None),
             (form(None, Some(3), 100, "k"), None),
@@ -232,26 +268,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_form_leaves_out_is_the_visitor_s() {
+    fn nobody_buys_for_another_and_what_a_form_leaves_out_is_the_visitor_s() {
         let none = HeaderMap::new();
-        let member = |id| Some(Member { id, first_name: "Ada".into(), staff: false });
-        for (customer, cart, visitor, leaves_out, want) in [
-            (Some(1), Some(7), Visitor { member: member(2), cart: Some(8) }, false, Some((1, 7))),
-            (None, Some(7), Visitor { member: member(2), cart: Some(8) }, true, Some((2, 7))),
-            (None, None, Visitor { member: member(2), cart: Some(8) }, true, Some((2, 8))),
-            (Some(1), None, Visitor { member: None, cart: Some(8) }, true, Some((1, 8))),
-            (None, None, Visitor { member: None, cart: Some(8) }, true, None),
-            (None, None, Visitor { member: member(2), cart: None }, true, None),
-            (None, Some(7), Visitor::default(), true, None),
+        let visitor = |member: Option<u32>, cart: Option<u64>| Visitor {
+            member: member.map(|id| Member { id, first_name: "Ada".into(), staff: false }),
+            cart: cart.map(ticket),
+        };
+        let guest = || Some("a@b");
+        let as_guest = |cart| Ok((Buyer::Guest("a@b".into()), cart));
+        for (email, customer, cart, visitor, leaves_out, want) in [
+            (None, None, Some(7), visitor(Some(2), Some(8)), true, Ok((Buyer::Member(2), 7))),
+            (None, None, None, visitor(Some(2), Some(8)), true, Ok((Buyer::Member(2), 8))),
+            (None, Some(2), None, visitor(Some(2), Some(8)), true, Ok((Buyer::Member(2), 8))),
+            (None, Some(1), None, visitor(Some(2), Some(8)), true, Err(403)),
+            (None, Some(1), Some(7), visitor(None, None), true, Err(401)),
+            (None, None, None, visitor(None, Some(8)), true, Err(401)),
+            (None, None, None, visitor(Some(2), None), true, Err(400)),
+            (guest(), None, Some(7), visitor(None, None), false, as_guest(7)),
+            (guest(), None, Some(7), visitor(Some(2), Some(8)), false, as_guest(7)),
+            (guest(), None, None, visitor(None, Some(8)), true, as_guest(8)),
+            (guest(), Some(2), Some(7), visitor(Some(2), None), false, Err(400)),
+            (Some("nobody"), None, Some(7), visitor(None, None), false, Err(400)),
         ] {
-            let form = BuyForm { customer, ..form(cart, None, 1, "k") };
-            assert_eq!(form.leaves_out(), leaves_out, "{customer:?} {cart:?}");
-            let purchase = form.purchase(&none, &visitor).ok();
-            let found = purchase.map(|purchase| match purchase.basket {
-                Basket::Cart(cart) => (purchase.customer, cart),
+            let form = BuyForm { customer, email: email.map(String::from), ..form(cart, None, 1, "k") };
+            let text = format!("{form:?} {visitor:?}");
+            assert_eq!(form.leaves_out(), leaves_out, "{text}");
+            let found = form.purchase(&none, &visitor).map(|purchase| match purchase.basket {
+                Basket::Cart(cart) => (purchase.buyer, cart.id),
                 Basket::Item { .. } => panic!("no item was named"),
             });
-            assert_eq!(found, want, "{customer:?} {cart:?} {visitor:?}");
+            assert_eq!(found.map_err(|fault| fault.status().as_u16()), want, "{text}");
         }
     }
 
@@ -265,17 +311,28 @@ mod tests {
             (99, None, Some(99)),
             (100, None, None),
         ] {
-            let form = LineForm { cart: 1, quantity, remove };
+            let form = LineForm { cart: ticket(1), quantity, remove };
             assert_eq!(form.quantity().ok(), want, "{form:?}");
         }
     }
 
     #[test]
-    fn the_header_s_key_goes_first() {
-        let mut headers = HeaderMap::new();
-        headers.insert("idempotency-key", HeaderValue::from_static("head"));
-        let purchase =
-            form(Some(7), None, 1, "form").purchase(&headers, &Visitor::default()).expect("it is fine");
-        assert_eq!(purchase.key, "head");
+    fn there_is_one_key_and_the_header_s_goes_first() {
+        for (sent, written, want) in [
+            (&["head"][..], Some("form"), Some("head")),
+            (&["\"in-quotes\""], None, Some("in-quotes")),
+            (&[], Some("form"), Some("form")),
+            (&["a", "b"], Some("form"), None),
+            (&[""], Some("form"), None),
+            (&["\"\""], None, None),
+            (&["\u{e9}"], Some("form"), None),
+            (&[], None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in sent {
+                headers.append(KEY, HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+            }
+            assert_eq!(key(&headers, written).ok().as_deref(), want, "{sent:?} {written:?}");
+        }
     }
 }

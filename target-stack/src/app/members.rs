@@ -2,14 +2,17 @@
 //! Each handler is a question or two to the store and one view.
 
 use super::answer::Format;
+use super::attempts::Client;
 use super::fault::Fault;
 use super::forms::{NextQuery, OrdersQuery, PriceForm, RegisterForm, SignInForm};
 use super::input::{Asked, Id, Sent};
 use super::pages::{Changed, Checkout, Edit, Orders, Registration, SignIn, SignedIn};
 use super::routes::{Shared, Shop};
 use super::store::{Cart, Member, Visitor};
-use super::token::{Browser, Token};
+use super::ticket::Ticket;
+use super::token::{Browser, Token, new_key};
 use crate::db::rows::tax_cents;
+use crate::pace;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,13 +26,13 @@ pub(super) async fn sign_in_page(format: Format, Asked(query): Asked<NextQuery>)
 pub(super) async fn sign_in(
     State(shop): Shared,
     format: Format,
-    browser: Browser,
+    (browser, client): (Browser, Client),
     Sent(form): Sent<SignInForm>,
 ) -> Response {
-    match admit(&shop, &browser, &form).await {
+    match admit(&shop, &browser, client, &form).await {
         Ok((customer, token)) => {
             let next = form.next.0;
-            browser.give(format.answer_privately(Ok(SignedIn { customer, next })), &token)
+            give(&shop, &browser, format.answer_privately(Ok(SignedIn { customer, next })), &token)
         }
         Err(fault) => refuse(format, fault, "/login", form.next.0),
     }
@@ -73,7 +76,7 @@ pub(super) async fn register(
     match (open.await, format) {
         (Ok((customer, token)), format) => {
             let next = form.next.0;
-            browser.give(format.answer_privately(Ok(SignedIn { customer, next })), &token)
+            give(&shop, &browser, format.answer_privately(Ok(SignedIn { customer, next })), &token)
         }
         (Err(fault @ (Fault::BadRequest(_) | Fault::Conflict(_))), Format::Html) => {
             let problem = Some(fault.message().to_owned());
@@ -94,7 +97,7 @@ pub(super) async fn orders(
     Asked(query): Asked<OrdersQuery>,
 ) -> Response {
     if !query.order.is_empty() {
-        return match query.order.parse::<u64>() {
+        return match query.order.trim().parse::<Ticket>() {
             Ok(id) => (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/orders/{id}"))]).into_response(),
             Err(_) => format.sorry(&Fault::BadRequest("An order has a number.".into())),
         };
@@ -128,10 +131,10 @@ pub(super) async fn checkout(State(shop): Shared, format: Format, browser: Brows
 pub(super) async fn sign_in_to_buy(
     State(shop): Shared,
     format: Format,
-    browser: Browser,
+    (browser, client): (Browser, Client),
     Sent(form): Sent<SignInForm>,
 ) -> Response {
-    let (customer, token) = match admit(&shop, &browser, &form).await {
+    let (customer, token) = match admit(&shop, &browser, client, &form).await {
         Ok(admitted) => admitted,
         Err(fault) => return refuse(format, fault, "/checkout", "/checkout".into()),
     };
@@ -142,7 +145,7 @@ pub(super) async fn sign_in_to_buy(
         };
         show_checkout(&shop, customer.id, cart).await
     };
-    browser.give(format.answer_privately(show.await), &token)
+    give(&shop, &browser, format.answer_privately(show.await), &token)
 }
 
 /// `GET /admin/products/{id}`.
@@ -189,16 +192,43 @@ async fn staff(shop: &Shop, browser: &Browser) -> Result<(), Fault> {
     }
 }
 
-/// Makes the session of whoever this name and password belong to, with a new secret.
-async fn admit(shop: &Shop, browser: &Browser, form: &SignInForm) -> Result<(Member, Token), Fault> {
+/// Makes the session of whoever this name and password belong to, with a new secret. A name that nobody has takes as long as
+/// one that somebody has, and is tried no more often.
+async fn admit(
+    shop: &Shop,
+    browser: &Browser,
+    client: Client,
+    form: &SignInForm,
+) -> Result<(Member, Token), Fault> {
     let wrong = Fault::SignIn("The name or the password is wrong.");
     let Some(password) = form.password() else { return Err(wrong) };
-    let (member, stored) = shop.store.by_name(&form.username).await?.unzip();
+    let name = form.name();
+    // What no account can be called is one name.
+    let counted = name.unwrap_or_default();
+    if let Some(wait) = shop.attempts.wait(counted, client, pace::now()) {
+        shop.telemetry.sign_ins_refused.inc();
+        return Err(Fault::TooOften(wait));
+    }
+    let found = match name {
+        Some(name) => shop.store.by_name(name).await?,
+        None => None,
+    };
+    let (member, stored) = found.unzip();
     let fits = shop.passwords.fits(password, stored).await?;
-    let Some(member) = member.filter(|_| fits) else { return Err(wrong) };
+    let Some(member) = member.filter(|_| fits) else {
+        shop.attempts.failed(counted, client, pace::now());
+        shop.telemetry.sign_ins_failed.inc();
+        return Err(wrong);
+    };
+    shop.attempts.succeeded(counted);
     let token = Token::new()?;
     shop.store.sign_in(browser.token.as_ref(), &token, member.id, form.cart).await?;
     Ok((member, token))
+}
+
+/// The answer with the cookie of a session that began just now.
+pub(super) fn give(shop: &Shop, browser: &Browser, answer: Response, token: &Token) -> Response {
+    browser.give(answer, token, shop.store.lives.session_s)
 }
 
 /// A person who has to sign in is shown where.
@@ -215,7 +245,7 @@ fn ask(action: &'static str, next: String, problem: Option<&'static str>) -> Sig
     SignIn { action, next, problem }
 }
 
-async fn show_checkout(shop: &Shop, customer: u32, cart: Option<u64>) -> Result<Checkout, Fault> {
+async fn show_checkout(shop: &Shop, customer: u32, cart: Option<Ticket>) -> Result<Checkout, Fault> {
     let cart = match cart {
         Some(cart) => shop.store.cart(cart).await?,
         None => Cart::default(),
@@ -223,5 +253,5 @@ async fn show_checkout(shop: &Shop, customer: u32, cart: Option<u64>) -> Result<
     let customer = shop.store.customer(customer).await?;
     let tax_cents = tax_cents(cart.subtotal_cents);
     let total_cents = cart.subtotal_cents + tax_cents;
-    Ok(Checkout { customer, cart, tax_cents, total_cents, idempotency_key: shop.new_key() })
+    Ok(Checkout { customer, cart, tax_cents, total_cents, idempotency_key: new_key()? })
 }

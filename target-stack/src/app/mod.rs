@@ -1,19 +1,23 @@
 //! The app tier: the shop's pages, served over HTTP/1.1 by a bounded pool of workers from a database. Given an address
-//! and a database, it gives a website with health check and metrics, and says so once it could answer. It keeps no
-//! state between requests: any number of them can stand side by side.
+//! and a database, it gives a website with health check and metrics, and says so once it could answer. What visitors
+//! have is in the database, so that any number of app servers can stand side by side; all that one keeps to itself is who was
+//! wrong about a password of late.
 
 mod answer;
+mod attempts;
 mod burden;
 mod carts;
 mod fault;
 mod forms;
 mod input;
+mod keeping;
 mod members;
 mod pages;
 mod passwords;
 mod routes;
 mod store;
 mod telemetry;
+mod ticket;
 mod token;
 mod workers;
 
@@ -21,8 +25,10 @@ use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::{pace, signals, units};
+use attempts::Attempts;
 use axum::serve::ListenerExt;
 use burden::Burden;
+pub(crate) use keeping::Keeping;
 use mysql_async::Opts;
 use passwords::Passwords;
 use routes::Shop;
@@ -64,6 +70,8 @@ pub(crate) struct Args {
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
+    #[command(flatten)]
+    keeping: Keeping,
     /// How long each request holds a lock that all of them share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
@@ -98,14 +106,19 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
     let telemetry = Arc::new(Telemetry::new(std::process::id(), group));
     let burden = Arc::new(Burden::new(args.service, args.fault_lock, args.db_latency)?);
     let size = args.pool.unwrap_or(args.workers);
-    let opened = Store::open(&args.database, size, Arc::clone(&telemetry), Arc::clone(&burden));
+    let kept = (size, args.keeping.lives());
+    let opened = Store::open(&args.database, kept, Arc::clone(&telemetry), Arc::clone(&burden));
     let store = tokio::select! {
         opened = opened => opened?,
         _ = ending.changed() => return Ok(()),
     };
     let workers = Workers::new(args.workers, args.queue);
     let passwords = Passwords::new(Arc::clone(&telemetry));
-    let shop = Arc::new(Shop { store, workers, burden, passwords, telemetry });
+    let shop = Arc::new(Shop { store, workers, burden, passwords, attempts: Attempts::new(), telemetry });
+    let sweeping = args.keeping.every().map(|every| {
+        let shop = Arc::clone(&shop);
+        tokio::spawn(async move { shop.store.keep_sweeping(every).await })
+    });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
     let mut ended = ending.clone();
     let listener = listener.tap_io(|stream| {
@@ -125,6 +138,7 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
     })?;
     let asked = asked.await.map_err(|e| Failure::start(e.to_string()))?;
     asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
+    sweeping.into_iter().for_each(|sweeping| sweeping.abort());
     pace::within(DRAIN_LIMIT, serving).await;
     Ok(())
 }

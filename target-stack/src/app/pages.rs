@@ -47,13 +47,13 @@ pub(crate) struct Search {
 pub(crate) struct CartPage {
     #[serde(flatten)]
     pub(crate) cart: Cart,
-    /// The key under which it can be bought without an account.
+    /// The key under which it can be bought by a guest.
     #[serde(skip)]
     pub(crate) key: String,
     /// Where it is shown, when it was changed just now.
     #[serde(skip)]
     pub(crate) elsewhere: Option<String>,
-    /// Whether it is the visitor's own, and not one that was asked for by its number.
+    /// Whether it is the visitor's own, and not one that was asked for by its ticket.
     #[serde(skip)]
     pub(crate) own: bool,
 }
@@ -177,13 +177,15 @@ impl View for CartPage {
                 (table(lines, &[("Subtotal", *subtotal_cents)], Some(*id)))
                 @if self.own {
                     p { a.button href="/checkout" { "Check out" } }
-                } @else {
-                    form method="post" action="/buy" {
-                        input type="hidden" name="cart" value=(id);
-                        input type="hidden" name="idempotency_key" value=(self.key);
-                        label { "Customer number " input type="number" name="customer" min="1" required; }
-                        button { "Buy now" }
+                }
+                form method="post" action="/buy" {
+                    input type="hidden" name="cart" value=(id);
+                    input type="hidden" name="idempotency_key" value=(self.key);
+                    label {
+                        @if self.own { "Or as a guest, with an e-mail address " } @else { "E-mail address " }
+                        input type="email" name="email" autocomplete="email" maxlength="60" required;
                     }
+                    button.quiet { "Buy now" }
                 }
             }
         };
@@ -199,11 +201,19 @@ impl View for Order {
     fn page(&self) -> (String, Markup) {
         let sums = [("Subtotal", self.subtotal_cents), ("Tax", self.tax_cents), ("Total", self.total_cents)];
         let main = html! {
-            h1 { "Order " (self.id) }
-            p.lead { "Placed " (self.placed_at) " UTC by customer " (self.customer) ", " (label(&self.status)) "." }
+            h1 { "Order " (self.id.id) }
+            p.lead {
+                "Placed " (self.placed_at) " UTC by "
+                @match (self.customer, &self.guest) {
+                    (Some(customer), _) => { "customer " (customer) },
+                    (None, guest) => { (guest.as_deref().unwrap_or("a guest")) },
+                }
+                ", " (label(&self.status)) "."
+            }
+            p.by { "Its number for you, and whom you show it to: " code { (self.id) } }
             (table(&self.lines, &sums, None))
             p { a href="/orders" { "All orders" } }
         };
-        (format!("Order {}", self.id), main)
+        (format!("Order {}", self.id.id), main)
     }
 }

@@ -3,6 +3,7 @@
 //! answer when nothing else does.
 
 use super::answer::Format;
+use super::attempts::Attempts;
 use super::burden::Burden;
 use super::fault::Fault;
 use super::input::{Asked, CountQuery, HomeQuery, Id, SearchQuery, SubjectQuery};
@@ -10,6 +11,7 @@ use super::pages::{self, Home, Listing, Search};
 use super::passwords::Passwords;
 use super::store::Store;
 use super::telemetry::{Interaction, Requests, Telemetry};
+use super::ticket::Ticket;
 use super::token::Browser;
 use super::workers::Workers;
 use super::{carts, members};
@@ -27,6 +29,8 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-app-version");
 const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
 /// The largest form is a few numbers and a key.
 const BODY_BYTES: usize = 16 * 1024;
+/// The characters of the longest title.
+const LONGEST_WORDS: usize = 60;
 /// Covers change with the version only.
 const CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=3600");
 /// What has its version in its name is the same for ever; a year is what caches take for that.
@@ -39,14 +43,8 @@ pub(crate) struct Shop {
     pub(crate) workers: Workers,
     pub(crate) burden: Arc<Burden>,
     pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
     pub(crate) telemetry: Arc<Telemetry>,
-}
-
-impl Shop {
-    /// The key of a purchase.
-    pub(super) fn new_key(&self) -> String {
-        format!("{:016x}{:016x}", self.store.random(), self.store.random())
-    }
 }
 
 pub(super) type Shared = State<Arc<Shop>>;
@@ -186,12 +184,16 @@ async fn product(State(shop): Shared, format: Format, Id(id): Id<u32>) -> Respon
 
 async fn search(State(shop): Shared, format: Format, Asked(query): Asked<SearchQuery>) -> Response {
     let SearchQuery { q, by } = query;
-    // Without words it is the form alone.
-    let items = if q.is_empty() { Ok(Vec::new()) } else { shop.store.search(by, &q).await };
+    // Without words it is the form alone; and nothing that is looked into is longer than these.
+    let items = if q.is_empty() || q.chars().count() > LONGEST_WORDS {
+        Ok(Vec::new())
+    } else {
+        shop.store.search(by, &q).await
+    };
     format.answer(items.map(|items| Search { q, by, items }))
 }
 
-async fn order(State(shop): Shared, format: Format, Id(id): Id<u64>) -> Response {
+async fn order(State(shop): Shared, format: Format, Id(id): Id<Ticket>) -> Response {
     format.answer_privately(shop.store.order(id).await)
 }
 

@@ -77,6 +77,11 @@ struct Answered {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Swept {
+    table: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Asked {
     interaction: &'static str,
 }
@@ -146,6 +151,11 @@ pub(crate) struct Telemetry {
     pub(crate) working: Integral,
     pub(crate) pool_busy: Integral,
     database_errors: Counter,
+    /// Sign-ins with a wrong password, and those that were not tried because there were too many of these.
+    pub(crate) sign_ins_failed: Counter,
+    pub(crate) sign_ins_refused: Counter,
+    pub(crate) sweeps: Counter,
+    swept: Family<Swept, Counter>,
     /// The second of the last complaint.
     complained: AtomicU64,
     workers: Gauge,
@@ -222,13 +232,19 @@ impl Telemetry {
             "password_hash_duration_seconds",
             "Hashings of a password, without the wait for a hand",
         );
-        let (queue_rejected, database_errors) = (Counter::default(), Counter::default());
-        registry.register(
-            "app_queue_rejected",
-            "Requests refused: the queue was full",
-            queue_rejected.clone(),
-        );
-        registry.register("db_errors", "Statements and connections that failed", database_errors.clone());
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let queue_rejected = counter("app_queue_rejected", "Requests refused: the queue was full");
+        let database_errors = counter("db_errors", "Statements and connections that failed");
+        let sign_ins_failed = counter("app_sign_ins_failed", "Sign-ins with a wrong name or password");
+        let sign_ins_refused =
+            counter("app_sign_ins_refused", "Sign-ins refused: there were too many failures");
+        let sweeps = counter("app_sweeps", "Sweeps of sessions and carts that are over");
+        let swept = Family::<Swept, Counter>::default();
+        registry.register("app_swept_rows", "Rows of what was over, removed from a table", swept.clone());
         Self {
             registry,
             requests,
@@ -240,6 +256,10 @@ impl Telemetry {
             working,
             pool_busy,
             database_errors,
+            sign_ins_failed,
+            sign_ins_refused,
+            sweeps,
+            swept,
             complained: AtomicU64::new(0),
             workers,
             busy,
@@ -252,6 +272,11 @@ impl Telemetry {
     /// The handles of one interaction, to keep.
     pub(crate) fn of(&self, interaction: Interaction) -> Requests {
         self.requests[interaction as usize].clone()
+    }
+
+    /// Counts rows that a sweep has removed.
+    pub(crate) fn swept(&self, table: &'static str, rows: u64) {
+        self.swept.get_or_create(&Swept { table }).inc_by(rows);
     }
 
     /// Counts a failure of the database, and says why on standard error, once a second at most: visitors are not

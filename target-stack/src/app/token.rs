@@ -12,8 +12,6 @@ use std::convert::Infallible;
 
 /// The cookie's name.
 const NAME: &str = "session";
-/// How long the browser keeps it, and the database the session: seven days, in seconds.
-pub(super) const LIFE_S: u32 = 7 * 24 * 60 * 60;
 /// 128 bits, in hexadecimal digits.
 const DIGITS: usize = 32;
 
@@ -61,19 +59,28 @@ pub(crate) fn random() -> Result<[u8; 16], Fault> {
     if got == bytes.len() { Ok(bytes) } else { Err(Fault::Inside) }
 }
 
+/// A key for a purchase, which nobody else can think of.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub(crate) fn new_key() -> Result<String, Fault> {
+    Ok(format!("{:032x}", u128::from_ne_bytes(random()?)))
+}
+
 impl Browser {
     fn of(headers: &HeaderMap) -> Self {
-        let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
-        let mut cookies =
-            fields.flat_map(|field| field.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-        let token = cookies.find(|(name, _)| *name == NAME).and_then(|(_, value)| Token::parse(value));
+        let fields = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+        // Other cookies may hold any bytes, and one of this name may be somebody else's nonsense.
+        let cookies = fields.flat_map(|field| field.split(|byte| *byte == b';'));
+        let texts = cookies.filter_map(|cookie| std::str::from_utf8(cookie).ok()?.trim().split_once('='));
+        let token = texts.filter(|(name, _)| *name == NAME).find_map(|(_, value)| Token::parse(value));
         let secure = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
         Self { token, secure }
     }
 
     /// The answer, with which the browser is given the secret to keep.
-    pub(crate) fn give(&self, answer: Response, token: &Token) -> Response {
-        self.set(answer, token.digits(), LIFE_S)
+    pub(crate) fn give(&self, answer: Response, token: &Token, life_s: u64) -> Response {
+        self.set(answer, token.digits(), life_s)
     }
 
     /// The answer, with which the browser forgets its secret.
@@ -81,7 +88,7 @@ impl Browser {
         self.set(answer, "", 0)
     }
 
-    fn set(&self, mut answer: Response, value: &str, seconds: u32) -> Response {
+    fn set(&self, mut answer: Response, value: &str, seconds: u64) -> Response {
         let secure = if self.secure { "; Secure" } else { "" };
         let cookie = format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
@@ -106,7 +113,7 @@ mod tests {
     fn browser(fields: &[(&'static str, &str)]) -> Browser {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
-            headers.append(*name, value.parse().expect("a field"));
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field"));
         }
         Browser::of(&headers)
     }
@@ -118,6 +125,10 @@ mod tests {
             (vec![format!("session={digits}")], true),
             (vec![format!("a=1; session={digits}; b=2")], true),
             (vec!["a=1".into(), format!("session={digits}")], true),
+            (vec!["a=b\u{e9}".into(), format!("session={digits}")], true),
+            (vec![format!("a=\u{e9}; session={digits}")], true),
+            (vec![format!("session=; session={digits}; session=x")], true),
+            (vec![format!("session={digits}; session={}", digits.replace('0', "1"))], true),
             (vec![], false),
             (vec![format!("sessions={digits}")], false),
             (vec![format!("session={}", digits.to_uppercase())], false),
@@ -137,7 +148,7 @@ mod tests {
         let token = Token::new().unwrap_or_else(|_| panic!("the system has randomness"));
         for (scheme, secure) in [("http", false), ("https", true)] {
             let browser = browser(&[("x-forwarded-proto", scheme)]);
-            let answer = browser.give(Response::default(), &token);
+            let answer = browser.give(Response::default(), &token, 604_800);
             let cookie = answer.headers()[header::SET_COOKIE].to_str().expect("text");
             assert!(cookie.starts_with(&format!("session={}; Path=/; Max-Age=604800; ", token.digits())));
             assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax"), "{cookie}");

@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 mod exporter;
+mod figures;
 mod instance;
 pub(crate) mod rows;
 mod seed;

@@ -142,7 +142,7 @@ fn order(out: &mut String, id: u32, counts: &Counts) -> Result {
     let tax = tax_cents(subtotal);
     write!(
         out,
-        "({id},'seed-{id}',{customer},'2025-01-01' + INTERVAL {id} MINUTE,{subtotal},{tax},{},'SHIPPED')",
+        "({id},0,'seed-{id}',{customer},NULL,NULL,'2025-01-01' + INTERVAL {id} MINUTE,{subtotal},{tax},{},'SHIPPED')",
         subtotal + tax
     )
 }

@@ -60,11 +60,15 @@ CREATE TABLE item (
   KEY item_subject (subject, published)
 );
 
--- The unique key over the idempotency keys is what stores a retried purchase once.
+-- The unique key over the idempotency keys is what stores a retried purchase once; buyer and cart tell whether it is the same
+-- purchase. Who shows an order's id has to know its secret, which is 0 of the seed's orders. A guest is no customer.
 CREATE TABLE orders (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  secret BIGINT UNSIGNED NOT NULL,
   idempotency_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  customer_id INT UNSIGNED NOT NULL,
+  customer_id INT UNSIGNED,
+  guest_email VARCHAR(60),
+  cart_id BIGINT UNSIGNED,
   placed_at DATETIME NOT NULL,
   subtotal_cents BIGINT UNSIGNED NOT NULL,
   tax_cents BIGINT UNSIGNED NOT NULL,
@@ -83,8 +87,10 @@ CREATE TABLE order_line (
   PRIMARY KEY (order_id, item_id)
 );
 
+-- Ids rise with time: what is old is found by the key.
 CREATE TABLE cart (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  secret BIGINT UNSIGNED NOT NULL,
   created_at DATETIME NOT NULL
 );
 
@@ -100,7 +106,8 @@ CREATE TABLE session (
   token_hash BINARY(32) NOT NULL PRIMARY KEY,
   customer_id INT UNSIGNED,
   cart_id BIGINT UNSIGNED,
-  expires_at DATETIME NOT NULL
+  expires_at DATETIME NOT NULL,
+  KEY session_expires (expires_at)
 );
 
 CREATE TABLE world (

@@ -30,8 +30,9 @@ pub(super) async fn fill(administrator: Opts, counts: Counts) -> Result<()> {
     // Plans must not depend on when the server happens to look at its tables by itself.
     let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
     conn.query_drop(format!("ANALYZE TABLE {}", names.join(", "))).await?;
-    // From here on a commit is on disk before it is acknowledged.
+    // From here on a commit is on disk before it is acknowledged, and so is all that was made before.
     conn.query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await?;
+    conn.query_drop("FLUSH ENGINE LOGS").await?;
     conn.disconnect().await
 }
 

@@ -11,7 +11,8 @@ use crate::{pace, procfs};
 use sample::{Load, Sample};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The time over which load is measured.
@@ -62,12 +63,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(dir) => dir.clone(),
         None => find::the_one(&std::env::temp_dir(), procfs::runs)?,
     };
-    let stack = Stack::kept(&dir).map_err(|why| {
-        Failure::usage(format!(
-            "no stack runs in this directory ({}): a stack is there once all of its tiers have answered",
-            show::plain(&why)
-        ))
-    })?;
+    let stack = Stack::kept(&dir).map_err(|why| unread(&dir, &why))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
     let report = runtime.block_on(look(stack));
@@ -82,6 +78,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 }
 
+/// Why there is nothing to show, and what can be done.
+fn unread(dir: &Path, why: &std::io::Error) -> Failure {
+    let what = show::plain(&format!("{}: {why}", dir.join(descriptor::FILE).display()));
+    Failure::usage(match why.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => format!(
+            "no stack runs in this directory ({what}): a stack is there once all of its tiers have answered"
+        ),
+        ErrorKind::PermissionDenied => {
+            format!("cannot look into this directory ({what}): the stack is another user's")
+        }
+        _ => format!("no stack's descriptor ({what})"),
+    })
+}
+
 /// Asks all processes at once, waits, and asks again.
 async fn look(stack: Stack) -> Report {
     let tiers = || stack.tiers.iter().flat_map(|(name, tiers)| tiers.iter().map(move |tier| (name, tier)));
@@ -94,7 +104,7 @@ async fn look(stack: Stack) -> Report {
             pid: tier.pid,
             address: tier.address.clone(),
             alive: procfs::runs(tier.pid),
-            answers: after.is_some(),
+            answers: after.is_some_and(|sample| sample.up),
             cpu_limit: tier.cpu_limit,
             load: Load::between(before.as_ref(), after.as_ref()),
         });
@@ -121,6 +131,10 @@ async fn samples(tiers: impl Iterator<Item = &Tier>) -> Vec<Option<Sample>> {
 
 /// Who is dead, in words.
 fn dead(report: &Report) -> Option<String> {
+    if !report.alive && report.tiers.values().flatten().all(|tier| !tier.alive) {
+        let dir = show::plain(&report.dir.display().to_string());
+        return Some(format!("nothing of this stack is alive: {dir} was left behind, and can be removed"));
+    }
     let tiers = report.tiers.iter().flat_map(|(name, tiers)| tiers.iter().map(move |tier| (name, tier)));
     let tiers = tiers.filter(|(_, tier)| !tier.alive);
     let dead = tiers.map(|(name, tier)| format!("the {} tier (pid {}) is dead", show::plain(name), tier.pid));

@@ -12,6 +12,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const LONGEST: u64 = 4 << 20;
 
 const CPU: &[&str] = &["process_cpu_seconds_total"];
+/// Of an exporter beside a server: the server may be silent while it is not.
+const UP: &[&str] = &["mysql_up", "nginx_up"];
 /// A tier has one of these; of the database they are statements, of the zone questions.
 const REQUESTS: &[&str] = &[
     "http_requests_total",
@@ -25,6 +27,8 @@ const CONNECTIONS: &[&str] = &["nginx_connections_active", "mysql_global_status_
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
     at: Instant,
+    /// Whether the server answers that the endpoint speaks for.
+    pub(super) up: bool,
     cpu_s: Option<f64>,
     requests: Option<f64>,
     connections: Option<f64>,
@@ -44,7 +48,8 @@ pub(super) struct Load {
 impl Sample {
     fn parse(text: &str, at: Instant) -> Self {
         let first = |names: &[&str]| names.iter().find_map(|name| sum(text, name));
-        Self { at, cpu_s: first(CPU), requests: first(REQUESTS), connections: first(CONNECTIONS) }
+        let up = first(UP) != Some(0.0);
+        Self { at, up, cpu_s: first(CPU), requests: first(REQUESTS), connections: first(CONNECTIONS) }
     }
 }
 
@@ -136,6 +141,8 @@ mod tests {
         }
         let restarted = Sample { at: after.at, ..Sample::parse(&app.replace("100", "10"), at) };
         assert_eq!(Load::between(Some(&before), Some(&restarted)), Load { cpu_share: Some(0.0), ..nothing });
+        assert!(before.up && Sample::parse("mysql_up 1.0\n", at).up && Sample::parse("nginx_up 1\n", at).up);
+        assert!(!Sample::parse("nginx_up 0\n", at).up && !Sample::parse("mysql_up 0.0\n", at).up);
         let proxy = Sample::parse("nginx_connections_active 3\nproxy_http_requests_total 5\n", at);
         assert_eq!(Load::between(None, Some(&proxy)), Load { connections: Some(3.0), ..nothing });
     }

@@ -59,6 +59,47 @@ fn the_dead_are_named() {
 }
 
 #[test]
+fn of_a_stack_of_which_nothing_is_left_nobody_is_named() {
+    let mut report = report();
+    report.alive = false;
+    report.tiers.values_mut().flatten().for_each(|tier| tier.alive = false);
+    let dead = dead(&report).expect("all");
+    assert_eq!(dead, "nothing of this stack is alive: /tmp/x was left behind, and can be removed");
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join(descriptor::FILE);
+    let refused = || {
+        let why = Stack::kept(dir.path()).expect_err("no descriptor");
+        let failure = unread(dir.path(), &why);
+        assert_eq!(failure.code, 2);
+        failure.message
+    };
+    assert!(refused().starts_with("no stack runs in this directory ("), "{}", refused());
+    for text in [&b"{}"[..], b"{\"schema\":", b"\xff\xfe", b""] {
+        std::fs::write(&file, text).expect("a file");
+        assert!(refused().starts_with("no stack's descriptor ("), "{}", refused());
+    }
+    std::fs::remove_file(&file).expect("its removal");
+    std::fs::create_dir(&file).expect("a directory");
+    assert!(refused().contains("not a file"), "{}", refused());
+    std::fs::remove_dir(&file).expect("its removal");
+    // Nobody writes to it, and it has no end: neither is waited for.
+    for never in ["/dev/zero", "/dev/tty"] {
+        std::os::unix::fs::symlink(never, &file).expect("a link");
+        assert!(Stack::kept(dir.path()).is_err());
+        std::fs::remove_file(&file).expect("its removal");
+    }
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .expect("a pipe");
+    assert!(refused().contains("not a file"), "{}", refused());
+    let other = std::io::Error::from(ErrorKind::PermissionDenied);
+    assert!(unread(dir.path(), &other).message.contains("another user's"));
+}
+
+#[test]
 fn machines_get_the_same() {
     let json = serde_json::to_value(report()).expect("JSON");
     let proxy = &json["tiers"]["proxy"][0];

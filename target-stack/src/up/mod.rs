@@ -6,8 +6,9 @@ mod sweep;
 
 pub(crate) use sweep::{SweepArgs, sweep};
 
+use crate::app::Keeping;
 use crate::cgroup::Groups;
-use crate::descriptor::{self, Stack, Tier};
+use crate::descriptor::{self, Death, Stack, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::limits::Cpus;
 use crate::nginx_conf::{HOST, Site};
@@ -15,9 +16,10 @@ use crate::supervise::Processes;
 use crate::{db, limits, nginx, signals, units};
 use clap::ValueEnum;
 use sizes::{Limit, Sizes};
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use sweep::Made;
 
@@ -46,6 +48,8 @@ pub(crate) struct Args {
     cpus: Option<Cpus>,
     #[command(flatten)]
     sizes: Sizes,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Directory of the stack, made and removed by it [default: a new one among the temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -60,7 +64,7 @@ enum Proxy {
     Nginx,
 }
 
-/// Runs the stack until SIGINT or SIGTERM.
+/// Runs the stack until SIGINT, SIGTERM, or the SIGHUP of a terminal that is closed.
 pub(crate) fn run(args: Args) -> Outcome {
     let descriptors = limits::raise_descriptors(LEAST_DESCRIPTORS);
     if descriptors < LEAST_DESCRIPTORS {
@@ -89,7 +93,7 @@ async fn stack(args: &Args, cpus: Vec<usize>, made: &mut Made) -> Outcome {
     let result = tokio::select! {
         // The signal handlers are in place before anything is there that they must clean up.
         biased;
-        asked = signals::asked_to_end() => asked.map_err(|e| Failure::start(e.to_string())),
+        asked = signals::asked_to_end_or_left_alone() => asked.map_err(|e| Failure::start(e.to_string())),
         result = serve(args, cpus, made, &mut processes) => result,
     };
     processes.end(|| made.remove()).await;
@@ -111,16 +115,19 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
     let db = start(processes, ("db", "db"), sizes.db.as_ref(), &start_db).await?;
     let mut apps = Vec::new();
     for n in 0..args.servers {
-        let start_app = [arguments(&["--database", &db.address]), sizes.app_arguments.clone()].concat();
+        let told = [sizes.app_arguments.clone(), args.keeping.arguments()].concat();
+        let start_app = [arguments(&["--database", &db.address]), told].concat();
         apps.push(start(processes, ("app", "app"), sizes.apps.get(n as usize), &start_app).await?);
     }
-    let addresses = addresses(args.proxies)?;
+    let reserved = addresses(args.proxies)?;
+    let addresses: Vec<SocketAddr> = reserved.iter().map(|reserved| reserved.address).collect();
     let mut proxies = Vec::new();
     for (n, &listen) in addresses.iter().enumerate() {
         let place = if n == 0 { dir.clone() } else { dir.join(format!("proxy-{}", n + 1)) };
         let proxy = Front { kind: args.proxy, dir: &place, apps: &apps, workers: cpus.len(), listen };
         proxies.push(proxy.start(processes, sizes.proxies.get(n)).await?);
     }
+    drop(reserved);
     let in_zone = addresses.iter().flat_map(|listen| [String::from("--address"), listen.ip().to_string()]);
     let dns = processes.start("dns", "dns", None, &in_zone.collect::<Vec<_>>()).await?;
     let port = proxies[0].address.rsplit_once(':').map_or("80", |(_, port)| port);
@@ -140,32 +147,52 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
     stack.tiers.extend(tiers.map(|(name, tiers)| (name.to_owned(), tiers)));
     stack.keep()?;
     descriptor::announce(&stack)?;
-    Err(processes.last_of_a_tier(say).await)
+    Err(processes.last_of_a_tier(tell).await)
 }
 
-/// Says a line to the person at the terminal.
-fn say(line: &str) {
-    // Nothing is left to tell it to when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "target-stack: {line}");
+/// Tells of a process that died: a program behind the descriptor, and a person at the terminal where the stack goes on. How it
+/// ends without, its own failure says.
+fn tell(death: &Death) {
+    // Whoever closes standard output or standard error does not want to know.
+    let _ = descriptor::announce(death);
+    if death.left > 0 {
+        let _ = writeln!(std::io::stderr(), "target-stack: {}", death.reason);
+    }
+}
+
+/// An address that is kept free of others until the proxy that is to listen there does: the kernel gives its port to nobody who does
+/// not ask for it by its number. It does not listen, so it can stand beside who does.
+struct Reserved {
+    address: SocketAddr,
+    _socket: Option<Socket>,
+}
+
+impl Reserved {
+    fn at(address: SocketAddr) -> std::io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        let bound = socket.local_addr()?.as_socket();
+        Ok(Self { address: bound.unwrap_or(address), _socket: Some(socket) })
+    }
 }
 
 /// Where so many proxies listen: loopback addresses one after the other, at one port of the kernel's choice, since a zone's addresses
 /// have no ports. A single one is given its port when it listens.
-fn addresses(proxies: u8) -> Outcome<Vec<SocketAddr>> {
+fn addresses(proxies: u8) -> Outcome<Vec<Reserved>> {
     let at = |n: u8, port: u16| SocketAddr::from(([127, 0, 0, n], port));
     if proxies == 1 {
-        return Ok(vec![at(1, 0)]);
+        return Ok(vec![Reserved { address: at(1, 0), _socket: None }]);
     }
     let failed = |e: std::io::Error| Failure::start(format!("no port is free for {proxies} proxies: {e}"));
     let mut tries = PORT_TRIES;
     loop {
-        // They are all held until the last one is had.
-        let first = TcpListener::bind(at(1, 0)).map_err(failed)?;
-        let port = first.local_addr().map_err(failed)?.port();
-        let others: std::io::Result<Vec<_>> = (2..=proxies).map(|n| TcpListener::bind(at(n, port))).collect();
+        let first = Reserved::at(at(1, 0)).map_err(failed)?;
+        let port = first.address.port();
+        let others: std::io::Result<Vec<_>> = (2..=proxies).map(|n| Reserved::at(at(n, port))).collect();
         tries -= 1;
         match others {
-            Ok(_) => return Ok((1..=proxies).map(|n| at(n, port)).collect()),
+            Ok(others) => return Ok(std::iter::once(first).chain(others).collect()),
             Err(e) if tries == 0 => return Err(failed(e)),
             Err(_) => {}
         }
@@ -215,4 +242,29 @@ async fn start(
 ) -> Outcome<Tier> {
     let tier = processes.start(name, command, limit.map(|limit| &limit.group), arguments).await?;
     Ok(Tier { cpu_limit: limit.map(Limit::impose).transpose()?, ..tier })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_port_of_several_proxies_is_theirs_until_they_listen() {
+        let reserved = addresses(5).expect("a port");
+        let port = reserved[0].address.port();
+        for (n, one) in (1..).zip(&reserved) {
+            assert_eq!(one.address, SocketAddr::from(([127, 0, 0, n], port)));
+        }
+        // Who takes any port never gets it, and who is to have it does.
+        for _ in 0..200 {
+            let other = TcpListener::bind("127.0.0.3:0").expect("another port");
+            assert_ne!(other.local_addr().expect("its address").port(), port);
+        }
+        let proxies: Vec<TcpListener> =
+            reserved.iter().map(|one| TcpListener::bind(one.address).expect("the reserved one")).collect();
+        drop(reserved);
+        let taken = TcpListener::bind(proxies[4].local_addr().expect("an address"));
+        assert_eq!(taken.expect_err("it is in use").kind(), std::io::ErrorKind::AddrInUse);
+    }
 }

@@ -167,9 +167,9 @@ impl Sizes {
     }
 }
 
-/// One connection for each of a pool, and one for the health check, of every server.
+/// One connection for each of a pool, one for the health check and one for the sweep, of every server.
 fn connections(servers: u32, pool: u32) -> Outcome<u64> {
-    let all = u64::from(servers) * (u64::from(pool) + 1) + OTHER_CONNECTIONS;
+    let all = u64::from(servers) * (u64::from(pool) + 2) + OTHER_CONNECTIONS;
     if all <= MOST_CONNECTIONS {
         return Ok(all);
     }
@@ -253,7 +253,7 @@ mod tests {
         for (line, servers, part) in [
             ("--proxy-cpu 0.5", 1, "--proxy-cpu needs the right to write control groups: no right"),
             ("--db-cpu 0.5", 1, "--db-cpu needs the right"),
-            ("--pool 4096", 64, "need 262228 of the database"),
+            ("--pool 4096", 64, "need 262292 of the database"),
         ] {
             let refused = settled(line, servers).expect_err("refused");
             assert!(refused.code == 2 && refused.message.contains(part), "{line}: {refused:?}");

@@ -156,7 +156,7 @@ impl View for Orders {
         let main = html! {
             h1 { "Orders" }
             form action="/orders" {
-                label { "Order number " input type="number" name="order" min="1" required; }
+                label { "Order number " input name="order" autocomplete="off" required; }
                 button { "Find" }
             }
             @match &self.customer {
@@ -180,7 +180,7 @@ fn list(orders: &[Summary]) -> Markup {
                 tbody {
                     @for order in orders {
                         tr {
-                            td { a href={ "/orders/" (order.id) } { "No. " (order.id) } }
+                            td { a href={ "/orders/" (order.id) } { "No. " (order.id.id) } }
                             td { (order.placed_at) }
                             td { (label(&order.status)) }
                             td.number { (money(order.total_cents)) }

@@ -2,6 +2,7 @@
 //! data, it gives markup; it knows no page.
 
 use crate::app::store::{Card, Line};
+use crate::app::ticket::Ticket;
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 use std::sync::LazyLock;
@@ -99,7 +100,7 @@ pub(super) fn grid(items: &[Card]) -> Markup {
 }
 
 /// Lines and sums. With a cart, its lines can be changed.
-pub(super) fn table(lines: &[Line], sums: &[(&str, u64)], cart: Option<u64>) -> Markup {
+pub(super) fn table(lines: &[Line], sums: &[(&str, u64)], cart: Option<Ticket>) -> Markup {
     html! {
         table {
             thead { tr { th { "Item" } th.number { "Quantity" } th.number { "Price" } } }
@@ -124,7 +125,7 @@ pub(super) fn table(lines: &[Line], sums: &[(&str, u64)], cart: Option<u64>) -> 
 }
 
 /// The form that changes a line of a cart.
-fn change(cart: u64, line: &Line) -> Markup {
+fn change(cart: Ticket, line: &Line) -> Markup {
     html! {
         form.change method="post" action={ "/cart/items/" (line.item) } {
             input type="hidden" name="cart" value=(cart);

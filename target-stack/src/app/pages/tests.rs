@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::store::{Customer, Line, Member, Summary};
+use crate::app::ticket::Ticket;
 
 /// A text that would be felt on any page that does not escape it.
 const HOSTILE: &str = "\"><script>alert(1)</script>&<b x='";
@@ -34,7 +35,7 @@ fn product(title: &str) -> Product {
 fn cart(title: &str, lines: usize) -> Cart {
     let line = |item| Line { item, title: title.to_owned(), quantity: 2, price_cents: 500 };
     let lines: Vec<Line> = (1..).map(line).take(lines).collect();
-    Cart { id: 3, subtotal_cents: 1000 * lines.len() as u64, lines }
+    Cart { id: Ticket { id: 3, secret: 7 }, subtotal_cents: 1000 * lines.len() as u64, lines }
 }
 
 fn cart_page(title: &str, lines: usize, own: bool) -> CartPage {
@@ -43,8 +44,9 @@ fn cart_page(title: &str, lines: usize, own: bool) -> CartPage {
 
 fn order(title: &str) -> Order {
     Order {
-        id: 5,
-        customer: 2,
+        id: Ticket { id: 5, secret: 255 },
+        customer: None,
+        guest: Some(title.to_owned()),
         placed_at: "2025-01-01 00:05:00".into(),
         status: "PENDING".into(),
         subtotal_cents: 1000,
@@ -75,8 +77,12 @@ fn checkout(name: &str, lines: usize) -> Checkout {
 }
 
 fn orders(name: Option<&str>) -> Orders {
-    let order =
-        Summary { id: 5, placed_at: "2025-01-01".into(), status: "SHIPPED".into(), total_cents: 1083 };
+    let order = Summary {
+        id: Ticket { id: 5, secret: 255 },
+        placed_at: "2025-01-01".into(),
+        status: "SHIPPED".into(),
+        total_cents: 1083,
+    };
     let orders = if name.is_some() { vec![order] } else { Vec::new() };
     Orders { customer: name.map(member), orders }
 }
@@ -135,12 +141,18 @@ fn every_page_says_what_it_is_for() {
     ]);
     let (empty, own, foreign) =
         (cart_page("A title", 0, true), cart_page("A title", 2, true), cart_page("A title", 1, false));
-    let (bought, buying) = (order("A title"), checkout("Ada", 1));
+    let bought = Order { customer: Some(2), guest: None, ..order("A title") };
+    let (to_guest, buying) = (order("ada@example.com"), checkout("Ada", 1));
     check(vec![
         (&empty, 200, vec!["It is empty."]),
-        (&own, 200, vec!["href=\"/checkout\"", "action=\"/cart/items/2\"", "Subtotal", "$20.00"]),
-        (&foreign, 200, vec!["action=\"/buy\"", "name=\"customer\"", "value=\"k1\""]),
-        (&bought, 200, vec!["Order 5", "Pending", "$10.83", "customer 2"]),
+        (
+            &own,
+            200,
+            vec!["href=\"/checkout\"", "as a guest", "action=\"/cart/items/2\"", "Subtotal", "$20.00"],
+        ),
+        (&foreign, 200, vec!["action=\"/buy\"", "name=\"email\"", "value=\"k1\"", "3-0000000000000007"]),
+        (&bought, 200, vec!["Order 5", "5-00000000000000ff", "Pending", "$10.83", "customer 2"]),
+        (&to_guest, 200, vec!["by ada@example.com, Pending"]),
         (&buying, 200, vec!["Nepal", "value=\"k2\"", "action=\"/buy\"", "$10.83", "Place the order"]),
     ]);
     let (asked, refused) = (sign_in(None), sign_in(Some("No.")));
@@ -153,7 +165,11 @@ fn every_page_says_what_it_is_for() {
         (&new, 200, vec!["action=\"/register\"", "autocomplete=\"new-password\"", "Argentina"]),
         (&again, 400, vec!["Taken.", "value=\"Ada\"", "value=\"2\" selected"]),
         (&anybody, 200, vec!["action=\"/orders\"", "/login?next=/orders"]),
-        (&ones, 200, vec!["Your orders, Ada", "/orders/5", "Shipped", "action=\"/logout\""]),
+        (
+            &ones,
+            200,
+            vec!["Your orders, Ada", "/orders/5-00000000000000ff", "No. 5<", "Shipped", "action=\"/logout\""],
+        ),
         (&edit, 200, vec!["action=\"/admin/products/7\"", "value=\"1999\"", "name=\"cover\" value=\"7\""]),
         (&changed, 200, vec!["$19.99", "/products/8"]),
     ]);
@@ -226,6 +242,6 @@ fn programs_are_told_of_customers_what_they_need() {
     let want = serde_json::json!({"customer": {"id": 2, "first_name": "Ada"}, "next": "/orders"});
     assert_eq!(json, want);
     let json = serde_json::to_value(checkout("Ada", 1)).expect("JSON");
-    let found = [json["cart"]["id"].as_u64(), json["total_cents"].as_u64()];
-    assert_eq!((found, json["idempotency_key"].as_str()), ([Some(3), Some(1083)], Some("k2")));
+    let found = [json["cart"]["id"].as_str(), json["idempotency_key"].as_str()];
+    assert_eq!((found, json["total_cents"].as_u64()), ([Some("3-0000000000000007"), Some("k2")], Some(1083)));
 }

@@ -1,7 +1,8 @@
-//! Carts: numbered, anonymous, filled line by line until an order empties them.
+//! Carts: anonymous, opened by their tickets, filled line by line until an order empties them.
 
 use super::Store;
 use crate::app::fault::Fault;
+use crate::app::ticket::{Ticket, new_secret};
 use serde::Serialize;
 
 /// How many copies of one item a cart or an order may hold.
@@ -19,51 +20,58 @@ pub(crate) struct Line {
 /// A cart as it is now.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Cart {
-    pub(crate) id: u64,
+    pub(crate) id: Ticket,
     pub(crate) lines: Vec<Line>,
     pub(crate) subtotal_cents: u64,
 }
 
 /// A cart's lines, by rising item.
-pub(super) const LINES: &str = "SELECT l.item_id, i.title, l.quantity, i.price_cents FROM cart_line l \
-    JOIN item i ON i.id = l.item_id WHERE l.cart_id = ? ORDER BY l.item_id";
+pub(super) const LINES: &str = "SELECT l.item_id, i.title, l.quantity, i.price_cents FROM cart c \
+    JOIN cart_line l ON l.cart_id = c.id JOIN item i ON i.id = l.item_id \
+    WHERE c.id = ? AND c.secret = ? ORDER BY l.item_id";
+const FIND: &str = "SELECT id FROM cart WHERE id = ? AND secret = ?";
 
 // Adds to a cart that exists an item that exists: otherwise no row is touched.
 const ADD: &str = "INSERT INTO cart_line (cart_id, item_id, quantity) \
-    SELECT c.id, i.id, ? FROM cart c JOIN item i ON i.id = ? WHERE c.id = ? \
+    SELECT c.id, i.id, ? FROM cart c JOIN item i ON i.id = ? WHERE c.id = ? AND c.secret = ? \
     ON DUPLICATE KEY UPDATE cart_line.quantity = LEAST(cart_line.quantity + ?, ?)";
+const REMOVE: &str = "DELETE l FROM cart c JOIN cart_line l ON l.cart_id = c.id \
+    WHERE c.id = ? AND c.secret = ? AND l.item_id = ?";
+const SET: &str = "UPDATE cart c JOIN cart_line l ON l.cart_id = c.id SET l.quantity = ? \
+    WHERE c.id = ? AND c.secret = ? AND l.item_id = ?";
 
 impl Store {
-    /// The cart of this number.
-    pub(crate) async fn cart(&self, id: u64) -> Result<Cart, Fault> {
+    /// The cart of this ticket.
+    pub(crate) async fn cart(&self, id: Ticket) -> Result<Cart, Fault> {
         let mut session = self.session().await?;
-        let lines: Vec<(u32, String, u32, u32)> = session.rows(LINES, (id,)).await?;
+        let lines: Vec<(u32, String, u32, u32)> = session.rows(LINES, (id.id, id.secret)).await?;
         if lines.is_empty() {
             // An empty cart is fine, one that never was is not.
-            let found: Option<(u64,)> = session.first("SELECT id FROM cart WHERE id = ?", (id,)).await?;
+            let found: Option<(u64,)> = session.first(FIND, (id.id, id.secret)).await?;
             found.ok_or(Fault::NotFound("There is no such cart."))?;
         }
         let lines: Vec<Line> = lines.into_iter().map(line).collect();
         Ok(Cart { id, subtotal_cents: subtotal_cents(&lines), lines })
     }
 
-    /// Adds copies of an item to a cart, or to a new one; gives the cart's number.
+    /// Adds copies of an item to a cart, or to a new one; gives the cart's ticket.
     pub(crate) async fn add_to_cart(
         &self,
-        cart: Option<u64>,
+        cart: Option<Ticket>,
         item: u32,
         quantity: u32,
-    ) -> Result<u64, Fault> {
+    ) -> Result<Ticket, Fault> {
         let mut session = self.session().await?;
         let mut transaction = session.begin().await?;
         let cart = match cart {
             Some(cart) => cart,
             None => {
-                let new = "INSERT INTO cart (created_at) VALUES (UTC_TIMESTAMP())";
-                transaction.change(new, ()).await?.new_id
+                let secret = new_secret()?;
+                let new = "INSERT INTO cart (secret, created_at) VALUES (?, UTC_TIMESTAMP())";
+                Ticket { id: transaction.change(new, (secret,)).await?.new_id, secret }
             }
         };
-        let added = transaction.change(ADD, (quantity, item, cart, quantity, MOST)).await?;
+        let added = transaction.change(ADD, (quantity, item, cart.id, cart.secret, quantity, MOST)).await?;
         if added.rows == 0 {
             transaction.rollback().await?;
             return Err(Fault::NotFound("There is no such cart or no such item."));
@@ -73,14 +81,12 @@ impl Store {
     }
 
     /// Sets how many copies of an item that it has are in a cart; with none, the line is gone.
-    pub(crate) async fn set_line(&self, cart: u64, item: u32, quantity: u32) -> Result<(), Fault> {
+    pub(crate) async fn set_line(&self, cart: Ticket, item: u32, quantity: u32) -> Result<(), Fault> {
         let mut session = self.session().await?;
         let changed = if quantity == 0 {
-            let sql = "DELETE FROM cart_line WHERE cart_id = ? AND item_id = ?";
-            session.change(sql, (cart, item)).await?
+            session.change(REMOVE, (cart.id, cart.secret, item)).await?
         } else {
-            let sql = "UPDATE cart_line SET quantity = ? WHERE cart_id = ? AND item_id = ?";
-            session.change(sql, (quantity, cart, item)).await?
+            session.change(SET, (quantity, cart.id, cart.secret, item)).await?
         };
         if changed.rows == 0 { Err(Fault::NotFound("There is no such item in the cart.")) } else { Ok(()) }
     }

@@ -5,13 +5,15 @@
 mod cart;
 mod catalogue;
 mod orders;
+mod probe;
 mod staff;
+mod sweep;
 mod visitors;
 mod world;
 
 pub(crate) use cart::{Cart, Line, MOST};
 pub(crate) use catalogue::{Card, Product, SearchBy};
-pub(crate) use orders::{Basket, Order, Purchase, Summary};
+pub(crate) use orders::{Basket, Buyer, Order, Purchase, Summary};
 pub(crate) use staff::NewPrice;
 pub(crate) use visitors::{Customer, Member, NewCustomer, Visitor};
 
@@ -25,14 +27,16 @@ use crate::splitmix::{STEP, below, mix};
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts};
 use mysql_async::{Row, Transaction, TxOpts};
+use probe::Probe;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long a request waits for a connection, and a health check for its answer.
+/// How long a request waits for a connection.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
+/// A statement that takes longer is no failure, but asks whether the database is still there.
+const LONG: Duration = Duration::from_secs(1);
 /// How long all connections together may take to open.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -42,13 +46,22 @@ const DUPLICATE: u16 = 1062;
 /// The database, as the shop uses it.
 pub(crate) struct Store {
     pool: Pool,
-    /// Health checks have a connection of their own: a pool that is waited for is not a database that is down.
-    probe: Pool,
+    probe: Arc<Probe>,
+    /// What else has a connection of its own opens it by this.
+    database: Opts,
+    pub(super) lives: Lives,
     telemetry: Arc<Telemetry>,
     burden: Arc<Burden>,
     random: AtomicU64,
     size: usize,
     items: u32,
+}
+
+/// How long things are kept, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lives {
+    pub(crate) session_s: u64,
+    pub(crate) cart_s: u64,
 }
 
 /// What a statement changed.
@@ -61,7 +74,7 @@ struct Change {
 /// A connection, or a transaction on one, that measures its statements.
 struct Session<'t, Q> {
     queryable: Q,
-    telemetry: &'t Telemetry,
+    store: &'t Store,
     /// Of the connection; a transaction is part of its time.
     _held: Option<Held<'t>>,
 }
@@ -76,8 +89,8 @@ pub(super) fn parse_database(text: &str) -> Result<Opts, String> {
     }
 }
 
-/// A pool that opens `size` connections and keeps them.
-fn pool(database: &Opts, size: usize) -> Pool {
+/// A pool that opens `size` connections and keeps them, and how each is opened.
+fn pool(database: &Opts, size: usize) -> (Pool, Opts) {
     let fixed = PoolOpts::default()
         .with_constraints(PoolConstraints::new(size, size).unwrap_or_default())
         // A reset would throw the prepared statements away and cost a round trip; sessions are kept clean instead.
@@ -88,7 +101,8 @@ fn pool(database: &Opts, size: usize) -> Pool {
         .stmt_cache_size(64)
         // An UPDATE that finds its row as it should be has found it.
         .client_found_rows(true);
-    Pool::new(options)
+    let options = Opts::from(options);
+    (Pool::new(options.clone()), options)
 }
 
 impl Store {
@@ -98,13 +112,16 @@ impl Store {
     /// When the database refuses one of them, or does not have the shop's tables.
     pub(crate) async fn open(
         database: &Opts,
-        size: usize,
+        (size, lives): (usize, Lives),
         telemetry: Arc<Telemetry>,
         burden: Arc<Burden>,
     ) -> Outcome<Self> {
+        let (pool, single) = (pool(database, size).0, pool(database, 1));
         let mut store = Self {
-            pool: pool(database, size),
-            probe: pool(database, 1),
+            pool,
+            probe: Probe::new(single.0),
+            database: single.1,
+            lives,
             telemetry,
             burden,
             // Several app servers run side by side: their numbers must not repeat each other's. The standard
@@ -126,7 +143,7 @@ impl Store {
         for _ in 0..size {
             opened.push(self.pool.get_conn().await?);
         }
-        let mut conn = self.probe.get_conn().await?;
+        let mut conn = self.probe.pool.get_conn().await?;
         let last: Option<Row> = conn.query_first("SELECT COALESCE(MAX(id), 0) FROM item").await?;
         let last = last.map(mysql_async::from_row_opt).transpose();
         last.map(Option::unwrap_or_default).map_err(|e| Error::Other(e.to_string().into()))
@@ -134,8 +151,7 @@ impl Store {
 
     /// Whether the database answers.
     pub(crate) async fn answers(&self) -> bool {
-        let ask = async { self.probe.get_conn().await?.query_drop("SELECT 1").await };
-        matches!(pace::within(PROBE_LIMIT, ask).await, Some(Ok(())))
+        self.probe.answers().await
     }
 
     /// Connections that requests may hold at once.
@@ -159,6 +175,9 @@ impl Store {
     }
 
     async fn session(&self) -> Result<Session<'_, Conn>, Fault> {
+        if self.probe.silent() {
+            return Err(Fault::Unreachable);
+        }
         let asked = pace::now();
         let conn = pace::within(CONNECTION_LIMIT, self.pool.get_conn()).await;
         let now = pace::now();
@@ -167,10 +186,13 @@ impl Store {
             Some(Ok(queryable)) => {
                 let held = self.telemetry.pool_busy.hold(now);
                 self.burden.travel().await;
-                Ok(Session { queryable, telemetry: &self.telemetry, _held: Some(held) })
+                Ok(Session { queryable, store: self, _held: Some(held) })
             }
             Some(Err(error)) => Err(count(&self.telemetry, error)),
-            None => Err(Fault::NoConnection),
+            None => {
+                self.probe.suspect();
+                Err(Fault::NoConnection)
+            }
         }
     }
 }
@@ -178,19 +200,21 @@ impl Store {
 impl<'t> Session<'t, Conn> {
     /// A transaction; dropped without [`Session::commit`], it is rolled back before the connection is used again.
     async fn begin(&mut self) -> Result<Session<'t, Transaction<'_>>, Fault> {
-        let telemetry = self.telemetry;
-        let begun = self.queryable.start_transaction(TxOpts::default()).await;
-        begun.map(|queryable| Session { queryable, telemetry, _held: None }).map_err(|e| count(telemetry, e))
+        let store = self.store;
+        let begun = patiently(store, self.queryable.start_transaction(TxOpts::default())).await?;
+        begun
+            .map(|queryable| Session { queryable, store, _held: None })
+            .map_err(|e| count(&store.telemetry, e))
     }
 }
 
 impl Session<'_, Transaction<'_>> {
     async fn commit(self) -> Result<(), Fault> {
-        timed(self.telemetry, self.queryable.commit()).await
+        timed(self.store, self.queryable.commit()).await
     }
 
     async fn rollback(self) -> Result<(), Fault> {
-        timed(self.telemetry, self.queryable.rollback()).await
+        timed(self.store, self.queryable.rollback()).await
     }
 }
 
@@ -200,7 +224,7 @@ impl<Q: Queryable> Session<'_, Q> {
         sql: &'static str,
         params: impl Into<Params> + Send,
     ) -> Result<Vec<T>, Fault> {
-        let rows: Vec<Row> = timed(self.telemetry, self.queryable.exec(sql, params)).await?;
+        let rows: Vec<Row> = timed(self.store, self.queryable.exec(sql, params)).await?;
         rows.into_iter().map(read).collect()
     }
 
@@ -209,7 +233,7 @@ impl<Q: Queryable> Session<'_, Q> {
         sql: &'static str,
         params: impl Into<Params> + Send,
     ) -> Result<Option<T>, Fault> {
-        let row: Option<Row> = timed(self.telemetry, self.queryable.exec_first(sql, params)).await?;
+        let row: Option<Row> = timed(self.store, self.queryable.exec_first(sql, params)).await?;
         row.map(read).transpose()
     }
 
@@ -221,7 +245,7 @@ impl<Q: Queryable> Session<'_, Q> {
             result.drop_result().await?;
             Ok(change)
         };
-        timed(self.telemetry, work).await
+        timed(self.store, work).await
     }
 }
 
@@ -230,14 +254,26 @@ fn read<T: FromRow>(row: Row) -> Result<T, Fault> {
     mysql_async::from_row_opt(row).map_err(|e| Fault::Database(Error::Other(e.to_string().into())))
 }
 
-async fn timed<T>(
-    telemetry: &Telemetry,
-    work: impl Future<Output = mysql_async::Result<T>>,
-) -> Result<T, Fault> {
+async fn timed<T>(store: &Store, work: impl Future<Output = mysql_async::Result<T>>) -> Result<T, Fault> {
     let sent = pace::now();
-    let done = work.await;
-    telemetry.query.observe((pace::now() - sent).as_secs_f64());
-    done.map_err(|e| count(telemetry, e))
+    let done = patiently(store, work).await?;
+    store.telemetry.query.observe((pace::now() - sent).as_secs_f64());
+    done.map_err(|e| count(&store.telemetry, e))
+}
+
+/// Waits for the database for as long as it is there. What is given up takes its connection with it.
+async fn patiently<T>(store: &Store, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match pace::within(LONG, &mut work).await {
+            Some(done) => return Ok(done),
+            None if store.probe.silent() => {
+                store.telemetry.database_failed(&"it does not answer");
+                return Err(Fault::Unreachable);
+            }
+            None => store.probe.suspect(),
+        }
+    }
 }
 
 /// The innermost reason: the outer ones only say that there is one.

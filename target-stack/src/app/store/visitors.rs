@@ -3,14 +3,15 @@
 
 use super::{DUPLICATE, Store};
 use crate::app::fault::Fault;
-use crate::app::token::{LIFE_S, Token};
+use crate::app::ticket::Ticket;
+use crate::app::token::Token;
 use serde::Serialize;
 
 /// A session as it is now.
 #[derive(Debug, Default)]
 pub(crate) struct Visitor {
     pub(crate) member: Option<Member>,
-    pub(crate) cart: Option<u64>,
+    pub(crate) cart: Option<Ticket>,
 }
 
 /// A customer who has signed in.
@@ -48,14 +49,14 @@ pub(crate) struct NewCustomer {
     pub(crate) country: u16,
 }
 
-const VISITOR: &str = "SELECT s.cart_id, c.id, c.first_name, c.staff FROM session s \
-    LEFT JOIN customer c ON c.id = s.customer_id \
+const VISITOR: &str = "SELECT k.id, k.secret, c.id, c.first_name, c.staff FROM session s \
+    LEFT JOIN cart k ON k.id = s.cart_id LEFT JOIN customer c ON c.id = s.customer_id \
     WHERE s.token_hash = UNHEX(SHA2(?, 256)) AND s.expires_at > UTC_TIMESTAMP()";
 const BEGIN: &str = "INSERT INTO session (token_hash, customer_id, cart_id, expires_at) \
-    VALUES (UNHEX(SHA2(?, 256)), ?, ?, UTC_TIMESTAMP() + INTERVAL ? SECOND)";
+    VALUES (UNHEX(SHA2(?, 256)), ?, (SELECT id FROM cart WHERE id = ? AND secret = ?), UTC_TIMESTAMP() + INTERVAL ? SECOND)";
 // The cart stays, the secret does not: one that was known before somebody signed in is worth nothing afterwards.
 const TAKE_OVER: &str = "UPDATE session SET token_hash = UNHEX(SHA2(?, 256)), customer_id = ?, \
-    cart_id = COALESCE(?, cart_id), expires_at = UTC_TIMESTAMP() + INTERVAL ? SECOND \
+    cart_id = COALESCE((SELECT id FROM cart WHERE id = ? AND secret = ?), cart_id), expires_at = UTC_TIMESTAMP() + INTERVAL ? SECOND \
     WHERE token_hash = UNHEX(SHA2(?, 256)) AND expires_at > UTC_TIMESTAMP()";
 const KEEP_CART: &str = "UPDATE session SET cart_id = ? WHERE token_hash = UNHEX(SHA2(?, 256))";
 const END: &str = "DELETE FROM session WHERE token_hash = UNHEX(SHA2(?, 256))";
@@ -73,9 +74,10 @@ impl Store {
     /// The session of this secret; without one, or when it is over, nobody's.
     pub(crate) async fn visitor(&self, token: Option<&Token>) -> Result<Option<Visitor>, Fault> {
         let Some(token) = token else { return Ok(None) };
-        type Row = (Option<u64>, Option<u32>, Option<String>, Option<u8>);
+        type Row = (Option<u64>, Option<u64>, Option<u32>, Option<String>, Option<u8>);
         let row: Option<Row> = self.session().await?.first(VISITOR, (token.digits(),)).await?;
-        Ok(row.map(|(cart, id, first_name, staff)| {
+        Ok(row.map(|(cart, secret, id, first_name, staff)| {
+            let cart = cart.zip(secret).map(|(id, secret)| Ticket { id, secret });
             let member = id.zip(first_name).map(|(id, first_name)| {
                 let staff = staff.unwrap_or_default() != 0;
                 Member { id, first_name, staff }
@@ -85,33 +87,35 @@ impl Store {
     }
 
     /// Begins a session of nobody with a cart.
-    pub(crate) async fn begin(&self, token: &Token, cart: u64) -> Result<(), Fault> {
-        let params = (token.digits(), None::<u32>, cart, LIFE_S);
+    pub(crate) async fn begin(&self, token: &Token, cart: Ticket) -> Result<(), Fault> {
+        let params = (token.digits(), None::<u32>, cart.id, cart.secret, self.lives.session_s);
         self.session().await?.change(BEGIN, params).await.map(|_| ())
     }
 
     /// Gives a session its cart.
-    pub(crate) async fn keep_cart(&self, token: &Token, cart: u64) -> Result<(), Fault> {
-        self.session().await?.change(KEEP_CART, (cart, token.digits())).await.map(|_| ())
+    pub(crate) async fn keep_cart(&self, token: &Token, cart: Ticket) -> Result<(), Fault> {
+        self.session().await?.change(KEEP_CART, (cart.id, token.digits())).await.map(|_| ())
     }
 
-    /// Makes a customer's session of the one that was there, or a new one, with this cart if there is one; its
-    /// secret is `new` from now on.
+    /// Makes a customer's session of the one that was there, or a new one, with this cart if there is such a one;
+    /// its secret is `new` from now on.
     pub(crate) async fn sign_in(
         &self,
         old: Option<&Token>,
         new: &Token,
         customer: u32,
-        cart: Option<u64>,
+        cart: Option<Ticket>,
     ) -> Result<(), Fault> {
+        let (cart, secret) = cart.map(|cart| (cart.id, cart.secret)).unzip();
+        let life_s = self.lives.session_s;
         let mut session = self.session().await?;
         if let Some(old) = old {
-            let params = (new.digits(), customer, cart, LIFE_S, old.digits());
+            let params = (new.digits(), customer, cart, secret, life_s, old.digits());
             if session.change(TAKE_OVER, params).await?.rows > 0 {
                 return Ok(());
             }
         }
-        session.change(BEGIN, (new.digits(), customer, cart, LIFE_S)).await.map(|_| ())
+        session.change(BEGIN, (new.digits(), customer, cart, secret, life_s)).await.map(|_| ())
     }
 
     /// Ends a session.
