@@ -12,6 +12,8 @@ pub(crate) struct Client {
     /// `$connection`: unique in this process.
     pub(crate) number: u64,
     pub(crate) peer: SocketAddr,
+    /// The peer's address without its port, as text.
+    pub(crate) name: Box<str>,
     pub(crate) local: SocketAddr,
     /// It came by TLS.
     pub(crate) secure: bool,
@@ -91,6 +93,7 @@ impl Client {
         Self {
             number,
             peer: ends.0,
+            name: ends.0.ip().to_string().into(),
             local: ends.1,
             secure,
             port,

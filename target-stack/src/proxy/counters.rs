@@ -210,6 +210,46 @@ impl EncodeMetric for Spans {
     }
 }
 
+/// What a connection to a server is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    Idle,
+    Busy,
+}
+
+/// A connection to a server, counted among those that are in the same use, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct CountedLink {
+    idle: Gauge,
+    busy: Gauge,
+    used: Use,
+}
+
+impl CountedLink {
+    pub(crate) fn new(counters: &Counters, used: Use) -> Self {
+        let link = Self { idle: counters.idle.clone(), busy: counters.busy.clone(), used };
+        link.gauge().inc();
+        link
+    }
+
+    /// From now on it is in another use.
+    pub(crate) fn turn(&mut self, used: Use) {
+        self.gauge().dec();
+        self.used = used;
+        self.gauge().inc();
+    }
+
+    fn gauge(&self) -> &Gauge {
+        if self.used == Use::Idle { &self.idle } else { &self.busy }
+    }
+}
+
+impl Drop for CountedLink {
+    fn drop(&mut self) {
+        self.gauge().dec();
+    }
+}
+
 /// One in a gauge, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Counted(Gauge);

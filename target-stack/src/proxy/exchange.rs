@@ -7,6 +7,7 @@ use super::client::Client;
 use super::config::{Config, Server};
 use super::course::Course;
 use super::gzip::Encoder;
+use super::headers;
 use super::location::{Handler, Location, Proxy};
 use super::worker::Worker;
 use crate::pace;
@@ -161,7 +162,7 @@ impl Exchange {
 
     /// The name that was asked for, in lower case, without a port and without the dot of the root.
     pub(crate) fn asked_host(&self) -> Cow<'_, str> {
-        let field = || self.parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let field = || headers::find(&self.parts.headers, &HOST).and_then(|value| value.to_str().ok());
         let asked = self.parts.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or("");
         let end = if asked.starts_with('[') { asked.find(']').map(|at| at + 1) } else { asked.find(':') };
         let name = &asked[..end.unwrap_or(asked.len())];
@@ -235,8 +236,10 @@ impl Exchange {
 
 /// Whether `Connection` has this word in it.
 fn says(map: &HeaderMap, word: &str) -> bool {
-    let values = map.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+    let values = map.iter().filter(|(name, _)| **name == CONNECTION).map(|(_, value)| value.as_bytes());
+    values
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// An exchange that is counted and logged when it ends.

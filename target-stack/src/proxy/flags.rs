@@ -59,9 +59,7 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     if args.version || args.build {
         say(format_args!("target-stack version: {}", headers::SERVER_NAME));
         if args.build {
-            say(format_args!(
-                "built with hyper and tokio, TLS by rustls on ring, with SNI; HTTP/2 is not built in"
-            ));
+            say(format_args!("built with tokio, TLS by rustls on ring, with SNI; HTTP/2 is not built in"));
         }
         return Ok(());
     }

@@ -38,7 +38,7 @@ impl Lease {
     /// Gives the place back, and keeps the connection whose answer has been read to its end.
     pub(crate) fn give_back(self, link: Box<Link>) {
         let group = &self.group;
-        group.pool.put(self.peer, link, group.settings(), &group.counters);
+        group.pool.put(self.peer, link, group.settings());
     }
 }
 
@@ -116,7 +116,7 @@ impl Group {
 
     /// A kept connection to the server, if there is one.
     pub(crate) fn kept(&self, peer: usize) -> Option<Box<Link>> {
-        self.pool.take(peer, &self.counters)
+        self.pool.take(peer)
     }
 
     /// Closes the connections that have been idle for too long by `now`.

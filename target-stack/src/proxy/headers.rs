@@ -34,6 +34,16 @@ pub(crate) const HIDDEN: [HeaderName; 8] = [
 const ONE_HOP: [HeaderName; 7] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
+/// The first value of a field. A message has few: looking at each costs less than the map's own way.
+pub(crate) fn find<'a>(map: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    map.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
+/// Whether there is such a field.
+pub(crate) fn has(map: &HeaderMap, name: &HeaderName) -> bool {
+    map.keys().any(|known| known == name)
+}
+
 /// Whether `name` is a field of one hop.
 pub(crate) fn is_one_hop(name: &HeaderName) -> bool {
     ONE_HOP.contains(name)
@@ -41,13 +51,17 @@ pub(crate) fn is_one_hop(name: &HeaderName) -> bool {
 
 /// Removes the fields of one hop, and those that `Connection` names, from `map`.
 pub(crate) fn strip_one_hop(map: &mut HeaderMap) {
-    if map.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = named_by_connection(map).collect();
-        for name in named.iter().filter(|name| !is_framing(name)) {
-            map.remove(name);
-        }
-    }
-    for name in &ONE_HOP {
+    strip(map, &[]);
+}
+
+/// Removes those in `hide` too.
+fn strip(map: &mut HeaderMap, hide: &[HeaderName]) {
+    let named: Vec<HeaderName> =
+        if has(map, &CONNECTION) { named_by_connection(map).collect() } else { Vec::new() };
+    let goes = |name: &&HeaderName| {
+        is_one_hop(name) || hide.contains(name) || (named.contains(name) && !is_framing(name))
+    };
+    while let Some(name) = map.keys().find(goes).cloned() {
         map.remove(name);
     }
 }
@@ -96,7 +110,7 @@ pub(crate) fn for_upstream(
         write_field(out, &HOST, exchange.proxy_host().as_bytes());
     }
     let named: Vec<HeaderName> =
-        if given.contains_key(CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
+        if has(given, &CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
     let mut length_said = matches!(length, Length::Given | Length::Withheld);
     for (name, value) in given.iter().filter(|_| settings.pass_headers) {
         let withheld = *name == HOST
@@ -161,7 +175,7 @@ fn settle_connection(exchange: &Exchange, settings: &ProxySettings) -> Says {
     }
     let says = |word: &[u8]| said.as_ref().is_some_and(|value| value.eq_ignore_ascii_case(word));
     let parts = &exchange.parts;
-    let asked = parts.version == Version::HTTP_11 && parts.headers.contains_key(UPGRADE);
+    let asked = parts.version == Version::HTTP_11 && has(&parts.headers, &UPGRADE);
     let passes = asked && settings.http11 && exchange.inquiry.is_none();
     let upgrade = passes && protocol && says(b"upgrade");
     Says { close: !settings.http11 || says(b"close"), upgrade }
@@ -218,11 +232,8 @@ pub(crate) fn for_switched_client(map: &mut HeaderMap, hide: &[HeaderName]) {
 
 /// Makes the fields of an upstream's answer those of the answer to the client.
 pub(crate) fn for_client(map: &mut HeaderMap, hide: &[HeaderName]) {
-    strip_one_hop(map);
-    for name in hide {
-        map.remove(name);
-    }
-    if !map.contains_key(SERVER) {
+    strip(map, hide);
+    if !has(map, &SERVER) {
         map.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     }
 }

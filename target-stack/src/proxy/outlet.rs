@@ -1,7 +1,7 @@
 //! What goes out to a client: the head of an answer, and its body in the form that the head says. Given status, fields and pieces of
 //! a body, it holds the bytes until the wire has taken them, and takes no more before that. It makes no answer.
 
-use super::calendar;
+use super::{calendar, headers};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, StatusCode, Version};
@@ -90,7 +90,7 @@ impl Outlet {
         out.push(b' ');
         out.extend_from_slice(head.reason);
         out.extend_from_slice(b"\r\n");
-        if !head.fields.contains_key(DATE) {
+        if !headers::has(head.fields, &DATE) {
             date(now, out);
         }
         let status = head.status.as_u16();
@@ -218,12 +218,15 @@ fn has_word(value: &[u8], word: &[u8]) -> bool {
 
 /// A field, its name written as nginx writes it.
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(name.as_str().as_bytes());
     let mut begins = true;
-    out.extend(name.as_str().bytes().map(|byte| {
-        let byte = if begins { byte.to_ascii_uppercase() } else { byte };
-        begins = byte == b'-';
-        byte
-    }));
+    for byte in &mut out[start..] {
+        if begins {
+            byte.make_ascii_uppercase();
+        }
+        begins = *byte == b'-';
+    }
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

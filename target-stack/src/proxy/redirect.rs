@@ -3,7 +3,7 @@
 
 use super::config::{Redirect, RedirectRule};
 use super::exchange::Exchange;
-use super::route;
+use super::{headers, route};
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,12 +13,12 @@ const REFRESH: HeaderName = HeaderName::from_static("refresh");
 /// Rewrites what `fields` name.
 pub(crate) fn rewrite(fields: &mut HeaderMap, redirect: &Redirect, exchange: &mut Exchange) {
     let Redirect::Rules(rules) = redirect else { return };
-    if let Some(place) = fields.get(LOCATION)
+    if let Some(place) = headers::find(fields, &LOCATION)
         && let Some(place) = apply(place.as_bytes(), rules, exchange)
     {
         replace(fields, LOCATION, route::absolute(exchange, &place));
     }
-    if let Some(refresh) = fields.get(REFRESH)
+    if let Some(refresh) = headers::find(fields, &REFRESH)
         && let Some(at) = url(refresh.as_bytes())
         && let Some(place) = apply(&refresh.as_bytes()[at..], rules, exchange)
     {

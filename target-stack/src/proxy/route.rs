@@ -5,7 +5,7 @@
 use super::config::ErrorPage;
 use super::exchange::{Exchange, Tracked};
 use super::location::{self, Choice, Location};
-use super::rewrite;
+use super::{headers, rewrite};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request};
@@ -89,10 +89,10 @@ pub(crate) fn enter(exchange: &mut Tracked) -> Next {
 
 /// RFC 9112 section 3.2: HTTP/1.1 has exactly one Host. An empty or malformed one is no better than none.
 fn host_is_valid(parts: &request::Parts) -> bool {
-    let mut hosts = parts.headers.get_all(HOST).iter();
+    let mut hosts = parts.headers.iter().filter(|(name, _)| **name == HOST);
     let field = match (hosts.next(), hosts.next()) {
         (None, _) => parts.version < Version::HTTP_11,
-        (Some(host), None) => is_host(host.as_bytes()),
+        (Some((_, host)), None) => is_host(host.as_bytes()),
         (Some(_), Some(_)) => false,
     };
     field && parts.uri.authority().is_none_or(|authority| is_host(authority.as_str().as_bytes()))
@@ -147,7 +147,8 @@ fn find(exchange: &mut Tracked) -> Next {
 
 fn body_is_too_long(parts: &request::Parts, location: &Location) -> bool {
     let limit = location.settings.max_body;
-    let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let said = headers::find(&parts.headers, &CONTENT_LENGTH);
+    let length = said.and_then(|value| value.to_str().ok()?.parse().ok());
     limit > 0 && length.is_some_and(|length: u64| length > limit)
 }
 

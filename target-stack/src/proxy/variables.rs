@@ -167,14 +167,14 @@ impl Variable {
             Self::IsArgs => out.extend_from_slice(if exchange.args().is_empty() { b"" } else { b"?" }),
             Self::Msec => seconds(pace::wall_clock(), out),
             Self::ProxyAddXForwardedFor => {
-                if exchange.parts.headers.contains_key(&headers::X_FORWARDED_FOR) {
+                if headers::has(&exchange.parts.headers, &headers::X_FORWARDED_FOR) {
                     fields(&exchange.parts.headers, &headers::X_FORWARDED_FOR, out);
                     out.extend_from_slice(b", ");
                 }
-                put(out, format_args!("{}", client.peer.ip()));
+                out.extend_from_slice(client.name.as_bytes());
             }
             Self::ProxyHost => out.extend_from_slice(exchange.proxy_host().as_bytes()),
-            Self::RemoteAddr => put(out, format_args!("{}", client.peer.ip())),
+            Self::RemoteAddr => out.extend_from_slice(client.name.as_bytes()),
             Self::RemotePort => put(out, format_args!("{}", client.peer.port())),
             // No authentication is done here; nginx leaves the variable empty then, too.
             Self::RemoteUser => {}

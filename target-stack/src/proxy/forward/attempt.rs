@@ -61,7 +61,7 @@ impl Passage<'_> {
         };
         let result = match link {
             Ok(mut link) => {
-                let now = pace::now();
+                let now = if reused { started } else { pace::now() };
                 note(exchange, |attempt| attempt.connect = since(now));
                 let answer = self.converse(exchange, &mut link, now).await;
                 let sent = link.has_sent();

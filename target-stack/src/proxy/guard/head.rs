@@ -112,6 +112,12 @@ impl Head {
             lines.fields.clear();
         }
         while let Some(rest) = head.get(self.seen..).filter(|rest| !rest.is_empty()) {
+            if self.seen == self.line && self.part == Part::Name && self.whole_field(head, rest, lines)? {
+                continue;
+            }
+            if self.part == Part::Version && self.whole_version(rest) {
+                continue;
+            }
             let same = match self.part {
                 Part::Method => run(METHOD, rest),
                 Part::Path => run(PATH, rest),
@@ -132,6 +138,38 @@ impl Head {
             }
         }
         Ok(None)
+    }
+
+    /// Takes a field line at once, where it is whole, of the usual form, and no longer than there is room for. Gives whether it is.
+    fn whole_field(&mut self, head: &[u8], rest: &[u8], lines: &mut Lines) -> Result<bool, Refusal> {
+        let name = run(NAME, rest);
+        if name == 0 || rest.get(name) != Some(&b':') || lines.fields.len() == MOST_FIELDS {
+            return Ok(false);
+        }
+        let end = name + 1 + run(VALUE, &rest[name + 1..]);
+        let length = end + 2;
+        if length > self.room || rest.get(end..length) != Some(b"\r\n") {
+            return Ok(false);
+        }
+        let at = self.line;
+        lines.fields.push((span(at..at + name), span(at + name + 1..at + end)));
+        self.room -= length;
+        self.seen += length;
+        self.line = self.seen;
+        self.field(&head[at..at + name], &head[at + name + 1..at + end])?;
+        Ok(true)
+    }
+
+    /// Takes the usual version with its line end at once. Gives whether it is that.
+    fn whole_version(&mut self, rest: &[u8]) -> bool {
+        const USUAL: &[u8] = b"HTTP/1.1\r\n";
+        let whole = self.seen == self.mark && rest.starts_with(USUAL) && USUAL.len() <= self.room;
+        if whole {
+            self.room -= USUAL.len();
+            self.seen += USUAL.len();
+            self.part = self.next_line();
+        }
+        whole
     }
 
     /// Counts `count` more bytes of a line, as nginx's buffers would take them: a line that outgrows its buffer moves

@@ -11,11 +11,10 @@ mod response;
 mod tests;
 
 use super::config::os_error;
-use super::counters::{Counted, Counters};
+use super::counters::{CountedLink, Counters, Use};
 use super::upload::RequestBody;
 use crate::pace::{self, Alarm};
 use bytes::{Bytes, BytesMut};
-use prometheus_client::metrics::gauge::Gauge;
 use request::{Sending, Unsent};
 use response::{Awaited, Parsed};
 use std::future::{Future, poll_fn};
@@ -58,7 +57,7 @@ pub(crate) struct Link {
     /// Another request may follow the one at hand, if that comes to a good end.
     keeps: bool,
     requests: u32,
-    state: Counted,
+    state: CountedLink,
 }
 
 /// The socket of a link that speaks HTTP no longer.
@@ -67,7 +66,7 @@ pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
     /// What came behind the last answer.
     pub(crate) early: Bytes,
-    _state: Counted,
+    _state: CountedLink,
 }
 
 /// Why a request got no answer.
@@ -117,7 +116,7 @@ impl Link {
             waiting: false,
             keeps: false,
             requests: 0,
-            state: Counted::new(&counters.busy),
+            state: CountedLink::new(counters, Use::Busy),
         }))
     }
 
@@ -292,9 +291,9 @@ impl Link {
         self.requests
     }
 
-    /// Counts it in `gauge` from now on.
-    pub(crate) fn count_in(&mut self, gauge: &Gauge) {
-        self.state = Counted::new(gauge);
+    /// Counts it as in this use from now on.
+    pub(crate) fn count_as(&mut self, used: Use) {
+        self.state.turn(used);
     }
 
     /// Takes no more memory than it has to, until the next request.
