@@ -3,7 +3,7 @@
 //! has no buffer, and can go to another worker; it is closed as nginx closes it, with requests under way answered first.
 
 use super::client::{Client, Phase};
-use super::gate::{Coming, Content, Gate};
+use super::gate::{Gate, Last, Request};
 use super::guard::Refusal;
 use super::heirs::Moved;
 use super::outlet::{Framing, Head};
@@ -16,7 +16,6 @@ use super::worker::{Leaving, Worker};
 use super::{farewell, serve};
 use crate::pace::{self, Alarm};
 use http::StatusCode;
-use http::request::Parts;
 use http_body::Body;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -187,16 +186,16 @@ impl Conversation {
     }
 
     /// Waits for a request, with or without buffers.
-    async fn wait(&mut self, gate: &Rc<Gate>, awake: bool) -> Result<(Parts, Content), End> {
+    async fn wait(&mut self, gate: &Rc<Gate>, awake: bool) -> Result<Request, End> {
         self.set_alarm(awake);
         poll_fn(|cx| {
             if self.moves() {
                 return Poll::Ready(Err(End::Move));
             }
             match gate.poll_request(cx) {
-                Poll::Ready(Coming::Request(parts, content)) => return Poll::Ready(Ok((parts, content))),
-                Poll::Ready(Coming::Refused(refusal)) => return Poll::Ready(Err(End::Refused(refusal))),
-                Poll::Ready(Coming::End) => return Poll::Ready(Err(End::Over)),
+                Poll::Ready(Ok(request)) => return Poll::Ready(Ok(request)),
+                Poll::Ready(Err(Last::Refused(refusal))) => return Poll::Ready(Err(End::Refused(refusal))),
+                Poll::Ready(Err(Last::End)) => return Poll::Ready(Err(End::Over)),
                 Poll::Pending => {}
             }
             if self.note() {
@@ -240,7 +239,7 @@ impl Conversation {
     }
 
     /// Answers `request` and those that follow, until there is a reason not to.
-    async fn serve(&mut self, gate: &Rc<Gate>, mut request: (Parts, Content)) -> End {
+    async fn serve(&mut self, gate: &Rc<Gate>, mut request: Request) -> End {
         let _awake = Awake::new(&self.worker);
         loop {
             if let Err(end) = self.exchange(gate, request).await {
@@ -255,7 +254,7 @@ impl Conversation {
     }
 
     /// Answers one request. It gives an end where the connection cannot go on behind the answer.
-    async fn exchange(&mut self, gate: &Gate, (parts, content): (Parts, Content)) -> Result<(), End> {
+    async fn exchange(&mut self, gate: &Gate, (parts, content): Request) -> Result<(), End> {
         let mut answering =
             pin!(serve::answer(Rc::clone(&self.worker), Rc::clone(&self.client), parts, content));
         let reply = poll_fn(|cx| match answering.as_mut().poll(cx) {

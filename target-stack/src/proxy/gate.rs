@@ -53,11 +53,15 @@ struct Inner {
     unwanted: u64,
 }
 
-/// What comes to a connection.
-pub(crate) enum Coming {
-    Request(Parts, Content),
+/// A request: its head, and where its content comes from.
+pub(crate) type Request = (Parts, Content);
+
+/// Why no request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// What came is none.
     Refused(Refusal),
-    /// Nothing more.
+    /// Nothing more comes.
     End,
 }
 
@@ -98,39 +102,41 @@ impl Gate {
     }
 
     /// The next request. Content of the last one that was not wanted is read and forgotten before.
-    pub(crate) fn poll_request(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Coming> {
+    pub(crate) fn poll_request(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<Result<Request, Last>> {
         let mut inner = self.inner.borrow_mut();
         let coming = loop {
             let inner = &mut *inner;
             match inner.guard.next(&inner.held) {
-                Next::Head(_) if self.wants_tls() => break Poll::Ready(self.refuse(inner, Refusal::Plain)),
+                Next::Head(_) if self.wants_tls() => {
+                    break Poll::Ready(Err(self.refuse(inner, Refusal::Plain)));
+                }
                 Next::Head(length) => {
                     let head = inner.held.split_to(length).freeze();
                     break Poll::Ready(match request::parts(&head, inner.guard.lines()) {
-                        Some(parts) => self.begin(inner, parts),
-                        None => self.refuse(inner, Refusal::RequestLine),
+                        Some(parts) => Ok(self.begin(inner, parts)),
+                        None => Err(self.refuse(inner, Refusal::RequestLine)),
                     });
                 }
-                Next::Refused(refusal) => break Poll::Ready(self.refuse(inner, refusal)),
+                Next::Refused(refusal) => break Poll::Ready(Err(self.refuse(inner, refusal))),
                 Next::Body { used, .. } => {
                     inner.held.advance(used);
                     inner.unwanted += used as u64;
                     if inner.unwanted > MOST_UNWANTED {
-                        break Poll::Ready(Coming::End);
+                        break Poll::Ready(Err(Last::End));
                     }
                 }
                 Next::More => match inner.poll_read(cx) {
                     Poll::Ready(Ok(1..)) => self.client.moved(),
                     Poll::Ready(_) => {
                         inner.ended = true;
-                        break Poll::Ready(Coming::End);
+                        break Poll::Ready(Err(Last::End));
                     }
                     Poll::Pending => break Poll::Pending,
                 },
             }
         };
         match coming {
-            Poll::Ready(Coming::Request(..)) => self.client.reading.set(Reading::Beginning),
+            Poll::Ready(Ok(_)) => self.client.reading.set(Reading::Beginning),
             _ => self.note_reading(&inner),
         }
         coming
@@ -229,7 +235,7 @@ impl Gate {
         inner.wire.take().map(|wire| (wire, held))
     }
 
-    fn begin(self: &Rc<Self>, inner: &mut Inner, parts: Parts) -> Coming {
+    fn begin(self: &Rc<Self>, inner: &mut Inner, parts: Parts) -> Request {
         let nth = self.client.heads.get() + 1;
         self.client.heads.set(nth);
         inner.expects = inner.guard.awaits_content()
@@ -238,15 +244,15 @@ impl Gate {
                 .headers
                 .get(EXPECT)
                 .is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        Coming::Request(parts, Content { gate: Rc::clone(self), nth })
+        (parts, Content { gate: Rc::clone(self), nth })
     }
 
-    fn refuse(&self, inner: &mut Inner, refusal: Refusal) -> Coming {
+    fn refuse(&self, inner: &mut Inner, refusal: Refusal) -> Last {
         if inner.refused.is_none() {
             self.worker.counters.refused(refusal);
             inner.refused = Some(refusal);
         }
-        Coming::Refused(refusal)
+        Last::Refused(refusal)
     }
 
     /// Whoever speaks HTTP here without TLS is told to use it.
