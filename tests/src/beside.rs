@@ -61,7 +61,7 @@ impl Proxy {
     pub fn end(self) -> String {
         match self.process {
             Process::Ours(target) => drop(target),
-            Process::Nginx(nginx) => drop(nginx),
+            Process::Nginx(nginx) => nginx.end(),
         }
         std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default()
     }

@@ -40,13 +40,21 @@ impl Nginx {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Self { address, master: command.spawn().unwrap() }
     }
+
+    /// Ends it once what is under way has been answered, and is in the log.
+    pub fn end(mut self) {
+        signal(self.master.id(), Signal::QUIT);
+        self.master.wait().unwrap();
+    }
 }
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its workers first.
-        signal(self.master.id(), Signal::TERM);
-        let _ = self.master.wait();
+        if let Ok(None) = self.master.try_wait() {
+            // The master ends its workers first.
+            signal(self.master.id(), Signal::TERM);
+            let _ = self.master.wait();
+        }
     }
 }
 

@@ -323,6 +323,13 @@ impl Content {
     }
 
     fn poll_inner(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        if std::mem::take(&mut inner.expects) {
+            inner.out.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        if !inner.out.is_empty() {
+            // What does not go out now goes before the answer.
+            let _ = inner.poll_out(cx);
+        }
         loop {
             if !inner.guard.awaits_content() {
                 return Poll::Ready(None);
@@ -339,11 +346,6 @@ impl Content {
                     return Poll::Ready(Some(Err(Broken(refusal.name()))));
                 }
                 Next::More | Next::Head(_) => {
-                    if std::mem::take(&mut inner.expects) {
-                        inner.out.text(b"HTTP/1.1 100 Continue\r\n\r\n");
-                    }
-                    // What does not go out now goes before the answer.
-                    let _ = inner.poll_out(cx);
                     match ready!(inner.poll_read_content(cx)) {
                         Ok(1..) => self.gate.client.moved(),
                         _ => {
