@@ -33,6 +33,9 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A reference website to load: DNS zone, Nginx-like proxy, app server, MySQL.
 #[derive(Debug, Parser)]
 #[command(name = "target-stack", version, arg_required_else_help = true)]
