@@ -61,11 +61,13 @@ pub(crate) type Request = (Parts, Content);
 pub(crate) enum Last {
     /// What came is none.
     Refused(Refusal),
+    /// More content came that nobody wanted than is read for the sake of a request.
+    Enough,
     /// Nothing more comes.
     End,
 }
 
-/// The content of a request. It comes no more once the next request is waited for.
+/// The content of a request. It comes no more once that has been answered: what is left of it stands in the next one's way.
 pub(crate) struct Content {
     gate: Rc<Gate>,
     /// The number of its request, by `Client::heads`.
@@ -122,7 +124,7 @@ impl Gate {
                     inner.held.advance(used);
                     inner.unwanted += used as u64;
                     if inner.unwanted > MOST_UNWANTED {
-                        break Poll::Ready(Err(Last::End));
+                        break Poll::Ready(Err(Last::Enough));
                     }
                 }
                 Next::More => match inner.poll_read(cx) {
@@ -187,9 +189,7 @@ impl Gate {
     /// The current request has been answered, and the connection goes on.
     pub(crate) fn resume(&self) {
         let mut inner = self.inner.borrow_mut();
-        if inner.guard.is_paused() {
-            inner.guard.resume();
-        }
+        inner.guard.resume();
         inner.unwanted = 0;
         self.note_reading(&inner);
     }
@@ -199,10 +199,16 @@ impl Gate {
         self.inner.borrow().expects
     }
 
+    /// Whether what comes next is content of the last request.
+    pub(crate) fn awaits_content(&self) -> bool {
+        self.inner.borrow().guard.awaits_content()
+    }
+
     /// Whether there is, or may be, more from the client than was taken.
     pub(crate) fn has_more(&self) -> bool {
         let inner = self.inner.borrow();
-        !inner.ended && (inner.guard.awaits_content() || !inner.held.is_empty())
+        let unread = || inner.wire.as_ref().is_some_and(Wire::has_bytes);
+        !inner.ended && (inner.guard.awaits_content() || !inner.held.is_empty() || unread())
     }
 
     /// Takes no more memory than it has to, until the next request.
@@ -303,7 +309,7 @@ impl Inner {
 impl Content {
     /// How many bytes are still to come, where that is known.
     pub(crate) fn left(&self) -> Option<u64> {
-        if self.is_current() { self.gate.inner.borrow().guard.content_left() } else { Some(0) }
+        if self.is_current() { self.gate.inner.borrow().guard.content_left() } else { None }
     }
 
     /// Whether all has come.
@@ -314,7 +320,7 @@ impl Content {
     /// The next bytes.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if !self.is_current() {
-            return Poll::Ready(None);
+            return Poll::Ready(Some(Err(Broken("client was answered before"))));
         }
         let inner = &mut *self.gate.inner.borrow_mut();
         let read = self.poll_inner(inner, cx);
@@ -358,9 +364,9 @@ impl Content {
         }
     }
 
-    /// Whether it is of the request that is being answered.
+    /// Whether its request is still being answered.
     fn is_current(&self) -> bool {
-        self.gate.client.heads.get() == self.nth
+        self.gate.client.answered.get() < self.nth
     }
 }
 

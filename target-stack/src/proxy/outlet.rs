@@ -40,8 +40,8 @@ pub(crate) enum Framing {
 /// What the form of an answer depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
-    /// The head alone was asked for.
-    pub(crate) head_only: bool,
+    /// The head is all of it.
+    pub(crate) bodiless: bool,
     /// Of the request.
     pub(crate) version: Version,
     /// The connection may go on after the answer.
@@ -93,13 +93,13 @@ impl Outlet {
         if !headers::has(head.fields, &DATE) {
             date(now, out);
         }
-        let status = head.status.as_u16();
-        let bodiless = form.head_only || matches!(status, 100..=199 | 204 | 304);
         let (mut said, mut closes) = (None, false);
+        // RFC 9110, section 8.6.
+        let lengthless = head.status.is_informational() || head.status == StatusCode::NO_CONTENT;
         for (name, value) in head.fields {
             if *name == CONTENT_LENGTH {
                 // A second one would say the same, or be a lie.
-                if said.is_some() || (bodiless && !form.head_only) {
+                if said.is_some() || lengthless {
                     continue;
                 }
                 said = Some(value.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0));
@@ -111,7 +111,7 @@ impl Outlet {
             field(out, name, value.as_bytes());
         }
         let framing = match said.or(form.length) {
-            _ if bodiless => Framing::Length(0),
+            _ if form.bodiless => Framing::Length(0),
             Some(length) => {
                 if said.is_none() {
                     field_of(out, b"Content-Length", length);
@@ -125,7 +125,7 @@ impl Outlet {
             None => Framing::Close,
         };
         let stays = form.stays && !closes && framing != Framing::Close;
-        if !stays && !closes && status != 101 {
+        if !stays && !closes && head.status != StatusCode::SWITCHING_PROTOCOLS {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");

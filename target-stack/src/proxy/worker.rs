@@ -92,7 +92,7 @@ pub(crate) struct Worker {
     pub(crate) heirs: Heirs,
     pub(crate) leaving: Cell<Option<Leaving>>,
     pub(crate) places: Rc<Places>,
-    /// Connections that have hyper.
+    /// Connections that have buffers.
     pub(crate) awake: Cell<usize>,
     pub(crate) numbers: Arc<AtomicU64>,
     logs: RefCell<Buffers>,

@@ -103,6 +103,11 @@ impl Sending {
         self.complete && !self.is_laden()
     }
 
+    /// Whether all that is here has gone, and there is more to come.
+    pub(super) fn awaits_body(&self) -> bool {
+        !self.complete && !self.is_laden()
+    }
+
     /// Takes no more memory than it has to, until the next request.
     pub(super) fn rest(&mut self) {
         if self.lines.capacity() > KEPT {

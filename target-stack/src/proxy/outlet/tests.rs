@@ -60,7 +60,7 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
     // between the date and the empty line, how the body ends, and whether the connection stays.
     type Row = (&'static str, Version, u16, &'static [(&'static str, &'static str)], Option<u64>, bool);
     let close = "Connection: close\r\n";
-    let rows: [(Row, String, Framing, bool); 15] = {
+    let rows: [(Row, String, Framing, bool); 16] = {
         use Framing::{Chunked, Close, Length};
         let (new, old) = (Version::HTTP_11, Version::HTTP_10);
         [
@@ -116,7 +116,13 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
             ),
             (("HEAD", new, 200, &[], None, true), String::new(), Length(0), true),
             (("GET", new, 204, &[("content-length", "0")], Some(0), true), String::new(), Length(0), true),
-            (("GET", new, 304, &[("content-length", "3")], Some(0), true), String::new(), Length(0), true),
+            (("HEAD", new, 204, &[("content-length", "3")], Some(0), true), String::new(), Length(0), true),
+            (
+                ("GET", new, 304, &[("content-length", "3")], Some(0), true),
+                "Content-Length: 3\r\n".into(),
+                Length(0),
+                true,
+            ),
             (
                 ("GET", new, 101, &[("connection", "upgrade")], Some(0), false),
                 "Connection: upgrade\r\n".into(),
@@ -139,7 +145,8 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
         let status = StatusCode::from_u16(status).expect("a status");
         let mut outlet = Outlet::default();
         let head = Head { status, reason: b"Why not", fields: &fields };
-        let form = Form { head_only: method == "HEAD", version, stays, length };
+        let bodiless = method == "HEAD" || matches!(status.as_u16(), 101 | 204 | 304);
+        let form = Form { bodiless, version, stays, length };
         assert_eq!(outlet.head(&head, form, NOON), (framing, goes_on), "{method} {status} {fields:?}");
         let date = "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n";
         let want = format!("HTTP/1.1 {} Why not\r\n{date}{want}\r\n", status.as_u16());
@@ -151,7 +158,7 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
 fn a_date_of_the_configuration_stands_alone() {
     let fields = HeaderMap::from_iter([(DATE, "today".parse().expect("a value"))]);
     let mut outlet = Outlet::default();
-    let form = Form { head_only: false, version: Version::HTTP_11, stays: true, length: Some(0) };
+    let form = Form { bodiless: false, version: Version::HTTP_11, stays: true, length: Some(0) };
     outlet.head(&Head { status: StatusCode::OK, reason: b"OK", fields: &fields }, form, NOON);
     assert_eq!(written(&mut outlet, 1000), "HTTP/1.1 200 OK\r\nDate: today\r\nContent-Length: 0\r\n\r\n");
 }
