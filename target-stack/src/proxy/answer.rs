@@ -114,6 +114,13 @@ impl Answer {
         answer
     }
 
+    /// Has the rest of the request sent, while nothing of the answer is taken: a client may take none before it has said all.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) {
+        if let Source::Upstream(UpstreamBody { link: Some(link), .. }) = &mut self.source {
+            link.go_on(cx);
+        }
+    }
+
     /// No body, of an answer after which HTTP ends.
     pub(crate) fn none() -> Self {
         Self { source: Source::Text(None), exchange: None, gzip: None }

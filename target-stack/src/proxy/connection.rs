@@ -13,8 +13,8 @@ use super::serve::Reply;
 use super::tunnel::{self, Tunnel};
 use super::watch::Watch;
 use super::wire::Wire;
-use super::worker::{Leaving, Worker};
-use super::{farewell, serve};
+use super::worker::{Awake, Leaving, Worker};
+use super::{farewell, outlet, serve};
 use crate::pace::{self, Alarm};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
@@ -129,22 +129,6 @@ enum End {
     TimedOut,
 }
 
-/// One that is awake, for as long as it is.
-struct Awake(Rc<Worker>);
-
-impl Awake {
-    fn new(worker: &Rc<Worker>) -> Self {
-        worker.awake.set(worker.awake.get() + 1);
-        Self(Rc::clone(worker))
-    }
-}
-
-impl Drop for Awake {
-    fn drop(&mut self) {
-        self.0.awake.set(self.0.awake.get() - 1);
-    }
-}
-
 /// A connection and what it is waited for with.
 struct Conversation {
     worker: Rc<Worker>,
@@ -191,17 +175,16 @@ impl Conversation {
     async fn wait(&mut self, gate: &Rc<Gate>, awake: bool) -> Result<Request, End> {
         self.set_alarm(awake);
         poll_fn(|cx| {
-            if self.moves(gate) {
-                return Poll::Ready(Err(End::Move));
-            }
-            if let Poll::Ready(request) = gate.poll_request(cx) {
+            if !self.moves(gate)
+                && let Poll::Ready(request) = gate.poll_request(cx)
+            {
                 return Poll::Ready(request.map_err(|last| match last {
                     Last::Refused(refusal) => End::Refused(refusal),
                     Last::Enough => End::Answered,
                     Last::End => End::Over,
                 }));
             }
-            // The last of the content that kept it here may have come.
+            // What kept it here may have come, to its last byte.
             if self.moves(gate) {
                 return Poll::Ready(Err(End::Move));
             }
@@ -283,7 +266,8 @@ impl Conversation {
         }
         let reason = reason.as_ref().map_or(words.as_bytes(), |reason| &reason[..]);
         let head = Head { status, reason, fields: &fields };
-        let (mut framing, stays) = gate.out(|out| out.head(&head, form, pace::wall_clock()));
+        let (mut framing, stays) =
+            gate.out(|out| outlet::write_head(out.lines(), &head, form, pace::wall_clock()));
         // How the body has ended, once it has: whether it was whole.
         let mut ended = (framing == Framing::Length(0)).then_some(true);
         // Of the body nothing is taken as long as the client has not taken what was before.
@@ -296,13 +280,13 @@ impl Conversation {
                         Poll::Pending => waits = true,
                         Poll::Ready(Some(Ok(frame))) => {
                             let piece = frame.into_data().unwrap_or_default();
-                            gate.out(|out| out.piece(&mut framing, piece));
+                            gate.out(|out| framing.piece(out, piece));
                             if body.is_end_stream() {
-                                ended = Some(gate.out(|out| out.end(framing)));
+                                ended = Some(gate.out(|out| framing.end(out)));
                             }
                         }
                         Poll::Ready(Some(Err(_))) => ended = Some(false),
-                        Poll::Ready(None) => ended = Some(gate.out(|out| out.end(framing))),
+                        Poll::Ready(None) => ended = Some(gate.out(|out| framing.end(out))),
                     }
                 }
                 let out = gate.poll_out(cx);
@@ -311,7 +295,10 @@ impl Conversation {
                     Poll::Ready(Ok(())) if waits => return self.meanwhile(gate, cx).map(Err),
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Over)),
-                    Poll::Pending => return self.timed(cx).map(Err),
+                    Poll::Pending => {
+                        body.go_on(cx);
+                        return self.timed(cx).map(Err);
+                    }
                 }
                 if let Some(whole) = ended {
                     return Poll::Ready(Ok(whole));
@@ -380,12 +367,9 @@ impl Conversation {
                 farewell::unanswered(worker, client, part, status);
             }
         });
-        let answered = match end {
-            End::Answered => true,
-            // It came to light behind the answer.
-            End::Refused(refusal) => refusal.is_of_body(),
-            _ => false,
-        };
+        // What is wrong with content came to light behind the answer.
+        let answered =
+            matches!(&end, End::Answered) || matches!(&end, End::Refused(refusal) if refusal.is_of_body());
         let lingers = answered && gate.has_more();
         let Some((mut wire, held)) = gate.take() else { return };
         match end {

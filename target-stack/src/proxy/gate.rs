@@ -4,7 +4,7 @@
 
 use super::client::{Client, Reading};
 use super::guard::{Guard, Next, Refusal};
-use super::outlet::Outlet;
+use super::outgoing::Outgoing;
 use super::request;
 use super::wire::Wire;
 use super::worker::Worker;
@@ -43,7 +43,7 @@ struct Inner {
     guard: Guard,
     /// What has come and was not taken.
     held: BytesMut,
-    out: Outlet,
+    out: Outgoing,
     refused: Option<Refusal>,
     /// Nothing more comes.
     ended: bool,
@@ -92,7 +92,7 @@ impl Gate {
             wire: Some(wire),
             guard: Guard::new(worker.settings(client.port).heads),
             held: held.into(),
-            out: Outlet::default(),
+            out: Outgoing::default(),
             refused: None,
             ended: false,
             expects: false,
@@ -163,7 +163,7 @@ impl Gate {
     }
 
     /// Gives `write` what goes out, for it to add to.
-    pub(crate) fn out<T>(&self, write: impl FnOnce(&mut Outlet) -> T) -> T {
+    pub(crate) fn out<T>(&self, write: impl FnOnce(&mut Outgoing) -> T) -> T {
         let mut inner = self.inner.borrow_mut();
         // Once the answer is there, the word that was waited for would come too late.
         inner.expects = false;
@@ -215,7 +215,7 @@ impl Gate {
     pub(crate) fn rest(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.guard.rest();
-        inner.out.rest();
+        inner.out.rest(0);
         if inner.held.is_empty() {
             inner.held = BytesMut::new();
         }
@@ -300,7 +300,9 @@ impl Inner {
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(wire) = &mut self.wire else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
-        ready!(self.out.poll(cx, Pin::new(&mut *wire)))?;
+        while !self.out.is_empty() {
+            ready!(self.out.poll_write(cx, Pin::new(&mut *wire)))?;
+        }
         // By TLS, what was written is not out yet.
         if wire.is_secure() { Pin::new(wire).poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
@@ -330,7 +332,7 @@ impl Content {
 
     fn poll_inner(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if std::mem::take(&mut inner.expects) {
-            inner.out.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+            inner.out.lines().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         if !inner.out.is_empty() {
             // What does not go out now goes before the answer.
@@ -351,15 +353,13 @@ impl Content {
                     self.gate.refuse(inner, refusal);
                     return Poll::Ready(Some(Err(Broken(refusal.name()))));
                 }
-                Next::More | Next::Head(_) => {
-                    match ready!(inner.poll_read_content(cx)) {
-                        Ok(1..) => self.gate.client.moved(),
-                        _ => {
-                            inner.ended = true;
-                            return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
-                        }
+                Next::More | Next::Head(_) => match ready!(inner.poll_read_content(cx)) {
+                    Ok(1..) => self.gate.client.moved(),
+                    _ => {
+                        inner.ended = true;
+                        return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
                     }
-                }
+                },
             }
         }
     }

@@ -170,6 +170,22 @@ impl Worker {
     }
 }
 
+/// A connection that has buffers, for as long as it has.
+pub(crate) struct Awake(Rc<Worker>);
+
+impl Awake {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.awake.set(worker.awake.get() + 1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.awake.set(self.0.awake.get() - 1);
+    }
+}
+
 /// Serves what comes from `sources` until the orders say to stop.
 ///
 /// # Errors

@@ -245,6 +245,13 @@ impl Link {
         }
     }
 
+    /// Sends what of the request there is. Why that fails shows with the next piece of the answer.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) {
+        if !self.sending.is_done() {
+            let _ = self.sending.poll(Pin::new(&mut self.stream), cx);
+        }
+    }
+
     /// Resolves when it is enough of waiting. The task may be another one each time: links are handed on, and what a client waited for
     /// may be stored without it.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
