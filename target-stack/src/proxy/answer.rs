@@ -114,6 +114,13 @@ impl Answer {
         answer
     }
 
+    /// Has the rest of the request sent, while nothing of the answer is taken: a client may take none before it has said all.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) {
+        if let Source::Upstream(UpstreamBody { link: Some(link), .. }) = &mut self.source {
+            link.go_on(cx);
+        }
+    }
+
     /// No body, of an answer after which HTTP ends.
     pub(crate) fn none() -> Self {
         Self { source: Source::Text(None), exchange: None, gzip: None }
@@ -204,8 +211,6 @@ pub(crate) struct UpstreamBody {
     link: Option<Box<Link>>,
     lease: Option<Lease>,
     read_timeout: Duration,
-    /// How it broke off, until the client has been sent what came before.
-    broken: Option<CutShort>,
 }
 
 impl UpstreamBody {
@@ -221,7 +226,7 @@ impl UpstreamBody {
     /// The body of an answer after which HTTP ends.
     pub(crate) fn switched(framing: Framing, link: Box<Link>, lease: Lease, read_timeout: Duration) -> Self {
         let (link, lease) = (Some(link), Some(lease));
-        Self { framing, link, lease, read_timeout, broken: None }
+        Self { framing, link, lease, read_timeout }
     }
 
     /// The connection that brings it and the place at its server, if more than the body may come.
@@ -248,9 +253,6 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
         let Some(link) = &mut self.link else { return Poll::Ready(None) };
         match std::task::ready!(link.poll_data(&mut self.framing, self.read_timeout, cx)) {
             Ok(piece) => {
@@ -262,10 +264,7 @@ impl UpstreamBody {
             Err(reason) => {
                 self.link = None;
                 self.lease = None;
-                // A failed body drops what hyper has not flushed, be it the answer's head: it gets one turn to.
-                self.broken = Some(CutShort(format!("{reason} while reading upstream")));
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                Poll::Ready(Some(Err(CutShort(format!("{reason} while reading upstream")))))
             }
         }
     }

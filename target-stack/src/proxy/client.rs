@@ -2,8 +2,7 @@
 //! waited for. Given what those note, it says what the connection stands at; it holds no socket and reads no clock.
 
 use super::config::Patience;
-use super::tunnel::Tunnel;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 /// A client's connection.
@@ -34,12 +33,8 @@ pub(crate) struct Client {
     pub(crate) patience: Cell<Patience>,
     /// It took too long.
     pub(crate) timed_out: Cell<bool>,
-    /// The connection was given to another protocol.
-    pub(crate) switched: Cell<bool>,
     /// An answer was cut short, which only a reset can tell.
     pub(crate) cut: Cell<bool>,
-    /// How that goes on, once the answer that says so is out.
-    pub(crate) tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 /// What reading from a client waits for.
@@ -105,9 +100,7 @@ impl Client {
             moves: Cell::default(),
             patience: Cell::new(patience),
             timed_out: Cell::default(),
-            switched: Cell::default(),
             cut: Cell::default(),
-            tunnel: RefCell::default(),
         }
     }
 

@@ -5,17 +5,19 @@
 use super::client::{Client, Phase};
 use super::gate::{Gate, Last, Request};
 use super::guard::Refusal;
+use super::headers::KEEP_ALIVE;
 use super::heirs::Moved;
 use super::outlet::{Framing, Head};
 use super::places::Place;
 use super::serve::Reply;
-use super::tunnel;
+use super::tunnel::{self, Tunnel};
 use super::watch::Watch;
 use super::wire::Wire;
-use super::worker::{Leaving, Worker};
-use super::{farewell, serve};
+use super::worker::{Awake, Leaving, Worker};
+use super::{farewell, outlet, serve};
 use crate::pace::{self, Alarm};
-use http::StatusCode;
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use http_body::Body;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -116,31 +118,15 @@ enum End {
     /// The last answer has gone out.
     Answered,
     /// Another protocol goes on.
-    Switched,
+    Switched(Box<Tunnel>),
     /// What came is no request.
     Refused(Refusal),
     /// Nothing has come for a while.
     Rest,
     /// Another worker is to go on.
     Move,
-    /// The client took too long.
+    /// No request came, or no whole one, and that took too long.
     TimedOut,
-}
-
-/// One that is awake, for as long as it is.
-struct Awake(Rc<Worker>);
-
-impl Awake {
-    fn new(worker: &Rc<Worker>) -> Self {
-        worker.awake.set(worker.awake.get() + 1);
-        Self(Rc::clone(worker))
-    }
-}
-
-impl Drop for Awake {
-    fn drop(&mut self) {
-        self.0.awake.set(self.0.awake.get() - 1);
-    }
 }
 
 /// A connection and what it is waited for with.
@@ -176,8 +162,8 @@ impl Conversation {
         };
         match end {
             End::Move => self.give_up(&gate),
-            End::Switched => {
-                if let (Some(tunnel), Some((wire, early))) = (self.client.tunnel.take(), gate.take()) {
+            End::Switched(tunnel) => {
+                if let Some((wire, early)) = gate.take() {
                     Box::pin(tunnel::run(*tunnel, wire, early.into())).await;
                 }
             }
@@ -189,14 +175,18 @@ impl Conversation {
     async fn wait(&mut self, gate: &Rc<Gate>, awake: bool) -> Result<Request, End> {
         self.set_alarm(awake);
         poll_fn(|cx| {
-            if self.moves() {
-                return Poll::Ready(Err(End::Move));
+            if !self.moves(gate)
+                && let Poll::Ready(request) = gate.poll_request(cx)
+            {
+                return Poll::Ready(request.map_err(|last| match last {
+                    Last::Refused(refusal) => End::Refused(refusal),
+                    Last::Enough => End::Answered,
+                    Last::End => End::Over,
+                }));
             }
-            match gate.poll_request(cx) {
-                Poll::Ready(Ok(request)) => return Poll::Ready(Ok(request)),
-                Poll::Ready(Err(Last::Refused(refusal))) => return Poll::Ready(Err(End::Refused(refusal))),
-                Poll::Ready(Err(Last::End)) => return Poll::Ready(Err(End::Over)),
-                Poll::Pending => {}
+            // What kept it here may have come, to its last byte.
+            if self.moves(gate) {
+                return Poll::Ready(Err(End::Move));
             }
             if self.note() {
                 self.set_alarm(awake);
@@ -221,10 +211,12 @@ impl Conversation {
         self.alarm.set(self.watch.until().into_iter().chain(rest).min());
     }
 
-    /// Whether another worker is to go on.
-    fn moves(&self) -> bool {
+    /// Whether another worker is to go on, which takes what comes for a request.
+    fn moves(&self, gate: &Gate) -> bool {
         let worker = &self.worker;
-        worker.leaving.get() == Some(Leaving::Moves) && worker.heirs.take(worker.ports[self.client.port])
+        worker.leaving.get() == Some(Leaving::Moves)
+            && !gate.awaits_content()
+            && worker.heirs.take(worker.ports[self.client.port])
     }
 
     /// Whether nothing more is waited for, since the worker is leaving. Who has begun a request is served, and of those who have
@@ -267,11 +259,15 @@ impl Conversation {
 
     /// Sends `reply`, and forgets it when all of it has gone.
     async fn send(&mut self, gate: &Gate, reply: Reply) -> Result<(), End> {
-        let Reply { status, reason, words, fields, mut body, mut form } = reply;
-        form.stays &= !gate.expects();
+        let Reply { status, reason, words, mut fields, mut body, form, tunnel } = reply;
+        if gate.expects() {
+            fields.remove(KEEP_ALIVE);
+            fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let reason = reason.as_ref().map_or(words.as_bytes(), |reason| &reason[..]);
         let head = Head { status, reason, fields: &fields };
-        let (mut framing, stays) = gate.out(|out| out.head(&head, form, pace::wall_clock()));
+        let (mut framing, stays) =
+            gate.out(|out| outlet::write_head(out.lines(), &head, form, pace::wall_clock()));
         // How the body has ended, once it has: whether it was whole.
         let mut ended = (framing == Framing::Length(0)).then_some(true);
         // Of the body nothing is taken as long as the client has not taken what was before.
@@ -284,13 +280,13 @@ impl Conversation {
                         Poll::Pending => waits = true,
                         Poll::Ready(Some(Ok(frame))) => {
                             let piece = frame.into_data().unwrap_or_default();
-                            gate.out(|out| out.piece(&mut framing, piece));
+                            gate.out(|out| framing.piece(out, piece));
                             if body.is_end_stream() {
-                                ended = Some(gate.out(|out| out.end(framing)));
+                                ended = Some(gate.out(|out| framing.end(out)));
                             }
                         }
                         Poll::Ready(Some(Err(_))) => ended = Some(false),
-                        Poll::Ready(None) => ended = Some(gate.out(|out| out.end(framing))),
+                        Poll::Ready(None) => ended = Some(gate.out(|out| framing.end(out))),
                     }
                 }
                 let out = gate.poll_out(cx);
@@ -299,7 +295,10 @@ impl Conversation {
                     Poll::Ready(Ok(())) if waits => return self.meanwhile(gate, cx).map(Err),
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Over)),
-                    Poll::Pending => return self.timed(cx).map(Err),
+                    Poll::Pending => {
+                        body.go_on(cx);
+                        return self.timed(cx).map(Err);
+                    }
                 }
                 if let Some(whole) = ended {
                     return Poll::Ready(Ok(whole));
@@ -307,11 +306,11 @@ impl Conversation {
             }
         })
         .await?;
-        match whole {
-            false => Err(End::Over),
-            true if self.client.switched.get() => Err(End::Switched),
-            true if stays => Ok(()),
-            true => Err(End::Answered),
+        match tunnel {
+            _ if !whole => Err(End::Over),
+            Some(tunnel) => Err(End::Switched(tunnel)),
+            None if stays => Ok(()),
+            None => Err(End::Answered),
         }
     }
 
@@ -331,7 +330,7 @@ impl Conversation {
         self.alarm.poll(cx).map(|()| {
             // The log of the request says so.
             self.client.timed_out.set(true);
-            End::TimedOut
+            End::Over
         })
     }
 
@@ -368,13 +367,16 @@ impl Conversation {
                 farewell::unanswered(worker, client, part, status);
             }
         });
-        let has_more = gate.has_more();
+        // What is wrong with content came to light behind the answer.
+        let answered =
+            matches!(&end, End::Answered) || matches!(&end, End::Refused(refusal) if refusal.is_of_body());
+        let lingers = answered && gate.has_more();
         let Some((mut wire, held)) = gate.take() else { return };
         match end {
-            // The request has been answered already, and its body fails as any that is broken off.
-            End::Refused(refusal) if refusal.is_of_body() => {}
-            End::Refused(refusal) => farewell::say(worker, client, &mut wire, &held, refusal.status()).await,
-            End::Answered if has_more => farewell::linger(&mut wire).await,
+            _ if lingers => farewell::linger(&mut wire).await,
+            End::Refused(refusal) if !answered => {
+                farewell::say(worker, client, &mut wire, &held, refusal.status()).await;
+            }
             _ => {}
         }
         // Closed in the ordinary way, the connection would end as if all had come.

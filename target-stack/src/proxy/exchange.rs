@@ -209,12 +209,16 @@ impl Exchange {
         (self.parts.version >= Version::HTTP_11 || says(asked, "keep-alive")) && !says(asked, "close")
     }
 
+    /// Whether an answer of this status is its head and nothing else (RFC 9112, section 6.3).
+    pub(crate) fn is_bodiless(&self, status: u16) -> bool {
+        self.parts.method == Method::HEAD || matches!(status, 100..=199 | 204 | 304)
+    }
+
     /// Whether the answer's body comes in chunks.
     pub(crate) fn comes_in_chunks(&self) -> bool {
-        let bodiless = matches!(self.status, 100..=199 | 204 | 304) || self.parts.method == Method::HEAD;
         let sent = &self.sent_headers;
         self.parts.version >= Version::HTTP_11
-            && !bodiless
+            && !self.is_bodiless(self.status)
             && !sent.is_empty()
             && !sent.contains_key(CONTENT_LENGTH)
     }

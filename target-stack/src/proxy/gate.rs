@@ -4,7 +4,7 @@
 
 use super::client::{Client, Reading};
 use super::guard::{Guard, Next, Refusal};
-use super::outlet::Outlet;
+use super::outgoing::Outgoing;
 use super::request;
 use super::wire::Wire;
 use super::worker::Worker;
@@ -43,7 +43,7 @@ struct Inner {
     guard: Guard,
     /// What has come and was not taken.
     held: BytesMut,
-    out: Outlet,
+    out: Outgoing,
     refused: Option<Refusal>,
     /// Nothing more comes.
     ended: bool,
@@ -61,11 +61,13 @@ pub(crate) type Request = (Parts, Content);
 pub(crate) enum Last {
     /// What came is none.
     Refused(Refusal),
+    /// More content came that nobody wanted than is read for the sake of a request.
+    Enough,
     /// Nothing more comes.
     End,
 }
 
-/// The content of a request. It comes no more once the next request is waited for.
+/// The content of a request. It comes no more once that has been answered: what is left of it stands in the next one's way.
 pub(crate) struct Content {
     gate: Rc<Gate>,
     /// The number of its request, by `Client::heads`.
@@ -90,7 +92,7 @@ impl Gate {
             wire: Some(wire),
             guard: Guard::new(worker.settings(client.port).heads),
             held: held.into(),
-            out: Outlet::default(),
+            out: Outgoing::default(),
             refused: None,
             ended: false,
             expects: false,
@@ -122,7 +124,7 @@ impl Gate {
                     inner.held.advance(used);
                     inner.unwanted += used as u64;
                     if inner.unwanted > MOST_UNWANTED {
-                        break Poll::Ready(Err(Last::End));
+                        break Poll::Ready(Err(Last::Enough));
                     }
                 }
                 Next::More => match inner.poll_read(cx) {
@@ -161,7 +163,7 @@ impl Gate {
     }
 
     /// Gives `write` what goes out, for it to add to.
-    pub(crate) fn out<T>(&self, write: impl FnOnce(&mut Outlet) -> T) -> T {
+    pub(crate) fn out<T>(&self, write: impl FnOnce(&mut Outgoing) -> T) -> T {
         let mut inner = self.inner.borrow_mut();
         // Once the answer is there, the word that was waited for would come too late.
         inner.expects = false;
@@ -187,9 +189,7 @@ impl Gate {
     /// The current request has been answered, and the connection goes on.
     pub(crate) fn resume(&self) {
         let mut inner = self.inner.borrow_mut();
-        if inner.guard.is_paused() {
-            inner.guard.resume();
-        }
+        inner.guard.resume();
         inner.unwanted = 0;
         self.note_reading(&inner);
     }
@@ -199,17 +199,23 @@ impl Gate {
         self.inner.borrow().expects
     }
 
+    /// Whether what comes next is content of the last request.
+    pub(crate) fn awaits_content(&self) -> bool {
+        self.inner.borrow().guard.awaits_content()
+    }
+
     /// Whether there is, or may be, more from the client than was taken.
     pub(crate) fn has_more(&self) -> bool {
         let inner = self.inner.borrow();
-        !inner.ended && (inner.guard.awaits_content() || !inner.held.is_empty())
+        let unread = || inner.wire.as_ref().is_some_and(Wire::has_bytes);
+        !inner.ended && (inner.guard.awaits_content() || !inner.held.is_empty() || unread())
     }
 
     /// Takes no more memory than it has to, until the next request.
     pub(crate) fn rest(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.guard.rest();
-        inner.out.rest();
+        inner.out.rest(0);
         if inner.held.is_empty() {
             inner.held = BytesMut::new();
         }
@@ -294,7 +300,9 @@ impl Inner {
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(wire) = &mut self.wire else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
-        ready!(self.out.poll(cx, Pin::new(&mut *wire)))?;
+        while !self.out.is_empty() {
+            ready!(self.out.poll_write(cx, Pin::new(&mut *wire)))?;
+        }
         // By TLS, what was written is not out yet.
         if wire.is_secure() { Pin::new(wire).poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
@@ -303,7 +311,7 @@ impl Inner {
 impl Content {
     /// How many bytes are still to come, where that is known.
     pub(crate) fn left(&self) -> Option<u64> {
-        if self.is_current() { self.gate.inner.borrow().guard.content_left() } else { Some(0) }
+        if self.is_current() { self.gate.inner.borrow().guard.content_left() } else { None }
     }
 
     /// Whether all has come.
@@ -314,7 +322,7 @@ impl Content {
     /// The next bytes.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if !self.is_current() {
-            return Poll::Ready(None);
+            return Poll::Ready(Some(Err(Broken("client was answered before"))));
         }
         let inner = &mut *self.gate.inner.borrow_mut();
         let read = self.poll_inner(inner, cx);
@@ -324,7 +332,7 @@ impl Content {
 
     fn poll_inner(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if std::mem::take(&mut inner.expects) {
-            inner.out.text(b"HTTP/1.1 100 Continue\r\n\r\n");
+            inner.out.lines().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         if !inner.out.is_empty() {
             // What does not go out now goes before the answer.
@@ -345,22 +353,20 @@ impl Content {
                     self.gate.refuse(inner, refusal);
                     return Poll::Ready(Some(Err(Broken(refusal.name()))));
                 }
-                Next::More | Next::Head(_) => {
-                    match ready!(inner.poll_read_content(cx)) {
-                        Ok(1..) => self.gate.client.moved(),
-                        _ => {
-                            inner.ended = true;
-                            return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
-                        }
+                Next::More | Next::Head(_) => match ready!(inner.poll_read_content(cx)) {
+                    Ok(1..) => self.gate.client.moved(),
+                    _ => {
+                        inner.ended = true;
+                        return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
                     }
-                }
+                },
             }
         }
     }
 
-    /// Whether it is of the request that is being answered.
+    /// Whether its request is still being answered.
     fn is_current(&self) -> bool {
-        self.gate.client.heads.get() == self.nth
+        self.gate.client.answered.get() < self.nth
     }
 }
 

@@ -34,6 +34,7 @@ mod link;
 mod listening;
 mod location;
 mod master;
+mod outgoing;
 mod outlet;
 mod own;
 mod pages;

@@ -91,7 +91,7 @@ pub(crate) fn refusal(status: u16) -> (StatusCode, String) {
     (StatusCode::BAD_REQUEST, page)
 }
 
-/// The text of `stub_status`. hyper does not say when a head is being read: such a connection counts as waiting.
+/// The text of `stub_status`. A connection on which a head comes counts as waiting.
 pub(crate) fn stub_status(counters: &Counters) -> String {
     let (active, writing) = (counters.active.get(), counters.writing.get());
     format!(

@@ -7,8 +7,7 @@ use super::client::Client;
 use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
 use super::gate;
-use super::group::Lease;
-use super::link::{Head, Raw};
+use super::link::Head;
 use super::location::Handler;
 use super::outlet::Form;
 use super::route::{self, Next, Refusal};
@@ -19,7 +18,7 @@ use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, request};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, request};
 use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +33,8 @@ pub(crate) struct Reply {
     pub(crate) fields: HeaderMap,
     pub(crate) body: Answer,
     pub(crate) form: Form,
+    /// How the connection goes on, where it leaves HTTP with this answer.
+    pub(crate) tunnel: Option<Box<Tunnel>>,
 }
 
 /// The answer to one request of `client`, or none where the configuration says to close the connection instead.
@@ -166,23 +167,17 @@ fn send(mut exchange: Tracked, content: Content) -> Reply {
     let of_upstream = matches!(source, Source::Upstream(_) | Source::Stored(_) | Source::Switched(_));
     let own_words = !of_upstream || status != meant;
     let words = if own_words { pages::reason(status) } else { status.canonical_reason().unwrap_or("") };
-    let parts = &exchange.parts;
-    let (head_only, version) = (parts.method == Method::HEAD, parts.version);
+    let (bodiless, version) = (exchange.is_bodiless(status.as_u16()), exchange.parts.version);
     let stays = exchange.would_stay() && status != StatusCode::SWITCHING_PROTOCOLS;
-    let body = match source {
-        Source::Switched(upstream) => tunnelled(*upstream, exchange),
-        source => Answer::new(source, exchange),
+    let (body, tunnel) = match source {
+        Source::Switched(upstream) => {
+            let (upstream, lease) = *upstream;
+            (Answer::none(), Some(Box::new(Tunnel { upstream, lease, exchange })))
+        }
+        source => (Answer::new(source, exchange), None),
     };
-    let form = Form { head_only, version, stays, length: body.size_hint().exact() };
-    Reply { status, reason, words, fields, body, form }
-}
-
-/// Leaves the exchange to the connection, which goes on with it once the answer's head is out.
-fn tunnelled((upstream, lease): (Raw, Lease), exchange: Tracked) -> Answer {
-    let client = Rc::clone(&exchange.client);
-    client.switched.set(true);
-    client.tunnel.replace(Some(Box::new(Tunnel { upstream, lease, exchange })));
-    Answer::none()
+    let form = Form { bodiless, version, stays, length: body.size_hint().exact() };
+    Reply { status, reason, words, fields, body, form, tunnel }
 }
 
 /// Settles the answer's head, and what the log will say of it.
@@ -202,7 +197,7 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
     exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
     exchange.client.patience.set(settings.patience);
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        settle_connection(exchange, settings, fields);
+        settle_connection(exchange, settings, status, fields);
     }
     if !settings.logs.is_empty() {
         exchange.head_sent = headers::head_length(status, fields);
@@ -213,15 +208,18 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
 }
 
 /// Says whether the connection is kept, where that does not go without saying.
-fn settle_connection(exchange: &Tracked, settings: &Settings, fields: &mut HeaderMap) {
+fn settle_connection(exchange: &Tracked, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
     let patience = &settings.patience;
+    let old = exchange.parts.version < Version::HTTP_11;
     let last = exchange.nth >= settings.keepalive_requests || patience.keepalive.is_zero();
-    if last || exchange.worker().closes(exchange.client.port) {
+    // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
+    let ends = |fields: &HeaderMap| {
+        old && !fields.contains_key(CONTENT_LENGTH) && !exchange.is_bodiless(status.as_u16())
+    };
+    if last || exchange.worker().closes(exchange.client.port) || ends(fields) {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
         return;
     }
-    // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
-    let old = exchange.parts.version < Version::HTTP_11 && fields.contains_key(CONTENT_LENGTH);
     if (old || patience.told.is_some()) && !fields.contains_key(CONNECTION) && exchange.would_stay() {
         fields.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         let told = patience.told.and_then(|told| HeaderValue::from_str(&format!("timeout={told}")).ok());

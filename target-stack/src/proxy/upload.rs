@@ -3,7 +3,7 @@
 //! fault. A short body is held as a whole, a longer one streams at the upstream's pace: no more of it is held than that.
 
 use super::gate::{Broken, Content};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::{Cell, RefCell};
@@ -26,7 +26,7 @@ pub(crate) struct Upload {
     fault: Cell<Option<StatusCode>>,
     ended: Cell<bool>,
     /// What came first, for as long as no more has gone than that.
-    held: RefCell<Vec<Bytes>>,
+    held: RefCell<Bytes>,
     /// Whether it was waited for before a server was chosen.
     waited: Cell<bool>,
     /// Bytes have gone that are not held.
@@ -82,14 +82,24 @@ impl Upload {
     /// # Errors
     /// The status to refuse the request with.
     pub(crate) async fn wait(&self) -> Result<(), StatusCode> {
-        self.waited.set(true);
+        if self.waited.replace(true) {
+            // For another server, which gets what came for the first.
+            return Ok(());
+        }
+        let mut all = BytesMut::new();
         while !self.ended.get() && self.received.get() < HELD {
             match poll_fn(|cx| self.poll_data(cx)).await {
-                Some(Ok(data)) => self.held.borrow_mut().push(data),
+                // Most come at once. Pieces would each hold on to the buffer that they were read to, however small they are.
+                Some(Ok(data)) if self.ended.get() && all.is_empty() => {
+                    self.held.replace(data);
+                    return Ok(());
+                }
+                Some(Ok(data)) => all.extend_from_slice(&data),
                 Some(Err(_)) => return Err(self.fault.get().unwrap_or(StatusCode::BAD_REQUEST)),
                 None => {}
             }
         }
+        self.held.replace(all.freeze());
         Ok(())
     }
 
@@ -126,10 +136,6 @@ impl Upload {
         }
         Poll::Ready(Some(Ok(data)))
     }
-
-    fn held_length(&self) -> u64 {
-        self.held.borrow().iter().map(|data| data.len() as u64).sum()
-    }
 }
 
 /// The body of one try.
@@ -139,8 +145,8 @@ pub(crate) enum RequestBody {
     Text(Bytes),
     Client {
         upload: Rc<Upload>,
-        /// How many of the held pieces have gone.
-        gone: usize,
+        /// What is held has gone.
+        gone: bool,
     },
 }
 
@@ -176,9 +182,8 @@ impl Body for RequestBody {
             Self::Text(text) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
             Self::Client { upload, gone } => (upload, gone),
         };
-        if let Some(data) = upload.held.borrow().get(*gone) {
-            *gone += 1;
-            return Poll::Ready(Some(Ok(Frame::data(data.clone()))));
+        if !std::mem::replace(gone, true) && !upload.held.borrow().is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(upload.held.borrow().clone()))));
         }
         if upload.ended.get() {
             return Poll::Ready(None);
@@ -196,7 +201,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Text(text) => text.is_empty(),
             Self::Client { upload, gone } => {
-                *gone >= upload.held.borrow().len() && (upload.ended.get() || upload.content.is_over())
+                (*gone || upload.held.borrow().is_empty()) && (upload.ended.get() || upload.content.is_over())
             }
         }
     }
@@ -206,7 +211,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Text(text) => SizeHint::with_exact(text.len() as u64),
             Self::Client { upload, .. } => match upload.content.left() {
-                Some(left) => SizeHint::with_exact(left + upload.held_length()),
+                Some(left) => SizeHint::with_exact(left + upload.held.borrow().len() as u64),
                 None => SizeHint::new(),
             },
         }

@@ -92,7 +92,7 @@ pub(crate) struct Worker {
     pub(crate) heirs: Heirs,
     pub(crate) leaving: Cell<Option<Leaving>>,
     pub(crate) places: Rc<Places>,
-    /// Connections that have hyper.
+    /// Connections that have buffers.
     pub(crate) awake: Cell<usize>,
     pub(crate) numbers: Arc<AtomicU64>,
     logs: RefCell<Buffers>,
@@ -167,6 +167,22 @@ impl Worker {
     /// Connections to clients, and those kept to upstreams.
     fn connections(&self) -> usize {
         self.places.taken() + self.groups.iter().map(|group| group.idle()).sum::<usize>()
+    }
+}
+
+/// A connection that has buffers, for as long as it has.
+pub(crate) struct Awake(Rc<Worker>);
+
+impl Awake {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.awake.set(worker.awake.get() + 1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.awake.set(self.0.awake.get() - 1);
     }
 }
 

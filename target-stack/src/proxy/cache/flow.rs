@@ -27,7 +27,6 @@ use tokio::task::spawn_local;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What the first look at the cache gives.
-#[expect(clippy::large_enum_variant, reason = "a hit is not worth an allocation")]
 pub(crate) enum Begun {
     Ready(Result<Content, Next>),
     /// There is something to wait for.

@@ -139,7 +139,7 @@ impl Passage<'_> {
         match (&self.text, &self.upload) {
             (Some(text), _) => (RequestBody::Text(text.clone()), Length::Known(text.len() as u64)),
             (None, Some(upload)) => {
-                let body = RequestBody::Client { upload: Rc::clone(upload), gone: 0 };
+                let body = RequestBody::Client { upload: Rc::clone(upload), gone: false };
                 let length = upload.length().or_else(|| body.size_hint().exact());
                 (body, length.map_or(Length::Chunked, Length::Known))
             }

@@ -216,9 +216,12 @@ impl Guard {
         matches!(self.state, State::Paused)
     }
 
-    /// It is another request that comes.
+    /// It is another request that comes, once the content of this one has come.
     pub(crate) fn resume(&mut self) {
-        self.state = State::Head(Head::new(&self.limits));
+        self.asks = false;
+        if self.is_paused() {
+            self.end_request();
+        }
     }
 
     /// Takes no more memory than it has to, until the next request.

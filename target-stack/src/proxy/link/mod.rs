@@ -126,7 +126,8 @@ impl Link {
     }
 
     /// Sends the request whose head has been written, and gives the head of its answer with how the body is framed. From `now`,
-    /// `limit` bounds the time without progress, which is what `progress` gives as a number, or that something is sent.
+    /// `limit` bounds the time without progress, which is what `progress` gives as a number, or that something is sent. It has no
+    /// bound as long as the body is what is waited for: that is no fault of the server.
     pub(crate) async fn ask(
         &mut self,
         told: Told,
@@ -144,9 +145,9 @@ impl Link {
             if let Poll::Ready(answer) = self.poll_answer(&mut awaited, told.asked, cx) {
                 return Poll::Ready(answer);
             }
-            let stand = (self.sending.written(), progress());
-            if stands.replace(stand).is_some_and(|before| before != stand) {
-                self.alarm.set(Some(pace::now() + limit()));
+            let stand = (self.sending.awaits_body(), self.sending.written(), progress());
+            if stands.replace(stand).map_or(stand.0, |before| before != stand) {
+                self.alarm.set((!stand.0).then(|| pace::now() + limit()));
             }
             ready!(self.poll_patience(cx));
             Poll::Ready(Err(LinkError::TimedOut { sent: self.sending.written() > 0 }))
@@ -241,6 +242,13 @@ impl Link {
                     return Poll::Ready(Err(TIMED_OUT.to_owned()));
                 }
             }
+        }
+    }
+
+    /// Sends what of the request there is. Why that fails shows with the next piece of the answer.
+    pub(crate) fn go_on(&mut self, cx: &mut Context<'_>) {
+        if !self.sending.is_done() {
+            let _ = self.sending.poll(Pin::new(&mut self.stream), cx);
         }
     }
 

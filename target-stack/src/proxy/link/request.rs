@@ -2,22 +2,18 @@
 //! with the head, a larger one piece by piece, of which no more than one is held. It never reads.
 
 use crate::proxy::config::os_error;
+use crate::proxy::outgoing::Outgoing;
 use crate::proxy::upload::{RequestBody, UploadError};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::Body;
 use std::fmt;
-use std::io::{self, IoSlice, Write};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
-/// So much of a body is copied behind the head, to be written with it, in bytes.
-const SMALL: usize = 4 << 10;
 /// An idle link keeps no larger buffer.
 const KEPT: usize = 16 << 10;
-
-const CHUNK_END: &[u8] = b"\r\n";
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// How the server is told where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +45,7 @@ impl fmt::Display for Unsent {
 /// A request, from its head on, of which some has gone.
 #[derive(Debug)]
 pub(super) struct Sending {
-    /// The head, what of the body is small, and what frames it, of which so much has gone.
-    lines: Vec<u8>,
-    gone: usize,
-    /// A piece of the body that goes after those lines, and what frames it.
-    piece: Bytes,
-    tail: &'static [u8],
+    out: Outgoing,
     body: RequestBody,
     coding: Coding,
     /// There is no more to come than is here.
@@ -64,24 +55,14 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn new() -> Self {
-        Self {
-            lines: Vec::new(),
-            gone: 0,
-            piece: Bytes::new(),
-            tail: b"",
-            body: RequestBody::Empty,
-            coding: Coding::Length(0),
-            complete: true,
-            written: 0,
-        }
+        let out = Outgoing::default();
+        Self { out, body: RequestBody::Empty, coding: Coding::Length(0), complete: true, written: 0 }
     }
 
     /// The place for the next request's head.
     pub(super) fn head(&mut self) -> &mut Vec<u8> {
-        self.lines.clear();
-        self.gone = 0;
         self.written = 0;
-        &mut self.lines
+        self.out.lines()
     }
 
     /// What follows the head.
@@ -100,14 +81,17 @@ impl Sending {
 
     /// Whether all of it has gone.
     pub(super) fn is_done(&self) -> bool {
-        self.complete && !self.is_laden()
+        self.complete && self.out.is_empty()
+    }
+
+    /// Whether all that is here has gone, and there is more to come.
+    pub(super) fn awaits_body(&self) -> bool {
+        !self.complete && self.out.is_empty()
     }
 
     /// Takes no more memory than it has to, until the next request.
     pub(super) fn rest(&mut self) {
-        if self.lines.capacity() > KEPT {
-            self.lines = Vec::new();
-        }
+        self.out.rest(KEPT);
     }
 
     /// Writes what there is. Resolves when all has gone.
@@ -118,21 +102,16 @@ impl Sending {
     ) -> Poll<Result<(), Unsent>> {
         loop {
             let filled = self.poll_fill(cx)?;
-            if !self.is_laden() {
+            if self.out.is_empty() {
                 return filled.map(Ok);
             }
-            let gone = ready!(self.poll_write(wire.as_mut(), cx)).map_err(Unsent::Wire)?;
-            self.advance(gone);
+            self.written += ready!(self.out.poll_write(cx, wire.as_mut())).map_err(Unsent::Wire)? as u64;
         }
-    }
-
-    fn is_laden(&self) -> bool {
-        self.gone < self.lines.len() || !self.piece.is_empty() || !self.tail.is_empty()
     }
 
     /// Takes from the body what there is room for. Resolves when there is no more.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
-        while !self.complete && self.piece.is_empty() && self.tail.is_empty() && self.lines.len() < SMALL {
+        while !self.complete && self.out.has_room() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     // Trailer fields are of one hop.
@@ -151,25 +130,16 @@ impl Sending {
     fn load(&mut self, mut data: Bytes) {
         let ended = match &mut self.coding {
             Coding::Chunked => {
-                if !data.is_empty() {
-                    let _ = write!(self.lines, "{:x}\r\n", data.len());
-                }
+                self.out.chunk(data);
                 self.body.is_end_stream()
             }
             Coding::Length(left) => {
                 data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= data.len() as u64;
+                self.out.piece(data);
                 *left == 0
             }
         };
-        let chunked = self.coding == Coding::Chunked;
-        let end = if chunked && !data.is_empty() { CHUNK_END } else { b"" };
-        if self.lines.len() - self.gone + data.len() <= SMALL {
-            self.lines.extend_from_slice(&data);
-            self.lines.extend_from_slice(end);
-        } else {
-            (self.piece, self.tail) = (data, end);
-        }
         if ended {
             self.finish();
         }
@@ -186,111 +156,35 @@ impl Sending {
 
     fn finish(&mut self) {
         if self.coding == Coding::Chunked {
-            if self.tail.is_empty() {
-                self.lines.extend_from_slice(LAST_CHUNK);
-            } else {
-                self.tail = b"\r\n0\r\n\r\n";
-            }
+            self.out.end_chunks();
         }
         self.complete = true;
         self.body = RequestBody::Empty;
-    }
-
-    fn poll_write(
-        &mut self,
-        wire: Pin<&mut impl AsyncWrite>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let lines = &self.lines[self.gone..];
-        let gone = if self.piece.is_empty() && self.tail.is_empty() {
-            ready!(wire.poll_write(cx, lines))?
-        } else {
-            let slices = [lines, &self.piece, self.tail].map(IoSlice::new);
-            ready!(wire.poll_write_vectored(cx, &slices))?
-        };
-        Poll::Ready(if gone == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(gone) })
-    }
-
-    fn advance(&mut self, gone: usize) {
-        self.written += gone as u64;
-        let of_lines = gone.min(self.lines.len() - self.gone);
-        self.gone += of_lines;
-        let of_piece = (gone - of_lines).min(self.piece.len());
-        self.piece.advance(of_piece);
-        self.tail = &self.tail[gone - of_lines - of_piece..];
-        if self.gone == self.lines.len() {
-            self.lines.clear();
-            self.gone = 0;
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::Waker;
-
-    /// Takes at most so many bytes at a time, and every other time none.
-    struct Narrow {
-        width: usize,
-        blocked: bool,
-        came: Vec<u8>,
-        writes: usize,
-    }
-
-    impl AsyncWrite for Narrow {
-        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-        }
-
-        fn poll_write_vectored(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            slices: &[IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            let wire = self.get_mut();
-            wire.blocked = !wire.blocked && wire.width < usize::MAX;
-            if wire.blocked {
-                return Poll::Pending;
-            }
-            let before = wire.came.len();
-            let bytes = slices.iter().flat_map(|slice| slice.iter());
-            wire.came.extend(bytes.take(wire.width));
-            wire.writes += 1;
-            Poll::Ready(Ok(wire.came.len() - before))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
+    use crate::proxy::outgoing::COPIED;
+    use crate::proxy::outgoing::tests::{Narrow, insist};
 
     #[test]
     fn what_is_sent_is_the_same_at_any_pace() {
         let mut sending = Sending::new();
-        for length in [0, 1, 3, SMALL - 6, SMALL, SMALL + 1, 100_000] {
+        for length in [0, 1, 3, COPIED - 6, COPIED, COPIED + 1, 100_000] {
             let body = vec![b'x'; length];
             let sized = [b"head\r\n", &body[..]].concat();
             let chunk = if length > 0 { format!("{length:x}\r\n") } else { String::new() };
-            let end = if length > 0 { CHUNK_END } else { b"" };
-            let chunked = [b"head\r\n", chunk.as_bytes(), &body, end, LAST_CHUNK].concat();
+            let end: &[u8] = if length > 0 { b"\r\n0\r\n\r\n" } else { b"0\r\n\r\n" };
+            let chunked = [b"head\r\n", chunk.as_bytes(), &body, end].concat();
             for (coding, want) in [(Coding::Length(length as u64), sized), (Coding::Chunked, chunked)] {
                 for width in [1, 7, 5000, usize::MAX] {
                     sending.head().extend_from_slice(b"head\r\n");
                     sending.body(RequestBody::Text(body.clone().into()), coding);
-                    let mut wire = Narrow { width, blocked: false, came: Vec::new(), writes: 0 };
-                    let mut cx = Context::from_waker(Waker::noop());
-                    for _ in 0..3 * want.len() {
-                        if let Poll::Ready(sent) = sending.poll(Pin::new(&mut wire), &mut cx) {
-                            sent.expect("a good body");
-                            break;
-                        }
-                    }
-                    assert!(sending.is_done() && wire.came == want, "{coding:?} by {width}");
+                    let mut wire = Narrow::new(width);
+                    insist(|cx| sending.poll(Pin::new(&mut wire), cx)).expect("a good body");
+                    assert!(sending.is_done() && wire.took == want, "{coding:?} by {width}");
                     assert_eq!(sending.written(), want.len() as u64);
                     assert!(width < usize::MAX || wire.writes == 1, "{coding:?}: {} writes", wire.writes);
                 }
@@ -303,9 +197,8 @@ mod tests {
         let mut sending = Sending::new();
         sending.head().extend_from_slice(b"head\r\n");
         sending.body(RequestBody::Text(Bytes::from_static(b"ab")), Coding::Length(3));
-        let mut wire = Narrow { width: usize::MAX, blocked: false, came: Vec::new(), writes: 0 };
-        let sent = sending.poll(Pin::new(&mut wire), &mut Context::from_waker(Waker::noop()));
-        assert!(matches!(sent, Poll::Ready(Err(Unsent::Ended))), "{sent:?}");
+        let sent = insist(|cx| sending.poll(Pin::new(&mut Narrow::new(usize::MAX)), cx));
+        assert!(matches!(sent, Err(Unsent::Ended)), "{sent:?}");
         assert!(!sending.is_done());
     }
 }

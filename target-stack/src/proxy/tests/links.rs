@@ -121,3 +121,44 @@ fn a_link_that_waited_for_one_client_waits_for_the_next() {
     assert!(rest(&mut client).0.starts_with("HTTP/1.1 504 "));
     assert_eq!(upstream.connections(), [0, 0]);
 }
+
+#[test]
+fn an_early_answer_and_the_rest_of_its_request_pass_each_other() {
+    // Each far more than the sockets hold. The rest of the request is sent when they are full of the answer, of which nothing is
+    // taken before.
+    let length = 32 << 20;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (full, is_full) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut input = std::io::BufReader::new(stream.try_clone().expect("a second handle"));
+        super::harness::read_head(&mut input).expect("a head");
+        let answering = std::thread::spawn(move || {
+            let mut stream = stream;
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length));
+            stream.set_write_timeout(Some(std::time::Duration::from_millis(100))).expect("a time-out");
+            let mut gone = 0;
+            while let Ok(length) = stream.write(&answer.as_bytes()[gone..]) {
+                gone += length;
+            }
+            stream.set_write_timeout(None).expect("no time-out");
+            full.send(()).expect("a client");
+            stream.write_all(&answer.as_bytes()[gone..]).is_ok()
+        });
+        let heard = std::io::copy(&mut input.take(length as u64), &mut std::io::sink()).expect("a body");
+        (heard, answering.join().expect("an answer"))
+    });
+    let (proxy, _dir) = passing(&[address], "client_max_body_size 0;");
+    let mut client = proxy.connect();
+    client.set_write_timeout(Some(super::harness::PATIENCE)).expect("a time-out");
+    let head = format!("PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    // So much that it is not waited for.
+    let (first, second) = (vec![b'y'; 100_000], vec![b'y'; length - 100_000]);
+    client.write_all(&[head.as_bytes(), &first].concat()).expect("a part sent");
+    is_full.recv().expect("a full answer");
+    client.write_all(&second).expect("the rest sent");
+    let (answer, whole) = rest(&mut client);
+    assert!(whole && answer.matches('x').count() == length, "{}", answer.len());
+    assert_eq!(server.join().expect("a server"), (length as u64, true));
+}

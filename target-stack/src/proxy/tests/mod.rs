@@ -17,6 +17,7 @@ mod patience;
 mod refused;
 mod retried;
 mod rewriting;
+mod sequence;
 mod tls;
 mod upgrade;
 

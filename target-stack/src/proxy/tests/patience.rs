@@ -108,6 +108,25 @@ fn a_body_that_stops_gets_no_answer_and_harms_no_server() {
 }
 
 #[test]
+fn a_body_that_stops_on_its_way_is_no_fault_of_the_server() {
+    let upstream = Upstream::start(|_, _| Reply::Send(OK));
+    let dir = tempfile::tempdir().expect("a directory");
+    let http = format!(
+        "log_format short '$status|$request|$bytes_sent'; access_log a.log short; client_body_timeout 200ms; \
+         server {{ listen 127.0.0.1:0; location / {{ proxy_pass http://{}; proxy_request_buffering off; \
+         proxy_send_timeout 20ms; proxy_read_timeout 20ms; }} }}",
+        upstream.address
+    );
+    let mut proxy = Proxy::start(&http, dir.path());
+    for body in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"] {
+        assert_eq!(proxy.ask(&format!("POST /p HTTP/1.1\r\nHost: a\r\n{body}")), "");
+    }
+    assert_eq!(proxy.counters.upstream(0).peers[0].failures.get(), 0);
+    let log = log(&mut proxy, dir.path());
+    assert_eq!(log.matches("408|POST /p HTTP/1.1|0\n").count(), 2, "{log}");
+}
+
+#[test]
 fn a_body_that_drips_is_waited_for() {
     let upstream = Upstream::start(|_, _| Reply::Send(OK));
     let (proxy, _dir) = passing(&[upstream.address], "client_body_timeout 1s;");
@@ -129,7 +148,7 @@ fn a_body_that_drips_is_waited_for() {
 #[test]
 fn an_idle_connection_is_kept_for_its_time_and_told_so() {
     let dir = tempfile::tempdir().expect("a directory");
-    // Longer than hyper stays, so that the connection rests before it is closed.
+    // Longer than buffers are kept, so that the connection rests before it is closed.
     let proxy = proxy("keepalive_timeout 1500ms 7s;", dir.path());
     let old = GOOD.replace("1.1", "1.0");
     let kept = old.replace("\r\n\r\n", "\r\nConnection: keep-alive\r\n\r\n");
@@ -165,9 +184,17 @@ fn who_does_not_take_an_answer_loses_it() {
         format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length)).into_boxed_str(),
     );
     let upstream = Upstream::start(|_, _| Reply::SendAndClose(large));
-    let (proxy, _dir) = passing(&[upstream.address], "send_timeout 50ms;");
+    let dir = tempfile::tempdir().expect("a directory");
+    let http = format!(
+        "access_log a.log; send_timeout 50ms; server {{ listen 127.0.0.1:0; location / {{ proxy_pass http://{}; }} }}",
+        upstream.address
+    );
+    let mut proxy = Proxy::start(&http, dir.path());
     let mut client = proxy.connect();
-    client.write_all(GOOD.as_bytes()).expect("a request sent");
+    // What came behind it is no request that took too long.
+    client
+        .write_all(format!("{GOOD}GET /behind HTTP/1.1\r\nHost: a\r\n").as_bytes())
+        .expect("a request sent");
     while proxy.counters.active.get() == 0 || proxy.counters.requests.get() == 0 {
         std::thread::yield_now();
     }
@@ -177,4 +204,6 @@ fn who_does_not_take_an_answer_loses_it() {
     let mut answer = Vec::new();
     let _ = client.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() < length, "{}", answer.len());
+    let log = log(&mut proxy, dir.path());
+    assert!(log.contains("GET /good") && !log.contains("/behind"), "{log}");
 }

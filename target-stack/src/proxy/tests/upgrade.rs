@@ -1,6 +1,6 @@
 //! Connections that are given to another protocol, with bytes on both sides: what passes, in which order, and what ends it.
 
-use super::harness::{OK, Proxy, Reply, Upstream, passing};
+use super::harness::{OK, PATIENCE, Proxy, Reply, Upstream, passing};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
@@ -26,6 +26,7 @@ impl Listener {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.expect("a connection");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
                 let head = until(&mut stream, "\r\n\r\n");
                 if give.send((head, stream)).is_err() {
                     return;
@@ -221,4 +222,20 @@ fn it_outlives_a_reload_and_ends_with_the_deadline() {
     assert_eq!(rest(&mut upstream), "");
     drop(upstream);
     assert_eq!(proxy.ended(), 0);
+}
+
+#[test]
+fn who_has_gone_leaves_nothing_behind() {
+    let listener = Listener::start();
+    let (proxy, _dir) = passing(&[listener.address], CONFIGURED);
+    let mut client = proxy.connect();
+    // So much comes early that the end is not looked for: the answer shows it.
+    client.write_all(format!("{ASK}{}", "x".repeat(1 << 20)).as_bytes()).expect("a request sent");
+    let (_, mut upstream) = listener.next();
+    socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).expect("a socket");
+    drop(client);
+    upstream.write_all(SWITCHED.as_bytes()).expect("an answer sent");
+    assert_eq!(upstream.read(&mut [0]).unwrap_or(0), 0);
+    super::harness::until("it has ended", || proxy.counters.writing.get() == 0);
+    assert_eq!(proxy.counters.busy.get(), 0);
 }
