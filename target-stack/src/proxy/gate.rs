@@ -345,15 +345,13 @@ impl Content {
                     self.gate.refuse(inner, refusal);
                     return Poll::Ready(Some(Err(Broken(refusal.name()))));
                 }
-                Next::More | Next::Head(_) => {
-                    match ready!(inner.poll_read_content(cx)) {
-                        Ok(1..) => self.gate.client.moved(),
-                        _ => {
-                            inner.ended = true;
-                            return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
-                        }
+                Next::More | Next::Head(_) => match ready!(inner.poll_read_content(cx)) {
+                    Ok(1..) => self.gate.client.moved(),
+                    _ => {
+                        inner.ended = true;
+                        return Poll::Ready(Some(Err(Broken("client prematurely closed connection"))));
                     }
-                }
+                },
             }
         }
     }
