@@ -76,6 +76,11 @@ pub(crate) fn raise_descriptors(room: u64) -> u64 {
     limit
 }
 
+/// How many file descriptors this process may have.
+pub(crate) fn descriptors() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// From now on this process gets `signal` when the process that started it dies. If it is already gone, the
 /// caller must end: `expected_parent` is the pid that the starter gave of itself.
 pub(crate) fn die_with_parent(signal: Signal, expected_parent: u32) -> Outcome {

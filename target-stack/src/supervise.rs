@@ -150,7 +150,8 @@ impl Processes {
             let (exit_code, signal) = status.as_ref().map_or((None, None), |how| (how.code(), how.signal()));
             let how = status.map_or_else(|e| e.to_string(), ended);
             let words = self.last_words(n, WORDS_LIMIT).await;
-            let words = if words.is_empty() { words } else { format!(": {words}") };
+            let why = !words.is_empty() && says_why(exit_code, signal);
+            let words = if why { format!(": {words}") } else { String::new() };
             let Process { name, pid, .. } = self.all.remove(n);
             let left = self.all.iter().filter(|process| process.name == name).count();
             let reason = match left {
@@ -228,11 +229,37 @@ pub(crate) fn signal(pid: Option<u32>, signal: Signal) {
     }
 }
 
+/// Whether what a process said last can be why it ended. Whoever was killed, or asked to end, has said nothing of that: the words are
+/// an older story.
+fn says_why(exit_code: Option<i32>, signal: Option<i32>) -> bool {
+    signal == Some(Signal::ABORT.as_raw()) || exit_code.is_some_and(|code| code != 0)
+}
+
 /// How a process ended, behind its name.
 pub(crate) fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => String::from("ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_failed_has_said_why() {
+        for (exit_code, signal, want) in [
+            (Some(3), None, true),
+            (Some(101), None, true),
+            (None, Some(6), true),
+            (Some(0), None, false),
+            (None, Some(9), false),
+            (None, Some(11), false),
+            (None, Some(15), false),
+        ] {
+            assert_eq!(says_why(exit_code, signal), want, "{exit_code:?} {signal:?}");
+        }
     }
 }

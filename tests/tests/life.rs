@@ -291,6 +291,16 @@ fn ten_thousand_idle_connections_cost_little() {
     assert!(held < LITTLE, "{held}");
 }
 
+#[test]
+fn more_connections_than_descriptors_are_warned_of() {
+    let site =
+        Site::start(&saying("ok").replace("4096", "4000000000").replace("error.log", "error.log warn"));
+    let log = site.log("error.log");
+    assert!(log.contains("4000000000 worker_connections exceed open file resource limit: "), "{log}");
+    site.reload(&saying("ok").replace("error.log", "error.log warn"));
+    assert_eq!(site.log("error.log").matches(" exceed ").count(), 1);
+}
+
 /// What nginx says, without the time and pid that it puts before, and what we say, without our name.
 fn plain(said: &str) -> Vec<String> {
     let bare = |line: &str| {

@@ -299,14 +299,16 @@ impl Instance {
         }
     }
 
-    /// One line of how `what` ended, with the end of its log, which goes with the directory.
+    /// One line of how `what` ended, with what its log complains of, which goes with the directory.
     fn ended(&self, what: &str, status: ExitStatus) -> Failure {
         let how = match (status.signal(), status.code()) {
             (Some(signal), _) => format!("was killed by signal {signal}"),
             (None, code) => format!("ended with exit code {}", code.unwrap_or_default()),
         };
-        let log = fs::read(self.log_path()).unwrap_or_default();
-        Failure::start(format!("{what} {how}{}", last_words(&String::from_utf8_lossy(&log))))
+        // Whoever was killed has not said why: what it complained of before is an older story.
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        let log = if killed { Vec::new() } else { fs::read(self.log_path()).unwrap_or_default() };
+        Failure::start(format!("{what} {how}{}", complaints(&String::from_utf8_lossy(&log))))
     }
 }
 
@@ -317,11 +319,13 @@ async fn ask(options: Opts) -> mysql_async::Result<()> {
     conn.disconnect().await
 }
 
-/// The log's last complaints on one line, or nothing.
-fn last_words(log: &str) -> String {
+/// The log's complaints on one line, or nothing: the first, which is what the others follow from, and the last two.
+fn complaints(log: &str) -> String {
     let complaint = |line: &&str| line.contains("ERROR") || line.contains("FATAL") || line.contains("cannot");
-    let mut lines: Vec<&str> = log.lines().rev().filter(complaint).take(3).collect();
-    lines.reverse();
+    let mut lines: Vec<&str> = log.lines().filter(complaint).collect();
+    if let Some(others @ 1..) = lines.len().checked_sub(3) {
+        lines.drain(1..=others);
+    }
     if lines.is_empty() { String::new() } else { format!("; its log says: {}", lines.join(" | ")) }
 }
 
@@ -345,8 +349,17 @@ mod tests {
 
     #[test]
     fn a_log_is_cut_down_to_its_complaints() {
-        assert_eq!(last_words("[Note] fine\n"), "");
-        let log = "1 [ERROR] a\n[Note] b\n2 [ERROR] c\n3 [ERROR] d\n4 [ERROR] e\n";
-        assert_eq!(last_words(log), "; its log says: 2 [ERROR] c | 3 [ERROR] d | 4 [ERROR] e");
+        let long = "1 [ERROR] a\n[Note] b\n2 [ERROR] c\n3 [ERROR] d\n4 [ERROR] e\n5 [ERROR] f\n";
+        for (log, want) in [
+            ("[Note] fine\n", ""),
+            ("[Note] b\n1 [ERROR] a\n", "; its log says: 1 [ERROR] a"),
+            (
+                "1 [ERROR] a\n2 [ERROR] b\n3 [ERROR] c\n",
+                "; its log says: 1 [ERROR] a | 2 [ERROR] b | 3 [ERROR] c",
+            ),
+            (long, "; its log says: 1 [ERROR] a | 4 [ERROR] e | 5 [ERROR] f"),
+        ] {
+            assert_eq!(complaints(log), want);
+        }
     }
 }

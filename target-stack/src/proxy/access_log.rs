@@ -1,13 +1,13 @@
 //! The access log. Given finished exchanges, each worker collects lines in a buffer of its own and hands full buffers
-//! to one writing thread; the event loop never waits for a disk. What the thread cannot keep up with is counted
-//! and lost.
+//! to one writing thread; the event loop never waits for a disk. What the thread cannot keep up with, or the disk does not take, is
+//! counted and lost.
 
 use super::config::AccessLog;
 use super::exchange::Exchange;
 use crate::failure::{Failure, Outcome};
 use prometheus_client::metrics::counter::Counter;
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -39,9 +39,10 @@ pub(crate) struct Sink {
 pub(crate) fn start(paths: &[PathBuf], dropped: Counter) -> Outcome<(Sink, JoinHandle<()>)> {
     let files = open(paths)?;
     let (sender, receiver) = sync_channel(QUEUE);
+    let lost = dropped.clone();
     let writer = std::thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || write_all(files, &receiver))
+        .spawn(move || write_all(files, &receiver, &lost))
         .map_err(|e| Failure::start(format!("cannot start the log's thread: {e}")))?;
     Ok((Sink { sender, dropped }, writer))
 }
@@ -60,18 +61,35 @@ pub(crate) fn open(paths: &[PathBuf]) -> Outcome<Vec<File>> {
     paths.iter().map(open).collect()
 }
 
-fn write_all(mut files: Vec<File>, messages: &Receiver<Message>) {
+fn write_all(mut files: Vec<File>, messages: &Receiver<Message>, lost: &Counter) {
     while let Ok(message) = messages.recv() {
         match message {
             Message::Files(opened) => files = opened,
             Message::Lines(file, lines) => {
                 if let Some(file) = files.get_mut(file) {
                     // A full disk must not end the service; nginx goes on, too.
-                    let _ = file.write_all(&lines);
+                    lost.inc_by(count(not_written(file, &lines)));
                 }
             }
         }
     }
+}
+
+/// What `file` does not take of `lines`. A line of which it has taken a part is among that.
+fn not_written<'a>(file: &mut impl Write, mut lines: &'a [u8]) -> &'a [u8] {
+    while !lines.is_empty() {
+        match file.write(lines) {
+            Ok(length @ 1..) => lines = lines.get(length..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            _ => break,
+        }
+    }
+    lines
+}
+
+/// How many lines end in `lines`.
+fn count(lines: &[u8]) -> u64 {
+    lines.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 impl Sink {
@@ -124,7 +142,7 @@ impl Buffers {
             self.sink.sender.try_send(Message::Lines(file, chunk))
             && let Message::Lines(_, lines) = lost
         {
-            self.sink.dropped.inc_by(lines.iter().filter(|&&byte| byte == b'\n').count() as u64);
+            self.sink.dropped.inc_by(count(&lines));
         }
     }
 }
@@ -199,5 +217,22 @@ mod tests {
         }
         assert_eq!(sink.dropped.get(), 4);
         drop(receiver);
+    }
+
+    #[test]
+    fn what_a_full_disk_does_not_take_is_counted() {
+        let dropped = Counter::default();
+        let (sink, writer) = start(&[PathBuf::from("/dev/full")], dropped.clone()).expect("a log");
+        let mut buffers = Buffers::new(sink, 1);
+        buffers.lines[0].extend_from_slice(b"one\ntwo\n");
+        buffers.flush();
+        drop(buffers);
+        writer.join().expect("the writer");
+        assert_eq!(dropped.get(), 2);
+
+        for (room, want) in [(0, 3), (2, 3), (4, 2), (11, 1), (12, 0), (99, 0)] {
+            let mut space = vec![0; room];
+            assert_eq!(count(not_written(&mut &mut space[..], b"one\ntwo\nsix\n")), want, "{room}");
+        }
     }
 }

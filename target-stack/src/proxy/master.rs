@@ -13,7 +13,7 @@ use super::listening::Listening;
 use super::worker::Orders;
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
-use crate::{descriptor, metrics};
+use crate::{descriptor, limits, metrics};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,6 +96,11 @@ impl Master {
         self.started = number;
         self.listening = listening;
         self.common.errors.become_other(errors);
+        let (wanted, most) = (config.connections, limits::descriptors());
+        if wanted as u64 > most {
+            let what = format!("{wanted} worker_connections exceed open file resource limit: {most}");
+            self.note("warn", &what);
+        }
         counters.show(&config);
         caches.show(&self.exhibit);
         self.caches = caches;

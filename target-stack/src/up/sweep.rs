@@ -5,6 +5,8 @@ use crate::cgroup;
 use crate::descriptor::{self, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::{pace, signals};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use std::time::Duration;
 /// How often the sweeper looks, and how many times, for the tiers to have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 400;
+/// The file that says whose a directory is: of two stacks that are started at once, one can make it.
+const CLAIM: &str = "up.lock";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SweepArgs {
@@ -61,12 +65,16 @@ pub(super) fn make_dir(wanted: Option<&Path>) -> Outcome<PathBuf> {
     };
     std::fs::create_dir_all(dir).map_err(|e| refused(dir, e))?;
     let empty = std::fs::read_dir(dir).map_err(|e| refused(dir, e))?.next().is_none();
-    if !empty {
-        return Err(Failure::usage(format!(
-            "{} is not empty: a stack needs a directory of its own",
-            dir.display()
-        )));
-    }
+    // Between looking and claiming, another stack may have come; then its directory is not ours to remove.
+    let claimed =
+        if empty { File::create_new(dir.join(CLAIM)) } else { Err(ErrorKind::AlreadyExists.into()) };
+    claimed.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => {
+            let dir = dir.display();
+            Failure::usage(format!("{dir} is not empty: a stack needs a directory of its own"))
+        }
+        _ => refused(dir, e),
+    })?;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).map_err(|e| refused(dir, e))?;
     dir.canonicalize().map_err(|e| refused(dir, e))
 }
@@ -105,4 +113,30 @@ async fn until(mut done: impl FnMut() -> bool) {
 fn remove_dir(dir: &Path) {
     // Whoever comes second finds nothing.
     let _ = std::fs::remove_dir_all(dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn of_stacks_that_are_started_at_once_one_gets_the_directory() {
+        let root = tempfile::tempdir().expect("a directory");
+        for n in 0..100 {
+            let dir = root.path().join(n.to_string());
+            let barrier = Barrier::new(4);
+            let start = || {
+                barrier.wait();
+                make_dir(Some(&dir)).map_err(|failure| failure.message)
+            };
+            let made: Vec<_> = std::thread::scope(|scope| {
+                let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+                starts.into_iter().map(|start| start.join().expect("no panic")).collect()
+            });
+            assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
+            let refused = made.iter().filter_map(|made| made.as_ref().err());
+            assert!(refused.into_iter().all(|why| why.contains("is not empty")), "{made:?}");
+        }
+    }
 }
