@@ -85,6 +85,20 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The file that a log goes to, or `stderr`.
+///
+/// # Errors
+/// For what nginx would not take for a file.
+pub(crate) fn log_file(directive: &Directive) -> Outcome<&str> {
+    let file = directive.arg(0);
+    if file.starts_with("syslog:") || file.starts_with("memory:") {
+        return Err(
+            directive.error(format_args!("logging to anything but a file is not supported: \"{file}\""))
+        );
+    }
+    Ok(file)
+}
+
 /// `on` or `off`.
 pub(crate) fn switch(directive: &Directive) -> Outcome<bool> {
     match directive.arg(0) {
