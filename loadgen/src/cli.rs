@@ -35,9 +35,9 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Draw again what a run has left in DIR
+    /// Draw again what a run or a search has left in DIR
     Report {
-        /// The directory of a run
+        /// The directory of a run or of a search
         dir: PathBuf,
         /// Write the summary as JSON (- for standard output)
         #[arg(long, value_name = "FILE")]
