@@ -225,7 +225,19 @@ fn errors_of_locations_files_and_rewriting_are_those_of_nginx() {
         ),
         (location("proxy_pass http://$nope;"), "unknown \"nope\" variable"),
         (location("if ($x) {}"), "unknown directive \"if\""),
-        // Ours: nginx writes there.
+        // Ours: nginx has them.
+        (
+            server("listen unix:/a;"),
+            "unix domain sockets are not supported in \"unix:/a\" of the \"listen\" directive",
+        ),
+        (
+            http("upstream a { server unix:/a; }"),
+            "unix domain sockets are not supported in upstream \"unix:/a\"",
+        ),
+        (
+            location("proxy_pass http://unix:/a:/;"),
+            "unix domain sockets are not supported in upstream \"unix:\"",
+        ),
         (http("access_log a$host;"), "variables in \"access_log\" are not supported: \"a$host\""),
         (
             http("access_log syslog:server=a;"),
