@@ -35,9 +35,9 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Draw again what a run has left in DIR
+    /// Draw again what a run or a search has left in DIR
     Report {
-        /// The directory of a run
+        /// The directory of a run or of a search
         dir: PathBuf,
         /// Write the summary as JSON (- for standard output)
         #[arg(long, value_name = "FILE")]
@@ -79,10 +79,6 @@ pub(crate) enum TargetProxy {
 /// The options of one load.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// What is sent, how and where to
-    #[command(flatten)]
-    pub(crate) load: LoadArgs,
-
     /// Offered rate in requests per second, fractions allowed; without it, a closed loop
     #[arg(long, value_name = "N", value_parser = units::rate, allow_hyphen_values = true, help_heading = "Load")]
     pub(crate) rps: Option<Rate>,
@@ -95,6 +91,10 @@ pub(crate) struct RunArgs {
     /// Steps and ramps instead of a rate and a duration, such as 10s:1000,20s:1000-5000
     #[arg(long, value_name = "LIST", value_parser = plan::stages, conflicts_with_all = ["rps", "duration"], help_heading = "Load")]
     pub(crate) stages: Option<plan::Stages>,
+
+    /// What is sent, how and where to
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
 
     /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
     #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]

@@ -120,6 +120,12 @@ impl Plan {
     /// Wrong use, in one line.
     pub(crate) fn new(args: RunArgs) -> Outcome<Self> {
         let steps = steps(&args);
+        if args.load.arrivals != Arrivals::Even && steps.iter().all(|step| step.from.max(step.to).micro == 0)
+        {
+            return Err(Failure::usage(
+                "--arrivals: in a closed loop requests leave when answers come; give --rps or --stages",
+            ));
+        }
         Ok(Self { thresholds: args.thresholds, ..Self::of(args.load, steps)? })
     }
 

@@ -158,8 +158,10 @@ fn a_target_that_is_not_there_is_exit_code_3() {
 #[test]
 fn a_target_that_does_not_speak_what_was_asked_for_is_exit_code_3() {
     let target = Target::start("queue");
-    for (how, part) in [("--insecure https", "InvalidContentType"), ("--http2 http", "does not speak HTTP/2")]
-    {
+    for (how, part) in [
+        ("--insecure https", "does not speak TLS (is it http://?)"),
+        ("--http2 http", "does not speak HTTP/2"),
+    ] {
         let ended = loadgen(&format!("--rps 5 {how}://{}/", target.address()));
         ended.refused(3, part);
         left_nothing(&ended);

@@ -39,6 +39,15 @@ pub(crate) fn no_subcommand(word: &str) -> Option<String> {
     (!meant.is_empty()).then(|| format!("`{word}` is neither a subcommand nor a URL{meant}"))
 }
 
+/// That an option is one of searches, where it is.
+fn of_a_search(argument: &str) -> Option<String> {
+    let name = argument.strip_prefix("--")?;
+    let cli = Cli::command();
+    let search = cli.find_subcommand("ceiling")?;
+    let is_known = search.get_arguments().any(|known| known.get_long() == Some(name));
+    is_known.then(|| format!("{argument} is an option of `loadgen ceiling`"))
+}
+
 /// What to do, where clap does not know it.
 fn advice(error: &clap::Error, words: &[&str]) -> Option<String> {
     let of = |kind| match error.get(kind) {
@@ -58,7 +67,7 @@ fn advice(error: &clap::Error, words: &[&str]) -> Option<String> {
             let known = NOT_OF_A_SEARCH.iter().find(|(option, _)| *option == argument);
             known.map(|(option, instead)| format!("{option}: {instead}"))
         }
-        ErrorKind::UnknownArgument => no_subcommand(command),
+        ErrorKind::UnknownArgument => no_subcommand(command).or_else(|| of_a_search(argument)),
         ErrorKind::ArgumentConflict if argument.starts_with("--resume") => {
             let others = beside_resume(words.get(2..).unwrap_or_default()).join(" ");
             Some(format!(
@@ -136,6 +145,8 @@ mod tests {
             ("ceiling --nothing", "'--nothing'"),
             ("ceiling --resume d http://h/", "leave out `http://h/` (see"),
             ("ceiling --budget 30s --resume=d -q", "leave out `--budget 30s -q` (see"),
+            ("--workers 4 --rps 5", "--workers is an option of `loadgen ceiling` (see"),
+            ("report d --slo p99<5ms", "--slo is an option of `loadgen ceiling` (see"),
             ("cieling --slo p99<5ms", "neither a subcommand nor a URL; did you mean `ceiling`?"),
             ("cieling http://h/", "neither a subcommand nor a URL; did you mean `ceiling`?"),
             ("ceiling --db-cpu 0", "'--db-cpu <CPUS>': `0` is no number of CPUs from 0.01 to 1024"),

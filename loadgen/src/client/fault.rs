@@ -42,7 +42,8 @@ impl Fault {
 
     /// The handshake of TLS failed: by what was said in it, or because the connection broke.
     pub(super) fn handshake(error: io::Error) -> Self {
-        Self::new(ErrorKind::Tls, &error)
+        let why = super::tls::reason(&error).unwrap_or_else(|| in_words(&error));
+        Self { kind: ErrorKind::Tls, why, errno: None }
     }
 
     /// What hyper says of HTTP/1.1.

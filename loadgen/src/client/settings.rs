@@ -165,8 +165,8 @@ async fn agree(settings: &Settings, address: &Address) -> Result<Wire, String> {
     let tls = settings.tls.as_ref().filter(|_| settings.is_safe() && settings.proxy().is_none());
     let stream = socket::open(address, &settings.sources, tls, 0, Rc::new(Traffic::default())).await;
     let stream = stream.map_err(|Fault { why, .. }| {
-        let hint =
-            if why.contains("certificate") { " (--cacert FILE trusts another, --insecure any)" } else { "" };
+        let is_its_own = why.contains("certificate") && !why.contains("--cert");
+        let hint = if is_its_own { " (--cacert FILE trusts another, --insecure any)" } else { "" };
         format!("{why}{hint}")
     })?;
     let (protocol, version) = stream.agreed();

@@ -25,6 +25,8 @@ fn the_reference_targets_proxy_is_ours_unless_said() {
 
 #[test]
 fn without_a_rate_the_loop_is_closed() {
+    let error = plan("--arrivals poisson").unwrap_err();
+    assert!(error.message.contains("give --rps or --stages"), "{}", error.message);
     let plan = plan("http://localhost -d 2s --warmup 500ms").unwrap();
     assert!(!plan.open && plan.connections == 64);
     assert_eq!(plan.steps.len(), 2);

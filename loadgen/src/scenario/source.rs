@@ -123,6 +123,11 @@ impl<'s> Value<'s> {
         self.value.is_str()
     }
 
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
     /// Text.
     ///
     /// # Errors

@@ -233,6 +233,7 @@ fn wrong_use_is_named_with_file_line_and_reason() {
         (&plain("json = { a = inf }"), "s.toml:4: this is of type float, and has to be a number"),
         (&plain("json = { a = '{{x|raw}}' }"), "s.toml:4: `{{x}}` is not defined here"),
         (&plain("think = '7'"), "s.toml:4: `7` is no time"),
+        (&plain("think = 7"), "s.toml:4: write a think time as"),
         (&plain("think = { mean = '7s', most = '1s' }"), "s.toml:4: `most` is less than `mean`"),
         (&plain("think = { from = '7s', to = '1s' }"), "s.toml:4: write a think time as"),
         // answers

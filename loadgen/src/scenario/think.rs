@@ -17,6 +17,10 @@ pub(super) enum Think {
     Uniform { from: u64, to: u64 },
 }
 
+/// What is said of one that is none.
+const FORMS: &str =
+    "write a think time as \"7s\", { mean = \"7s\", most = \"70s\" } or { from = \"1s\", to = \"5s\" }";
+
 impl Think {
     /// Nobody thinks.
     pub(super) const NONE: Self = Self::Fixed(0);
@@ -29,6 +33,9 @@ impl Think {
         if value.is_text() {
             return time(value).map(Self::Fixed);
         }
+        if !value.is_table() {
+            return Err(value.wrong(FORMS));
+        }
         let table = value.table(&["from", "mean", "most", "to"])?;
         let part = |key| table.get(key).map(time).transpose();
         match (part("mean")?, part("most")?, part("from")?, part("to")?) {
@@ -40,9 +47,7 @@ impl Think {
                 Ok(Self::Exponential { mean, most })
             }
             (None, None, Some(from), Some(to)) if from <= to => Ok(Self::Uniform { from, to }),
-            _ => Err(value.wrong(
-                "write a think time as \"7s\", { mean = \"7s\", most = \"70s\" } or { from = \"1s\", to = \"5s\" }",
-            )),
+            _ => Err(value.wrong(FORMS)),
         }
     }
 

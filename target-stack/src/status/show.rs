@@ -5,6 +5,7 @@ use super::{Process, Report};
 use crate::failure::{Failure, Outcome};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 
 /// The tiers in the order in which a request meets them; others come behind.
 const ORDER: [&str; 4] = ["dns", "proxy", "app", "db"];
@@ -17,17 +18,20 @@ const WORDS: [bool; HEAD.len()] = [true, false, true, true, false, false, false,
 pub(super) fn table(report: &Report) -> String {
     let mut tiers: Vec<_> = report.tiers.iter().collect();
     tiers.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
-    let rows = tiers.into_iter().flat_map(|(name, tiers)| tiers.iter().map(move |tier| row(name, tier)));
+    let rows = tiers.into_iter().flat_map(|(name, tiers)| tiers.iter().map(move |tier| (name, tier)));
+    let rows = rows.map(|(name, tier)| row(name, tier, &report.dir));
     let rows: Vec<[String; HEAD.len()]> = [HEAD.map(str::to_owned)].into_iter().chain(rows).collect();
     let (url, dir) = (plain(&report.url), plain(&report.dir.display().to_string()));
     let supervisor = match report.alive {
-        true => format!("supervised by {}", report.pid),
+        true => format!("pid {}", report.pid),
         false => format!("whose supervisor {} is DEAD", report.pid),
     };
     format!("{url} in {dir}, {supervisor}\n\n{}", aligned(&rows))
 }
 
-fn row(name: &str, tier: &Process) -> [String; HEAD.len()] {
+/// A row; what lies in the stack's directory is named from there, so that the table fits on a terminal.
+fn row(name: &str, tier: &Process, dir: &Path) -> [String; HEAD.len()] {
+    let address = Path::new(&tier.address).strip_prefix(dir).map(|path| path.display().to_string());
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(|| String::from("-"), |value| format!("{value:.digits$}"))
     };
@@ -40,7 +44,7 @@ fn row(name: &str, tier: &Process) -> [String; HEAD.len()] {
     [
         plain(name),
         tier.pid.to_string(),
-        plain(&tier.address),
+        plain(&address.unwrap_or_else(|_| tier.address.clone())),
         state.to_owned(),
         number(tier.load.cpu_share, 2),
         tier.cpu_limit.map_or_else(|| String::from("-"), |cpus| cpus.to_string()),

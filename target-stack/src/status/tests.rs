@@ -30,15 +30,15 @@ fn report() -> Report {
 #[test]
 fn tiers_stand_in_the_order_of_a_request() {
     let want = "\
-http://www.foobar.com:80/ in /tmp/x, supervised by 100
+http://www.foobar.com:80/ in /tmp/x, pid 100
 
-TIER   PID  ADDRESS               STATE    CPU  LIMIT  REQ/S  CONNECTIONS
-dns    101  127.0.0.1:1           alive   0.00      -    0.0            -
-proxy  102  127.0.0.1:80          alive   0.02      -  345.7           12
-app    103  127.0.0.1:3           alive   0.50   0.25   1200            -
-app    103  127.0.0.1:3           silent     -      -      -            -
-db       4  /tmp/x/db/mysql.sock  DEAD       -      -      -            -
-other    1  a?[2J                 alive      -      -      -            -
+TIER   PID  ADDRESS        STATE    CPU  LIMIT  REQ/S  CONNECTIONS
+dns    101  127.0.0.1:1    alive   0.00      -    0.0            -
+proxy  102  127.0.0.1:80   alive   0.02      -  345.7           12
+app    103  127.0.0.1:3    alive   0.50   0.25   1200            -
+app    103  127.0.0.1:3    silent     -      -      -            -
+db       4  db/mysql.sock  DEAD       -      -      -            -
+other    1  a?[2J          alive      -      -      -            -
 ";
     let table = show::table(&report());
     assert_eq!(table, want, "\n{table}");

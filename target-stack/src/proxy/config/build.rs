@@ -53,7 +53,7 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
                 .into_iter()
                 .find(|known| *known == level)
                 .ok_or_else(|| directive.error(format_args!("invalid log level \"{level}\"")))?;
-            let file = directive.arg(0);
+            let file = values::log_file(directive)?;
             config.error_log = (file != "stderr").then(|| prefix.join(file));
         }
         "daemon" => config.daemon = values::switch(directive)?,

@@ -4,6 +4,7 @@
 use super::cache::CacheZone;
 use super::settings::AccessLog;
 use super::tree::Directive;
+use super::values;
 use crate::failure::{Failure, Outcome};
 use crate::proxy::rewrite::{Expression, group_names};
 use crate::proxy::variables::{Names, Template};
@@ -98,7 +99,13 @@ impl<'a> Scope<'a> {
             .find(|(known, _)| known == name)
             .map(|(_, format)| Arc::clone(format))
             .ok_or_else(|| directive.error(format_args!("unknown log format \"{name}\"")))?;
-        let path = self.path(directive.arg(0));
+        let file = values::log_file(directive)?;
+        if file.contains('$') {
+            return Err(
+                directive.error(format_args!("variables in \"access_log\" are not supported: \"{file}\""))
+            );
+        }
+        let path = self.path(file);
         let file = self.files.iter().position(|known| *known == path).unwrap_or_else(|| {
             self.files.push(path);
             self.files.len() - 1

@@ -225,6 +225,28 @@ fn errors_of_locations_files_and_rewriting_are_those_of_nginx() {
         ),
         (location("proxy_pass http://$nope;"), "unknown \"nope\" variable"),
         (location("if ($x) {}"), "unknown directive \"if\""),
+        // Ours: nginx has them.
+        (
+            server("listen unix:/a;"),
+            "unix domain sockets are not supported in \"unix:/a\" of the \"listen\" directive",
+        ),
+        (
+            http("upstream a { server unix:/a; }"),
+            "unix domain sockets are not supported in upstream \"unix:/a\"",
+        ),
+        (
+            location("proxy_pass http://unix:/a:/;"),
+            "unix domain sockets are not supported in upstream \"unix:\"",
+        ),
+        (http("access_log a$host;"), "variables in \"access_log\" are not supported: \"a$host\""),
+        (
+            http("access_log syslog:server=a;"),
+            "logging to anything but a file is not supported: \"syslog:server=a\"",
+        ),
+        (
+            "events {} error_log memory:1m;".to_owned(),
+            "logging to anything but a file is not supported: \"memory:1m\"",
+        ),
     ];
     for (text, want) in rows {
         let error = parse(&text).expect_err(&text);

@@ -85,6 +85,20 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The file that a log goes to, or `stderr`.
+///
+/// # Errors
+/// For what nginx would not take for a file.
+pub(crate) fn log_file(directive: &Directive) -> Outcome<&str> {
+    let file = directive.arg(0);
+    if file.starts_with("syslog:") || file.starts_with("memory:") {
+        return Err(
+            directive.error(format_args!("logging to anything but a file is not supported: \"{file}\""))
+        );
+    }
+    Ok(file)
+}
+
 /// `on` or `off`.
 pub(crate) fn switch(directive: &Directive) -> Outcome<bool> {
     match directive.arg(0) {
@@ -97,10 +111,18 @@ pub(crate) fn switch(directive: &Directive) -> Outcome<bool> {
     }
 }
 
+/// How the address of a Unix domain socket begins.
+const UNIX: &str = "unix:";
+/// What is said of one.
+const NO_UNIX: &str = "unix domain sockets are not supported";
+
 /// The address of `listen`: `addr:port`, `*:port`, `port` or `addr`. Port 0 is our extension: the kernel chooses.
 pub(crate) fn listen(directive: &Directive, text: &str) -> Outcome<SocketAddr> {
     let wrong =
         |what: &str| directive.error(format_args!("{what} in \"{text}\" of the \"listen\" directive"));
+    if text.starts_with(UNIX) {
+        return Err(wrong(NO_UNIX));
+    }
     let (host, port) = split_port(text);
     let port_text = match port {
         Some(port) => port,
@@ -126,6 +148,9 @@ pub(crate) fn listen(directive: &Directive, text: &str) -> Outcome<SocketAddr> {
 
 /// All addresses of an upstream's server, `host` or `host:port`.
 pub(crate) fn upstream(directive: &Directive, text: &str) -> Outcome<Vec<SocketAddr>> {
+    if text.starts_with(UNIX) {
+        return Err(directive.error(format_args!("{NO_UNIX} in upstream \"{text}\"")));
+    }
     let (host, port) = split_port(text);
     let port = match port {
         None => 80,
