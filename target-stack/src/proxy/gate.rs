@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 const PIECE: usize = 2 << 10;
 /// How much content is read at once.
 const CONTENT_PIECE: usize = 16 << 10;
-/// How much is held of what comes behind a request for another protocol, before that is answered.
+/// How much is held of what comes behind a request before that is answered. More waits in the socket, and what is behind it is not seen.
 const MOST_EARLY: usize = 16 << 10;
 /// How much content is read that nobody wanted, for the sake of the next request.
 const MOST_UNWANTED: u64 = 1 << 20;
@@ -144,12 +144,12 @@ impl Gate {
         coming
     }
 
-    /// Resolves when the client has gone, as far as reading tells, which it does only where nothing has come that is not taken.
+    /// Resolves when the client has gone, as far as reading tells: behind content that is not wanted yet it cannot.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.inner.borrow_mut();
         loop {
-            let most = if inner.guard.is_paused() { MOST_EARLY } else { 1 };
-            if inner.guard.awaits_content() || inner.refused.is_some() || inner.held.len() >= most {
+            let full = inner.held.len() >= MOST_EARLY;
+            if inner.guard.awaits_content() || inner.refused.is_some() || full {
                 return Poll::Pending;
             }
             match ready!(inner.poll_read(cx)) {

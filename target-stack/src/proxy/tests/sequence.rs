@@ -174,3 +174,24 @@ fn http_1_0_is_told_whether_its_connection_goes_on() {
         }
     }
 }
+
+#[test]
+fn a_client_that_goes_is_missed_whatever_it_had_sent_behind_its_request() {
+    for behind in ["", "GET /x", NEXT] {
+        let (gone, told) = std::sync::mpsc::channel();
+        let upstream = Upstream::start(move |_, _| {
+            let gone = gone.clone();
+            Reply::Do(Box::new(move |stream: &mut TcpStream| {
+                // It never answers: that its connection ends is the client's doing.
+                let _ = stream.read_to_end(&mut Vec::new());
+                gone.send(()).expect("somebody waits");
+            }))
+        });
+        let (proxy, _dir) = passing(&[upstream.address], "");
+        let mut client = proxy.connect();
+        client.write_all(format!("GET /first HTTP/1.1\r\nHost: a\r\n\r\n{behind}").as_bytes()).expect("sent");
+        super::harness::until("it is asked", || !upstream.seen().is_empty());
+        drop(client);
+        told.recv_timeout(super::harness::PATIENCE).unwrap_or_else(|e| panic!("{behind:?}: {e}"));
+    }
+}
