@@ -31,7 +31,7 @@ use tokio::task::spawn_local;
 
 /// How long a connection stays awake, with its buffers, when nothing comes.
 const REST: Duration = Duration::from_secs(1);
-/// How many connections of a worker may wait awake for their next request: some 8 KB each.
+/// How many connections of a worker may wait awake for their next request, each with its buffers.
 const MOST_AWAKE: usize = 1024;
 
 /// A connection that was accepted.
