@@ -13,6 +13,7 @@ pub mod exports;
 pub mod histogram;
 pub mod html;
 pub mod junit;
+pub mod lesson;
 pub mod log;
 pub mod number;
 pub mod outcome;

@@ -5,10 +5,12 @@ use crate::analyse::blocks::Blocks;
 use crate::analyse::conclude::conclude;
 use crate::analyse::interval::distribution;
 use crate::analyse::ledger;
+use crate::analyse::lesson;
 use crate::analyse::objective::Objective;
 use crate::analyse::plausible::contradiction;
 use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
+use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, SPOF_SCHEMA};
 use crate::log;
 use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
 use serde::Serialize;
@@ -18,6 +20,10 @@ use std::path::Path;
 
 /// The record of a ceiling search, as `loadgen.ceiling/1`.
 pub const CEILING_FILE: &str = "ceiling.json";
+/// The record of trials with failures, as `loadgen.spof/1`.
+pub const SPOF_FILE: &str = "spof.json";
+/// The record of trials with changes, as `loadgen.maintenance/1`.
+pub const MAINTENANCE_FILE: &str = "maintenance.json";
 /// The record, as `loadgen.run/1`.
 pub const RUN_FILE: &str = "run.json";
 /// The histograms per interval, as an HdrHistogram log.
@@ -48,6 +54,51 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
 /// When the directory or the file cannot be written.
 pub fn save_ceiling(dir: &Path, found: &Ceiling) -> io::Result<()> {
     replace(dir, CEILING_FILE, found)
+}
+
+/// The file of a lesson of this schema.
+pub fn lesson_file(schema: &str) -> &'static str {
+    if schema == MAINTENANCE_SCHEMA { MAINTENANCE_FILE } else { SPOF_FILE }
+}
+
+/// Writes `found` into `dir` in the same way.
+///
+/// # Errors
+/// When the directory or the file cannot be written.
+pub fn save_lesson(dir: &Path, found: &Lesson) -> io::Result<()> {
+    replace(dir, lesson_file(&found.schema), found)
+}
+
+/// Reads the trials in `file` of `dir`, and concludes from them again: the numbers that are in it have to come out.
+///
+/// # Errors
+/// When the file is missing, is not what it should be, or its conclusions do not follow from its trials.
+pub fn load_lesson(dir: &Path, file: &str) -> Result<Lesson, String> {
+    read_with(&dir.join(file), |json| {
+        let found: Lesson = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if ![SPOF_SCHEMA, MAINTENANCE_SCHEMA].contains(&found.schema.as_str())
+            || lesson_file(&found.schema) != file
+        {
+            return Err(format!(
+                "\"{}\" is not {}",
+                found.schema,
+                if file == SPOF_FILE { SPOF_SCHEMA } else { MAINTENANCE_SCHEMA }
+            ));
+        }
+        let mut again = found.clone();
+        lesson::conclude(&mut again);
+        let same = again.verdict.valid == found.verdict.valid
+            && again
+                .trials
+                .iter()
+                .map(|trial| trial.impact)
+                .eq(found.trials.iter().map(|trial| trial.impact));
+        if same {
+            Ok(again)
+        } else {
+            Err(String::from("its conclusions do not follow from its trials: it was changed"))
+        }
+    })
 }
 
 fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
@@ -189,6 +240,23 @@ mod tests {
         for name in ["database", "workers"] {
             let found = load_ceiling(&recorded.join(name)).unwrap();
             assert!(found.verdict.valid && !found.steps.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lesson_is_read_as_it_was_written_and_not_if_it_was_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        for found in [fixture::lesson::spof(), fixture::lesson::maintenance()] {
+            let file = lesson_file(&found.schema);
+            save_lesson(dir.path(), &found).unwrap();
+            assert_eq!(load_lesson(dir.path(), file).unwrap(), found);
+            let mut changed = found.clone();
+            changed.trials[0].impact.outage_s = 0.0;
+            save_lesson(dir.path(), &changed).unwrap();
+            assert!(load_lesson(dir.path(), file).unwrap_err().contains("it was changed"));
+            changed = Lesson { schema: "loadgen.run/1".into(), ..found };
+            fs::write(dir.path().join(file), serde_json::to_vec(&changed).unwrap()).unwrap();
+            assert!(load_lesson(dir.path(), file).unwrap_err().contains("\"loadgen.run/1\" is not loadgen."));
         }
     }
 

@@ -3,6 +3,7 @@
 //! record is somebody else's: it is escaped, and has nothing in it that a reader's screen would obey.
 
 mod ceiling;
+mod lesson;
 mod page;
 mod palette;
 mod run;
@@ -11,6 +12,7 @@ mod table;
 mod told;
 
 use crate::ceiling::Ceiling;
+use crate::lesson::Lesson;
 use crate::store::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,11 @@ pub fn of_ceiling(found: &Ceiling) -> String {
     ceiling::page(found).render()
 }
 
+/// The report of trials.
+pub fn of_lesson(found: &Lesson) -> String {
+    lesson::page(found).render()
+}
+
 /// Writes the report of a run into `dir`, which is made where it is missing, and gives its path.
 ///
 /// # Errors
@@ -42,6 +49,14 @@ pub fn write(dir: &Path, record: &Record) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<PathBuf, String> {
     keep(dir, &of_ceiling(found))
+}
+
+/// Writes the report of trials, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<PathBuf, String> {
+    keep(dir, &of_lesson(found))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {

@@ -1,0 +1,129 @@
+//! What a failure or a change did to the visitors. From a trial's intervals and its events it gives how long it was felt, and how
+//! much was lost; it knows nothing of what was done.
+
+use crate::lesson::{EventKind, Impact, Moment, Trial};
+
+/// Where fewer than this share of the requests are answered well, the website is out.
+const OUT: f64 = 0.5;
+/// Everything has to be well for so long, in seconds, to be so for good.
+const FOR_GOOD_S: f64 = 1.0;
+/// The load ends so long, in seconds, before its last answers are all there; what is there of the time after it is not looked at.
+const SLACK: f64 = 1e-6;
+
+/// The impact on the visitors of `trial`, for whom a 99th percentile of up to `limit_ms` is good enough.
+pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
+    let counted =
+        ((trial.duration_s / trial.interval_s + SLACK).floor().max(0.0) as usize).min(trial.bins.len());
+    let bins = &trial.bins[..counted];
+    let at = |kind| trial.events.iter().find(|event| event.kind == kind).map(|event| event.at_s);
+    let begin_s = at(EventKind::Begin).unwrap_or(0.0);
+    // An interval in which it began is neither before nor after it.
+    let begin = (begin_s / trial.interval_s).max(0.0) as usize;
+    let (before, during) = bins.split_at(begin.min(counted));
+    let start_of = |n: usize| (begin + n) as f64 * trial.interval_s;
+    let highest = |bins: &[Moment]| bins.iter().filter_map(|bin| bin.p99_ms).reduce(f64::max);
+    let first_failed = during.iter().position(|bin| bin.failed > 0);
+    let out = during.iter().filter(|bin| (bin.ok as f64) < OUT * bin.planned as f64).count();
+    let recovered_at =
+        well_from(during, trial.interval_s, limit_ms).map(|n| if n == 0 { begin_s } else { start_of(n) });
+    let after = |from_s: f64| recovered_at.map(|at_s| (at_s - from_s).max(0.0));
+    Impact {
+        failed: trial.errors.total() + trial.dropped + trial.unfinished,
+        lost: trial.planned.saturating_sub(trial.ok),
+        noticed_s: first_failed.map(|n| (start_of(n) - begin_s).max(0.0)),
+        outage_s: out as f64 * trial.interval_s,
+        recovered_s: after(begin_s),
+        after_end_s: at(EventKind::End).and_then(after),
+        p99_before_ms: highest(before),
+        p99_during_ms: highest(during),
+    }
+}
+
+/// The number of the first interval from which on nothing fails and no time is too long; `None` where there is none, or where too
+/// little of the load is left to say that it is for good.
+fn well_from(bins: &[Moment], interval_s: f64, limit_ms: f64) -> Option<usize> {
+    let ill = |bin: &Moment| bin.failed > 0 || bin.p99_ms.is_some_and(|ms| ms > limit_ms) || is_silent(bin);
+    let from = bins.iter().rposition(ill).map_or(0, |last| last + 1);
+    let left_s = (bins.len() - from) as f64 * interval_s;
+    (left_s + SLACK >= FOR_GOOD_S).then_some(from)
+}
+
+/// Whether requests came due and none ended: nothing failed yet, and nothing is well.
+fn is_silent(bin: &Moment) -> bool {
+    bin.planned > 0 && bin.ok == 0 && bin.failed == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lesson::Event;
+    use crate::outcome::Errors;
+
+    /// A trial of intervals of 0.5 s: `.` is well, `x` fails, `h` fails half, `s` is slow, `_` is silence. It begins at 1 s and ends at 2 s.
+    fn trial(text: &str) -> Trial {
+        let bin = |c: char| {
+            let (ok, failed, p99_ms) = match c {
+                '.' => (10, 0, Some(2.0)),
+                's' => (10, 0, Some(80.0)),
+                'h' => (5, 5, Some(2.0)),
+                'x' => (0, 10, Some(1.0)),
+                _ => (0, 0, None),
+            };
+            Moment { planned: 10, ok, failed, p99_ms }
+        };
+        let bins: Vec<Moment> = text.chars().map(bin).collect();
+        let (planned, ok) = (bins.iter().map(|bin| bin.planned).sum(), bins.iter().map(|bin| bin.ok).sum());
+        let status = bins.iter().map(|bin| bin.failed).sum();
+        let event = |kind, at_s| Event { at_s, kind, what: String::new() };
+        Trial {
+            interval_s: 0.5,
+            duration_s: bins.len() as f64 * 0.5,
+            events: vec![event(EventKind::Begin, 1.0), event(EventKind::End, 2.0)],
+            errors: Errors { status, ..Errors::default() },
+            bins,
+            planned,
+            ok,
+            ..Trial::default()
+        }
+    }
+
+    #[test]
+    fn an_outage_lasts_from_the_first_failure_to_the_last() {
+        for (text, noticed_s, outage_s, recovered_s, after_end_s) in [
+            ("..........", None, 0.0, Some(0.0), Some(0.0)),
+            ("..xx......", Some(0.0), 1.0, Some(1.0), Some(0.0)),
+            ("...xxx....", Some(0.5), 1.5, Some(2.0), Some(1.0)),
+            // Half of the requests still had good answers.
+            ("..hhh.....", Some(0.0), 0.0, Some(1.5), Some(0.5)),
+            // Slow is not out, but not well either.
+            ("..xs.s....", Some(0.0), 0.5, Some(2.0), Some(1.0)),
+            ("..__x.....", Some(1.0), 1.5, Some(1.5), Some(0.5)),
+            // A single failure later puts it off.
+            ("..xx...h..", Some(0.0), 1.0, Some(3.0), Some(2.0)),
+            // What ends well too late to say so, or does not.
+            ("..xxxxxxx.", Some(0.0), 3.5, None, None),
+            ("..xxxxxxxx", Some(0.0), 4.0, None, None),
+        ] {
+            let found = impact(&trial(text), 50.0);
+            let got = (found.noticed_s, found.outage_s, found.recovered_s, found.after_end_s);
+            assert_eq!(got, (noticed_s, outage_s, recovered_s, after_end_s), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_lost_and_times_are_told_apart() {
+        let found = impact(&trial("..xxs....."), 50.0);
+        assert_eq!((found.failed, found.lost), (20, 20));
+        assert_eq!((found.p99_before_ms, found.p99_during_ms), (Some(2.0), Some(80.0)));
+        let dropped = Trial { dropped: 3, unfinished: 2, planned: 105, ..trial("..........") };
+        assert_eq!((impact(&dropped, 50.0).failed, impact(&dropped, 50.0).lost), (5, 5));
+    }
+
+    #[test]
+    fn nothing_is_said_of_an_empty_trial() {
+        let found = impact(&Trial { interval_s: 0.5, ..Trial::default() }, 50.0);
+        assert_eq!((found.recovered_s, found.p99_during_ms, found.outage_s), (None, None, 0.0));
+        // Even an interval of no length, which no load has, is divided by without harm.
+        assert_eq!(impact(&Trial::default(), 50.0).outage_s, 0.0);
+    }
+}

@@ -1,0 +1,214 @@
+//! What several trials say together: each one's impact, the verdict on whether they can be believed, and the sentences that people
+//! remember. From a record to the same record concluded; computed again whenever one is read.
+
+use super::impact::impact;
+use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, Orders, Trial};
+use crate::number::{capital, count, counted, ms, seconds};
+use crate::record::Verdict;
+
+/// Concludes from the trials of `lesson`.
+pub fn conclude(lesson: &mut Lesson) {
+    let limit_ms = lesson.limit_ms;
+    for trial in &mut lesson.trials {
+        trial.impact = impact(trial, limit_ms);
+    }
+    let mut reasons = Vec::new();
+    for trial in &lesson.trials {
+        if !conserved(trial) {
+            reasons.push(format!(
+                "{}: {} requests were planned, and the outcomes are not as many",
+                trial.name, trial.planned
+            ));
+        }
+        if !trial.valid {
+            let why = trial.reasons.first().map_or("no reason was given", String::as_str);
+            reasons.push(format!("{}: {why}", trial.name));
+        }
+        reasons.extend(trial.orders.and_then(|orders| disagreement(&trial.name, &orders)));
+    }
+    if lesson.trials.is_empty() && !lesson.partial {
+        reasons.push(String::from("no trial was made"));
+    }
+    lesson.verdict = Verdict { valid: reasons.is_empty(), reasons };
+}
+
+/// Whether `planned = ok + errors + dropped + unfinished`.
+pub fn conserved(trial: &Trial) -> bool {
+    trial.planned == trial.ok + trial.errors.total() + trial.dropped + trial.unfinished
+}
+
+/// Why the orders cannot be right, if they cannot: one that was acknowledged is missing, or there is one that nobody asked for.
+fn disagreement(name: &str, orders: &Orders) -> Option<String> {
+    let Orders { acknowledged, unanswered, stored } = *orders;
+    if stored < acknowledged {
+        let missing = counted(acknowledged - stored, "acknowledged order");
+        return Some(format!("{name}: {missing} cannot be found in the database"));
+    }
+    let most = acknowledged + unanswered;
+    (stored > most).then(|| {
+        format!("{name}: the database has {} that nobody asked for", counted(stored - most, "order"))
+    })
+}
+
+/// What a trial did to the visitors, such as `3.2 s out, 640 requests failed, well again after 3.4 s`.
+pub fn felt(trial: &Trial) -> String {
+    let impact = &trial.impact;
+    let mut parts = Vec::new();
+    if impact.outage_s > 0.0 {
+        parts.push(format!("{} out", seconds(impact.outage_s)));
+    }
+    parts.push(match impact.failed {
+        0 => format!("none of {} failed", counted(trial.planned, "request")),
+        n => format!("{} of {} failed", count(n), counted(trial.planned, "request")),
+    });
+    parts.push(match impact.recovered_s {
+        Some(0.0) => String::from("nothing to be seen in the times"),
+        Some(s) => format!("well again after {}", seconds(s)),
+        None => String::from("not well again before the end"),
+    });
+    parts.join(", ")
+}
+
+/// The finding in one sentence.
+pub fn finding(lesson: &Lesson) -> String {
+    let trials = &lesson.trials;
+    let Some(worst) = trials.iter().max_by_key(|trial| trial.impact.failed) else {
+        return String::from("No trial was made");
+    };
+    let best = trials.iter().filter(|trial| trial.tier == worst.tier && trial.name != worst.name);
+    let best =
+        best.min_by_key(|trial| trial.impact.failed).filter(|best| best.impact.failed < worst.impact.failed);
+    let cost = |trial: &Trial| {
+        let out = if trial.impact.outage_s > 0.0 {
+            format!("{} and ", seconds(trial.impact.outage_s))
+        } else {
+            String::new()
+        };
+        format!("{out}{}", counted(trial.impact.failed, "request"))
+    };
+    let first = format!("{} cost {}", capital(&worst.name), cost(worst));
+    match best {
+        Some(best) if best.impact.failed == 0 => {
+            format!("{first}; {}, none of {}", best.name, count(best.planned))
+        }
+        Some(best) => format!("{first}; {}, {}", best.name, cost(best)),
+        None => first,
+    }
+}
+
+/// What there is to learn from each trial, a sentence each.
+pub fn sentences(lesson: &Lesson) -> Vec<String> {
+    lesson.trials.iter().map(|trial| sentence(trial, lesson)).collect()
+}
+
+fn sentence(trial: &Trial, lesson: &Lesson) -> String {
+    let impact = &trial.impact;
+    let mut text = format!("{}: {}", capital(&trial.name), felt(trial));
+    if let Some(noticed_s) = impact.noticed_s {
+        text += &format!("; the first failure came {} after it began", seconds(noticed_s));
+    }
+    if let (Some(before), Some(during)) = (impact.p99_before_ms, impact.p99_during_ms) {
+        text += &format!(
+            "; the slowest interval's p99 was {} before and {} from then on",
+            ms(before),
+            ms(during)
+        );
+    }
+    if let Some(orders) = &trial.orders {
+        text += &format!(
+            "; {} acknowledged, {} left without an answer, {} stored",
+            counted(orders.acknowledged, "order"),
+            count(orders.unanswered),
+            count(orders.stored)
+        );
+    }
+    if trial.dns_failures > 0 {
+        text +=
+            &format!("; the name server left {} without an answer", counted(trial.dns_failures, "question"));
+    }
+    if lesson.schema == MAINTENANCE_SCHEMA
+        && let Some(handed) = handed_over(trial)
+    {
+        text += &format!("; {handed}");
+    }
+    text + "."
+}
+
+/// From which version to which, if there were two.
+fn handed_over(trial: &Trial) -> Option<String> {
+    let seen = || trial.versions.iter().filter_map(|seen| Some((seen.at_ms, seen.version.as_deref()?)));
+    let (first, last) = (seen().next()?.1, seen().last()?.1);
+    if first == last {
+        let others = seen().filter(|(_, version)| *version != first).count();
+        return (others > 0)
+            .then(|| format!("the new version was taken back: version {first} answers as before"));
+    }
+    let begun = seen().find(|(_, version)| *version == last)?.0;
+    let over = seen().filter(|(_, version)| *version == first).last()?.0;
+    let both_s = (over - begun).max(0) as f64 / 1e3;
+    Some(format!("version {first} handed over to {last}, and for {} both answered", seconds(both_s)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::lesson::Seen;
+    use crate::outcome::Errors;
+
+    #[test]
+    fn the_finding_sets_the_failing_beside_its_cure() {
+        for (lesson, want) in [
+            (
+                fixture::lesson::spof(),
+                "Killing the only app server cost 3 s and 600 requests; killing one of 2 app servers, none of 2,400",
+            ),
+            (Lesson::default(), "No trial was made"),
+        ] {
+            assert_eq!(finding(&lesson), want);
+        }
+    }
+
+    #[test]
+    fn orders_have_to_agree() {
+        let orders = |acknowledged, unanswered, stored| Orders { acknowledged, unanswered, stored };
+        for (orders, want) in [
+            (orders(10, 0, 10), None),
+            (orders(10, 2, 11), None),
+            (orders(10, 2, 12), None),
+            (orders(10, 2, 9), Some("t: 1 acknowledged order cannot be found in the database")),
+            (orders(10, 2, 14), Some("t: the database has 2 orders that nobody asked for")),
+        ] {
+            assert_eq!(disagreement("t", &orders).as_deref(), want, "{orders:?}");
+        }
+    }
+
+    #[test]
+    fn a_trial_that_cannot_be_believed_makes_the_whole_invalid() {
+        let mut lesson = fixture::lesson::spof();
+        conclude(&mut lesson);
+        assert_eq!(lesson.verdict, Verdict { valid: true, reasons: Vec::new() });
+        lesson.trials[0].valid = false;
+        lesson.trials[1].errors = Errors { reset: 1, ..Errors::default() };
+        conclude(&mut lesson);
+        assert!(!lesson.verdict.valid && lesson.verdict.reasons.len() == 2, "{:?}", lesson.verdict);
+    }
+
+    #[test]
+    fn versions_hand_over_or_are_taken_back() {
+        for (text, want) in [
+            ("", None),
+            ("1 1 1", None),
+            ("1 1 2 1 2 2", Some("version 1 handed over to 2, and for 100 ms both answered")),
+            ("1 - - 2 2", Some("version 1 handed over to 2, and for 0 ms both answered")),
+            ("1 2 1 1", Some("the new version was taken back: version 1 answers as before")),
+        ] {
+            let seen = |(n, word): (usize, &str)| Seen {
+                at_ms: n as i64 * 100,
+                version: (word != "-").then(|| word.to_owned()),
+            };
+            let versions = text.split_whitespace().enumerate().map(seen).collect();
+            assert_eq!(handed_over(&Trial { versions, ..Trial::default() }).as_deref(), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What visitors had of each trial over time: a panel for each, in rows of two, with what was offered, answered and failed, the
+//! outage shaded, and where there are two versions, how many answers were the new one's. From a record to a chart model.
+
+use super::{BETWEEN, cpus, place, target, warned};
+use crate::analyse::lesson::{felt, finding};
+use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
+use crate::lesson::{EventKind, Lesson, Moment, Trial};
+use crate::number::{capital, ms, rate, seconds};
+
+/// So that a line at its highest is not the panel's edge.
+const HEADROOM: f64 = 1.05;
+/// Below this share of good answers the website is out, as the analysis has it.
+const OUT: f64 = 0.5;
+
+/// The chart of `lesson`.
+pub fn chart(lesson: &Lesson) -> Chart {
+    let (tone, title, subtitle) = warned(&lesson.verdict, lesson.partial, &finding(lesson), &context(lesson));
+    let end_s = lesson.trials.iter().map(|trial| trial.duration_s).fold(0.0, f64::max);
+    Chart {
+        tone,
+        title,
+        subtitle,
+        x: Axis::fitted("seconds since the first request was due", 0.0, end_s, 8, rate)
+            .read(Reading::Seconds),
+        bands: Vec::new(),
+        marks: marks(lesson),
+        panels: lesson.trials.iter().enumerate().map(|(n, trial)| panel(trial, n % 2 == 1)).collect(),
+        footer: footer(lesson),
+    }
+}
+
+fn context(lesson: &Lesson) -> String {
+    format!(
+        "{}, {} requests/s offered in each trial, open loop; well again: nothing fails, and p99 is at most {}",
+        lesson.target.url,
+        rate(lesson.rps),
+        ms(lesson.limit_ms)
+    )
+}
+
+/// What was done at the same time in all trials.
+fn marks(lesson: &Lesson) -> Vec<Mark> {
+    let at = |kind, label: &str, colour| {
+        let each = || lesson.trials.iter().flat_map(|trial| &trial.events).filter(|event| event.kind == kind);
+        let (least, most) = each().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), event| {
+            (least.min(event.at_s), most.max(event.at_s))
+        });
+        // Where it was not at the same time, each panel would need its own.
+        (most - least < 0.2).then(|| Mark { at: least, label: label.to_owned(), colour })
+    };
+    let begin = at(EventKind::Begin, "it begins", Colour::Failure);
+    begin.into_iter().chain(at(EventKind::End, "it ends", Colour::Ok)).collect()
+}
+
+fn panel(trial: &Trial, beside: bool) -> Panel {
+    let per_second = |n: u64| n as f64 / trial.interval_s;
+    let due = ((trial.duration_s / trial.interval_s).ceil().max(0.0) as usize).min(trial.bins.len());
+    let bins = &trial.bins[..due];
+    let steps = |of: &dyn Fn(&Moment) -> u64| {
+        let start = |n: usize| n as f64 * trial.interval_s;
+        let mut points: Vec<_> =
+            bins.iter().enumerate().map(|(n, bin)| (start(n), Some(per_second(of(bin))))).collect();
+        points.extend(
+            bins.last().map(|bin| (start(bins.len()).min(trial.duration_s), Some(per_second(of(bin))))),
+        );
+        points
+    };
+    let most = bins.iter().map(|bin| per_second(bin.planned.max(bin.ok).max(bin.failed))).fold(0.0, f64::max);
+    let y = Axis::from_zero("", most * HEADROOM, 3, rate).read(Reading::PerSecond);
+    let mut series = shaded(trial, bins, y.to);
+    let mut line = |label: &str, colour, shape, points| {
+        series.push(Series { label: label.to_owned(), colour, shape, points });
+    };
+    if bins.iter().any(|bin| bin.failed > 0) {
+        line("failed", Colour::Failure, Shape::Area, steps(&|bin| bin.failed));
+    }
+    line("offered", Colour::Offered, Shape::Steps(Weight::Thin), steps(&|bin| bin.planned));
+    line("answered", Colour::Ok, Shape::Steps(Weight::Bold), steps(&|bin| bin.ok));
+    let new = newcomer(trial, bins);
+    if !new.is_empty() {
+        line("new version", Colour::Tier(1), Shape::Steps(Weight::Medium), new);
+    }
+    let note = bins.is_empty().then(|| String::from("No request was due"));
+    Panel {
+        title: format!("{}: {}", capital(&trial.name), felt(trial)),
+        weight: 1.0,
+        y,
+        series: if note.is_some() { Vec::new() } else { series },
+        note,
+        beside,
+        ..Panel::default()
+    }
+}
+
+/// From the bottom to the top of the plot, each span in which the website was out.
+fn shaded(trial: &Trial, bins: &[Moment], top: f64) -> Vec<Series> {
+    let begin_s =
+        trial.events.iter().find(|event| event.kind == EventKind::Begin).map_or(0.0, |event| event.at_s);
+    let begin = (begin_s / trial.interval_s).max(0.0) as usize;
+    let is_out = |n: usize| n >= begin && (bins[n].ok as f64) < OUT * bins[n].planned as f64;
+    let numbers: Vec<usize> = (0..bins.len()).collect();
+    let spans = numbers.chunk_by(|a, b| is_out(*a) == is_out(*b)).filter(|span| is_out(span[0]));
+    let series = |span: &[usize]| {
+        let (from, to) = (span[0] as f64, (span[0] + span.len()) as f64);
+        let ends = |at: f64| [(at * trial.interval_s, Some(0.0)), (at * trial.interval_s, Some(top))];
+        let points = [ends(from), ends(to)].concat();
+        Series { label: String::new(), colour: Colour::Failure, shape: Shape::Between, points }
+    };
+    spans.map(series).collect()
+}
+
+/// How many answers per second were the last version's, as far as the samples tell; nothing where there is one version only.
+fn newcomer(trial: &Trial, bins: &[Moment]) -> Vec<(f64, Option<f64>)> {
+    let named = || trial.versions.iter().filter_map(|seen| seen.version.as_deref());
+    let Some(first) = named().next().filter(|first| named().any(|version| version != *first)) else {
+        return Vec::new();
+    };
+    let point = |(n, bin): (usize, &Moment)| {
+        let (from, to) = (n as f64 * trial.interval_s, (n + 1) as f64 * trial.interval_s);
+        let within = |at_ms: i64| (from..to).contains(&(at_ms as f64 / 1e3));
+        let seen = trial
+            .versions
+            .iter()
+            .filter(|seen| within(seen.at_ms))
+            .filter_map(|seen| seen.version.as_deref());
+        let (new, all) =
+            seen.fold((0, 0), |(new, all), version| (new + u32::from(version != first), all + 1));
+        let rate = bin.ok as f64 / trial.interval_s;
+        (from, (all > 0).then(|| rate * f64::from(new) / f64::from(all)))
+    };
+    bins.iter().enumerate().map(point).collect()
+}
+
+fn footer(lesson: &Lesson) -> Vec<String> {
+    let mut what = vec![format!(
+        "{} trials in {}, seed {}",
+        lesson.trials.len(),
+        seconds(lesson.duration_s),
+        lesson.seed
+    )];
+    what.extend(target(&lesson.target));
+    what.extend(cpus("generator", &lesson.cpus));
+    let mut lines =
+        vec![lesson.command.join(" "), place(&lesson.host, &lesson.started_at), what.join(BETWEEN)];
+    lines.extend((!lesson.emulated.is_empty()).then(|| lesson.emulated.join(" ")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyse::lesson::conclude;
+    use crate::chart::Tone;
+    use crate::draw::layout_tests::assert_legible;
+    use crate::fixture;
+
+    #[test]
+    fn each_trial_has_a_panel_and_its_outage_is_shaded() {
+        let chart = chart(&fixture::lesson::spof());
+        assert_eq!(chart.tone, Tone::Plain);
+        let marks: Vec<_> = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str())).collect();
+        assert_eq!(marks, [(3.0, "it begins"), (6.0, "it ends")]);
+        assert_eq!(chart.panels.iter().map(|panel| panel.beside).collect::<Vec<_>>(), [false, true]);
+        let shaded = |panel: &Panel| {
+            let spans = panel.series.iter().filter(|series| series.shape == Shape::Between);
+            spans.map(|series| (series.points[0].0, series.points[2].0)).collect::<Vec<_>>()
+        };
+        assert_eq!(shaded(&chart.panels[0]), [(3.0, 6.0)]);
+        assert_eq!(shaded(&chart.panels[1]), []);
+        assert!(
+            chart.panels[0]
+                .title
+                .starts_with("Killing the only app server: 3 s out, 600 of 2,400 requests failed")
+        );
+        let emulated = chart.footer.last().expect("a footer");
+        assert!(emulated.contains("computing nothing"), "{emulated}");
+    }
+
+    #[test]
+    fn the_new_version_is_a_line_where_there_are_two() {
+        let chart = chart(&fixture::lesson::maintenance());
+        let new = |panel: &Panel| panel.series.iter().find(|series| series.label == "new version").cloned();
+        assert!(new(&chart.panels[0]).is_none());
+        let points = new(&chart.panels[1]).expect("a line").points;
+        assert_eq!((points[0].1, points[20].1, points[40].1), (Some(0.0), Some(100.0), Some(200.0)));
+        assert_legible("availability", &chart);
+    }
+
+    #[test]
+    fn a_lesson_without_trials_is_drawn_too() {
+        let mut none = Lesson::default();
+        conclude(&mut none);
+        let chart = chart(&none);
+        assert!(chart.panels.is_empty() && chart.title == "INVALID: no trial was made", "{}", chart.title);
+    }
+}

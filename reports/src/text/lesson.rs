@@ -1,0 +1,92 @@
+//! Trials as a terminal shows them: a row each, what there is to know of them, and last whether to believe it and the finding.
+
+use super::{Paint, named, wrapped};
+use crate::analyse::lesson::{finding, sentences};
+use crate::lesson::Lesson;
+use crate::number::{NONE, count, exact_rate, ms_column, seconds};
+use crate::terminal::printable;
+use std::fmt::Write;
+
+/// The summary of `lesson`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its texts,
+/// none of it is for a terminal to obey.
+pub fn lesson(lesson: &Lesson, colour: bool) -> String {
+    let paint = Paint { colour };
+    let mut out = table(lesson);
+    out.push('\n');
+    for sentence in sentences(lesson) {
+        out.push_str(&wrapped(&printable(&sentence), 0, 2));
+    }
+    out.push('\n');
+    out.push_str(&named("target", &printable(&format!("{} ({})", lesson.target.url, lesson.target.what))));
+    for emulated in &lesson.emulated {
+        out.push_str(&named("emulated", &printable(emulated)));
+    }
+    let load = format!(
+        "{}/s in each trial, seed {}, {} in all",
+        exact_rate(lesson.rps),
+        lesson.seed,
+        seconds(lesson.duration_s)
+    );
+    out.push_str(&named("load", &load));
+    out.push('\n');
+    out.push_str(&verdict(lesson, &paint));
+    out
+}
+
+fn table(lesson: &Lesson) -> String {
+    let mut out =
+        format!("{:<42}{:>8}{:>8}{:>11}{:>11}\n", "trial", "failed", "out", "well again", "p99 since");
+    let none = || NONE.to_owned();
+    for trial in &lesson.trials {
+        let impact = &trial.impact;
+        let name: String = printable(&trial.name).chars().take(41).collect();
+        let _ = writeln!(
+            out,
+            "{name:<42}{:>8}{:>8}{:>11}{:>11}",
+            count(impact.failed),
+            seconds(impact.outage_s),
+            impact.recovered_s.map_or_else(none, seconds),
+            impact.p99_during_ms.map_or_else(none, ms_column),
+        );
+    }
+    out
+}
+
+fn verdict(lesson: &Lesson, paint: &Paint) -> String {
+    let word = if lesson.verdict.valid { "VALID" } else { "INVALID" };
+    let painted = if lesson.verdict.valid { paint.good(word) } else { paint.bad(word) };
+    let indent = word.len() + 2;
+    let mut out =
+        format!("{painted}  {}", wrapped(&printable(&finding(lesson)), indent, indent).trim_start());
+    if lesson.partial {
+        out.push_str(&wrapped("PARTIAL: cut short, with the trials that were made so far", 2, 4));
+    }
+    for reason in &lesson.verdict.reasons {
+        out.push_str(&wrapped(&printable(&format!("- {reason}")), 2, 4).replacen('-', &paint.bad("-"), 1));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_row_for_each_trial_and_the_finding_last() {
+        let text = lesson(&fixture::lesson::spof(), false);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("killing the only app server"), "{text}");
+        assert!(text.contains("200 orders acknowledged"), "{text}");
+        assert!(text.contains("VALID  Killing the only app server cost 3 s and 600 requests"), "{text}");
+        assert!(!text.contains("PARTIAL"), "{text}");
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_in_a_record() {
+        let mut hostile = fixture::lesson::spof();
+        hostile.trials[0].name = "\u{1b}[2Jgone".into();
+        hostile.verdict.reasons = vec!["\u{1b}]0;x".into()];
+        assert!(!lesson(&hostile, false).contains('\u{1b}'));
+    }
+}
