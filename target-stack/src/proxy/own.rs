@@ -7,7 +7,7 @@ use super::exchange::{Exchange, Tracked};
 use super::headers::SERVER_NAME;
 use super::route::{Next, Refusal};
 use super::{files, pages};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
@@ -17,10 +17,6 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 pub(crate) fn page(refusal: Refusal) -> Content {
     let (status, page) = pages::refusal(refusal.status);
     let mut fields = HeaderMap::new();
-    // The statuses after which nginx does not trust what follows on the connection.
-    if matches!(status.as_u16(), 400 | 413 | 414 | 500 | 501) {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     fields.extend(refusal.field);
     if !page.is_empty() {
         fields.insert(CONTENT_TYPE, HTML);
