@@ -96,6 +96,11 @@ impl Master {
         self.started = number;
         self.listening = listening;
         self.common.errors.become_other(errors);
+        if let Err(error) = limits::limit_descriptors(config.descriptors) {
+            let wanted = config.descriptors.unwrap_or_default();
+            let what = format!("setrlimit(RLIMIT_NOFILE, {wanted}) failed ({})", os_error(&error));
+            self.note("alert", &what);
+        }
         let (wanted, most) = (config.connections, limits::descriptors());
         if wanted as u64 > most {
             let what = format!("{wanted} worker_connections exceed open file resource limit: {most}");

@@ -14,8 +14,9 @@ const HTML: HeaderValue = HeaderValue::from_static("text/html");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// nginx's page for a refusal.
-pub(crate) fn page(refusal: Refusal) -> Content {
-    let (status, page) = pages::refusal(refusal.status);
+pub(crate) fn page(exchange: &Exchange, refusal: Refusal) -> Content {
+    let name = pages::server_name(exchange.location().settings.reply.versionless);
+    let (status, page) = pages::refusal(refusal.status, name);
     let mut fields = HeaderMap::new();
     fields.extend(refusal.field);
     if !page.is_empty() {

@@ -129,7 +129,7 @@ fn beyond(exchange: &mut Tracked, mut fields: HeaderMap) -> Result<Content, Next
     match route::report(exchange, refusal) {
         Ok(next) => Err(next),
         Err(refusal) => {
-            let mut content = own::page(refusal);
+            let mut content = own::page(exchange, refusal);
             content.fields.extend(fields);
             Ok(content)
         }

@@ -246,3 +246,36 @@ fn what_a_connection_does_not_outlive() {
         assert!(answer.contains("\r\nConnection: close\r\n"), "{line}: {answer}");
     }
 }
+
+#[test]
+fn a_server_may_keep_its_version_to_itself() {
+    let upstream = Upstream::start(|_, _| Reply::Send(OK));
+    let http = |tokens: &str| {
+        format!(
+            "{tokens} server {{ listen 127.0.0.1:0; root .; location /up {{ proxy_pass http://{}; add_header X-S \
+             \"[$sent_http_server]\"; }} location /told {{ server_tokens on; return 404; }} }}",
+            upstream.address
+        )
+    };
+    for (tokens, versionless) in [("", false), ("server_tokens build;", false), ("server_tokens off;", true)]
+    {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("file"), "file").expect("a file");
+        let proxy = Proxy::start(&http(tokens), dir.path());
+        for (path, is_page, versionless) in [
+            ("/up", false, versionless),
+            ("/file", false, versionless),
+            ("/none", true, versionless),
+            // The guard refuses it.
+            ("/ /", true, versionless),
+            ("/told", true, false),
+        ] {
+            let answer = proxy.get(path);
+            let name = if versionless { "target-stack" } else { crate::proxy::headers::SERVER_NAME };
+            assert!(answer.contains(&format!("\r\nServer: {name}\r\n")), "{tokens} {path}: {answer}");
+            let footer = format!("<hr><center>{name}</center>");
+            assert_eq!(answer.contains(&footer), is_page, "{tokens} {path}: {answer}");
+            assert!(path != "/up" || answer.contains("X-S: []\r\n"), "{answer}");
+        }
+    }
+}
