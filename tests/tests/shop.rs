@@ -126,7 +126,7 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
 
 /// A page that has nothing to ask the database of who is there shows the name, to its owner alone, and asks nothing for it.
 fn greeted_without_being_looked_up(person: &mut Person<'_>) {
-    let queries = |shop: &Shop| shop.metric("db_query_duration_seconds_count").unwrap();
+    let queries = |shop: &Shop| shop.metric("db_query_duration_seconds_count").expect("a counter");
     let before = queries(person.shop);
     let anybody = person.shop.person().look("/search", "").is(200);
     let known = person.look("/search", "").is(200);
