@@ -4,11 +4,12 @@
 use super::client::Client;
 use super::exchange::{Exchange, Tracked};
 use super::headers::SERVER_NAME;
+use super::request::Parts;
 use super::wire::Wire;
 use super::worker::Worker;
 use super::{calendar, pages};
 use crate::pace;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, request};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,8 +78,8 @@ fn start(status: StatusCode, length: usize) -> Vec<u8> {
 }
 
 /// The request line as it came, and as much of the request as can be read.
-fn read(head: &[u8]) -> (Vec<u8>, request::Parts) {
-    let (mut parts, ()) = Request::new(()).into_parts();
+fn read(head: &[u8]) -> (Vec<u8>, Parts) {
+    let mut parts = Parts::default();
     let blank = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let mut lines = head[blank..].split_inclusive(|&byte| byte == b'\n');
     let line = lines.next().unwrap_or_default();

@@ -6,11 +6,12 @@ use super::client::{Client, Reading};
 use super::guard::{Guard, Next, Refusal};
 use super::outgoing::Outgoing;
 use super::request;
+use super::request::Parts;
 use super::wire::Wire;
 use super::worker::Worker;
 use bytes::{Buf, Bytes, BytesMut};
+use http::Version;
 use http::header::EXPECT;
-use http::{Version, request::Parts};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -248,7 +249,7 @@ impl Gate {
             && parts.version >= Version::HTTP_11
             && parts
                 .headers
-                .get(EXPECT)
+                .get(&EXPECT)
                 .is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         (parts, Content { gate: Rc::clone(self), nth })
     }

@@ -4,11 +4,13 @@
 
 use super::config::ErrorPage;
 use super::exchange::{Exchange, Tracked};
+use super::fields::Fields;
 use super::location::{self, Choice, Location};
-use super::{headers, rewrite};
+use super::request::Parts;
+use super::rewrite;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -88,7 +90,7 @@ pub(crate) fn enter(exchange: &mut Tracked) -> Next {
 }
 
 /// RFC 9112 section 3.2: HTTP/1.1 has exactly one Host. An empty or malformed one is no better than none.
-fn host_is_valid(parts: &request::Parts) -> bool {
+fn host_is_valid(parts: &Parts) -> bool {
     let mut hosts = parts.headers.iter().filter(|(name, _)| **name == HOST);
     let field = match (hosts.next(), hosts.next()) {
         (None, _) => parts.version < Version::HTTP_11,
@@ -145,9 +147,9 @@ fn find(exchange: &mut Tracked) -> Next {
     }
 }
 
-fn body_is_too_long(parts: &request::Parts, location: &Location) -> bool {
+fn body_is_too_long(parts: &Parts, location: &Location) -> bool {
     let limit = location.settings.max_body;
-    let said = headers::find(&parts.headers, &CONTENT_LENGTH);
+    let said = parts.headers.get(&CONTENT_LENGTH);
     let length = said.and_then(|value| value.to_str().ok()?.parse().ok());
     limit > 0 && length.is_some_and(|length: u64| length > limit)
 }
@@ -274,7 +276,7 @@ fn show(exchange: &mut Tracked, page: &ErrorPage, refusal: Refusal) -> Result<Ne
     let course = exchange.course_mut();
     // `=` alone leaves the status to what answers.
     course.status = StatusCode::from_u16(status).ok().filter(|_| page.answer != Some(0));
-    course.fields = HeaderMap::from_iter(refusal.field);
+    course.fields = Fields::from_iter(refusal.field);
     if target.starts_with(b"/") && exchange.parts.method != Method::HEAD {
         exchange.set_method(Method::GET);
     }

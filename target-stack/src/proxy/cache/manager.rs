@@ -105,7 +105,7 @@ mod tests {
             freshness: freshness::Freshness { until: u64::MAX, updating: 0, error: 0, born: 0 },
             status: http::StatusCode::OK,
             reason: b"",
-            fields: &http::HeaderMap::new(),
+            fields: &crate::proxy::fields::Fields::new(),
         };
         let mut record = record::begin(&given, 0);
         record::seal(&mut record, 0, record::crc(b""));
