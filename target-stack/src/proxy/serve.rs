@@ -19,7 +19,7 @@ use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, SERVER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode, Version};
 use http_body::Body;
 use std::rc::Rc;
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
             Next::Say { status, text } => own::text(&mut exchange, status, text),
             Next::Refuse(refusal) => match route::report(&mut exchange, refusal) {
                 Ok(next) => Err(next),
-                Err(refusal) => Ok(own::page(refusal)),
+                Err(refusal) => Ok(own::page(&exchange, refusal)),
             },
         };
         match content {
@@ -189,6 +189,9 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
         let mut added = std::mem::take(&mut course.fields);
         added.retain(|name| !fields.has(name));
         fields.replace(added);
+    }
+    if settings.reply.versionless && fields.get(&SERVER).is_some_and(pages::is_own_name) {
+        fields.insert(SERVER, HeaderValue::from_static(pages::server_name(true)));
     }
     if !settings.reply.is_plain() {
         if settings.reply.reads_sent_headers() {
