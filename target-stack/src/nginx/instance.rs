@@ -5,7 +5,7 @@
 use super::software::Software;
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
-use crate::nginx_conf::Site;
+use crate::nginx_conf::{Server, Site};
 use crate::{pace, supervise};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
@@ -39,7 +39,7 @@ impl Instance {
     pub(super) fn start(
         nginx: &Software,
         dir: &Path,
-        (apps, workers, listen): (&[String], usize, SocketAddr),
+        (apps, workers, listen): (&[Server], usize, SocketAddr),
         group: Option<&Group>,
     ) -> Outcome<Self> {
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
@@ -54,8 +54,8 @@ impl Instance {
             (dir.join("nginx.conf"), dir.join("temp"), dir.join("nginx.log"));
         let names = Some((temporary.as_path(), nginx.build.temporary.as_slice()));
         let site = Site { dir, apps, workers, listen: address, temporary: names };
-        // nginx makes the directories in it, and gives them to its workers' user.
-        std::fs::create_dir(&temporary)
+        // nginx makes the directories in it, and gives them to its workers' user. They are there where one ran before.
+        std::fs::create_dir_all(&temporary)
             .and_then(|()| std::fs::write(&configuration, site.configuration()))
             .map_err(|e| failed(&format!("write {}", configuration.display()), e))?;
         let said = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
