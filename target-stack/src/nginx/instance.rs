@@ -5,13 +5,14 @@
 use super::software::Software;
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
-use crate::nginx_conf::Site;
+use crate::nginx_conf::{Server, Site};
 use crate::{pace, supervise};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl Instance {
     pub(super) fn start(
         nginx: &Software,
         dir: &Path,
-        (apps, workers, listen): (&[String], usize, SocketAddr),
+        (apps, workers, listen): (&[Server], usize, SocketAddr),
         group: Option<&Group>,
     ) -> Outcome<Self> {
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
@@ -54,8 +55,8 @@ impl Instance {
             (dir.join("nginx.conf"), dir.join("temp"), dir.join("nginx.log"));
         let names = Some((temporary.as_path(), nginx.build.temporary.as_slice()));
         let site = Site { dir, apps, workers, listen: address, temporary: names };
-        // nginx makes the directories in it, and gives them to its workers' user.
-        std::fs::create_dir(&temporary)
+        // nginx makes the directories in it, and gives them to its workers' user. They are there where one ran before.
+        std::fs::create_dir_all(&temporary)
             .and_then(|()| std::fs::write(&configuration, site.configuration()))
             .map_err(|e| failed(&format!("write {}", configuration.display()), e))?;
         let said = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
@@ -112,7 +113,9 @@ impl Instance {
 
     /// One line of how it ended, with the end of its log, which goes with the directory.
     fn ended(&self, status: ExitStatus) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
+        // Whoever was killed has not said why: what it complained of before is an older story.
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        let log = if killed { Vec::new() } else { std::fs::read(&self.log).unwrap_or_default() };
         format!("nginx {}{}", supervise::ended(status), last_words(&String::from_utf8_lossy(&log)))
     }
 }

@@ -10,6 +10,7 @@ mod stub_status;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
+use crate::nginx_conf::Server;
 use crate::{pace, signals, supervise, units};
 use instance::Instance;
 use std::net::SocketAddr;
@@ -65,7 +66,9 @@ pub(crate) fn run(args: &Args, group: Option<Group>) -> Outcome {
     runtime.block_on(async {
         // The signal handlers are in place before anything is there that they must clean up.
         let asked = signals::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
-        let site = (args.apps.as_slice(), args.workers as usize, args.listen);
+        let server = |address: &String| Server { address: address.clone(), down: false };
+        let apps: Vec<Server> = args.apps.iter().map(server).collect();
+        let site = (apps.as_slice(), args.workers as usize, args.listen);
         let mut instance = Instance::start(&nginx, &args.dir, site, group.as_ref())?;
         let outcome = tokio::select! {
             biased;
