@@ -2,6 +2,7 @@
 //! and what it cost. From a record to text of at most 80 columns; the caller prints it, and the paths after it.
 
 mod ceiling;
+mod scale_out;
 
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
@@ -11,6 +12,8 @@ use crate::terminal::printable;
 
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
+pub use scale_out::{scale_out, scale_out_point};
+pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.
