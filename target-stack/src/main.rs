@@ -1,6 +1,7 @@
 //! `target-stack`: a reference website to load. One binary, one subcommand a tier, and `up`, which runs them all.
 
 mod app;
+mod caching;
 mod cgroup;
 mod db;
 mod descriptor;

@@ -1,6 +1,7 @@
 //! The proxy's configuration, in nginx's own language: one text for the proxy here and for the installed nginx. Given what
 //! differs from stack to stack, it gives the file's text; it writes nothing.
 
+use crate::caching::Caching;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(crate) struct Site<'a> {
     pub(crate) workers: usize,
     /// Where to listen; port 0 is for the proxy here alone.
     pub(crate) listen: SocketAddr,
+    /// What is kept of the app's answers.
+    pub(crate) caching: &'a Caching,
     /// Directives that name directories for temporary files, each to get one of its own below this one.
     pub(crate) temporary: Option<(&'a Path, &'a [&'a str])>,
 }
@@ -28,7 +31,7 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// The configuration.
     pub(crate) fn configuration(&self) -> String {
-        let Self { dir, apps, workers, listen, temporary } = self;
+        let Self { dir, apps, workers, listen, caching, temporary } = self;
         let pid = quoted(&dir.join("proxy.pid"));
         let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
         let mut paths = String::new();
@@ -38,6 +41,7 @@ impl Site<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(paths, "    {name} {};", quoted(&base.join(name)));
         }
+        let (cache, cached) = (caching.path(dir), caching.directives());
         format!(
             r#"worker_processes {workers};
 daemon off;
@@ -50,7 +54,7 @@ events {{
 http {{
     access_log off;
     keepalive_requests 1000000;
-{paths}
+{paths}{cache}
     upstream app {{
 {servers}        keepalive 64;
     }}
@@ -66,7 +70,7 @@ http {{
             proxy_set_header Host $host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        }}
+{cached}        }}
 
         location = {STATUS_PATH} {{
             stub_status;
@@ -79,7 +83,7 @@ http {{
 }
 
 /// In quotes, as a directory may have any name.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', r#"\""#))
 }
 
@@ -90,7 +94,8 @@ mod tests {
     fn of(temporary: Option<(&Path, &[&str])>, port: u16) -> String {
         let apps = ["127.0.0.1:1", "127.0.0.1:2"].map(String::from);
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
-        Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, temporary }.configuration()
+        let caching = &Caching::default();
+        Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, caching, temporary }.configuration()
     }
 
     #[test]

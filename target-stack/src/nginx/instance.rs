@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -38,12 +38,12 @@ impl Instance {
     /// When one of these fails. That nginx refuses to go on shows in [`Instance::died`].
     pub(super) fn start(
         nginx: &Software,
-        dir: &Path,
-        (apps, workers, listen): (&[String], usize, SocketAddr),
+        site: Site<'_>,
         group: Option<&Group>,
     ) -> Outcome<Self> {
+        let dir = site.dir;
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
-        let socket = TcpListener::bind(listen).map_err(|e| failed("listen", e))?;
+        let socket = TcpListener::bind(site.listen).map_err(|e| failed("listen", e))?;
         let address = socket.local_addr().map_err(|e| failed("listen", e))?;
         // nginx takes an inherited socket as it is.
         socket.set_nonblocking(true).map_err(|e| failed("listen", e))?;
@@ -53,7 +53,7 @@ impl Instance {
         let (configuration, temporary, log) =
             (dir.join("nginx.conf"), dir.join("temp"), dir.join("nginx.log"));
         let names = Some((temporary.as_path(), nginx.build.temporary.as_slice()));
-        let site = Site { dir, apps, workers, listen: address, temporary: names };
+        let site = Site { listen: address, temporary: names, ..site };
         // nginx makes the directories in it, and gives them to its workers' user.
         std::fs::create_dir(&temporary)
             .and_then(|()| std::fs::write(&configuration, site.configuration()))

@@ -7,9 +7,11 @@ mod instance;
 mod software;
 mod stub_status;
 
+use crate::caching::Caching;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
+use crate::nginx_conf::Site;
 use crate::{pace, signals, supervise, units};
 use instance::Instance;
 use std::net::SocketAddr;
@@ -36,6 +38,8 @@ pub(crate) struct Args {
     /// Worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u32, 1, 4096>)]
     workers: u32,
+    #[command(flatten)]
+    caching: Caching,
     /// Where the Prometheus endpoint listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     metrics: SocketAddr,
@@ -65,8 +69,15 @@ pub(crate) fn run(args: &Args, group: Option<Group>) -> Outcome {
     runtime.block_on(async {
         // The signal handlers are in place before anything is there that they must clean up.
         let asked = signals::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
-        let site = (args.apps.as_slice(), args.workers as usize, args.listen);
-        let mut instance = Instance::start(&nginx, &args.dir, site, group.as_ref())?;
+        let site = Site {
+            dir: &args.dir,
+            apps: &args.apps,
+            workers: args.workers as usize,
+            listen: args.listen,
+            caching: &args.caching,
+            temporary: None,
+        };
+        let mut instance = Instance::start(&nginx, site, group.as_ref())?;
         let outcome = tokio::select! {
             biased;
             () = asked => Ok(()),

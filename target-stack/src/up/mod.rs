@@ -7,6 +7,7 @@ mod sweep;
 pub(crate) use sweep::{SweepArgs, sweep};
 
 use crate::app::Keeping;
+use crate::caching::Caching;
 use crate::cgroup::Groups;
 use crate::descriptor::{self, Death, Stack, Tier};
 use crate::failure::{Failure, Outcome};
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     cpus: Option<Cpus>,
     #[command(flatten)]
     sizes: Sizes,
+    #[command(flatten)]
+    caching: Caching,
     #[command(flatten)]
     keeping: Keeping,
     /// Directory of the stack, made and removed by it [default: a new one among the temporary files]
@@ -124,7 +127,8 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
     let mut proxies = Vec::new();
     for (n, &listen) in addresses.iter().enumerate() {
         let place = if n == 0 { dir.clone() } else { dir.join(format!("proxy-{}", n + 1)) };
-        let proxy = Front { kind: args.proxy, dir: &place, apps: &apps, workers: cpus.len(), listen };
+        let (caching, workers) = (&args.caching, cpus.len());
+        let proxy = Front { kind: args.proxy, dir: &place, apps: &apps, workers, listen, caching };
         proxies.push(proxy.start(processes, sizes.proxies.get(n)).await?);
     }
     drop(reserved);
@@ -208,11 +212,12 @@ struct Front<'a> {
     apps: &'a [Tier],
     workers: usize,
     listen: SocketAddr,
+    caching: &'a Caching,
 }
 
 impl Front<'_> {
     async fn start(&self, processes: &mut Processes, limit: Option<&Limit>) -> Outcome<Tier> {
-        let Self { dir, workers, listen, .. } = self;
+        let Self { dir, workers, listen, caching, .. } = self;
         let failed =
             |path: &Path, e: std::io::Error| Failure::start(format!("cannot write {}: {e}", path.display()));
         std::fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
@@ -223,10 +228,11 @@ impl Front<'_> {
                 [("--dir", prefix), ("--workers", workers.to_string()), ("--listen", listen.to_string())];
             let apps = apps.into_iter().map(|app| ("--app", app));
             let arguments = fixed.into_iter().chain(apps).flat_map(|(name, value)| [name.to_owned(), value]);
+            let arguments = arguments.chain(caching.arguments());
             return start(processes, ("proxy", "nginx"), limit, &arguments.collect::<Vec<_>>()).await;
         }
         let file = dir.join("nginx.conf");
-        let site = Site { dir, apps: &apps, workers: *workers, listen: *listen, temporary: None };
+        let site = Site { dir, apps: &apps, workers: *workers, listen: *listen, caching, temporary: None };
         std::fs::write(&file, site.configuration()).map_err(|e| failed(&file, e))?;
         let arguments = [String::from("-p"), prefix, String::from("-c"), file.display().to_string()];
         start(processes, ("proxy", "proxy"), limit, &arguments).await
