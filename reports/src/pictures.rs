@@ -1,10 +1,11 @@
 //! The pictures of a run, or of a search for the ceiling, beside its record: from a record to files. Which pictures there are
 //! is said here, and only here; what is in them is `charts`', how they look is `draw`'s.
 
+use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{heatmap, percentiles, timeline};
+use crate::charts::{caching, heatmap, percentiles, timeline};
 use crate::draw;
 use crate::store::Record;
 use std::fs;
@@ -16,6 +17,7 @@ const OF_A_RUN: [Picture<Record>; 3] =
     [("timeline", timeline::chart), ("percentiles", percentiles::chart), ("heatmap", heatmap::chart)];
 const OF_A_CEILING: [Picture<Ceiling>; 4] =
     [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
+const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
 pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
@@ -25,6 +27,11 @@ pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
 /// The pictures of `found`, likewise.
 pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
     charts(&OF_A_CEILING, found)
+}
+
+/// The pictures of an experiment on caching, likewise.
+pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
+    charts(&OF_CACHING, found)
 }
 
 /// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
@@ -41,6 +48,14 @@ pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
 /// When a file cannot be written, with its path.
 pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String> {
     draw_all(dir, of_ceiling(found))
+}
+
+/// Draws the pictures of an experiment on caching likewise.
+///
+/// # Errors
+/// When a file cannot be written, with its path.
+pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_caching(found))
 }
 
 fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
@@ -130,6 +145,14 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_ceiling(&scene()));
+        }
+    }
+
+    #[test]
+    fn gallery_of_caching() {
+        use fixture::caching::{Made, made};
+        for which in Made::ALL {
+            gallery(&format!("cache-{which:?}").to_lowercase(), of_caching(&made(which)));
         }
     }
 

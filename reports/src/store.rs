@@ -1,6 +1,8 @@
 //! The directory of a run: `run.json`, the record, and beside it `latency.hlog`, the histograms that its numbers
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
+mod caching;
+
 use crate::analyse::blocks::Blocks;
 use crate::analyse::conclude::conclude;
 use crate::analyse::interval::distribution;
@@ -11,6 +13,7 @@ use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
 use crate::log;
 use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
+pub use caching::{CACHE_FILE, load_caching, save_caching};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};

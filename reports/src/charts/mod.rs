@@ -1,6 +1,7 @@
 //! The pictures of a run and of a search for the ceiling, each from a record to a chart model. What all have in common is
 //! here: the title's warning, and the footer that says where the numbers come from. Nothing is drawn here.
 
+pub mod caching;
 pub mod ceiling;
 pub mod heatmap;
 pub mod percentiles;

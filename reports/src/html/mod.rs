@@ -2,6 +2,7 @@
 //! as text and tables, and a little script that sorts and reads out; it fetches nothing and keeps nothing. All text of a
 //! record is somebody else's: it is escaped, and has nothing in it that a reader's screen would obey.
 
+mod caching;
 mod ceiling;
 mod page;
 mod palette;
@@ -10,6 +11,7 @@ mod steps;
 mod table;
 mod told;
 
+use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::store::Record;
 use std::fs;
@@ -28,6 +30,11 @@ pub fn of_ceiling(found: &Ceiling) -> String {
     ceiling::page(found).render()
 }
 
+/// The report of an experiment on caching.
+pub fn of_caching(found: &Caching) -> String {
+    caching::page(found).render()
+}
+
 /// Writes the report of a run into `dir`, which is made where it is missing, and gives its path.
 ///
 /// # Errors
@@ -42,6 +49,14 @@ pub fn write(dir: &Path, record: &Record) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<PathBuf, String> {
     keep(dir, &of_ceiling(found))
+}
+
+/// Writes the report of an experiment on caching, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
+    keep(dir, &of_caching(found))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {
