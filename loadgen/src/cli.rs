@@ -1,6 +1,7 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
 mod experiments;
+mod scale_out;
 mod wrong;
 
 use crate::client::settings;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::threshold::Threshold;
+pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     },
     /// Find the highest rate at which an objective holds, and what the limit is made of
     Ceiling(Box<CeilingArgs>),
+    /// See how the ceiling moves with more app servers, and what ends that
+    ScaleOut(Box<ScaleOutArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
     /// Print a completion script for SHELL
@@ -160,6 +164,9 @@ pub(crate) struct LoadArgs {
     /// What users do, from a TOML file: weighted interactions of one or more requests, fed with data
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "body", "body_file"], help_heading = "Request")]
     pub(crate) scenario: Option<PathBuf>,
+    /// A scenario of the program's own, in place of a file
+    #[arg(skip)]
+    pub(crate) own_scenario: Option<&'static str>,
     /// Credentials of HTTP basic authentication
     #[arg(long, value_name = "USER:PASSWORD", value_parser = request::basic_auth, help_heading = "Request")]
     pub(crate) basic_auth: Option<(HeaderName, HeaderValue)>,

@@ -155,7 +155,10 @@ impl Plan {
         if args.headers.iter().filter(|(name, _)| name == http::header::HOST).count() > 1 {
             return Err(Failure::usage("--header: a request has one Host"));
         }
-        let scenario = args.scenario.as_deref().map(Scenario::load).transpose()?;
+        let scenario = match args.own_scenario {
+            Some(text) => Some(Scenario::own(text)?),
+            None => args.scenario.as_deref().map(Scenario::load).transpose()?,
+        };
         if scenario.is_some() && url.as_ref().and_then(Uri::path_and_query).is_some_and(|path| path != "/") {
             return Err(Failure::usage("--scenario: its file has the paths; the URL gives only the host"));
         }

@@ -1,5 +1,7 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
+pub(crate) mod scale_out;
+
 use crate::failure::{Exit, Failure, Outcome};
 use clap::Command;
 use clap_complete::Shell;
@@ -47,10 +49,7 @@ fn broken(head: &str, text: &str, columns: Option<usize>) -> String {
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
 pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
-    let terminal =
-        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    let variable = |name| std::env::var_os(name);
-    let mut text = text::summary(run, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
+    let mut text = text::summary(run, painted(beside_json));
     if let Some(note) = note {
         text += &format!("target      {}\n", printable(note));
     }
@@ -65,10 +64,7 @@ pub(crate) fn summary(run: &Run, note: Option<&str>, lines: &[String], beside_js
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
 pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
-    let terminal =
-        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    let variable = |name| std::env::var_os(name);
-    let mut text = text::ceiling(found, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
+    let mut text = text::ceiling(found, painted(beside_json));
     let lines = note.map(|note| format!("target      {note}")).into_iter().chain(lines.iter().cloned());
     for (n, line) in lines.enumerate() {
         if n == 0 {
@@ -112,6 +108,14 @@ pub(crate) fn write(text: &str, beside_json: bool) -> Outcome {
 /// would be printed as they are.
 fn coloured(no_color: Option<OsString>, term: Option<OsString>) -> bool {
     no_color.is_none_or(|value| value.is_empty()) && term.is_none_or(|term| term != "dumb")
+}
+
+/// Whether a summary is to have colours.
+fn painted(beside_json: bool) -> bool {
+    let terminal =
+        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let variable = |name| std::env::var_os(name);
+    terminal && coloured(variable("NO_COLOR"), variable("TERM"))
 }
 
 /// The summary as JSON, to a file or, for `-`, to standard output.
@@ -182,6 +186,9 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         }
         ceiling(&found, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
         return Ok(Exit::Passed);
+    }
+    if dir.join(store::SCALE_OUT_FILE).is_file() {
+        return scale_out::again(dir, json_file);
     }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;

@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod pictures;
 pub mod random;
 pub mod record;
+pub mod scale_out;
 pub mod store;
 pub mod terminal;
 pub mod text;

@@ -5,8 +5,9 @@ use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{caching, heatmap, percentiles, timeline};
+use crate::charts::{caching, heatmap, percentiles, scale_out, timeline};
 use crate::draw;
+use crate::scale_out::ScaleOut;
 use crate::store::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ const OF_A_RUN: [Picture<Record>; 3] =
 const OF_A_CEILING: [Picture<Ceiling>; 4] =
     [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
 const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
+const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
 pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
@@ -32,6 +34,11 @@ pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
 /// The pictures of an experiment on caching, likewise.
 pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
     charts(&OF_CACHING, found)
+}
+
+/// The pictures of an experiment on scaling out, likewise.
+pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
+    charts(&OF_SCALING_OUT, found)
 }
 
 /// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
@@ -56,6 +63,14 @@ pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String
 /// When a file cannot be written, with its path.
 pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String> {
     draw_all(dir, of_caching(found))
+}
+
+/// Draws the pictures of an experiment on scaling out likewise.
+///
+/// # Errors
+/// When a file cannot be written, with its path.
+pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_scale_out(found))
 }
 
 fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
@@ -153,6 +168,21 @@ mod tests {
         use fixture::caching::{Made, made};
         for which in Made::ALL {
             gallery(&format!("cache-{which:?}").to_lowercase(), of_caching(&made(which)));
+        }
+    }
+
+    #[test]
+    fn gallery_of_scaling_out() {
+        use fixture::scale_out::{Made, made};
+        let scenes = [
+            ("scale-out-app", Made::AppBound),
+            ("scale-out-both", Made::Both),
+            ("scale-out-spoilt", Made::Spoilt),
+            ("scale-out-partial", Made::Partial),
+            ("scale-out-empty", Made::Empty),
+        ];
+        for (name, scene) in scenes {
+            gallery(name, of_scale_out(&made(scene)));
         }
     }
 

@@ -2,6 +2,7 @@
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
 mod caching;
+mod scale_out;
 
 use crate::analyse::blocks::Blocks;
 use crate::analyse::conclude::conclude;
@@ -12,11 +13,12 @@ use crate::analyse::plausible::contradiction;
 use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
 use crate::log;
-use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
+use crate::record::{Distribution, Host, RUN_SCHEMA, Run, Verdict};
 pub use caching::{CACHE_FILE, load_caching, save_caching};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
+pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
 use std::path::Path;
 
 /// The record of a ceiling search, as `loadgen.ceiling/1`.
@@ -81,23 +83,32 @@ pub fn load_ceiling(dir: &Path) -> Result<Ceiling, String> {
         if found.schema != CEILING_SCHEMA {
             return Err(format!("\"{}\" is not {CEILING_SCHEMA}", found.schema));
         }
-        if let Some(what) = contradiction(&found, &Objective::parse(&found.slo)?) {
-            return Err(format!("{what}: it was changed"));
-        }
-        let mut again = found.clone();
-        conclude(&mut again)?;
-        // A search that was killed has not come to its conclusions.
-        if found.partial && found.verdict == Verdict::default() || numbers(&again) == numbers(&found) {
-            Ok(again)
-        } else {
-            let by = format!("{} {}", found.host.version, found.host.commit);
-            Err(format!(
-                "its conclusions do not follow from its loads: it was changed, or the version that it comes from ({}) \
-                 concluded otherwise",
-                by.trim()
-            ))
-        }
+        again(&found)
     })
+}
+
+/// `found` with what follows from its loads, which has to be what is in it.
+fn again(found: &Ceiling) -> Result<Ceiling, String> {
+    if let Some(what) = contradiction(found, &Objective::parse(&found.slo)?) {
+        return Err(format!("{what}: it was changed"));
+    }
+    let mut again = found.clone();
+    conclude(&mut again)?;
+    // A search that was killed has not come to its conclusions.
+    if found.partial && found.verdict == Verdict::default() || numbers(&again) == numbers(found) {
+        return Ok(again);
+    }
+    Err(otherwise(&found.host))
+}
+
+/// That a record's conclusions do not follow from its loads.
+fn otherwise(host: &Host) -> String {
+    let by = format!("{} {}", host.version, host.commit);
+    format!(
+        "its conclusions do not follow from its loads: it was changed, or the version that it comes from ({}) \
+         concluded otherwise",
+        by.trim()
+    )
 }
 
 /// What was concluded but for the sentences, which another version may word otherwise.

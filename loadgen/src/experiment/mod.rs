@@ -4,4 +4,5 @@ pub(crate) mod calibrate;
 pub(crate) mod ceiling;
 mod null_target;
 mod queue;
+pub(crate) mod scale_out;
 mod search;

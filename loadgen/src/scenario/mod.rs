@@ -99,6 +99,14 @@ impl Scenario {
         file::read(&name, &text, path.parent().unwrap_or(Path::new("")))
     }
 
+    /// One of the program's own, which needs no files beside it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn own(text: &str) -> Outcome<Self> {
+        file::read("its own scenario", text, Path::new(""))
+    }
+
     /// The requests of all interactions, in the order in which they are numbered.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries

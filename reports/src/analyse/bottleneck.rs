@@ -17,10 +17,10 @@ mod words;
 use crate::ceiling::{Bound, Ceiling, Limit, LimitedBy, Resource};
 use demand::Basis;
 use facts::Facts;
-pub(crate) use facts::{at_peak, mean, sensible};
+pub(crate) use facts::{at_peak, mean, near, sensible};
 use meter::{Kind, Meter};
 use std::collections::BTreeMap;
-pub(crate) use words::{noun, takes, tried};
+pub(crate) use words::{noun, takes, tier, tried};
 
 /// A resource explains the ceiling if it, or the peak goodput, is at least this share of what the demands predict.
 pub const EXPLAINED_LEAST: f64 = 0.9;

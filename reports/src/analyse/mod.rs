@@ -14,6 +14,7 @@ pub mod little;
 pub mod objective;
 pub mod plausible;
 pub mod queueing;
+pub mod scale_out;
 pub mod steady;
 pub mod stream;
 pub mod threshold;

@@ -4,6 +4,7 @@
 //! loads in which a queue grows, nor fewer than six.
 
 mod fit;
+pub mod servers;
 
 use crate::ceiling::{Step, Usl};
 use crate::number::{counted, rate};

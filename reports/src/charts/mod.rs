@@ -5,6 +5,7 @@ pub mod caching;
 pub mod ceiling;
 pub mod heatmap;
 pub mod percentiles;
+pub mod scale_out;
 mod tiers_in_time;
 pub mod timeline;
 

@@ -7,12 +7,14 @@ mod ceiling;
 mod page;
 mod palette;
 mod run;
+mod scale_out;
 mod steps;
 mod table;
 mod told;
 
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
+use crate::scale_out::ScaleOut;
 use crate::store::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,11 @@ pub fn of_ceiling(found: &Ceiling) -> String {
 /// The report of an experiment on caching.
 pub fn of_caching(found: &Caching) -> String {
     caching::page(found).render()
+}
+
+/// The report of an experiment on scaling out.
+pub fn of_scale_out(found: &ScaleOut) -> String {
+    scale_out::page(found).render()
 }
 
 /// Writes the report of a run into `dir`, which is made where it is missing, and gives its path.
@@ -57,6 +64,14 @@ pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
     keep(dir, &of_caching(found))
+}
+
+/// Writes the report of an experiment on scaling out, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> {
+    keep(dir, &of_scale_out(found))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {

@@ -3,6 +3,7 @@
 
 mod caching;
 mod ceiling;
+mod scale_out;
 
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
@@ -13,6 +14,8 @@ use crate::terminal::printable;
 pub use caching::caching;
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
+pub use scale_out::{scale_out, scale_out_point};
+pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.

@@ -29,8 +29,6 @@ const PROBE: Duration = Duration::from_millis(1000);
 const PROBE_CONNECTIONS: usize = 32;
 /// The share of the budget that it may take to answer all of that.
 const DRAIN: f64 = 0.25;
-/// The first load, of what the target answered then.
-const FIRST: f64 = 0.7;
 /// The first load of a target that cannot be asked, in requests per second.
 const UNKNOWN_RPS: f64 = 50.0;
 /// The part of a load that is not looked at: its connections are opened in it.
@@ -70,16 +68,18 @@ pub(super) struct Hunt<'a> {
     pub(super) spent_s: f64,
     /// The interval log, open at its end; without one nothing is kept.
     pub(super) log: Option<File>,
+    /// Whether each load is said when it is done.
+    pub(super) says: bool,
     /// What a target that stopped answering for good said or did.
     pub(super) died: Option<String>,
 }
 
 impl Hunt<'_> {
-    /// Asks the target what it can do at most, by a short closed loop: a first rate to offer.
+    /// Asks the target what it can do at most, by a short closed loop: a first rate to offer, this share of that.
     ///
     /// # Errors
     /// The host's fault: threads that cannot be started.
-    pub(super) async fn first_rps(&mut self) -> Outcome<f64> {
+    pub(super) async fn first_rps(&mut self, share: f64) -> Outcome<f64> {
         let mut load = self.load.clone();
         load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
         let Some(aim) = self.closed.filter(|_| !self.found.partial) else { return Ok(UNKNOWN_RPS) };
@@ -89,7 +89,7 @@ impl Hunt<'_> {
         let deadline = pace::now() + PROBE + Duration::from_secs_f64(DRAIN * self.found.budget_s);
         let run = self.offer(&plan, aim, None, deadline).await?;
         self.found.partial |= run.partial && pace::now() < deadline;
-        Ok(if run.rps.ok > 0.0 { FIRST * run.rps.ok } else { UNKNOWN_RPS })
+        Ok(if run.rps.ok > 0.0 { share * run.rps.ok } else { UNKNOWN_RPS })
     }
 
     /// Offers loads until the course has no more, the target dies, or the user thinks better of it.
@@ -113,7 +113,9 @@ impl Hunt<'_> {
                 self.found.cut = if overdue { wanted.cut(&self.found.steps) } else { Vec::new() };
                 return Ok(());
             }
-            self.say(&step);
+            if self.says {
+                self.say(&step);
+            }
             self.found.steps.push(step);
             if let Some(at) = run.died_at_s {
                 self.died = Some(format!(

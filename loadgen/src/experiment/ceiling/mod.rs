@@ -2,29 +2,31 @@
 //! be believed on this machine, has the search carried out against the user's target or the reference one, and has the record
 //! analysed. It measures nothing that an ordinary run does not.
 
+pub(super) mod alone;
 mod cause;
-mod course;
+pub(super) mod course;
 mod hunt;
 mod resume;
+pub(super) mod stack;
 mod windows;
 
-use super::null_target::NullTarget;
 use crate::cli::CeilingArgs;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::load::{self, Site, unless_asked};
+use crate::load::unless_asked;
 use crate::output::Output;
 use crate::plan::Plan;
 use crate::run::{self, Aim};
 use crate::signals::Signals;
 use crate::target::Reference;
 use crate::units::Rate;
-use crate::{aim, limits, observe, pace, record};
+use crate::{aim, limits, observe, pace};
 use course::Wanted;
 use hunt::Hunt;
 use reports::analyse::conclude::conclude;
-use reports::ceiling::{Bound, CEILING_SCHEMA, Ceiling, SelfCheck};
-use reports::record::{Target, TargetKind, Verdict};
+use reports::ceiling::{Bound, Ceiling};
+use reports::record::{TargetKind, Verdict};
 use reports::store::CEILING_FILE;
+use stack::{Ended, Order};
 use std::time::{Duration, Instant};
 
 /// A search with less than this has no time for three loads and a sweep.
@@ -39,9 +41,8 @@ const OVERRUN_S: f64 = 3.0;
 /// With so much time a window takes 2 s in place of 1.
 const LONG_BUDGET_S: f64 = 240.0;
 const NEAR: f64 = 0.9;
-/// Lengths and rate of the generator's check of itself.
-const CLOSED: &str = "--duration 800ms --warmup 200ms --connections 64";
-const FLOOR: &str = "--duration 1s --rps 500";
+/// The first load, of what the target answers when it is asked what it can do.
+const FIRST: f64 = 0.7;
 
 /// Searches; the program was started at `begun`.
 ///
@@ -158,7 +159,7 @@ async fn search(
     let (mut found, silent) = found?;
     if args.confirm_cause && silent.is_none() && !found.partial {
         // What the search itself has found stands, whatever becomes of this.
-        let tried = confirm_cause(args, &mut found, (&plan, cpus, &target_cpus), output, &mut signals).await;
+        let tried = confirm_cause(args, &mut found, (&cpus, &target_cpus), output, &mut signals).await;
         if let Err(failure) = tried {
             found.cut.push(format!("the cause was not confirmed: {}", failure.message));
             conclude(&mut found).map_err(Failure::host)?;
@@ -171,7 +172,7 @@ async fn search(
 async fn confirm_cause(
     args: &CeilingArgs,
     found: &mut Ceiling,
-    (plan, cpus, target_cpus): (&Plan, Vec<usize>, &[usize]),
+    (cpus, target_cpus): (&[usize], &[usize]),
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome {
@@ -181,41 +182,12 @@ async fn confirm_cause(
     if found.duration_s + cause_s(args) > args.budget.as_secs_f64() + OVERRUN_S {
         return Err(Failure::host("there was no time for it"));
     }
-    let begun = (pace::now(), pace::wall_clock());
-    let mut target = Reference::start(target_cpus, plan.target_proxy, &change.sizes.arguments())?;
-    let there = async {
-        let aim = aim::reference(plan, &target.ready().await?, cpus).await?;
-        run::reach(plan, &aim).await.map(|wire| (aim, wire))
-    };
-    let mut after = Ceiling { slo: found.slo.clone(), ..Ceiling::default() };
-    let ceiling = found.ceiling_rps.unwrap_or(LOWEST_RPS);
-    let hunted = match unless_asked(signals, there).await {
-        Ok((aim, wire)) => {
-            let first_rps = ceiling * NEAR;
-            let wanted =
-                Wanted { budget_s: cause_s(args), whole: false, ..wanted(args, first_rps, f64::INFINITY) };
-            let found = &mut after;
-            let (load, aim) = (&args.load, &aim);
-            let mut hunt = Hunt {
-                load,
-                aim,
-                closed: None,
-                wire,
-                output,
-                signals,
-                found,
-                begun,
-                spent_s: 0.0,
-                log: None,
-                died: None,
-            };
-            hunt.follow(&wanted).await.map(|()| hunt.died.is_some())
-        }
-        Err(failure) => Err(failure),
-    };
-    target.stop().await;
-    after.partial |= hunted?;
-    conclude(&mut after).map_err(Failure::host)?;
+    let first_rps = found.ceiling_rps.unwrap_or(LOWEST_RPS) * NEAR;
+    let wanted = Wanted { budget_s: cause_s(args), whole: false, ..wanted(args, first_rps, f64::INFINITY) };
+    let (load, sizes) = (&args.load, &change.sizes);
+    let order = Order { load, sizes, cpus, target_cpus, wanted, ask: None, self_check: None, says: true };
+    let ended = stack::search(&order, output, signals).await?;
+    let Ended { found: after, .. } = ended.ok_or_else(|| Failure::host("stopped before the load had begun"))?;
     found.cause = Some(cause::judge(found, change, after));
     Ok(())
 }
@@ -278,7 +250,9 @@ async fn at(
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
         output.status.does("checking the generator");
-        found.self_check = self_check(aim, signals).await?;
+        let target_cpus =
+            if aim.target_cpus.is_empty() { aim::others(&aim.cpus) } else { aim.target_cpus.clone() };
+        found.self_check = alone::self_check(&aim.cpus, &target_cpus, signals).await?;
         found.partial = found.self_check.is_none();
     }
     limits::pin(&aim.cpus)?;
@@ -295,12 +269,13 @@ async fn at(
         begun,
         spent_s,
         log,
+        says: true,
         died: None,
     };
     let able_rps = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
     let first_rps = match first_rps {
         Some(rps) => rps,
-        None => hunt.first_rps().await?,
+        None => hunt.first_rps(FIRST).await?,
     };
     // A search that was cut short before its first load asks again.
     hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
@@ -320,50 +295,7 @@ async fn at(
 }
 
 fn blank(args: &CeilingArgs, aim: &Aim, emulated: Vec<String>, started_at: Duration) -> Ceiling {
-    Ceiling {
-        schema: CEILING_SCHEMA.to_owned(),
-        seed: args.load.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
-        target: Target {
-            url: aim.url.to_string(),
-            kind: aim.kind,
-            what: aim.what.clone(),
-            cpus: aim.target_cpus.clone(),
-        },
-        emulated,
-        arrivals: format!("{:?}", args.load.arrivals).to_lowercase(),
-        slo: args.slo.to_string(),
-        precision: args.precision,
-        budget_s: args.budget.as_secs_f64(),
-        wanted_rps: args.forecast.map(|rate| rate.rps()),
-        cpus: aim.cpus.clone(),
-        host: record::host(),
-        ..Ceiling::default()
-    }
-}
-
-/// What the generator can do, and how late it is, when the target costs nothing; `None` when it was asked to end.
-async fn self_check(aim: &Aim, signals: &mut Signals) -> Outcome<Option<SelfCheck>> {
-    let target_cpus =
-        if aim.target_cpus.is_empty() { aim::others(&aim.cpus) } else { aim.target_cpus.clone() };
-    let target = NullTarget::start(&target_cpus)?;
-    let site = Site {
-        addresses: target.addresses.clone(),
-        what: "nothing, answered at once",
-        target_cpus,
-        cpus: aim.cpus.clone(),
-        not_ours: target.threads.clone(),
-    };
-    let closed = load::once(CLOSED, &site, signals).await?;
-    let floor = load::once(FLOOR, &site, signals).await?;
-    if closed.partial || floor.partial {
-        return Ok(None);
-    }
-    Ok(Some(SelfCheck {
-        closed_rps: closed.rps.ok,
-        floor_p50_ms: floor.response_ms.p50,
-        floor_p99_ms: floor.response_ms.p99,
-        send_lag_p99_ms: floor.send_lag_ms.p99,
-    }))
+    let all = Wanted { budget_s: args.budget.as_secs_f64(), ..wanted(args, LOWEST_RPS, f64::INFINITY) };
+    let wanted_rps = args.forecast.map(|rate| rate.rps());
+    Ceiling { wanted_rps, ..stack::blank(&args.load, &all, aim, emulated, started_at) }
 }

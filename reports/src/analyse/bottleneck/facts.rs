@@ -163,7 +163,7 @@ pub(super) fn lowest(found: &Ceiling) -> Option<&Step> {
 
 /// The loads within [`NEAR`] of the ceiling, or else the nearest one; those that held, where there are any, since what a backlog
 /// fills is not what the ceiling is made of; invalid ones only where there are no others.
-pub(super) fn near(found: &Ceiling) -> Vec<&Step> {
+pub(crate) fn near(found: &Ceiling) -> Vec<&Step> {
     let Some(ceiling) = usable(found.ceiling_rps) else { return lowest(found).into_iter().collect() };
     let off = |step: &Step| (step.offered_rps / ceiling).ln().abs();
     let within = |step: &&Step| (step.offered_rps / ceiling - 1.0).abs() <= NEAR;

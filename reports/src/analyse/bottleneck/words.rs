@@ -32,7 +32,7 @@ pub(super) fn headline(found: &Ceiling) -> String {
 }
 
 /// A tier by its role.
-pub(super) fn tier(name: &str) -> String {
+pub(crate) fn tier(name: &str) -> String {
     match name {
         "db" => "the database".to_owned(),
         "app" => "the app server".to_owned(),
