@@ -1,5 +1,6 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
+mod cache;
 mod experiments;
 mod scale_out;
 mod wrong;
@@ -11,6 +12,7 @@ use crate::units::{self, Rate};
 use crate::{plan, request};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+pub(crate) use cache::CacheArgs;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::threshold::Threshold;
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     },
     /// Find the highest rate at which an objective holds, and what the limit is made of
     Ceiling(Box<CeilingArgs>),
+    /// See what a cache in the proxy buys: the moved ceiling, stampedes, and pages while the app is dead
+    Cache(Box<CacheArgs>),
     /// See how the ceiling moves with more app servers, and what ends that
     ScaleOut(Box<ScaleOutArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
