@@ -1,6 +1,7 @@
 //! `target-stack`: a reference website to load. One binary, one subcommand a tier, and `up`, which runs them all.
 
 mod app;
+mod ask;
 mod caching;
 mod cgroup;
 mod db;
@@ -13,6 +14,7 @@ mod limits;
 mod metrics;
 mod nginx;
 mod nginx_conf;
+mod operate;
 mod pace;
 mod procfs;
 mod programs;
@@ -57,6 +59,14 @@ enum Command {
     Up(up::Args),
     /// Show the tiers of a running stack, whether they are alive, and their load
     Status(status::Args),
+    /// Kill a process of a running stack
+    Kill(operate::OneArgs),
+    /// Start a process of a running stack again that is dead
+    Start(operate::OneArgs),
+    /// Put another version of the app in the place of the one that a running stack has
+    Deploy(operate::DeployArgs),
+    /// Have the proxies of a running stack read their configuration again
+    Reload(operate::Place),
     /// Remove a stack's directory when its supervisor has gone
     #[command(hide = true)]
     Sweep(up::SweepArgs),
@@ -137,6 +147,10 @@ fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Up(args) => up::run(args),
         Command::Status(args) => status::run(&args),
+        Command::Kill(args) => operate::kill(&args),
+        Command::Start(args) => operate::start(&args),
+        Command::Deploy(args) => operate::deploy(args),
+        Command::Reload(place) => operate::reload(&place),
         Command::Sweep(args) => up::sweep(args),
         Command::Dns(args) => dns::run(args),
         Command::Proxy(args) => proxy::run(args, group),

@@ -5,19 +5,31 @@ use crate::caching::Caching;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// The website's name.
 pub(crate) const HOST: &str = "www.foobar.com";
 /// Where nginx says how it is.
 pub(crate) const STATUS_PATH: &str = "/stub_status";
 
+/// How long it passes over a server that failed: nginx's default of `fail_timeout`.
+pub(crate) const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An app server, as the proxy sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) address: String,
+    /// It gets no requests.
+    pub(crate) down: bool,
+}
+
 /// What a stack's proxy is to do.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
     /// The stack's directory.
     pub(crate) dir: &'a Path,
-    /// The addresses of the app servers.
-    pub(crate) apps: &'a [String],
+    /// The app servers.
+    pub(crate) apps: &'a [Server],
     /// How many workers.
     pub(crate) workers: usize,
     /// Where to listen; port 0 is for the proxy here alone.
@@ -33,7 +45,10 @@ impl Site<'_> {
     pub(crate) fn configuration(&self) -> String {
         let Self { dir, apps, workers, listen, caching, temporary } = self;
         let pid = quoted(&dir.join("proxy.pid"));
-        let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
+        let server = |Server { address, down }: &Server| {
+            format!("        server {address}{};\n", if *down { " down" } else { "" })
+        };
+        let servers: String = apps.iter().map(server).collect();
         let mut paths = String::new();
         for (base, name) in
             temporary.iter().flat_map(|(base, names)| names.iter().map(move |name| (base, name)))
@@ -57,6 +72,8 @@ http {{
 {paths}{cache}
     upstream app {{
 {servers}        keepalive 64;
+        # Shorter than an app server that ends waits for it: none is closed with a request on its way.
+        keepalive_timeout 4s;
     }}
 
     server {{
@@ -92,7 +109,8 @@ mod tests {
     use super::*;
 
     fn of(temporary: Option<(&Path, &[&str])>, port: u16) -> String {
-        let apps = ["127.0.0.1:1", "127.0.0.1:2"].map(String::from);
+        let apps = [(1, false), (2, false), (3, true)];
+        let apps = apps.map(|(n, down)| Server { address: format!("127.0.0.1:{n}"), down });
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
         let caching = &Caching::default();
         Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, caching, temporary }.configuration()
@@ -122,6 +140,7 @@ mod tests {
             "daemon off;",
             r#"pid "/a \"b/proxy.pid";"#,
             "server 127.0.0.1:2;",
+            "server 127.0.0.1:3 down;",
             "keepalive 64;",
             "proxy_http_version 1.1;",
             "proxy_set_header Connection \"\";",

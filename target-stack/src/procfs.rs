@@ -22,6 +22,12 @@ pub(crate) fn runs(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// What it calls itself: its command line, or what it has put in its place.
+pub(crate) fn title(pid: u32) -> String {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).replace('\0', " ")
+}
+
 /// Its CPU time, in seconds, by ticks of a hundredth of one.
 pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
     stat(pid).map(|stat| seconds(stat.own))

@@ -7,6 +7,7 @@ mod answer;
 mod attempts;
 mod burden;
 mod carts;
+mod door;
 mod fault;
 mod forms;
 mod input;
@@ -24,28 +25,30 @@ mod workers;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::{pace, signals, units};
+use crate::{signals, units};
 use attempts::Attempts;
-use axum::serve::ListenerExt;
+use axum::http::HeaderValue;
 use burden::Burden;
+use door::Door;
 pub(crate) use keeping::Keeping;
 use mysql_async::Opts;
 use passwords::Passwords;
-use routes::Shop;
+use routes::{Readiness, Shop};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use workers::Workers;
-
-/// How long requests in flight may take to end after the wish to end.
-const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Tokio's semaphores can hold so many, and more.
 const MOST: u64 = 1_000_000;
+
+/// What every server says of itself unless it is told another version.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The characters of the longest version.
+const LONGEST_VERSION: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -70,11 +73,26 @@ pub(crate) struct Args {
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
+    /// What every answer says of itself in the header x-app-version
+    #[arg(long = "version", id = "app-version", value_name = "V", default_value = VERSION, value_parser = parse_version)]
+    version: String,
     #[command(flatten)]
     keeping: Keeping,
+    /// Fail the health check, as a version that is no good
+    #[arg(long, hide = true)]
+    sick: bool,
     /// How long each request holds a lock that all of them share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
+}
+
+/// Reads a version: what a header can say without anybody having to quote it.
+pub(crate) fn parse_version(text: &str) -> Result<String, String> {
+    let fits =
+        !text.is_empty() && text.len() <= LONGEST_VERSION && text.bytes().all(|b| b.is_ascii_graphic());
+    let wrong =
+        || format!("a version has 1 to {LONGEST_VERSION} printable characters of ASCII, and no blanks");
+    fits.then(|| text.to_owned()).ok_or_else(wrong)
 }
 
 /// Serves the shop until SIGINT or SIGTERM, limited by `group` if there is one.
@@ -94,11 +112,14 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
 }
 
 async fn serve(args: Args, group: Option<Group>) -> Outcome {
-    let (end, mut ending) = watch::channel(());
-    let asked = tokio::spawn(async move {
-        let asked = signals::asked_to_end().await;
-        drop(end);
-        asked
+    let door = Arc::new(Door::default());
+    let asked = tokio::spawn({
+        let door = Arc::clone(&door);
+        async move {
+            let asked = signals::asked_to_end().await;
+            door.leave();
+            asked
+        }
     });
     let listener = TcpListener::bind(args.listen)
         .await
@@ -110,26 +131,22 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
     let opened = Store::open(&args.database, kept, Arc::clone(&telemetry), Arc::clone(&burden));
     let store = tokio::select! {
         opened = opened => opened?,
-        _ = ending.changed() => return Ok(()),
+        () = door.left() => return Ok(()),
     };
     let workers = Workers::new(args.workers, args.queue);
     let passwords = Passwords::new(Arc::clone(&telemetry));
-    let shop = Arc::new(Shop { store, workers, burden, passwords, attempts: Attempts::new(), telemetry });
+    let version =
+        HeaderValue::try_from(args.version).map_err(|e| Failure::usage(format!("--version: {e}")))?;
+    let attempts = Attempts::new();
+    let readiness = Readiness { door: Arc::clone(&door), sick: args.sick };
+    let shop = Arc::new(Shop { store, workers, burden, passwords, attempts, telemetry, version, readiness });
     let sweeping = args.keeping.every().map(|every| {
         let shop = Arc::clone(&shop);
         tokio::spawn(async move { shop.store.keep_sweeping(every).await })
     });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
-    let mut ended = ending.clone();
-    let listener = listener.tap_io(|stream| {
-        // Without it a small answer may wait for the client's acknowledgement. A stream that is already closed
-        // has no use for it.
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, routes::router(shop)).with_graceful_shutdown(async move {
-        let _ = ended.changed().await;
-    });
-    let serving = tokio::spawn(serving.into_future());
+    let website = routes::router(shop);
+    let serving = tokio::spawn(async move { door.serve(listener, website, door::LIMITS).await });
     announce(&Tier {
         pid: std::process::id(),
         address: address.to_string(),
@@ -139,6 +156,5 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
     let asked = asked.await.map_err(|e| Failure::start(e.to_string()))?;
     asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
     sweeping.into_iter().for_each(|sweeping| sweeping.abort());
-    pace::within(DRAIN_LIMIT, serving).await;
-    Ok(())
+    serving.await.map_err(|e| Failure::start(e.to_string()))
 }

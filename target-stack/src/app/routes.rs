@@ -5,6 +5,7 @@
 use super::answer::Format;
 use super::attempts::Attempts;
 use super::burden::Burden;
+use super::door::Door;
 use super::fault::Fault;
 use super::input::{Asked, CountQuery, HomeQuery, Id, SearchQuery, SubjectQuery};
 use super::pages::{self, Home, Listing, Search};
@@ -26,7 +27,6 @@ use axum::{Json, Router};
 use std::sync::Arc;
 
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-app-version");
-const VERSION: HeaderValue = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
 /// The largest form is a few numbers and a key.
 const BODY_BYTES: usize = 16 * 1024;
 /// The characters of the longest title.
@@ -45,6 +45,16 @@ pub(crate) struct Shop {
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// What every answer says of itself.
+    pub(crate) version: HeaderValue,
+    pub(crate) readiness: Readiness,
+}
+
+/// Whether requests are to be sent here.
+pub(crate) struct Readiness {
+    pub(crate) door: Arc<Door>,
+    /// It was told to say that it is not well.
+    pub(crate) sick: bool,
 }
 
 pub(super) type Shared = State<Arc<Shop>>;
@@ -141,7 +151,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
             format.sorry(&full.into())
         }
     };
-    response.headers_mut().insert(VERSION_HEADER, VERSION);
+    response.headers_mut().insert(VERSION_HEADER, gate.shop.version.clone());
     visit.code = response.status().as_u16();
     response
 }
@@ -235,11 +245,17 @@ async fn lost(format: Format) -> Response {
 }
 
 async fn health(State(shop): Shared) -> impl IntoResponse {
-    if shop.store.answers().await {
-        (StatusCode::OK, "ok\n")
+    let Readiness { door, sick } = &shop.readiness;
+    let unwell = if door.is_leaving() {
+        "this server is about to leave\n"
+    } else if *sick {
+        "this version is sick\n"
+    } else if shop.store.answers().await {
+        return (StatusCode::OK, "ok\n");
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
-    }
+        "the database does not answer\n"
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, unwell)
 }
 
 async fn scrape(State(shop): Shared) -> impl IntoResponse {

@@ -3,6 +3,7 @@
 //! knows nothing of the schema.
 
 use super::account::{self, Account};
+use super::complaints;
 use super::software::{Flavour, Software};
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
@@ -12,6 +13,7 @@ use mysql_async::{Conn, Opts, OptsBuilder};
 use rustix::process::{Pid, Signal};
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
@@ -20,6 +22,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
+/// The file that says that the data is left to the next server.
+pub(crate) const LEFT: &str = "left";
 /// sockaddr_un's 108 bytes, less the terminating zero.
 const SOCKET_PATH_BYTES: usize = 107;
 /// How long a server may take until it answers, and how long until it has ended.
@@ -46,6 +50,8 @@ pub(super) struct Instance {
     dir: PathBuf,
     /// Whether `dir` is ours, and so ours to remove.
     claimed: bool,
+    /// Whether the data of one that died here before is taken over.
+    goes_on: bool,
     work: Work,
 }
 
@@ -64,8 +70,9 @@ impl Instance {
     pub(super) fn new(software: Software, dir: &Path, sizes: Sizes, group: Option<Group>) -> Outcome<Self> {
         let dir =
             std::path::absolute(dir).map_err(|e| Failure::usage(format!("--dir {}: {e}", dir.display())))?;
-        let (account, claimed, work) = (account::to_lend()?, false, Work::Nothing);
-        let instance = Self { software, sizes, account, group, dir, claimed, work };
+        let account = account::to_lend()?;
+        let (claimed, goes_on, work) = (false, false, Work::Nothing);
+        let instance = Self { software, sizes, account, group, dir, claimed, goes_on, work };
         if instance.dir.to_str().is_none() {
             return Err(Failure::usage(format!("--dir {} is not UTF-8", instance.dir.display())));
         }
@@ -77,6 +84,11 @@ impl Instance {
             )));
         }
         Ok(instance)
+    }
+
+    /// Has it take over the data of one that died in its directory, if there is any.
+    pub(super) fn go_on(&mut self) {
+        self.goes_on = self.dir.join("data").exists();
     }
 
     /// The server's unix socket.
@@ -99,16 +111,21 @@ impl Instance {
         OptsBuilder::default().socket(self.socket().to_str()).user(Some("root")).into()
     }
 
-    /// Claims the directory, makes the data in it, starts the server and waits until it answers.
+    /// Claims the directory, makes the data in it, starts the server and waits until it answers. Gives whether the data is new: what
+    /// was there before, the server has recovered by then.
     ///
     /// # Errors
     /// When one of these fails. Then, and when this is dropped half-way, [`Instance::end`] cleans up.
-    pub(super) async fn start(&mut self) -> Outcome {
-        self.claim()?;
-        self.install().await?;
+    pub(super) async fn start(&mut self) -> Outcome<bool> {
+        if self.goes_on {
+            self.take_over()?;
+        } else {
+            self.claim()?;
+            self.install().await?;
+        }
         let child = self.spawn(&self.software.server, &self.server_arguments())?;
         self.work = Work::Serving(child);
-        self.answers().await
+        self.answers().await.map(|()| !self.goes_on)
     }
 
     /// Resolves when the server has ended by itself, with the reason.
@@ -127,6 +144,21 @@ impl Instance {
     /// # Errors
     /// When the directory cannot be removed.
     pub(super) async fn end(mut self) -> Outcome {
+        self.end_process().await;
+        if self.claimed { self.remove() } else { Ok(()) }
+    }
+
+    /// Ends the process, if there is one, and leaves the directory to the next one, with a sign that nobody writes there.
+    ///
+    /// # Errors
+    /// When the sign cannot be made.
+    pub(super) async fn leave(mut self) -> Outcome {
+        self.end_process().await;
+        let sign = if self.claimed { File::create(self.dir.join(LEFT)).map(drop) } else { Ok(()) };
+        sign.map_err(|e| Failure::start(format!("cannot leave {}: {e}", self.dir.display())))
+    }
+
+    async fn end_process(&mut self) {
         let child = match &mut self.work {
             Work::Nothing => None,
             // The installer is a script over several processes and soon done: waiting for it is the only
@@ -143,12 +175,21 @@ impl Instance {
             signal_group(child, Signal::KILL);
             let _ = child.wait().await;
         }
-        if self.claimed { self.remove() } else { Ok(()) }
     }
 
     fn remove(&self) -> Outcome {
         fs::remove_dir_all(&self.dir)
             .map_err(|e| Failure::start(format!("cannot remove {}: {e}", self.dir.display())))
+    }
+
+    fn take_over(&mut self) -> Outcome {
+        self.claimed = true;
+        let log = self.log_path();
+        // What the one before complained of is an older story.
+        let steps = [fs::remove_file(self.dir.join(LEFT)), fs::rename(&log, log.with_extension("log.old"))];
+        let failed = steps.into_iter().filter_map(Result::err).find(|e| e.kind() != ErrorKind::NotFound);
+        let why = |e| Failure::start(format!("cannot go on in {}: {e}", self.dir.display()));
+        failed.map_or(Ok(()), |e| Err(why(e)))
     }
 
     fn claim(&mut self) -> Outcome {
@@ -162,7 +203,7 @@ impl Instance {
                     )));
                 }
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
                 DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(fail)?;
             }
             Err(e) => return Err(fail(e)),
@@ -308,7 +349,7 @@ impl Instance {
         // Whoever was killed has not said why: what it complained of before is an older story.
         let killed = status.signal() == Some(Signal::KILL.as_raw());
         let log = if killed { Vec::new() } else { fs::read(self.log_path()).unwrap_or_default() };
-        Failure::start(format!("{what} {how}{}", complaints(&String::from_utf8_lossy(&log))))
+        Failure::start(format!("{what} {how}{}", complaints::of(&String::from_utf8_lossy(&log))))
     }
 }
 
@@ -317,16 +358,6 @@ async fn ask(options: Opts) -> mysql_async::Result<()> {
     let mut conn = Conn::new(options).await?;
     conn.query_drop("SELECT 1").await?;
     conn.disconnect().await
-}
-
-/// The log's complaints on one line, or nothing: the first, which is what the others follow from, and the last two.
-fn complaints(log: &str) -> String {
-    let complaint = |line: &&str| line.contains("ERROR") || line.contains("FATAL") || line.contains("cannot");
-    let mut lines: Vec<&str> = log.lines().filter(complaint).collect();
-    if let Some(others @ 1..) = lines.len().checked_sub(3) {
-        lines.drain(1..=others);
-    }
-    if lines.is_empty() { String::new() } else { format!("; its log says: {}", lines.join(" | ")) }
 }
 
 fn flag(name: &str, path: &Path) -> OsString {
@@ -340,26 +371,5 @@ fn signal_group(child: &Child, signal: Signal) {
     if let Some(pid) = pid {
         // It may have ended on its own in the meantime, which is just as well.
         let _ = rustix::process::kill_process_group(pid, signal);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_is_cut_down_to_its_complaints() {
-        let long = "1 [ERROR] a\n[Note] b\n2 [ERROR] c\n3 [ERROR] d\n4 [ERROR] e\n5 [ERROR] f\n";
-        for (log, want) in [
-            ("[Note] fine\n", ""),
-            ("[Note] b\n1 [ERROR] a\n", "; its log says: 1 [ERROR] a"),
-            (
-                "1 [ERROR] a\n2 [ERROR] b\n3 [ERROR] c\n",
-                "; its log says: 1 [ERROR] a | 2 [ERROR] b | 3 [ERROR] c",
-            ),
-            (long, "; its log says: 1 [ERROR] a | 4 [ERROR] e | 5 [ERROR] f"),
-        ] {
-            assert_eq!(complaints(log), want);
-        }
     }
 }

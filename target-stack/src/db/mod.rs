@@ -3,6 +3,7 @@
 //! touches a server that it did not start, and leaves nothing behind.
 
 pub(crate) mod account;
+mod complaints;
 mod exporter;
 mod figures;
 mod instance;
@@ -16,6 +17,7 @@ use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::{signals, units};
 use clap::ValueEnum;
+pub(crate) use instance::LEFT;
 use instance::{Instance, Sizes};
 use rows::Counts;
 use std::net::SocketAddr;
@@ -27,6 +29,9 @@ pub(crate) struct Args {
     /// The instance's own directory: made at the start (or empty), removed at the end
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Leave the data of a server that died, and go on with such
+    #[arg(long, hide = true)]
+    keep: bool,
     /// How much data there is
     #[arg(long, value_enum, default_value_t = Scale::Default)]
     scale: Scale,
@@ -82,6 +87,9 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
     let sizes =
         Sizes { max_connections: args.max_connections, buffer_pool_mib: args.scale.buffer_pool_mib() };
     let mut instance = Instance::new(software::find()?, &args.dir, sizes, group)?;
+    if args.keep {
+        instance.go_on();
+    }
     runtime.block_on(async {
         let outcome = tokio::select! {
             // The signal handlers are in place before anything is there that they must clean up.
@@ -91,7 +99,8 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
             }
             failure = serve(&mut instance, &args) => Err(failure),
         };
-        outcome.and(instance.end().await)
+        let left = args.keep && outcome.is_err();
+        outcome.and(if left { instance.leave().await } else { instance.end().await })
     })
 }
 
@@ -115,12 +124,13 @@ async fn serve(instance: &mut Instance, args: &Args) -> Failure {
 }
 
 async fn ready(instance: &mut Instance, args: &Args, listener: &TcpListener) -> Outcome {
-    instance.start().await?;
-    let administrator = instance.administrator();
-    tokio::select! {
-        failure = instance.died() => return Err(failure),
-        filled = seed::fill(administrator, args.scale.counts()) => {
-            filled.map_err(|e| Failure::start(format!("cannot fill the database: {e}")))?;
+    if instance.start().await? {
+        let administrator = instance.administrator();
+        tokio::select! {
+            failure = instance.died() => return Err(failure),
+            filled = seed::fill(administrator, args.scale.counts()) => {
+                filled.map_err(|e| Failure::start(format!("cannot fill the database: {e}")))?;
+            }
         }
     }
     let metrics = listener.local_addr().map_err(|e| Failure::start(format!("the metrics endpoint: {e}")))?;

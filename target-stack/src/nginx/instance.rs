@@ -54,8 +54,8 @@ impl Instance {
             (dir.join("nginx.conf"), dir.join("temp"), dir.join("nginx.log"));
         let names = Some((temporary.as_path(), nginx.build.temporary.as_slice()));
         let site = Site { listen: address, temporary: names, ..site };
-        // nginx makes the directories in it, and gives them to its workers' user.
-        std::fs::create_dir(&temporary)
+        // nginx makes the directories in it, and gives them to its workers' user. They are there where one ran before.
+        std::fs::create_dir_all(&temporary)
             .and_then(|()| std::fs::write(&configuration, site.configuration()))
             .map_err(|e| failed(&format!("write {}", configuration.display()), e))?;
         let said = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));

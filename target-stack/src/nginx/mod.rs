@@ -11,7 +11,7 @@ use crate::caching::Caching;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::nginx_conf::Site;
+use crate::nginx_conf::{Server, Site};
 use crate::{pace, signals, supervise, units};
 use instance::Instance;
 use std::net::SocketAddr;
@@ -69,9 +69,11 @@ pub(crate) fn run(args: &Args, group: Option<Group>) -> Outcome {
     runtime.block_on(async {
         // The signal handlers are in place before anything is there that they must clean up.
         let asked = signals::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
+        let server = |address: &String| Server { address: address.clone(), down: false };
+        let apps: Vec<Server> = args.apps.iter().map(server).collect();
         let site = Site {
             dir: &args.dir,
-            apps: &args.apps,
+            apps: &apps,
             workers: args.workers as usize,
             listen: args.listen,
             caching: &args.caching,

@@ -4,7 +4,7 @@
 use super::access_log::{self, Sink};
 use super::cache::caches::Caches;
 use super::config::Config;
-use super::counters::Counters;
+use super::counters::{Counted, Counters};
 use super::error_log::ErrorLog;
 use super::heirs::Heirs;
 use super::listening::Listening;
@@ -100,11 +100,13 @@ impl Generation {
             bequests.push(bequest);
             let (shared, obeyed) = (shared.clone(), obeyed.clone());
             let report = Report { number, to: common.report.clone() };
+            // From here on, not from when its thread has its turn: whoever counts them knows when those before have gone.
+            let serving = Counted::new(&shared.counters.serving);
             let thread = std::thread::Builder::new()
                 .name(format!("worker {index}"))
                 .spawn(move || {
                     let _report = report;
-                    worker::run(shared, Sources { listeners, inbox }, obeyed)
+                    worker::run(shared, Sources { listeners, inbox }, obeyed, serving)
                 })
                 .map_err(|e| Failure::start(format!("[emerg] cannot start a worker: {e}")))?;
             generation.workers.push(thread);

@@ -101,7 +101,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(shared: Shared) -> Self {
+    fn new(shared: Shared, serving: Counted) -> Self {
         let Shared { config, counters, errors, log, caches, connections, ports, heirs } = shared;
         let group = |index| Rc::new(Group::new(Arc::clone(&config), index, Arc::clone(&counters)));
         Self {
@@ -113,7 +113,7 @@ impl Worker {
             awake: Cell::default(),
             places: Places::new(counters.active.clone()),
             numbers: connections,
-            state: RefCell::new(Counted::new(&counters.serving)),
+            state: RefCell::new(serving),
             config,
             counters,
             errors,
@@ -186,16 +186,21 @@ impl Drop for Awake {
     }
 }
 
-/// Serves what comes from `sources` until the orders say to stop.
+/// Serves what comes from `sources` until the orders say to stop, counted among those that serve.
 ///
 /// # Errors
 /// When the event loop cannot be made.
-pub(crate) fn run(shared: Shared, sources: Sources, orders: watch::Receiver<Orders>) -> std::io::Result<()> {
+pub(crate) fn run(
+    shared: Shared,
+    sources: Sources,
+    orders: watch::Receiver<Orders>,
+    serving: Counted,
+) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
         .build_local(LocalOptions::default())?;
-    let worker = Rc::new(Worker::new(shared));
+    let worker = Rc::new(Worker::new(shared, serving));
     let served = runtime.block_on(serve_all(Rc::clone(&worker), sources, orders));
     // Exchanges that are cut off here are logged, too.
     drop(runtime);

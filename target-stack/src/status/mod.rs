@@ -5,7 +5,7 @@ mod find;
 mod sample;
 mod show;
 
-use crate::descriptor::{self, Stack, Tier};
+use crate::descriptor::{FILE, Stack, Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::{pace, procfs};
 use sample::{Load, Sample};
@@ -59,16 +59,12 @@ struct Process {
 /// # Errors
 /// Exit 1 when a process of it is dead, exit 2 when there is no stack.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let dir = match &args.dir {
-        Some(dir) => dir.clone(),
-        None => find::the_one(&std::env::temp_dir(), procfs::runs)?,
-    };
-    let stack = Stack::kept(&dir).map_err(|why| unread(&dir, &why))?;
+    let stack = descriptor(&directory(args.dir.as_deref())?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
     let report = runtime.block_on(look(stack));
     if args.json {
-        descriptor::announce(&report)?
+        announce(&report)?
     } else {
         show::print(&show::table(&report))?
     }
@@ -78,9 +74,28 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 }
 
+/// The directory of the stack that is meant: the one that is named, or else the one that runs.
+///
+/// # Errors
+/// When none is named, and not exactly one is there.
+pub(crate) fn directory(named: Option<&Path>) -> Outcome<PathBuf> {
+    match named {
+        Some(dir) => Ok(dir.to_owned()),
+        None => find::the_one(&std::env::temp_dir(), procfs::runs),
+    }
+}
+
+/// The descriptor of the stack in a directory.
+///
+/// # Errors
+/// When no stack is there whose tiers have answered.
+pub(crate) fn descriptor(dir: &Path) -> Outcome<Stack> {
+    Stack::kept(dir).map_err(|why| unread(dir, &why))
+}
+
 /// Why there is nothing to show, and what can be done.
 fn unread(dir: &Path, why: &std::io::Error) -> Failure {
-    let what = show::plain(&format!("{}: {why}", dir.join(descriptor::FILE).display()));
+    let what = show::plain(&format!("{}: {why}", dir.join(FILE).display()));
     Failure::usage(match why.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => format!(
             "no stack runs in this directory ({what}): a stack is there once all of its tiers have answered"

@@ -1,15 +1,12 @@
 //! What a tier's metrics say at an instant, and what two such samples say of the time between. Given an endpoint, it asks
 //! once and in bounded time; what a tier does not export is `None`, never 0.
 
-use crate::pace;
+use crate::{ask, pace};
 use serde::Serialize;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-/// How long a tier may take to answer, and how much it may say: ours say some kilobytes.
+/// How long a tier may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-const LONGEST: u64 = 4 << 20;
 
 const CPU: &[&str] = &["process_cpu_seconds_total"];
 /// Of an exporter beside a server: the server may be silent while it is not.
@@ -84,25 +81,15 @@ fn sum(text: &str, name: &str) -> Option<f64> {
 
 /// Asks the endpoint at `url`; `None` when it does not answer.
 pub(super) async fn take(url: String) -> Option<Sample> {
-    let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
-    let answer = pace::within(ANSWER_LIMIT, ask(address, path)).await?.ok()?;
+    let answer = pace::within(ANSWER_LIMIT, ask::get(&url)).await?.ok()?;
     let at = pace::now();
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.split(' ').nth(1).filter(|code| *code == "200").map(|_| Sample::parse(body, at))
-}
-
-async fn ask(address: &str, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    // In HTTP/1.0 an answer ends with its connection, and is not cut into chunks.
-    stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    (answer.status == 200).then(|| Sample::parse(&answer.body, at))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     #[test]

@@ -70,7 +70,7 @@ fn of_a_stack_of_which_nothing_is_left_nobody_is_named() {
 #[test]
 fn what_cannot_be_read_is_said() {
     let dir = tempfile::tempdir().expect("a directory");
-    let file = dir.path().join(descriptor::FILE);
+    let file = dir.path().join(FILE);
     let refused = || {
         let why = Stack::kept(dir.path()).expect_err("no descriptor");
         let failure = unread(dir.path(), &why);

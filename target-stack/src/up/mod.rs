@@ -1,31 +1,36 @@
 //! The whole website. It starts the processes of all tiers (database, app servers, proxies, zone), each when the ones that it
 //! needs answer, prints the stack descriptor, and ends all of them when it is asked to or when a tier has none left.
 
+mod address;
+mod control;
+mod deploy;
+mod front;
+mod places;
 mod sizes;
 mod sweep;
+mod tend;
 
 pub(crate) use sweep::{SweepArgs, sweep};
 
 use crate::app::Keeping;
 use crate::caching::Caching;
 use crate::cgroup::Groups;
-use crate::descriptor::{self, Death, Stack, Tier};
+use crate::descriptor::{self, Stack};
 use crate::failure::{Failure, Outcome};
 use crate::limits::Cpus;
-use crate::nginx_conf::{HOST, Site};
-use crate::supervise::Processes;
+use crate::nginx_conf::{HOST, Server};
+use crate::operate::words::{Part, Spot};
+use crate::supervise::{Deaths, Processes, Recipe};
 use crate::{db, limits, nginx, signals, units};
+use address::Reserved;
 use clap::ValueEnum;
-use sizes::{Limit, Sizes};
-use socket2::{Domain, Socket, Type};
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::SocketAddr;
+use front::{Front, Kind};
+use places::Places;
+use sizes::{Settled, Sizes};
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use sweep::Made;
-
-/// How often a port is looked for that is free at all addresses of the website.
-const PORT_TRIES: usize = 16;
+use tend::{OnDeath, Running};
 
 /// Some hundreds of clients at the proxy, as many connections behind it, and what a process has open itself.
 const LEAST_DESCRIPTORS: u64 = 1024;
@@ -36,8 +41,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u32, 1, 64>)]
     servers: u32,
     /// What the proxy is
-    #[arg(long, value_enum, default_value_t = Proxy::Builtin)]
-    proxy: Proxy,
+    #[arg(long, value_enum, default_value_t = Kind::Builtin)]
+    proxy: Kind,
     /// Proxies before the app servers, each at an address of its own, which the zone gives all of
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u8, 1, 64>)]
     proxies: u8,
@@ -53,18 +58,12 @@ pub(crate) struct Args {
     caching: Caching,
     #[command(flatten)]
     keeping: Keeping,
+    /// What the stack does when a tier has lost its last process
+    #[arg(long, value_enum, default_value_t = OnDeath::End)]
+    on_death: OnDeath,
     /// Directory of the stack, made and removed by it [default: a new one among the temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-}
-
-/// What serves as the proxy; both read the same configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Proxy {
-    /// The one of this program
-    Builtin,
-    /// The installed nginx
-    Nginx,
 }
 
 /// Runs the stack until SIGINT, SIGTERM, or the SIGHUP of a terminal that is closed.
@@ -75,7 +74,7 @@ pub(crate) fn run(args: Args) -> Outcome {
             "a tier needs {LEAST_DESCRIPTORS} file descriptors, and the hard limit is {descriptors}: raise it (ulimit -Hn)"
         )));
     }
-    if args.proxy == Proxy::Nginx {
+    if args.proxy == Kind::Nginx {
         // Before a database is filled for nothing.
         nginx::find()?;
     }
@@ -92,185 +91,102 @@ pub(crate) fn run(args: Args) -> Outcome {
 }
 
 async fn stack(args: &Args, cpus: Vec<usize>, made: &mut Made) -> Outcome {
-    let mut processes = Processes::new()?;
+    let (processes, deaths) = Processes::new()?;
     let result = tokio::select! {
         // The signal handlers are in place before anything is there that they must clean up.
         biased;
         asked = signals::asked_to_end_or_left_alone() => asked.map_err(|e| Failure::start(e.to_string())),
-        result = serve(args, cpus, made, &mut processes) => result,
+        result = serve(args, cpus, made, &processes, deaths) => result,
     };
     processes.end(|| made.remove()).await;
     result
 }
 
-/// Starts everything and watches over it; only a failure ends it.
-async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut Processes) -> Outcome {
+/// Starts everything and tends it; only a failure ends it.
+async fn serve(
+    args: &Args,
+    cpus: Vec<usize>,
+    made: &mut Made,
+    processes: &Processes,
+    deaths: Deaths,
+) -> Outcome {
     let dir = made.dir.insert(sweep::make_dir(args.dir.as_deref())?).clone();
     let groups = if args.sizes.limits() { Groups::make() } else { Err(String::from("none are needed")) };
     made.groups = groups.as_ref().ok().map(|groups| groups.dir().to_owned());
-    processes.start("sweep", "sweep", None, &made.arguments()).await?;
-    let sizes = args.sizes.settle(args.servers, args.proxies, &groups)?;
-    let arguments = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let text = |path: &Path| path.display().to_string();
-    let scale = args.scale.to_possible_value().map_or_else(String::new, |scale| scale.get_name().to_owned());
-    let (data, connections) = (text(&dir.join("db")), sizes.connections.to_string());
-    let start_db = arguments(&["--dir", &data, "--scale", &scale, "--max-connections", &connections]);
-    let db = start(processes, ("db", "db"), sizes.db.as_ref(), &start_db).await?;
-    let mut apps = Vec::new();
-    for n in 0..args.servers {
-        let told = [sizes.app_arguments.clone(), args.keeping.arguments()].concat();
-        let start_app = [arguments(&["--database", &db.address]), told].concat();
-        apps.push(start(processes, ("app", "app"), sizes.apps.get(n as usize), &start_app).await?);
-    }
-    let reserved = addresses(args.proxies)?;
-    let addresses: Vec<SocketAddr> = reserved.iter().map(|reserved| reserved.address).collect();
-    let mut proxies = Vec::new();
-    for (n, &listen) in addresses.iter().enumerate() {
-        let place = if n == 0 { dir.clone() } else { dir.join(format!("proxy-{}", n + 1)) };
-        let (caching, workers) = (&args.caching, cpus.len());
-        let proxy = Front { kind: args.proxy, dir: &place, apps: &apps, workers, listen, caching };
-        proxies.push(proxy.start(processes, sizes.proxies.get(n)).await?);
-    }
-    drop(reserved);
-    let in_zone = addresses.iter().flat_map(|listen| [String::from("--address"), listen.ip().to_string()]);
-    let dns = processes.start("dns", "dns", None, &in_zone.collect::<Vec<_>>()).await?;
-    let port = proxies[0].address.rsplit_once(':').map_or("80", |(_, port)| port);
-    let mut stack = Stack {
+    let arguments = made.arguments();
+    let sweeper = Recipe { tier: "sweep", number: 1, command: "sweep", group: None, arguments };
+    processes.start(&sweeper).await?;
+    let mut sizes = args.sizes.settle(args.servers, args.proxies, &groups)?;
+    let places = Places::new(processes);
+    let (apps, _held) = begin_apps(args, &dir, &mut sizes, &places).await?;
+    let reserved = address::in_a_row(args.proxies)?;
+    let fronts = begin_fronts(args, &dir, (&apps, &reserved, cpus.len()), &mut sizes, &places).await?;
+    let in_zone = reserved.iter().flat_map(|one| [String::from("--address"), one.address.ip().to_string()]);
+    let dns = places.take(spot(Part::Dns, 1), "dns", None, in_zone.collect()).await?;
+    let stack = Stack {
         schema: String::from("target-stack.up/1"),
         pid: std::process::id(),
-        url: format!("http://{HOST}:{port}/"),
-        resolver: dns.address.clone(),
-        tiers: BTreeMap::new(),
+        url: format!("http://{HOST}:{}/", reserved[0].address.port()),
+        resolver: dns.address,
+        tiers: places.tiers(),
         dir,
         cpus,
         items: args.scale.counts().items,
         emulated: sizes.emulated,
     };
-    let tiers: [(&str, Vec<Tier>); 4] =
-        [("db", vec![db]), ("app", apps), ("proxy", proxies), ("dns", vec![dns])];
-    stack.tiers.extend(tiers.map(|(name, tiers)| (name.to_owned(), tiers)));
+    let calls = control::listen(&stack.dir)?;
     stack.keep()?;
     descriptor::announce(&stack)?;
-    Err(processes.last_of_a_tier(tell).await)
+    let running = Running { places, fronts, stack: RefCell::new(stack), versions: Cell::new(1) };
+    Err(tend::tend(&running, args.on_death, deaths, calls).await)
 }
 
-/// Tells of a process that died: a program behind the descriptor, and a person at the terminal where the stack goes on. How it
-/// ends without, its own failure says.
-fn tell(death: &Death) {
-    // Whoever closes standard output or standard error does not want to know.
-    let _ = descriptor::announce(death);
-    if death.left > 0 {
-        let _ = writeln!(std::io::stderr(), "target-stack: {}", death.reason);
+fn spot(tier: Part, number: usize) -> Spot {
+    Spot { tier, number }
+}
+
+/// Starts the database and the app servers on it. Gives these, and what keeps their addresses theirs.
+async fn begin_apps(
+    args: &Args,
+    dir: &Path,
+    sizes: &mut Settled,
+    places: &Places<'_>,
+) -> Outcome<(Vec<Server>, Vec<Reserved>)> {
+    let arguments = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let scale = args.scale.to_possible_value().map_or_else(String::new, |scale| scale.get_name().to_owned());
+    let (data, connections) = (dir.join("db").display().to_string(), sizes.connections.to_string());
+    let told = ["--dir", &data, "--keep", "--scale", &scale, "--max-connections", &connections];
+    let db = places.take(spot(Part::Db, 1), "db", sizes.db.take(), arguments(&told)).await?;
+    let mut limits = std::mem::take(&mut sizes.apps).into_iter();
+    let (mut apps, mut held) = (Vec::new(), Vec::new());
+    for n in 0..args.servers as usize {
+        let reserved = address::one()?;
+        let address = reserved.address.to_string();
+        let own = arguments(&["--listen", &address, "--database", &db.address]);
+        let told = [own, sizes.app_arguments.clone(), args.keeping.arguments()].concat();
+        places.take(spot(Part::App, n + 1), "app", limits.next(), told).await?;
+        apps.push(Server { address, down: false });
+        held.push(reserved);
     }
+    Ok((apps, held))
 }
 
-/// An address that is kept free of others until the proxy that is to listen there does: the kernel gives its port to nobody who does
-/// not ask for it by its number. It does not listen, so it can stand beside who does.
-struct Reserved {
-    address: SocketAddr,
-    _socket: Option<Socket>,
-}
-
-impl Reserved {
-    fn at(address: SocketAddr) -> std::io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        let bound = socket.local_addr()?.as_socket();
-        Ok(Self { address: bound.unwrap_or(address), _socket: Some(socket) })
+/// Starts a proxy at each of the addresses.
+async fn begin_fronts(
+    args: &Args,
+    dir: &Path,
+    (apps, addresses, workers): (&[Server], &[Reserved], usize),
+    sizes: &mut Settled,
+    places: &Places<'_>,
+) -> Outcome<Vec<Front>> {
+    let mut limits = std::mem::take(&mut sizes.proxies).into_iter();
+    let mut fronts = Vec::new();
+    for (number, reserved) in (1..).zip(addresses) {
+        let place = if number == 1 { dir.to_owned() } else { dir.join(format!("proxy-{number}")) };
+        let (kind, caching, listen) = (args.proxy, args.caching.clone(), reserved.address);
+        let front = Front { kind, number, dir: place, workers, listen, caching };
+        front.start(places, apps, limits.next()).await?;
+        fronts.push(front);
     }
-}
-
-/// Where so many proxies listen: loopback addresses one after the other, at one port of the kernel's choice, since a zone's addresses
-/// have no ports. A single one is given its port when it listens.
-fn addresses(proxies: u8) -> Outcome<Vec<Reserved>> {
-    let at = |n: u8, port: u16| SocketAddr::from(([127, 0, 0, n], port));
-    if proxies == 1 {
-        return Ok(vec![Reserved { address: at(1, 0), _socket: None }]);
-    }
-    let failed = |e: std::io::Error| Failure::start(format!("no port is free for {proxies} proxies: {e}"));
-    let mut tries = PORT_TRIES;
-    loop {
-        let first = Reserved::at(at(1, 0)).map_err(failed)?;
-        let port = first.address.port();
-        let others: std::io::Result<Vec<_>> = (2..=proxies).map(|n| Reserved::at(at(n, port))).collect();
-        tries -= 1;
-        match others {
-            Ok(others) => return Ok(std::iter::once(first).chain(others).collect()),
-            Err(e) if tries == 0 => return Err(failed(e)),
-            Err(_) => {}
-        }
-    }
-}
-
-/// A proxy that is to be started.
-struct Front<'a> {
-    kind: Proxy,
-    /// Where its configuration and logs are.
-    dir: &'a Path,
-    /// The app servers behind it.
-    apps: &'a [Tier],
-    workers: usize,
-    listen: SocketAddr,
-    caching: &'a Caching,
-}
-
-impl Front<'_> {
-    async fn start(&self, processes: &mut Processes, limit: Option<&Limit>) -> Outcome<Tier> {
-        let Self { dir, workers, listen, caching, .. } = self;
-        let failed =
-            |path: &Path, e: std::io::Error| Failure::start(format!("cannot write {}: {e}", path.display()));
-        std::fs::create_dir_all(dir).map_err(|e| failed(dir, e))?;
-        let apps: Vec<String> = self.apps.iter().map(|app| app.address.clone()).collect();
-        let prefix = dir.display().to_string();
-        if self.kind == Proxy::Nginx {
-            let fixed =
-                [("--dir", prefix), ("--workers", workers.to_string()), ("--listen", listen.to_string())];
-            let apps = apps.into_iter().map(|app| ("--app", app));
-            let arguments = fixed.into_iter().chain(apps).flat_map(|(name, value)| [name.to_owned(), value]);
-            let arguments = arguments.chain(caching.arguments());
-            return start(processes, ("proxy", "nginx"), limit, &arguments.collect::<Vec<_>>()).await;
-        }
-        let file = dir.join("nginx.conf");
-        let site = Site { dir, apps: &apps, workers: *workers, listen: *listen, caching, temporary: None };
-        std::fs::write(&file, site.configuration()).map_err(|e| failed(&file, e))?;
-        let arguments = [String::from("-p"), prefix, String::from("-c"), file.display().to_string()];
-        start(processes, ("proxy", "proxy"), limit, &arguments).await
-    }
-}
-
-/// Starts a tier by a subcommand in its group, and limits it once it answers.
-async fn start(
-    processes: &mut Processes,
-    (name, command): (&'static str, &str),
-    limit: Option<&Limit>,
-    arguments: &[String],
-) -> Outcome<Tier> {
-    let tier = processes.start(name, command, limit.map(|limit| &limit.group), arguments).await?;
-    Ok(Tier { cpu_limit: limit.map(Limit::impose).transpose()?, ..tier })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn the_port_of_several_proxies_is_theirs_until_they_listen() {
-        let reserved = addresses(5).expect("a port");
-        let port = reserved[0].address.port();
-        for (n, one) in (1..).zip(&reserved) {
-            assert_eq!(one.address, SocketAddr::from(([127, 0, 0, n], port)));
-        }
-        // Who takes any port never gets it, and who is to have it does.
-        for _ in 0..200 {
-            let other = TcpListener::bind("127.0.0.3:0").expect("another port");
-            assert_ne!(other.local_addr().expect("its address").port(), port);
-        }
-        let proxies: Vec<TcpListener> =
-            reserved.iter().map(|one| TcpListener::bind(one.address).expect("the reserved one")).collect();
-        drop(reserved);
-        let taken = TcpListener::bind(proxies[4].local_addr().expect("an address"));
-        assert_eq!(taken.expect_err("it is in use").kind(), std::io::ErrorKind::AddrInUse);
-    }
+    Ok(fronts)
 }

@@ -167,14 +167,15 @@ impl Sizes {
     }
 }
 
-/// One connection for each of a pool, one for the health check and one for the sweep, of every server.
+/// One connection for each of a pool, one for the health check and one for the sweep, of every server, and of one more: the database
+/// may still hold those of a server that has ended while the one in its place opens its own.
 fn connections(servers: u32, pool: u32) -> Outcome<u64> {
-    let all = u64::from(servers) * (u64::from(pool) + 2) + OTHER_CONNECTIONS;
+    let all = (u64::from(servers) + 1) * (u64::from(pool) + 2) + OTHER_CONNECTIONS;
     if all <= MOST_CONNECTIONS {
         return Ok(all);
     }
     Err(Failure::usage(format!(
-        "{servers} app servers with {pool} connections each need {all} of the database, which accepts {MOST_CONNECTIONS}: \
+        "{servers} app servers with {pool} connections each, and one that takes another's place, need {all} of the database, which accepts {MOST_CONNECTIONS}: \
          ask for fewer with --servers, --workers or --pool"
     )))
 }
@@ -253,7 +254,7 @@ mod tests {
         for (line, servers, part) in [
             ("--proxy-cpu 0.5", 1, "--proxy-cpu needs the right to write control groups: no right"),
             ("--db-cpu 0.5", 1, "--db-cpu needs the right"),
-            ("--pool 4096", 64, "need 262292 of the database"),
+            ("--pool 4096", 64, "need 266390 of the database"),
         ] {
             let refused = settled(line, servers).expect_err("refused");
             assert!(refused.code == 2 && refused.message.contains(part), "{line}: {refused:?}");

@@ -2,6 +2,7 @@
 //! of its own, the sweeper, sees to it too, since the supervisor can be killed.
 
 use crate::cgroup;
+use crate::db::LEFT;
 use crate::descriptor::{self, Tier};
 use crate::failure::{Failure, Outcome};
 use crate::{pace, signals};
@@ -80,7 +81,7 @@ pub(super) fn make_dir(wanted: Option<&Path>) -> Outcome<PathBuf> {
 }
 
 /// Waits until it is asked to end, by the supervisor or by the supervisor's death, and removes the stack's directory
-/// once the database has removed its own, and the control groups once the tiers in them have ended.
+/// once the database has removed its own or died before, and the control groups once the tiers in them have ended.
 pub(crate) fn sweep(args: SweepArgs) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
@@ -92,7 +93,8 @@ pub(crate) fn sweep(args: SweepArgs) -> Outcome {
             cpu_limit: None,
         })?;
         signals::asked_to_end().await.map_err(|e| Failure::start(e.to_string()))?;
-        until(|| !args.dir.join("db").exists()).await;
+        let db = args.dir.join("db");
+        until(|| !db.exists() || db.join(LEFT).exists()).await;
         remove_dir(&args.dir);
         if let Some(groups) = &args.groups {
             until(|| cgroup::remove(groups)).await;
