@@ -78,8 +78,8 @@ impl Caching {
         )
     }
 
-    /// What stands in the location that leads to the app: lines, or nothing. Whoever has a cookie or signs in may be shown what is
-    /// his alone; of what the app marks as private, or sends with a cookie, nothing is kept in any case.
+    /// What stands in the location that leads to the app: lines, or nothing. Whoever has a cookie, signs in or says which customer he
+    /// is may be shown what is his alone; of what the app marks as private, or sends with a cookie, nothing is kept in any case.
     pub(crate) fn directives(&self) -> String {
         if self.is_off() {
             return String::new();
@@ -90,8 +90,8 @@ impl Caching {
             format!("proxy_cache {ZONE};"),
             format!("proxy_cache_valid 200 {valid};"),
             String::from("# Pages of people who are known are theirs alone."),
-            String::from("proxy_cache_bypass $http_cookie $http_authorization;"),
-            String::from("proxy_no_cache $http_cookie $http_authorization;"),
+            String::from("proxy_cache_bypass $http_cookie $http_authorization $arg_customer;"),
+            String::from("proxy_no_cache $http_cookie $http_authorization $arg_customer;"),
         ];
         let own = self.cache.unwrap_or_default().directives();
         let told = String::from("add_header X-Cache-Status $upstream_cache_status;");
@@ -164,7 +164,7 @@ mod tests {
         for line in ["--cache on", "--cache lock", "--cache stale", "--cache"] {
             let text = caching(line).expect("options").directives();
             for directive in ["proxy_cache_bypass", "proxy_no_cache"] {
-                let want = format!("            {directive} $http_cookie $http_authorization;\n");
+                let want = format!("            {directive} $http_cookie $http_authorization $arg_customer;\n");
                 assert!(text.contains(&want), "{line}: {text}");
             }
             assert!(!text.contains("proxy_ignore_headers"), "{line}");

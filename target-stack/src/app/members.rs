@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 
 /// `GET /login`.
 pub(super) async fn sign_in_page(format: Format, Asked(query): Asked<NextQuery>) -> Response {
-    format.answer(Ok(ask("/login", query.next.0, None)))
+    format.answer_privately(Ok(ask("/login", query.next.0, None)))
 }
 
 /// `POST /login`.
@@ -55,7 +55,7 @@ pub(super) async fn sign_out(State(shop): Shared, format: Format, browser: Brows
 
 /// `GET /register`.
 pub(super) async fn register_page(format: Format, Asked(query): Asked<NextQuery>) -> Response {
-    format.answer(Ok(Registration { next: query.next.0, ..Registration::default() }))
+    format.answer_privately(Ok(Registration { next: query.next.0, ..Registration::default() }))
 }
 
 /// `POST /register`.
