@@ -170,8 +170,7 @@ mod tests {
     fn the_names_are_those_of_the_record() {
         let point = Point { servers: 2, standing: Standing::NextTier, ..Point::default() };
         let mix = Mix { points: vec![point], gain: Some(Gain::default()), ..Mix::default() };
-        let found =
-            ScaleOut { schema: SCALE_OUT_SCHEMA.to_owned(), mixes: vec![mix], ..ScaleOut::default() };
+        let found = ScaleOut { schema: SCALE_OUT_SCHEMA.to_owned(), mixes: vec![mix], ..ScaleOut::default() };
         let json = serde_json::to_value(&found).unwrap();
         for name in ["schema", "partial", "seed", "slo", "servers", "sizes", "emulated", "mixes", "verdict"] {
             assert!(json.get(name).is_some(), "{name}");

@@ -15,10 +15,10 @@ use crate::histogram::Distributions;
 use crate::log;
 use crate::record::{Distribution, Host, RUN_SCHEMA, Run, Verdict};
 pub use caching::{CACHE_FILE, load_caching, save_caching};
+pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
-pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
 use std::path::Path;
 
 /// The record of a ceiling search, as `loadgen.ceiling/1`.

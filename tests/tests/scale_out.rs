@@ -58,9 +58,13 @@ fn adds_up(found: &Value) {
         let limit = search["steps"][0]["observed"]["app"]["cpu_limit"].as_f64();
         assert!(limit.is_none_or(|limit| (limit - 0.1 * servers as f64).abs() < 1e-6), "{point}");
     }
-    let counts = |point: &&Value| ["app", "next_tier", "unexplained"].contains(&point["standing"].as_str().unwrap());
-    let counted: Vec<f64> =
-        points(found).iter().filter(counts).map(|point| point["search"]["ceiling_rps"].as_f64().unwrap()).collect();
+    let counts =
+        |point: &&Value| ["app", "next_tier", "unexplained"].contains(&point["standing"].as_str().unwrap());
+    let counted: Vec<f64> = points(found)
+        .iter()
+        .filter(counts)
+        .map(|point| point["search"]["ceiling_rps"].as_f64().unwrap())
+        .collect();
     let ratio = found["mixes"][0]["gain"]["ratio"].as_f64();
     match counted.as_slice() {
         [few, many] => assert!((ratio.unwrap() - many / few).abs() < 1e-9, "{found}"),
@@ -89,11 +93,17 @@ fn two_numbers_of_servers_are_compared_and_the_record_says_it_again() {
     let code = if found["verdict"]["valid"] == true { 0 } else { 4 };
     assert_eq!((ended.code, &found["partial"]), (code, &false.into()), "{ended:?}");
     assert_eq!((&found["schema"], &found["servers"]), (&"loadgen.scale-out/1".into(), &vec![1, 2].into()));
-    assert_eq!(points(&found).iter().map(|point| point["servers"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(
+        points(&found).iter().map(|point| point["servers"].as_u64()).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
     let no_law = found["mixes"][0]["no_law"].as_str().unwrap();
     assert!(found["mixes"][0]["law"].is_null() && no_law.contains("needs 4 ceilings"), "{found}");
     let emulated = found["emulated"].to_string();
-    assert!(emulated.contains("The size of each app server") && emulated.contains("the database"), "{emulated}");
+    assert!(
+        emulated.contains("The size of each app server") && emulated.contains("the database"),
+        "{emulated}"
+    );
     assert!(ended.err.contains("product pages with 1 server: "), "{ended:?}");
     drawn(&out);
     ["scale-out.png", "report.html"].iter().for_each(|file| std::fs::remove_file(out.join(file)).unwrap());
@@ -157,6 +167,9 @@ fn wrong_use_is_said_in_one_line() {
     ] {
         let ended = loadgen(&format!("scale-out {arguments}"));
         ended.refused(2, part);
-        assert!(std::fs::read_dir(ended.dir.path()).unwrap().next().is_none(), "{arguments}: something is left");
+        assert!(
+            std::fs::read_dir(ended.dir.path()).unwrap().next().is_none(),
+            "{arguments}: something is left"
+        );
     }
 }

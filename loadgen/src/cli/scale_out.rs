@@ -33,7 +33,7 @@ pub(crate) struct ScaleOutArgs {
     pub(crate) seed: u64,
 
     /// CPUs that each app server may use
-    #[arg(long, value_name = "CPUS", default_value_t = 0.05, value_parser = units::cpus, help_heading = "Reference target")]
+    #[arg(long, value_name = "CPUS", default_value_t = 0.04, value_parser = units::cpus, help_heading = "Reference target")]
     pub(crate) server_cpu: f64,
     /// CPUs that the database may use
     #[arg(long, value_name = "CPUS", default_value_t = 0.3, value_parser = units::cpus, help_heading = "Reference target")]
@@ -76,7 +76,9 @@ fn servers(text: &str) -> Result<Servers, String> {
     let number = |part: &str| {
         let number = part.trim().parse::<u32>().ok().filter(|n| (1..=MOST_SERVERS).contains(n));
         number.ok_or_else(|| {
-            format!("`{text}`: write numbers from 1 to {MOST_SERVERS} with commas between them, such as 1,2,4")
+            format!(
+                "`{text}`: write numbers from 1 to {MOST_SERVERS} with commas between them, such as 1,2,4"
+            )
         })
     };
     let mut numbers = text.split(',').map(number).collect::<Result<Vec<u32>, String>>()?;

@@ -93,7 +93,7 @@ fn resource(found: &Ceiling, meter: &Meter) -> Option<Resource> {
         demand_s: demand.seconds,
         predicted_rps,
         predicted_range: basis.range(&demand, meter.capacity),
-        utilisation: facts::utilisation(meter, &facts::near(found)),
+        utilisation: facts::utilisation(meter, &near(found)),
     })
 }
 

@@ -63,9 +63,10 @@ fn standing(search: &Ceiling) -> Standing {
 /// The resource that `search` ends at.
 pub(crate) fn limiting(search: &Ceiling) -> Option<&Resource> {
     let limit = &search.limited_by;
-    search.resources.iter().find(|one| {
-        limit.tier.as_ref() == Some(&one.tier) && limit.resource.as_ref() == Some(&one.resource)
-    })
+    search
+        .resources
+        .iter()
+        .find(|one| limit.tier.as_ref() == Some(&one.tier) && limit.resource.as_ref() == Some(&one.resource))
 }
 
 fn headroom(search: &Ceiling, check: Option<&SelfCheck>) -> Headroom {
@@ -192,16 +193,21 @@ fn at(mix: &Mix, point: &Point) -> String {
 
 /// Why a ceiling is not the servers'.
 pub(crate) fn why_not(point: &Point) -> String {
-    let said = |found: &Ceiling| found.limited_by.evidence.first().cloned().unwrap_or_default();
+    let search = &point.search;
     match point.standing {
-        Standing::Generator => format!("the generator is the limit: {}", said(&point.search)),
-        Standing::Machine => format!("the machine that all tiers share is the limit: {}", said(&point.search)),
-        Standing::AtLeast => format!(
-            "the search ended at {}/s, before anything failed",
-            rate(point.search.ceiling_rps.unwrap_or(0.0))
-        ),
-        _ => match point.search.verdict.reasons.first() {
-            Some(reason) if !point.search.verdict.valid => reason.clone(),
+        Standing::Generator | Standing::Machine => {
+            // Behind the rate.
+            let said = search.limited_by.evidence.first().and_then(|said| said.split_once(": "));
+            format!("its limit is {}", said.map_or("not the target", |(_, limit)| limit))
+        }
+        Standing::AtLeast => {
+            format!(
+                "the search ended at {}/s, before anything failed",
+                rate(search.ceiling_rps.unwrap_or(0.0))
+            )
+        }
+        _ => match search.verdict.reasons.first() {
+            Some(reason) if !search.verdict.valid => reason.clone(),
             _ => String::from("not even the lowest rate held"),
         },
     }
@@ -209,10 +215,15 @@ pub(crate) fn why_not(point: &Point) -> String {
 
 /// `found` in a sentence, with the numbers of this run.
 pub fn finding(found: &ScaleOut) -> String {
-    let known: Vec<(&Mix, &Gain)> = found.mixes.iter().filter_map(|mix| Some((mix, mix.gain.as_ref()?))).collect();
+    let known: Vec<(&Mix, &Gain)> =
+        found.mixes.iter().filter_map(|mix| Some((mix, mix.gain.as_ref()?))).collect();
     let Some((first, others)) = known.split_first() else {
         let ended = found.mixes.iter().any(|mix| !mix.points.is_empty());
-        let none = if ended { "There are no two ceilings of the servers' own to compare" } else { "No search was ended" };
+        let none = if ended {
+            "There are no two ceilings of the servers' own to compare"
+        } else {
+            "No search was ended"
+        };
         return none.to_owned();
     };
     let mut said = format!("{} of {}{}", serve(first.1), first.0.what, ended(first.0, others.is_empty()));
@@ -235,7 +246,8 @@ fn serve(gain: &Gain) -> String {
 fn ended(mix: &Mix, predicted: bool) -> String {
     let last = mix.points.iter().rfind(|point| point.standing.counts());
     let met = last.filter(|point| point.standing == Standing::NextTier);
-    if let Some((resource, rps)) = met.and_then(|one| Some((limiting(&one.search)?, one.search.ceiling_rps?))) {
+    if let Some((resource, rps)) = met.and_then(|one| Some((limiting(&one.search)?, one.search.ceiling_rps?)))
+    {
         return format!(": {} ends it at {}/s", tier(&resource.tier), rate(rps));
     }
     let own = last.is_some_and(|point| point.standing == Standing::App);

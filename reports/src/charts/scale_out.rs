@@ -5,7 +5,7 @@
 use super::{BETWEEN, cpus, place, warned};
 use crate::analyse::scale_out::{finding, losses, times};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
-use crate::number::{counted, exact_rate, rate, seconds};
+use crate::number::{capital, counted, rate, seconds};
 use crate::scale_out::{Mix, Point, ScaleOut, Standing};
 
 /// The axis goes so far past the most servers.
@@ -51,11 +51,13 @@ fn context(found: &ScaleOut) -> String {
         format!("database {} CPUs", rate(sizes.db_cpu)),
         format!("proxy {} CPUs", rate(sizes.proxy_cpu)),
     ];
-    for gain in found.mixes.iter().filter_map(|mix| mix.gain.as_ref().map(|gain| (mix, gain))) {
-        let (mix, gain) = gain;
-        if let Some([from, to]) = gain.ci95 {
-            context.push(format!("95 % interval for {}: {} to {} times", mix.what, times(from), times(to)));
-        }
+    let interval = |mix: &Mix| {
+        let [from, to] = mix.gain.as_ref()?.ci95?;
+        Some(format!("{} {} to {}", mix.what, times(from), times(to)))
+    };
+    let intervals: Vec<_> = found.mixes.iter().filter_map(interval).collect();
+    if !intervals.is_empty() {
+        context.push(format!("95 % intervals: {}", intervals.join(" and ")));
     }
     context.join(", ")
 }
@@ -96,29 +98,22 @@ fn panel(found: &ScaleOut, mix: &Mix, beside: bool) -> Panel {
     series.extend(wall(found, mix, top));
     let y = Axis::from_zero("", highest(&series).max(1.0) * HEADROOM, 6, rate).read(Reading::PerSecond);
     let axis = servers_axis(found);
-    Panel {
-        title: heading(mix, top),
-        weight: 1.0,
-        x: Some(axis),
-        y,
-        series,
-        beside,
-        ..Panel::default()
-    }
+    Panel { title: heading(mix, top), weight: 1.0, x: Some(axis), y, series, beside, ..Panel::default() }
 }
 
 /// The mix, how it scaled, and what is too far up to be drawn.
 fn heading(mix: &Mix, top: f64) -> String {
     let ratio = mix.gain.as_ref().map(|gain| format!("{} times", times(gain.ratio)));
     let known = ratio.into_iter().chain(Some(losses(mix)).filter(|words| !words.is_empty()));
-    let mut title = format!("{} per second", crate::number::capital(&mix.what));
+    let mut title = format!("{} per second", capital(&mix.what));
     for part in known.chain((!mix.no_law.is_empty()).then(|| mix.no_law.clone())) {
         title += &format!("; {part}");
     }
     let far = mix.wall.as_ref().filter(|wall| !wall.reached && wall.rps > IN_SIGHT * top);
-    title + &far.map_or_else(String::new, |wall| {
-        format!("; far above: {}, predicted at {}", wall.what, exact_rate(wall.rps))
-    })
+    title
+        + &far.map_or_else(String::new, |wall| {
+            format!("; far above: {}, predicted at {}", wall.what, rate(wall.rps))
+        })
 }
 
 fn highest(series: &[Series]) -> f64 {
@@ -185,7 +180,10 @@ fn law(found: &ScaleOut, mix: &Mix) -> Vec<Series> {
             label: String::new(),
             colour: Colour::Predicted,
             shape: Shape::Between,
-            points: drawn.iter().flat_map(|[n, _, low, high]| [(*n, Some(*low)), (*n, Some(*high))]).collect(),
+            points: drawn
+                .iter()
+                .flat_map(|[n, _, low, high]| [(*n, Some(*low)), (*n, Some(*high))])
+                .collect(),
         },
         line("", Shape::Line(Weight::Bold), &drawn[..told]),
         line("law, a guess here", Shape::Dashed(Weight::Medium), if guess.len() > 1 { guess } else { &[] }),
@@ -196,9 +194,13 @@ fn law(found: &ScaleOut, mix: &Mix) -> Vec<Series> {
 fn wall(found: &ScaleOut, mix: &Mix, top: f64) -> Option<Series> {
     let wall = mix.wall.as_ref().filter(|wall| wall.reached || wall.rps <= IN_SIGHT * top)?;
     let axis = servers_axis(found);
-    let who = if wall.tier.is_empty() { "all tiers'" } else { wall.tier.as_str() };
+    let who = match wall.tier.as_str() {
+        "" => "all tiers'",
+        "db" => "database",
+        other => other,
+    };
     Some(Series {
-        label: format!("{who} wall {}", exact_rate(wall.rps)),
+        label: format!("{who} wall {}", rate(wall.rps)),
         colour: Colour::Failure,
         shape: Shape::Dashed(Weight::Medium),
         points: vec![(axis.from, Some(wall.rps)), (axis.to, Some(wall.rps))],
@@ -238,7 +240,7 @@ mod tests {
         assert!(products.series.iter().any(|series| series.shape == Shape::Whiskers));
         // The law is a guess from the last point on, and not before.
         assert!((named(products, "a guess").points[0].0 - 4.0).abs() < 1e-6);
-        let full = named(&chart.panels[1], "db wall");
+        let full = named(&chart.panels[1], "database wall");
         assert_eq!(full.points[0].1, found.mixes[1].wall.as_ref().map(|wall| wall.rps));
         assert!(chart.footer.iter().any(|line| line.starts_with("EMULATED: The size of each app server")));
     }

@@ -57,7 +57,11 @@ fn summary(found: &ScaleOut) -> Vec<(&'static str, String, String)> {
     let wall = |mix: &Mix| {
         let wall = mix.wall.as_ref()?;
         let how = if wall.reached { "reached" } else { "predicted" };
-        Some(("Next wall", format!("{}/s", exact_rate(wall.rps)), format!("{}, {how}, for {}", wall.what, mix.what)))
+        Some((
+            "Next wall",
+            format!("{}/s", exact_rate(wall.rps)),
+            format!("{}, {how}, for {}", wall.what, mix.what),
+        ))
     };
     found.mixes.iter().flat_map(|mix| [gain(mix), wall(mix)]).flatten().collect()
 }
@@ -79,9 +83,9 @@ fn all(found: &ScaleOut) -> impl Iterator<Item = (&Mix, &Point)> {
 fn points(found: &ScaleOut) -> Table {
     let row = |(mix, point): (&Mix, &Point)| {
         let search = &point.search;
-        let ends = search.ci95.map_or(NONE.to_owned(), |[from, to]| {
-            format!("{} to {}", exact_rate(from), exact_rate(to))
-        });
+        let ends = search
+            .ci95
+            .map_or(NONE.to_owned(), |[from, to]| format!("{} to {}", exact_rate(from), exact_rate(to)));
         let sign = if point.standing == Standing::AtLeast { "at least " } else { "" };
         let ceiling = search.ceiling_rps.map_or(NONE.to_owned(), |rps| format!("{sign}{}", exact_rate(rps)));
         let ratio = ratio(mix, point);
@@ -186,7 +190,8 @@ fn measured(found: &ScaleOut) -> Markup {
         all.push(("CPUs", said(&pinned.join(", "))));
     }
     if let Some(check) = &found.self_check {
-        let able = format!("{} requests/s at most against a target that does nothing", exact_rate(check.closed_rps));
+        let able =
+            format!("{} requests/s at most against a target that does nothing", exact_rate(check.closed_rps));
         all.push(("Generator alone", said(&able)));
     }
     all.extend(host(&found.host));

@@ -376,3 +376,15 @@ fn a_file_that_cannot_be_written_is_named() {
     let error = write_ceiling(dir.path(), &search()).unwrap_err();
     assert!(error.contains("report.html: "), "{error}");
 }
+
+#[test]
+fn scaling_out_reads_whole_whatever_the_record_has_in_it() {
+    use crate::fixture::scale_out::{Made, made};
+    for scene in [Made::AppBound, Made::Both, Made::Spoilt, Made::Partial, Made::Empty] {
+        let mut found = made(scene);
+        sound(&of_scale_out(&found));
+        found.mixes.iter_mut().for_each(|mix| mix.what = HOSTILE.to_owned());
+        (found.emulated, found.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
+        sound(&of_scale_out(&found));
+    }
+}

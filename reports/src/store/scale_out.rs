@@ -57,6 +57,7 @@ fn bare(found: &ScaleOut) -> ScaleOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ceiling::SelfCheck;
     use crate::fixture::scale_out::{Made, made};
 
     #[test]
@@ -87,7 +88,10 @@ mod tests {
         refused(|found| found.mixes[0].points[1].search.ceiling_rps = Some(2e3), "with 2 servers: its concl");
         refused(|found| found.mixes[0].points[3].search.steps[0].windows[0].ok = 1, "with 4 servers: load 1");
         refused(|found| found.mixes[0].points[3].search.steps.truncate(3), "with 4 servers: its concl");
-        refused(|found| found.self_check = Some(Default::default()), "do not follow");
+        refused(
+            |found| found.self_check = Some(SelfCheck { closed_rps: 2e3, ..SelfCheck::default() }),
+            "do not follow",
+        );
     }
 
     #[test]

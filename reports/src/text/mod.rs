@@ -14,8 +14,8 @@ use crate::terminal::printable;
 pub use caching::caching;
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
-pub use scale_out::{scale_out, scale_out_point};
 pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
+pub use scale_out::{scale_out, scale_out_point};
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.

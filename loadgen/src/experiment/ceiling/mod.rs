@@ -187,7 +187,8 @@ async fn confirm_cause(
     let (load, sizes) = (&args.load, &change.sizes);
     let order = Order { load, sizes, cpus, target_cpus, wanted, ask: None, self_check: None, says: true };
     let ended = stack::search(&order, output, signals).await?;
-    let Ended { found: after, .. } = ended.ok_or_else(|| Failure::host("stopped before the load had begun"))?;
+    let Ended { found: after, .. } =
+        ended.ok_or_else(|| Failure::host("stopped before the load had begun"))?;
     found.cause = Some(cause::judge(found, change, after));
     Ok(())
 }

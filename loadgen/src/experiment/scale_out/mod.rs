@@ -15,7 +15,6 @@ use crate::signals::Signals;
 use crate::{pace, record};
 use mix::Mix;
 use reports::analyse::scale_out::conclude;
-use reports::ceiling::Ceiling;
 use reports::record::Verdict;
 use reports::scale_out::{self, Point, SCALE_OUT_SCHEMA, ScaleOut, Standing};
 use reports::store::SCALE_OUT_FILE;
@@ -248,7 +247,8 @@ impl Search<'_> {
 fn expected(points: &[Point], servers: u32) -> Option<f64> {
     let last = points.last()?;
     let rps = last.search.ceiling_rps.filter(|rps| rps.is_finite() && *rps > 0.0)?;
-    let more = if last.standing == Standing::NextTier { 1.0 } else { f64::from(servers) / f64::from(last.servers) };
+    let more =
+        if last.standing == Standing::NextTier { 1.0 } else { f64::from(servers) / f64::from(last.servers) };
     Some(rps * more)
 }
 
@@ -277,9 +277,15 @@ fn blank(args: &ScaleOutArgs, room: &Room, started_at: Duration) -> ScaleOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reports::ceiling::Ceiling;
 
     fn point(servers: u32, rps: Option<f64>, standing: Standing) -> Point {
-        Point { servers, standing, search: Ceiling { ceiling_rps: rps, ..Ceiling::default() }, ..Point::default() }
+        Point {
+            servers,
+            standing,
+            search: Ceiling { ceiling_rps: rps, ..Ceiling::default() },
+            ..Point::default()
+        }
     }
 
     #[test]
@@ -297,7 +303,8 @@ mod tests {
 
     #[test]
     fn what_is_no_fault_of_the_user_stays_what_it_is() {
-        let refused = "the reference target did not start: --db-cpu needs the right to write control groups: read-only";
+        let refused =
+            "the reference target did not start: --db-cpu needs the right to write control groups: read-only";
         let said = unlimited(Failure::target(refused));
         assert!(said.exit == Exit::Usage && said.message.contains("(read-only); run it as root"), "{said}");
         let other = unlimited(Failure::target("the reference target did not start: no mariadbd"));

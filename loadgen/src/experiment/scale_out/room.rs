@@ -70,8 +70,16 @@ mod tests {
             ("", 1, None),
             ("--server-cpu 0.1 --db-cpu 0.3 --proxy-cpu 0.3", 1, None),
             ("--server-cpu 0.11 --db-cpu 0.3 --proxy-cpu 0.3", 1, Some("4 servers of 0.11 CPUs")),
-            ("--server-cpu 0.11 --db-cpu 0.3 --proxy-cpu 0.3", 1, Some("the 1 CPU that the target has here: 3 fit")),
-            ("--servers 1,12 --server-cpu 0.2 --db-cpu 0.4 --proxy-cpu 0.2", 2, Some("2 CPUs that the target has here: 7 fit")),
+            (
+                "--server-cpu 0.11 --db-cpu 0.3 --proxy-cpu 0.3",
+                1,
+                Some("the 1 CPU that the target has here: 3 fit"),
+            ),
+            (
+                "--servers 1,12 --server-cpu 0.2 --db-cpu 0.4 --proxy-cpu 0.2",
+                2,
+                Some("2 CPUs that the target has here: 7 fit"),
+            ),
             ("--servers 1,7 --server-cpu 0.2 --db-cpu 0.4 --proxy-cpu 0.2", 2, None),
             ("--db-cpu 2", 1, Some("none fits")),
         ] {
