@@ -43,7 +43,7 @@ pub struct Caching {
     pub uncached: Option<Way>,
     /// And with one.
     pub cached: Option<Way>,
-    /// One popular page whose stored copy expires, without a lock and with one.
+    /// One popular page that is asked for by many, without a cure, with a lock, and with all that there is.
     pub stampedes: Vec<Stampede>,
     /// The app is dead for a while, without what is stale and with it.
     pub outages: Vec<Outage>,
@@ -56,6 +56,8 @@ pub struct Caching {
 /// What was asked for, and how the target was set up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
+    /// What was asked to be measured.
+    pub parts: Vec<Part>,
     /// `builtin` or `nginx`.
     pub proxy: String,
     /// Products of the catalogue.
@@ -68,6 +70,45 @@ pub struct Setting {
     pub short_valid_s: u64,
     /// How long the app takes over the popular page beyond its work, in milliseconds.
     pub service_ms: f64,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The moved ceiling, and what a request costs behind the proxy.
+    Ceiling,
+    /// Who reaches the app when a popular page is not there, or no longer fresh.
+    Stampede,
+    /// Who is served while the app is dead.
+    Outage,
+}
+
+/// How the proxy deals with many who want a page that it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cure {
+    /// All of them go to the app.
+    #[default]
+    None,
+    /// One fetches the first copy, and the others wait (`proxy_cache_lock`).
+    Lock,
+    /// And one fetches a copy anew while the others are sent the old one (`proxy_cache_use_stale updating`).
+    Full,
+}
+
+impl Cure {
+    /// In the order of the experiment.
+    pub const ALL: [Self; 3] = [Self::None, Self::Lock, Self::Full];
+
+    /// In a few words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "no lock",
+            Self::Lock => "lock",
+            Self::Full => "lock and updating",
+        }
+    }
 }
 
 /// The catalogue in one way: its ceiling, and what a request costs behind the proxy.
@@ -84,7 +125,7 @@ pub struct Way {
 pub struct Busy {
     /// Requests per second.
     pub offered_rps: f64,
-    /// What became of its requests, its lead-in included.
+    /// What became of its requests.
     pub ledger: Ledger,
     /// 99th percentile of the response time, in milliseconds.
     pub p99_ms: Option<f64>,
@@ -124,8 +165,8 @@ pub struct Ledger {
 /// A popular page under a steady load, its stored copy fresh for a short time, and an app that takes long over it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stampede {
-    /// Whether one request fetches the page and the others wait.
-    pub lock: bool,
+    /// What there is against it.
+    pub cure: Cure,
     /// Requests per second.
     pub offered_rps: f64,
     /// How long it was offered, in seconds.
@@ -144,7 +185,9 @@ pub struct Stampede {
     pub valid: bool,
     /// Why not, in words.
     pub reasons: Vec<String>,
-    /// The expiries that were seen.
+    /// Requests that reached the app before there was a first copy.
+    pub cold: Option<u64>,
+    /// The expiries that were seen after that.
     pub expiries: Vec<Expiry>,
 }
 
@@ -238,9 +281,14 @@ impl Stampede {
 }
 
 impl Caching {
-    /// The stampede without a lock, or with one.
-    pub fn stampede(&self, lock: bool) -> Option<&Stampede> {
-        self.stampedes.iter().find(|stampede| stampede.lock == lock)
+    /// The stampede with this cure.
+    pub fn stampede(&self, cure: Cure) -> Option<&Stampede> {
+        self.stampedes.iter().find(|stampede| stampede.cure == cure)
+    }
+
+    /// Whether this was to be measured.
+    pub fn wants(&self, part: Part) -> bool {
+        self.setting.parts.contains(&part)
     }
 
     /// The outage without what is stale, or with it.

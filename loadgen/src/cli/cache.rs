@@ -4,6 +4,7 @@ use super::{Sizes, TargetProxy};
 use crate::units::{self, Rate};
 use clap::Args;
 use reports::analyse::objective::Objective;
+use reports::cache::Part;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,10 +15,13 @@ pub(crate) struct CacheArgs {
     #[arg(value_name = "URL", hide = true)]
     pub(crate) url: Option<String>,
 
+    /// What is measured: ceiling, stampede, outage, with commas between them
+    #[arg(long, value_name = "LIST", default_value = "ceiling,stampede,outage", value_parser = parts, help_heading = "Experiment")]
+    pub(crate) parts: Parts,
     /// What has to hold at the ceiling: rules with commas between them
     #[arg(long, value_name = "RULES", default_value = "p99<50ms,errors<0.1%", value_parser = Objective::parse, help_heading = "Experiment")]
     pub(crate) slo: Objective,
-    /// Time for all of it, at least 60s
+    /// Time for all of it, at least 20s
     #[arg(long, value_name = "TIME", default_value = "150s", value_parser = units::positive_duration, help_heading = "Experiment")]
     pub(crate) budget: Duration,
     /// How long a page is fresh while the ceiling is searched
@@ -54,6 +58,21 @@ pub(crate) struct CacheArgs {
     pub(crate) quiet: bool,
 }
 
+/// See [`CacheArgs::parts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parts(pub(crate) Vec<Part>);
+
+/// Reads `--parts`.
+fn parts(text: &str) -> Result<Parts, String> {
+    let part = |word: &str| match word.trim() {
+        "ceiling" => Ok(Part::Ceiling),
+        "stampede" => Ok(Part::Stampede),
+        "outage" => Ok(Part::Outage),
+        other => Err(format!("`{other}` is no part: write some of ceiling,stampede,outage")),
+    };
+    text.split(',').map(part).collect::<Result<_, _>>().map(Parts)
+}
+
 /// Reads a time in whole seconds, as caches count.
 fn whole_seconds(text: &str) -> Result<Duration, String> {
     let time = units::positive_duration(text)?;
@@ -64,6 +83,14 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_named() {
+        assert_eq!(parts("outage, ceiling"), Ok(Parts(vec![Part::Outage, Part::Ceiling])));
+        for text in ["", "ceilings", "ceiling,", "ceiling outage"] {
+            assert!(parts(text).is_err_and(|why| why.contains("some of ceiling,stampede,outage")), "{text}");
+        }
+    }
 
     #[test]
     fn a_validity_is_of_whole_seconds() {

@@ -2,7 +2,7 @@
 //! ceiling, and whether to believe it. The same measurements give the same conclusions, now and when the record is read again.
 
 use super::conclude;
-use crate::cache::{Busy, Caching, Dead, Expiry, Gain, Outage, Stampede, Way};
+use crate::cache::{Busy, Caching, Cure, Dead, Expiry, Gain, Outage, Part, Stampede, Way};
 use crate::ceiling::{Bound, Limit};
 use crate::number::{counted, exact_rate, percent, rate, round_to_digits, seconds};
 
@@ -21,7 +21,9 @@ pub fn caching(found: &mut Caching) -> Result<(), String> {
         way.busy.iter_mut().for_each(cost);
     }
     let valid_s = found.setting.short_valid_s as f64;
-    found.stampedes.iter_mut().for_each(|stampede| stampede.expiries = expiries(&stampede.reached, valid_s));
+    for stampede in &mut found.stampedes {
+        (stampede.cold, stampede.expiries) = bursts(&stampede.reached, valid_s);
+    }
     found.outages.iter_mut().for_each(|outage| outage.dead = dead(outage));
     found.gain = found.uncached.as_ref().zip(found.cached.as_ref()).and_then(|(a, b)| gain(a, b));
     let faults = faults(found);
@@ -38,6 +40,16 @@ fn cost(busy: &mut Busy) {
     let all: u64 = busy.fared.values().sum();
     let answered = ANSWERED.iter().filter_map(|name| busy.fared.get(*name)).sum();
     busy.hit_ratio = per(answered, all).or(busy.app_per_request.map(|share| (1.0 - share).clamp(0.0, 1.0)));
+}
+
+/// Requests to the app before there was a first copy, and at each expiry after that.
+fn bursts(reached: &[(f64, u64)], valid_s: f64) -> (Option<u64>, Vec<Expiry>) {
+    let mut all = expiries(reached, valid_s);
+    let first = all.first().filter(|first| first.at_s < TOGETHER * valid_s).map(|first| first.requests);
+    if first.is_some() {
+        all.remove(0);
+    }
+    (first, all)
 }
 
 /// Requests to the app in groups: in between is nothing for so long that a fresh copy must have been there.
@@ -73,7 +85,8 @@ fn dead(outage: &Outage) -> Option<Dead> {
 
 fn gain(uncached: &Way, cached: &Way) -> Option<Gain> {
     let (before, after) = (&uncached.search, &cached.search);
-    let known = before.bound == Bound::Exact && after.bound != Bound::Below;
+    // A ceiling that is higher than was found would make the ratio a lower one.
+    let known = before.bound == Bound::Exact && !is_at_least(uncached) && after.bound != Bound::Below;
     let ratio = after.ceiling_rps? / before.ceiling_rps.filter(|rps| known && *rps > 0.0)?;
     let bound = if is_at_least(cached) { Bound::AtLeast } else { Bound::Exact };
     let ends = before.ci95.zip(after.ci95).filter(|([from, _], _)| *from > 0.0 && bound == Bound::Exact);
@@ -90,6 +103,21 @@ pub fn is_at_least(way: &Way) -> bool {
 /// Why there is no answer that can be relied on; none where there is.
 fn faults(found: &Caching) -> Vec<String> {
     let mut faults = Vec::new();
+    if found.wants(Part::Ceiling) {
+        faults.extend(of_ceilings(found));
+    }
+    if found.wants(Part::Stampede) {
+        faults.extend(Cure::ALL.iter().filter_map(|cure| of_stampede(found, *cure)));
+    }
+    if found.wants(Part::Outage) {
+        faults.extend([false, true].iter().filter_map(|stale| of_outage(found, *stale)));
+    }
+    faults.extend(found.partial.then(|| String::from("the experiment was cut short")));
+    faults
+}
+
+fn of_ceilings(found: &Caching) -> Vec<String> {
+    let mut faults = Vec::new();
     for (name, way) in [("without a cache", &found.uncached), ("with a cache", &found.cached)] {
         let Some(way) = way else {
             faults.push(format!("the ceiling {name} was not searched"));
@@ -102,24 +130,31 @@ fn faults(found: &Caching) -> Vec<String> {
             Some(_) => {}
         }
     }
-    for (lock, name) in [(false, "without a lock"), (true, "with a lock")] {
-        faults.extend(match found.stampede(lock) {
-            None => Some(format!("the stampede {name} was not measured")),
-            Some(one) if !one.valid => Some(invalid(&format!("the stampede {name}"), &one.reasons)),
-            Some(one) if one.expiries.is_empty() => Some(format!("no page was seen to expire {name}")),
-            Some(_) => None,
-        });
-    }
-    for (stale, name) in [(false, "without stale pages"), (true, "with stale pages")] {
-        faults.extend(match found.outage(stale) {
-            None => Some(format!("the outage {name} was not measured")),
-            Some(one) if !one.valid => Some(invalid(&format!("the outage {name}"), &one.reasons)),
-            Some(one) if one.dead.is_none() => Some(format!("the app was not killed {name}")),
-            Some(_) => None,
-        });
-    }
-    faults.extend(found.partial.then(|| String::from("the experiment was cut short")));
+    faults.extend(found.uncached.as_ref().filter(|way| is_at_least(way)).map(|way| {
+        let why = way.search.limited_by.evidence.first().map_or("", String::as_str);
+        format!("the ceiling without a cache is not the target's: {why}")
+    }));
     faults
+}
+
+fn of_stampede(found: &Caching, cure: Cure) -> Option<String> {
+    let name = format!("the popular page ({})", cure.words());
+    match found.stampede(cure) {
+        None => Some(format!("{name} was not measured")),
+        Some(one) if !one.valid => Some(invalid(&name, &one.reasons)),
+        Some(one) if one.expiries.is_empty() => Some(format!("{name} was not seen to expire")),
+        Some(_) => None,
+    }
+}
+
+fn of_outage(found: &Caching, stale: bool) -> Option<String> {
+    let name = if stale { "the outage with stale pages" } else { "the outage without stale pages" };
+    match found.outage(stale) {
+        None => Some(format!("{name} was not measured")),
+        Some(one) if !one.valid => Some(invalid(name, &one.reasons)),
+        Some(one) if one.dead.is_none() => Some(format!("{name}: the app was not killed")),
+        Some(_) => None,
+    }
 }
 
 /// Why a search's ceiling cannot be used. That the generator or the machine ended a search makes it a bound, which is said, and
@@ -189,6 +224,9 @@ pub fn per_request(value: f64) -> String {
 
 /// All of it in a sentence.
 pub fn finding(found: &Caching) -> String {
+    if !found.wants(Part::Ceiling) {
+        return beside(found);
+    }
     let of = |way: &Option<Way>| way.as_ref().and_then(ceiling);
     let moved = match (found.gain, of(&found.uncached), of(&found.cached)) {
         (Some(gain), Some(before), Some(after)) => {
@@ -198,29 +236,53 @@ pub fn finding(found: &Caching) -> String {
                 times(gain.ratio)
             )
         }
+        (None, Some(before), Some(after)) => {
+            format!("The ceiling is {before} requests/s without a cache, and {after} with one")
+        }
         (_, Some(before), None) => format!("Without a cache the ceiling is {before} requests/s"),
         _ => String::from("How far a cache moves the ceiling is not known"),
     };
     let queries = |way: &Option<Way>| way.as_ref()?.busy.as_ref()?.queries_per_request;
     let cost = queries(&found.uncached).zip(queries(&found.cached)).map(|(before, after)| {
-        format!(
-            "; {} database queries per request in place of {}",
-            per_request(after),
-            per_request(before)
-        )
+        format!("; {} database queries per request in place of {}", per_request(after), per_request(before))
     });
     moved + &cost.unwrap_or_default()
 }
 
+/// What is found where no ceiling was to be.
+fn beside(found: &Caching) -> String {
+    let reached = |cure: Cure| found.stampede(cure)?.sizes().map(|(mean, _)| requests(mean));
+    let stampede = reached(Cure::None).zip(reached(Cure::Full)).map(|(without, with)| {
+        format!("When a popular page expires, {without} requests reach the app, and {with} with lock and updating")
+    });
+    let share = |stale: bool| Some(percent(found.outage(stale)?.dead?.served()));
+    let outage = share(false).zip(share(true)).map(|(without, with)| {
+        format!("While the app is dead {without} are served without stale pages, and {with} with them")
+    });
+    let both: Vec<String> = stampede.into_iter().chain(outage).collect();
+    if both.is_empty() { String::from("Nothing was measured to its end") } else { both.join(". ") }
+}
+
+/// A number of requests, such as `40` or `40.7`.
+pub fn requests(mean: f64) -> String {
+    rate(round_to_digits(mean, 3))
+}
+
 /// What a stampede came to, in words.
 pub fn stampede_in_words(stampede: &Stampede) -> String {
-    let Some((mean, most)) = stampede.sizes() else { return String::from("no expiry was seen") };
-    let least = if mean.round() == 1.0 { "request reaches" } else { "requests reach" };
-    let expiries = match stampede.expiries.len() {
-        1 => String::from("of 1 expiry"),
-        n => format!("in the mean of {n} expiries, {most} at most"),
-    };
-    format!("{} {least} the app when the page expires, {expiries}", rate(round_to_digits(mean, 3)))
+    let reach = |n: f64| if requests(n) == "1" { "1 request reaches" } else { "requests reach" };
+    let many = |n: f64| if requests(n) == "1" { reach(n).to_owned() } else { format!("{} {}", requests(n), reach(n)) };
+    let cold = stampede.cold.map(|n| format!("{} the app before there is a copy", many(n as f64)));
+    let expired = stampede.sizes().map(|(mean, most)| {
+        let of = match stampede.expiries.len() {
+            1 => String::from("seen once"),
+            n => format!("in the mean of {n} times, {most} at most"),
+        };
+        let subject = if cold.is_some() { requests(mean) } else { format!("{} the app", many(mean)) };
+        format!("{subject} when it expires, {of}")
+    });
+    let said: Vec<String> = cold.into_iter().chain(expired).collect();
+    if said.is_empty() { String::from("no request was seen to reach the app") } else { said.join("; ") }
 }
 
 /// What an outage came to, in words.

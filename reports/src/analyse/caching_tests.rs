@@ -1,5 +1,5 @@
 use super::*;
-use crate::cache::Ledger;
+use crate::cache::{Cure, Ledger, Part};
 use crate::fixture::caching::{Made, made};
 
 #[test]
@@ -19,6 +19,45 @@ fn requests_to_the_app_that_come_together_are_one_expiry() {
         let found: Vec<_> = expiries(reached, 2.0).iter().map(|one| (one.at_s, one.requests)).collect();
         assert_eq!(found, want, "{reached:?}");
     }
+}
+
+#[test]
+fn the_first_copy_is_no_expiry() {
+    for (reached, cold, expiries) in [
+        (&[(0.0, 0), (0.3, 7), (2.4, 8)][..], Some(7), 1),
+        (&[(0.0, 0), (1.5, 7), (3.9, 8)], None, 2),
+        (&[(0.0, 0), (0.3, 0)], None, 0),
+    ] {
+        let found = bursts(reached, 2.0);
+        assert_eq!((found.0, found.1.len()), (cold, expiries), "{reached:?}");
+    }
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_missed() {
+    let whole = made(Made::Whole);
+    for (part, sentence) in [
+        (Part::Stampede, "When a popular page expires, 40 requests reach the app, and 1 with lock and updating"),
+        (Part::Outage, "While the app is dead 28 % are served without stale pages, and "),
+    ] {
+        let mut found = Caching { uncached: None, cached: None, ..whole.clone() };
+        found.setting.parts = vec![part];
+        match part {
+            Part::Stampede => found.outages.clear(),
+            _ => found.stampedes.clear(),
+        }
+        caching(&mut found).unwrap();
+        assert!(found.verdict.valid && finding(&found).starts_with(sentence), "{}: {:?}", finding(&found), found.verdict);
+    }
+}
+
+#[test]
+fn a_first_ceiling_that_is_a_bound_makes_no_ratio() {
+    let mut found = made(Made::Whole);
+    found.uncached.as_mut().unwrap().search.steps.retain(|step| step.passed);
+    caching(&mut found).unwrap();
+    assert!(found.gain.is_none() && !found.verdict.valid, "{:?}", found.gain);
+    assert!(finding(&found).starts_with("The ceiling is at least "), "{}", finding(&found));
 }
 
 #[test]
@@ -80,7 +119,7 @@ fn what_is_missing_or_invalid_makes_the_verdict_invalid() {
     for (which, valid, part) in [
         (Made::Whole, true, ""),
         (Made::AtLeast, true, ""),
-        (Made::Spoilt, false, "the stampede without a lock is invalid: the sending thread used 97 %"),
+        (Made::Spoilt, false, "the popular page (no lock) is invalid: the sending thread used 97 %"),
         (Made::Partial, false, "the outage with stale pages was not measured"),
         (Made::Empty, false, "the ceiling without a cache was not searched"),
     ] {
@@ -95,9 +134,15 @@ fn it_is_said_in_the_numbers_of_the_run() {
     let found = made(Made::Whole);
     let said = finding(&found);
     assert!(said.contains(", 12 times; 0.032 database queries per request in place of 1.6") || said.contains(" times; 0.032 database queries"), "{said}");
-    let [without, with] = [false, true].map(|lock| stampede_in_words(found.stampede(lock).unwrap()));
-    assert_eq!(without, "40 requests reach the app when the page expires, in the mean of 4 expiries, 40 at most");
-    assert_eq!(with, "1 request reaches the app when the page expires, in the mean of 4 expiries, 1 at most");
+    let said = Cure::ALL.map(|cure| stampede_in_words(found.stampede(cure).unwrap()));
+    assert_eq!(
+        said,
+        [
+            "40 requests reach the app before there is a copy; 40 when it expires, in the mean of 3 times, 40 at most",
+            "1 request reaches the app before there is a copy; 40 when it expires, in the mean of 3 times, 40 at most",
+            "1 request reaches the app before there is a copy; 1 when it expires, in the mean of 3 times, 1 at most",
+        ]
+    );
     let [without, with] = [false, true].map(|stale| outage_in_words(found.outage(stale).unwrap()));
     assert!(without.starts_with("28 % served in 5 s without the app: 140 requests; 360 failures"), "{without}");
     assert!(with.contains("350 pages of them stale") || with.contains("of them stale; 5 failures"), "{with}");

@@ -2,14 +2,15 @@
 //! when a popular page expires, and who is served while the app is dead. From a record to a chart model.
 
 use super::{BETWEEN, cpus, place, target, warned};
-use crate::analyse::caching::{ceiling, finding, is_at_least, per_request};
-use crate::cache::{Busy, Caching, Outage, Stampede, Way};
+use crate::analyse::caching::{ceiling, finding, is_at_least, per_request, requests};
+use crate::cache::{Caching, Cure, Busy, Outage, Stampede, Way};
 use crate::chart::{Axis, Band, Chart, Colour, Panel, Reading, Series, Shape, Tick, Weight};
-use crate::number::{NONE, percent, rate, round_to_digits, seconds};
+use crate::number::{NONE, percent, rate, seconds};
 
 /// The colours of what is without the cure, and of what is with it.
 const WITHOUT: Colour = Colour::Failure;
 const WITH: Colour = Colour::Ok;
+const PARTLY: Colour = Colour::Upper;
 /// Half of a bar's width, where the middles of two are 1 apart.
 const HALF: f64 = 0.36;
 const HEADROOM: f64 = 1.08;
@@ -138,27 +139,28 @@ fn costs(found: &Caching) -> Panel {
     Panel { x: Some(x), beside: true, ..panel(title, series, Reading::Plain, "It was not measured") }
 }
 
-/// Requests that reach the app, from sample to sample.
-fn reaching(stampede: &Stampede, colour: Colour, name: &str) -> Series {
-    let mean = stampede.sizes().map_or(NONE.to_owned(), |(mean, _)| rate(round_to_digits(mean, 2)));
-    let steps = stampede.reached.windows(2);
-    let mut points: Vec<(f64, Option<f64>)> =
-        steps.map(|pair| (pair[0].0, Some(pair[1].1.saturating_sub(pair[0].1) as f64))).collect();
-    points.extend(stampede.reached.last().map(|last| (last.0, None)));
-    Series { label: format!("{name}: {mean}"), colour, shape: Shape::Area, points }
+/// Requests that have reached the app by then.
+fn reaching(stampede: &Stampede, colour: Colour) -> Series {
+    let all = stampede.reached.last().map_or(0, |last| last.1);
+    let points = stampede.reached.iter().map(|(at, n)| (*at, Some(*n as f64))).collect();
+    let label = format!("{}: {}", stampede.cure.words(), crate::number::count(all));
+    Series { label, colour, shape: Shape::Steps(Weight::Bold), points }
 }
 
 fn stampedes(found: &Caching) -> Panel {
-    let one = |lock: bool, colour: Colour, name: &str| {
-        found.stampede(lock).filter(|one| one.reached.len() > 1).map(|one| reaching(one, colour, name))
+    let colours = [(Cure::None, WITHOUT), (Cure::Lock, PARTLY), (Cure::Full, WITH)];
+    let known = colours.iter().filter_map(|(cure, colour)| Some((found.stampede(*cure)?, *colour)));
+    let series: Vec<_> =
+        known.filter(|(one, _)| one.reached.len() > 1).map(|(one, colour)| reaching(one, colour)).collect();
+    let size = |cure: Cure| found.stampede(cure)?.sizes().map(|(mean, _)| requests(mean));
+    let first = |cure: Cure| found.stampede(cure)?.cold.map(|n| requests(n as f64));
+    let finding = match (first(Cure::None), first(Cure::Lock), size(Cure::None), size(Cure::Full)) {
+        (Some(first), Some(locked), Some(expired), Some(updated)) => format!(
+            ": {first} for the first copy, with a lock {locked}; {expired} when it expires, updating {updated}"
+        ),
+        _ => String::new(),
     };
-    let series: Vec<_> = [one(false, WITHOUT, "no lock"), one(true, WITH, "lock")].into_iter().flatten().collect();
-    let sizes = |lock: bool| Some(rate(round_to_digits(found.stampede(lock)?.sizes()?.0, 2)));
-    let finding = match (sizes(false), sizes(true)) {
-        (Some(without), Some(with)) => format!("{without} without a lock, {with} with it"),
-        _ => String::from("not known"),
-    };
-    let title = format!("A popular page expires; requests that reach the app each time: {finding}");
+    let title = format!("A popular page; requests that have reached the app{finding}");
     let x = Some(time_axis(found.stampedes.iter().map(|one| one.duration_s)));
     Panel { x, ..panel(title, series, Reading::Plain, "No page was made to expire") }
 }
@@ -238,7 +240,9 @@ mod tests {
         let [ceilings, costs, stampedes, outages] = [0, 1, 2, 3].map(|n| labels(&chart.panels[n]));
         assert!(ceilings[0].starts_with("no cache: ") && ceilings[1].starts_with("cache: "), "{ceilings:?}");
         assert_eq!(costs, ["no cache: 1.6", "cache: 0.032"]);
-        assert_eq!(stampedes, ["no lock: 40", "lock: 1"]);
+        assert_eq!(stampedes, ["no lock: 160", "lock: 121", "lock and updating: 4"]);
+        let title = &chart.panels[2].title;
+        assert!(title.ends_with("40 for the first copy, with a lock 1; 40 when it expires, updating 1"), "{title}");
         assert!(outages[0].starts_with("no stale: 28 %") && outages[1].starts_with("stale: "), "{outages:?}");
         assert!(chart.panels[1].title.contains("98 % answered from the cache"), "{}", chart.panels[1].title);
         assert_eq!(chart.bands, [Band { from: 3.0, to: 8.0, label: String::new() }]);

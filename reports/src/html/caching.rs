@@ -4,8 +4,10 @@
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
 use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
-use crate::analyse::caching::{ceiling, finding, is_at_least, outage_in_words, per_request, stampede_in_words, times};
-use crate::cache::{Caching, Outage, Stampede, Way};
+use crate::analyse::caching::{
+    ceiling, finding, is_at_least, outage_in_words, per_request, requests, stampede_in_words, times,
+};
+use crate::cache::{Caching, Cure, Outage, Stampede, Way};
 use crate::ceiling::Bound;
 use crate::number::{NONE, capital, count, exact_rate, ms, percent, rate, seconds};
 use crate::pictures::of_caching;
@@ -57,9 +59,9 @@ fn summary(found: &Caching) -> Vec<(&'static str, String, String)> {
     let hits = hits.map(|ratio| ("Answered from the cache", percent(ratio), String::new()));
     let queries = busy.and_then(|busy| busy.queries_per_request);
     let queries = queries.map(|value| ("Database queries", per_request(value), "per request, with a cache".into()));
-    let reach = |lock: bool| Some(rate(crate::number::round_to_digits(found.stampede(lock)?.sizes()?.0, 2)));
-    let stampede = reach(false).zip(reach(true)).map(|(without, with)| {
-        ("Requests to the app at an expiry", with, format!("with a lock; {without} without"))
+    let reach = |cure: Cure| found.stampede(cure)?.sizes().map(|(mean, _)| requests(mean));
+    let stampede = reach(Cure::None).zip(reach(Cure::Full)).map(|(without, with)| {
+        ("Requests to the app at an expiry", with, format!("with lock and updating; {without} without"))
     });
     let share = |stale: bool| Some(percent(found.outage(stale)?.dead?.served()));
     let outage = share(false).zip(share(true)).map(|(without, with)| {
@@ -131,8 +133,9 @@ fn ceilings_table(found: &Caching) -> Table {
 fn stampedes(found: &Caching) -> Markup {
     let row = |one: &Stampede| {
         vec![
-            Cell::text(if one.lock { "With a lock" } else { "Without a lock" }),
+            Cell::Text(capital(one.cure.words())),
             Cell::rate(one.offered_rps),
+            Cell::number(one.cold.map(|n| n as f64)),
             Cell::count(one.expiries.len() as u64),
             Cell::number(one.sizes().map(|sizes| sizes.0)),
             Cell::number(one.sizes().map(|sizes| sizes.1 as f64)),
@@ -147,6 +150,7 @@ fn stampedes(found: &Caching) -> Markup {
         columns: vec![
             ("", ""),
             ("Offered", "requests/s"),
+            ("For the first copy", "to the app"),
             ("Expiries", ""),
             ("To the app", "in the mean"),
             ("To the app", "at most"),
@@ -159,12 +163,13 @@ fn stampedes(found: &Caching) -> Markup {
     };
     html! {
         p {
-            "When the copy of a popular page expires, every request that comes before there is a new one goes to the app: "
-            "as many as come in the time that it takes over it, " (ms(found.setting.service_ms)) " here, and more where that "
-            "makes it slower. With a lock one goes, and the others wait for its answer."
+            "While there is no copy of a popular page, every request for it goes to the app: as many as come in the time that it "
+            "takes over it, " (ms(found.setting.service_ms)) " here, and more where that makes it slower. With a lock one goes for the "
+            "first copy, and the others wait for its answer. When the copy expires, nginx's lock holds nobody up; what helps then "
+            "is " code { "proxy_cache_use_stale updating" } ": one fetches it anew, and the others are sent the old one meanwhile."
         }
         @for one in &found.stampedes {
-            p { (said(&format!("{}: {}.", if one.lock { "With a lock" } else { "Without a lock" }, stampede_in_words(one)))) }
+            p { (said(&format!("{}: {}.", capital(one.cure.words()), stampede_in_words(one)))) }
         }
         @if !table.rows.is_empty() { (table) }
     }

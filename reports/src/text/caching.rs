@@ -3,7 +3,7 @@
 
 use super::{Paint, named, wrapped};
 use crate::analyse::caching::{ceiling, finding, is_at_least, outage_in_words, per_request, stampede_in_words, times};
-use crate::cache::{Caching, Way};
+use crate::cache::{Caching, Cure, Way};
 use crate::number::{NONE, count, exact_rate, ms_column, percent, rate, seconds};
 use crate::terminal::printable;
 use std::fmt::Write;
@@ -16,6 +16,9 @@ pub fn caching(found: &Caching, colour: bool) -> String {
 
 /// A row without a cache and one with it.
 fn ways(found: &Caching) -> String {
+    if found.uncached.is_none() && found.cached.is_none() {
+        return String::new();
+    }
     let mut out = format!(
         "{:<10}{:>18}  {:<18}{:>10}{:>9}{:>12}\n",
         "", "ceiling", "95 % interval", "from", "to the", "queries per"
@@ -61,11 +64,13 @@ fn figures(found: &Caching) -> String {
         let limit = way.as_ref().and_then(|way| way.search.limited_by.evidence.first());
         out.push_str(&limit.map_or_else(String::new, |limit| named(name, &printable(limit))));
     }
-    for (lock, name) in [(false, "no lock"), (true, "lock")] {
-        if let Some(one) = found.stampede(lock) {
-            let times = one.p99_ms.map_or_else(String::new, |ms| format!("; p99 {}", ms_column(ms)));
-            out.push_str(&named(name, &format!("{}{times}", stampede_in_words(one))));
-        }
+    for one in &found.stampedes {
+        let times = one.p99_ms.map_or_else(String::new, |ms| format!("; p99 {}", ms_column(ms)));
+        let name = match one.cure {
+            Cure::Full => "updating",
+            cure => cure.words(),
+        };
+        out.push_str(&named(name, &format!("{}{times}", stampede_in_words(one))));
     }
     for (stale, name) in [(false, "no stale"), (true, "stale")] {
         if let Some(one) = found.outage(stale) {
@@ -114,7 +119,7 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         let spoilt = caching(&made(Made::Spoilt), false);
-        assert!(spoilt.contains("INVALID") && spoilt.contains("- the stampede without a lock"), "{spoilt}");
+        assert!(spoilt.contains("INVALID") && spoilt.contains("- the popular page (no lock)"), "{spoilt}");
         assert!(caching(&made(Made::Partial), false).contains("PARTIAL: cut short after 61"));
     }
 

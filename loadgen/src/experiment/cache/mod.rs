@@ -14,26 +14,28 @@ use crate::cli::{CacheArgs, Sizes, TargetProxy};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::signals::Signals;
+use crate::target::Descriptor;
 use crate::{limits, pace, record};
 use reports::analyse::caching::{caching, outage_in_words, stampede_in_words};
-use reports::cache::{CACHE_SCHEMA, Caching, Setting, Way};
+use reports::cache::{CACHE_SCHEMA, Caching, Cure, Part, Setting, Way};
+use reports::ceiling::SelfCheck;
 use reports::number::counted;
-use reports::record::Verdict;
+use reports::record::{Target, TargetKind, Verdict};
 use reports::store::CACHE_FILE;
 use std::time::{Duration, Instant};
 
-/// With less than this there is no time for six stacks and what is done there.
-const LEAST_BUDGET: Duration = Duration::from_secs(60);
+/// With less than this there is no time for a stack and what is done there.
+const LEAST_BUDGET: Duration = Duration::from_secs(20);
 /// The budget's shares: of each search, of the load after it, of each stampede and of each outage. What is left is for the stacks.
 const SEARCH: f64 = 0.15;
 const BUSY: f64 = 0.025;
-const STAMPEDE: f64 = 0.06;
+const STAMPEDE: f64 = 0.05;
 const OUTAGE: f64 = 0.08;
 /// A stampede and an outage take at least so many times as long as a page is fresh.
-const EXPIRIES: f64 = 2.6;
+const EXPIRIES: f64 = 3.5;
 const OUTAGE_EXPIRIES: f64 = 4.0;
 /// A page has to be fresh for no longer than this share of the budget.
-const SHORT: f64 = 0.04;
+const SHORT: f64 = 0.05;
 
 /// What all parts are given.
 pub(super) struct Bench<'a> {
@@ -119,8 +121,7 @@ impl Bench<'_> {
                 found.partial = true;
                 None
             }
-            // Without a ceiling there is nothing to show.
-            Err(failure) if found.uncached.is_none() => return Err(failure),
+            Err(failure) if is_empty(&found) => return Err(failure),
             Err(failure) => {
                 found.partial = true;
                 Some(failure)
@@ -135,28 +136,55 @@ impl Bench<'_> {
         self.say("checking the generator against a target that does nothing");
         self.output.status.does("checking the generator");
         let Some(alone) = self_check(&self.cpus, &self.target_cpus, signals).await? else { return Ok(None) };
+        if found.wants(Part::Ceiling) && self.ceilings(found, &alone, begun, signals).await?.is_none() {
+            return Ok(None);
+        }
+        if found.wants(Part::Stampede) && self.stampedes(found, begun, signals).await?.is_none() {
+            return Ok(None);
+        }
+        if found.wants(Part::Outage) && self.outages(found, begun, signals).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(()))
+    }
+
+    async fn ceilings(
+        &self,
+        found: &mut Caching,
+        alone: &SelfCheck,
+        begun: Instant,
+        signals: &mut Signals,
+    ) -> Outcome<Option<()>> {
         for cached in [false, true] {
-            let Some((way, items)) = self.way(cached, &alone, signals).await? else { return Ok(None) };
+            let Some((way, stack)) = self.way(cached, alone, signals).await? else { return Ok(None) };
             self.told(&way, cached);
-            (found.target, found.setting.items) = (way.search.target.clone(), u64::from(items));
-            add(&mut found.emulated, &way.search.emulated);
+            note(found, &stack, &way.search.target.what);
             *(if cached { &mut found.cached } else { &mut found.uncached }) = Some(way);
             self.keep(found, begun)?;
         }
-        for lock in [false, true] {
-            let Some((stampede, emulated)) = self.stampede(lock, signals).await? else { return Ok(None) };
-            add(&mut found.emulated, &emulated);
+        Ok(Some(()))
+    }
+
+    async fn stampedes(&self, found: &mut Caching, begun: Instant, signals: &mut Signals) -> Outcome<Option<()>> {
+        for cure in Cure::ALL {
+            let Some((stampede, stack)) = self.stampede(cure, signals).await? else { return Ok(None) };
+            note(found, &stack, "a popular page");
             found.stampedes.push(stampede);
             self.keep(found, begun)?;
-            let name = if lock { "with a lock" } else { "without a lock" };
-            found.stampede(lock).iter().for_each(|one| self.say(&format!("{name}: {}", stampede_in_words(one))));
+            let words = found.stampede(cure).map(stampede_in_words).unwrap_or_default();
+            self.say(&format!("{}: {words}", cure.words()));
         }
+        Ok(Some(()))
+    }
+
+    async fn outages(&self, found: &mut Caching, begun: Instant, signals: &mut Signals) -> Outcome<Option<()>> {
         for stale in [false, true] {
-            let Some(outage) = self.outage(stale, signals).await? else { return Ok(None) };
+            let Some((outage, stack)) = self.outage(stale, signals).await? else { return Ok(None) };
+            note(found, &stack, "the catalogue");
             found.outages.push(outage);
             self.keep(found, begun)?;
-            let name = if stale { "with stale pages" } else { "without stale pages" };
-            found.outage(stale).iter().for_each(|one| self.say(&format!("{name}: {}", outage_in_words(one))));
+            let words = found.outage(stale).map(outage_in_words).unwrap_or_default();
+            self.say(&format!("{}: {words}", if stale { "with stale pages" } else { "without stale pages" }));
         }
         Ok(Some(()))
     }
@@ -207,6 +235,7 @@ impl Bench<'_> {
             host: record::host(),
             slo: args.slo.to_string(),
             setting: Setting {
+                parts: args.parts.clone().0,
                 proxy: proxy.to_owned(),
                 items: 0,
                 exponent: catalogue::EXPONENT,
@@ -224,11 +253,25 @@ impl Bench<'_> {
     }
 }
 
-/// What another stack emulates, once.
-fn add(emulated: &mut Vec<String>, more: &[String]) {
-    for said in more {
-        if !emulated.contains(said) {
-            emulated.push(said.clone());
+/// Whether nothing has been measured to its end.
+fn is_empty(found: &Caching) -> bool {
+    found.uncached.is_none() && found.stampedes.is_empty() && found.outages.is_empty()
+}
+
+/// Notes of a stack where it was, if it is the first one, and what it emulates, if no other did.
+fn note(found: &mut Caching, stack: &Descriptor, what: &str) {
+    if found.target.url.is_empty() {
+        found.target = Target {
+            url: stack.url.clone(),
+            kind: TargetKind::Reference,
+            what: what.to_owned(),
+            cpus: stack.cpus.clone(),
+        };
+        found.setting.items = u64::from(stack.items);
+    }
+    for said in &stack.emulated {
+        if !found.emulated.contains(said) {
+            found.emulated.push(said.clone());
         }
     }
 }
@@ -251,9 +294,9 @@ mod tests {
     fn what_makes_no_sense_is_one_line() {
         for (line, part) in [
             ("", None),
-            ("--budget 60s --short-valid 2s", None),
-            ("--budget 59s", Some("--budget: this experiment needs at least 60s")),
-            ("--budget 60s --short-valid 3s", Some("--short-valid: a page that is fresh for 3s")),
+            ("--budget 20s --short-valid 1s", None),
+            ("--budget 19s", Some("--budget: this experiment needs at least 20s")),
+            ("--budget 59s --short-valid 3s", Some("--short-valid: a page that is fresh for 3s")),
             ("http://127.0.0.1:8080/", Some("needs the reference target")),
         ] {
             let said = check(&args(line));
@@ -262,14 +305,5 @@ mod tests {
                 assert!(failure.exit == Exit::Usage && failure.message.contains(part), "{line}: {failure}");
             }
         }
-    }
-
-    #[test]
-    fn what_several_stacks_emulate_is_said_once() {
-        let mut said = Vec::new();
-        for more in [&["a"][..], &["a", "b"], &[]] {
-            add(&mut said, &more.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-        }
-        assert_eq!(said, ["a", "b"]);
     }
 }

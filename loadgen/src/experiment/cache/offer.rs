@@ -74,16 +74,37 @@ pub(super) fn since_start(run: &Run, at: Duration) -> f64 {
     at.as_secs_f64() - begun
 }
 
-/// Samples of a counter, with the instants of a run's own clock: those from its beginning to its end, less what was counted before.
-/// Two counters that are read one after the other may seem to go back by a request, which is no news.
+/// Samples of a counter, with the instants of a run's own clock: from its beginning to its end, less what was counted before. Two counters
+/// that are read one after the other may seem to go back by a request, which is no news.
 pub(super) fn samples(run: &Run, samples: &[(Duration, u64)]) -> Vec<(f64, u64)> {
-    let timed = samples.iter().map(|(at, n)| (since_start(run, *at), *n));
-    let within: Vec<(f64, u64)> = timed.filter(|(at, _)| (0.0..=run.duration_s).contains(at)).collect();
-    let first = within.first().map_or(0, |sample| sample.1);
+    let timed: Vec<(f64, u64)> = samples.iter().map(|(at, n)| (since_start(run, *at), *n)).collect();
+    counted(&timed, run.duration_s)
+}
+
+fn counted(timed: &[(f64, u64)], end_s: f64) -> Vec<(f64, u64)> {
+    let before = timed.iter().take_while(|(at, _)| *at <= 0.0).last();
+    let Some(&(_, first)) = before.or(timed.first()) else { return Vec::new() };
     let mut most = 0;
-    let grown = |(at, n): (f64, u64)| {
+    let grown = |(at, n): &(f64, u64)| {
         most = most.max(n.saturating_sub(first));
-        (at, most)
+        (*at, most)
     };
-    within.into_iter().map(grown).collect()
+    let within = timed.iter().filter(|(at, _)| *at > 0.0 && *at <= end_s).map(grown);
+    std::iter::once((0.0, 0)).chain(within).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_told_from_the_beginning_of_the_load_to_its_end() {
+        for (timed, want) in [
+            (&[][..], &[][..]),
+            (&[(-1.0, 5), (-0.2, 7), (0.1, 9), (0.2, 8), (0.3, 12), (2.5, 99)], &[(0.0, 0), (0.1, 2), (0.2, 2), (0.3, 5)]),
+            (&[(0.1, 9), (0.2, 10)], &[(0.0, 0), (0.1, 0), (0.2, 1)]),
+        ] {
+            assert_eq!(counted(timed, 1.0), want, "{timed:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use super::stack::{Meters, Stack};
 use super::{Bench, OUTAGE, OUTAGE_EXPIRIES, catalogue};
 use crate::failure::{Failure, Outcome};
 use crate::signals::Signals;
+use crate::target::Descriptor;
 use crate::{pace, target};
 use reports::cache::Outage;
 use reports::record::Run;
@@ -37,11 +38,11 @@ struct Event {
 }
 
 impl Bench<'_> {
-    /// An outage; `None` when it was asked to end.
+    /// An outage, and where it was; `None` when it was asked to end.
     ///
     /// # Errors
     /// The target's fault: it does not start, dies, or the app cannot be killed; the host's fault: threads that cannot be started.
-    pub(super) async fn outage(&self, stale: bool, signals: &mut Signals) -> Outcome<Option<Outage>> {
+    pub(super) async fn outage(&self, stale: bool, signals: &mut Signals) -> Outcome<Option<(Outage, Descriptor)>> {
         let (how, words) = if stale { ("stale", "with stale pages") } else { ("on", "without stale pages") };
         self.say(&format!("the app is killed, {words}"));
         let cache = (how, self.args.short_valid);
@@ -50,7 +51,8 @@ impl Bench<'_> {
             return Ok(None);
         };
         let done = self.kill(&stack, stale, signals).await;
-        stack.end(done).await
+        let descriptor = stack.descriptor.clone();
+        Ok(stack.end(done).await?.map(|outage| (outage, descriptor)))
     }
 
     async fn kill(&self, stack: &Stack, stale: bool, signals: &mut Signals) -> Outcome<Option<Outage>> {

@@ -8,6 +8,7 @@ use crate::experiment::ceiling::course::Wanted;
 use crate::experiment::ceiling::stack::{Order, search_at};
 use crate::failure::{Failure, Outcome};
 use crate::signals::Signals;
+use crate::target::Descriptor;
 use crate::units::Rate;
 use reports::cache::{Busy, Way};
 use reports::ceiling::SelfCheck;
@@ -32,7 +33,7 @@ const LOWEST_RPS: f64 = 1.0;
 const OTHER_SEED: u64 = 1_000_003;
 
 impl Bench<'_> {
-    /// One way, with the number of products; `None` when it was asked to end.
+    /// One way, and where it was; `None` when it was asked to end.
     ///
     /// # Errors
     /// The target's fault: it does not start, or dies; the host's fault: threads that cannot be started.
@@ -41,7 +42,7 @@ impl Bench<'_> {
         cached: bool,
         alone: &SelfCheck,
         signals: &mut Signals,
-    ) -> Outcome<Option<(Way, u32)>> {
+    ) -> Outcome<Option<(Way, Descriptor)>> {
         let (how, words) = if cached { ("full", "with a cache") } else { ("off", "without a cache") };
         self.say(&format!("the catalogue {words}: until {} fails", self.args.slo));
         let cache = (how, self.args.valid);
@@ -49,8 +50,8 @@ impl Bench<'_> {
             return Ok(None);
         };
         let done = self.measure(&stack, cached, alone, signals).await;
-        let items = stack.descriptor.items;
-        Ok(stack.end(done).await?.map(|way| (way, items)))
+        let descriptor = stack.descriptor.clone();
+        Ok(stack.end(done).await?.map(|way| (way, descriptor)))
     }
 
     async fn measure(
@@ -140,7 +141,8 @@ impl Bench<'_> {
         signals: &mut Signals,
     ) -> Outcome<Option<Busy>> {
         let mut last = None;
-        for share in NEAR {
+        for (n, share) in (0u64..).zip(NEAR) {
+            let load = &LoadArgs { seed: load.seed.wrapping_add(n), ..load.clone() };
             let rps = (share * ceiling_rps).max(LOWEST_RPS).round();
             self.output.status.does("counting what goes on to the app and the database");
             let rate = Rate { micro: (rps * 1e6) as u64 };
