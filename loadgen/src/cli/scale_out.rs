@@ -33,7 +33,7 @@ pub(crate) struct ScaleOutArgs {
     pub(crate) seed: u64,
 
     /// CPUs that each app server may use
-    #[arg(long, value_name = "CPUS", default_value_t = 0.04, value_parser = units::cpus, help_heading = "Reference target")]
+    #[arg(long, value_name = "CPUS", default_value_t = 0.05, value_parser = units::cpus, help_heading = "Reference target")]
     pub(crate) server_cpu: f64,
     /// CPUs that the database may use
     #[arg(long, value_name = "CPUS", default_value_t = 0.3, value_parser = units::cpus, help_heading = "Reference target")]

@@ -34,9 +34,9 @@ pub fn conclude(found: &mut ScaleOut) -> Result<(), String> {
     }
     let faults = faults(found);
     found.verdict.valid = faults.is_empty();
-    found.verdict.reasons = faults;
-    found.verdict.reasons.extend(found.cut.iter().cloned());
-    found.verdict.reasons.extend(found.mixes.iter().flat_map(notes));
+    let notes = found.mixes.iter().flat_map(|mix| notes(found, mix));
+    let reasons = faults.into_iter().chain(found.cut.iter().cloned()).chain(notes).collect();
+    found.verdict.reasons = reasons;
     Ok(())
 }
 
@@ -158,21 +158,22 @@ fn faults(found: &ScaleOut) -> Vec<String> {
         return faults;
     }
     for mix in &found.mixes {
-        let (first, last) = (found.servers.first(), found.servers.last());
-        for point in mix.points.iter().filter(|point| !point.standing.counts()) {
-            let end = [first, last].contains(&Some(&point.servers));
-            if end || point.standing == Standing::Invalid {
-                faults.push(format!("{}: {}", at(mix, point), why_not(point)));
-            }
-        }
+        let wrong = mix.points.iter().filter(|point| is_fault(found, point));
+        faults.extend(wrong.map(|point| format!("{}: {}", at(mix, point), why_not(point))));
     }
     faults
 }
 
+/// Whether the comparison falls with this point: it is one of its two ends, or cannot be judged at all.
+fn is_fault(found: &ScaleOut, point: &Point) -> bool {
+    let ends = [found.servers.first(), found.servers.last()];
+    !point.standing.counts() && (ends.contains(&Some(&point.servers)) || point.standing == Standing::Invalid)
+}
+
 /// What a reader has to know of a mix beside the faults.
-fn notes(mix: &Mix) -> Vec<String> {
+fn notes(found: &ScaleOut, mix: &Mix) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for point in &mix.points {
+    for point in mix.points.iter().filter(|point| !is_fault(found, point)) {
         match point.standing {
             Standing::Machine | Standing::Generator | Standing::AtLeast => {
                 notes.push(format!("{}: {}, which is not counted", at(mix, point), why_not(point)));

@@ -59,7 +59,7 @@ fn summary(found: &ScaleOut) -> Vec<(&'static str, String, String)> {
         let how = if wall.reached { "reached" } else { "predicted" };
         Some((
             "Next wall",
-            format!("{}/s", exact_rate(wall.rps)),
+            format!("{}/s", rate(wall.rps)),
             format!("{}, {how}, for {}", wall.what, mix.what),
         ))
     };

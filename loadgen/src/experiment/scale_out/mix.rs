@@ -7,6 +7,10 @@ use clap::Parser;
 /// See [`Mix::scenario`].
 const SEARCHES: &str = include_str!("../../../scenarios/searches.toml");
 
+/// Enough for what is in flight at any ceiling of small servers. A thousand, opened at once when a load is too much, would cost such
+/// a server more than the load itself, and it would collapse rather than be full.
+const CONNECTIONS: usize = 128;
+
 /// A mix of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mix {
@@ -38,7 +42,7 @@ impl Mix {
     pub(super) fn load(&self, seed: u64) -> Outcome<LoadArgs> {
         let words = ["loadgen".to_owned(), "--seed".to_owned(), seed.to_string()];
         let cli = Cli::try_parse_from(words).map_err(|e| Failure::usage(e.to_string()))?;
-        Ok(LoadArgs { own_scenario: self.scenario, ..cli.run.load })
+        Ok(LoadArgs { own_scenario: self.scenario, connections: Some(CONNECTIONS), ..cli.run.load })
     }
 }
 
