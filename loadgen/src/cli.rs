@@ -1,5 +1,6 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
+mod cache;
 mod experiments;
 mod scale_out;
 mod wrong;
@@ -9,6 +10,7 @@ use crate::limits::{self, Cpus};
 use crate::schedule::Arrivals;
 use crate::units::{self, Rate};
 use crate::{plan, request};
+pub(crate) use cache::CacheArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     },
     /// Find the highest rate at which an objective holds, and what the limit is made of
     Ceiling(Box<CeilingArgs>),
+    /// See what a cache in the proxy buys: the moved ceiling, stampedes, and pages while the app is dead
+    Cache(Box<CacheArgs>),
     /// See how the ceiling moves with more app servers, and what ends that
     ScaleOut(Box<ScaleOutArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
         Some(Command::Ceiling(args)) => experiment::ceiling::run(*args, begun),
+        Some(Command::Cache(args)) => experiment::cache::run(&args, begun),
         Some(Command::ScaleOut(args)) => experiment::scale_out::run(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),

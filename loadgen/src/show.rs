@@ -1,5 +1,6 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
+pub(crate) mod caching;
 pub(crate) mod scale_out;
 
 use crate::failure::{Exit, Failure, Outcome};
@@ -190,6 +191,9 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         }
         ceiling(&found, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
         return Ok(Exit::Passed);
+    }
+    if dir.join(store::CACHE_FILE).is_file() {
+        return caching::again(dir, json_file);
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
         return scale_out::again(dir, json_file);

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -38,6 +38,9 @@ pub(crate) struct Descriptor {
     /// What of it stands in for something else, in words.
     #[serde(default)]
     pub(crate) emulated: Vec<String>,
+    /// Its directory, where it has one.
+    #[serde(default)]
+    pub(crate) dir: Option<PathBuf>,
     /// How many products the catalogue holds.
     #[serde(default = "one")]
     pub(crate) items: u32,
@@ -212,6 +215,23 @@ impl Reference {
     pub(crate) async fn stop(self) {
         self.process.stop().await;
     }
+}
+
+/// Has `target-stack` do something to the stack in `dir`, such as `kill app`; gives what it prints.
+///
+/// # Errors
+/// The target's fault, in its own words: it could not be done.
+pub(crate) async fn operate(dir: &Path, words: &[&str]) -> Outcome<String> {
+    let mut command = Command::new(program());
+    let (verb, others) = words.split_first().unwrap_or((&"status", &[]));
+    command.arg(verb).arg("--dir").arg(dir).args(others).stdin(Stdio::null()).kill_on_drop(true);
+    let said =
+        command.output().await.map_err(|e| Failure::target(format!("cannot start target-stack: {e}")))?;
+    if said.status.success() {
+        return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
+    }
+    let why = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+    Err(Failure::target(why.strip_prefix("target-stack: ").unwrap_or(&why).to_owned()))
 }
 
 /// CPUs as an option has them.

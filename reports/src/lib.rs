@@ -4,6 +4,7 @@
 //! them again, and draws them. It never measures, and knows nothing of sockets or clocks.
 
 pub mod analyse;
+pub mod cache;
 pub mod calibration;
 pub mod ceiling;
 pub mod chart;

@@ -1,10 +1,12 @@
 //! The pictures of a run, or of a search for the ceiling, beside its record: from a record to files. Which pictures there are
 //! is said here, and only here; what is in them is `charts`', how they look is `draw`'s.
 
+use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{availability, heatmap, percentiles, scale_out, timeline};
+use crate::charts::{availability, caching, heatmap, percentiles, scale_out, timeline};
+
 use crate::draw;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
@@ -19,6 +21,7 @@ const OF_A_RUN: [Picture<Record>; 3] =
 const OF_A_CEILING: [Picture<Ceiling>; 4] =
     [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
 const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)];
+const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
@@ -34,6 +37,11 @@ pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
 /// The picture of `found`, likewise.
 pub fn of_lesson(found: &Lesson) -> Vec<(&'static str, Chart)> {
     charts(&OF_A_LESSON, found)
+}
+
+/// The pictures of an experiment on caching, likewise.
+pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
+    charts(&OF_CACHING, found)
 }
 
 /// The pictures of an experiment on scaling out, likewise.
@@ -63,6 +71,14 @@ pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String
 /// When a file cannot be written, with its path.
 pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<Vec<PathBuf>, String> {
     draw_all(dir, of_lesson(found))
+}
+
+/// Draws the pictures of an experiment on caching likewise.
+///
+/// # Errors
+/// When a file cannot be written, with its path.
+pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_caching(found))
 }
 
 /// Draws the pictures of an experiment on scaling out likewise.
@@ -160,6 +176,14 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_ceiling(&scene()));
+        }
+    }
+
+    #[test]
+    fn gallery_of_caching() {
+        use fixture::caching::{Made, made};
+        for which in Made::ALL {
+            gallery(&format!("cache-{which:?}").to_lowercase(), of_caching(&made(which)));
         }
     }
 

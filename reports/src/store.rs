@@ -1,6 +1,7 @@
 //! The directory of a run: `run.json`, the record, and beside it `latency.hlog`, the histograms that its numbers
 //! follow from. Saved so that a reader finds either the whole record or none; loaded whole or not at all.
 
+mod caching;
 mod scale_out;
 
 use crate::analyse::blocks::Blocks;
@@ -15,6 +16,7 @@ use crate::histogram::Distributions;
 use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, SPOF_SCHEMA};
 use crate::log;
 use crate::record::{Distribution, Host, RUN_SCHEMA, Run, Verdict};
+pub use caching::{CACHE_FILE, load_caching, save_caching};
 pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
 use serde::Serialize;
 use std::fs::{self, File};

@@ -2,6 +2,7 @@
 
 mod app;
 mod ask;
+mod caching;
 mod cgroup;
 mod db;
 mod descriptor;

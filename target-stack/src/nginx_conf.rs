@@ -1,6 +1,7 @@
 //! The proxy's configuration, in nginx's own language: one text for the proxy here and for the installed nginx. Given what
 //! differs from stack to stack, it gives the file's text; it writes nothing.
 
+use crate::caching::Caching;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,6 +34,8 @@ pub(crate) struct Site<'a> {
     pub(crate) workers: usize,
     /// Where to listen; port 0 is for the proxy here alone.
     pub(crate) listen: SocketAddr,
+    /// What is kept of the app's answers.
+    pub(crate) caching: &'a Caching,
     /// Directives that name directories for temporary files, each to get one of its own below this one.
     pub(crate) temporary: Option<(&'a Path, &'a [&'a str])>,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Site<'a> {
 impl Site<'_> {
     /// The configuration.
     pub(crate) fn configuration(&self) -> String {
-        let Self { dir, apps, workers, listen, temporary } = self;
+        let Self { dir, apps, workers, listen, caching, temporary } = self;
         let pid = quoted(&dir.join("proxy.pid"));
         let server = |Server { address, down }: &Server| {
             format!("        server {address}{};\n", if *down { " down" } else { "" })
@@ -53,6 +56,7 @@ impl Site<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(paths, "    {name} {};", quoted(&base.join(name)));
         }
+        let (cache, cached) = (caching.path(dir), caching.directives());
         format!(
             r#"worker_processes {workers};
 daemon off;
@@ -65,7 +69,7 @@ events {{
 http {{
     access_log off;
     keepalive_requests 1000000;
-{paths}
+{paths}{cache}
     upstream app {{
 {servers}        keepalive 64;
         # Shorter than an app server that ends waits for it: none is closed with a request on its way.
@@ -83,7 +87,7 @@ http {{
             proxy_set_header Host $host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        }}
+{cached}        }}
 
         location = {STATUS_PATH} {{
             stub_status;
@@ -96,7 +100,7 @@ http {{
 }
 
 /// In quotes, as a directory may have any name.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', r#"\""#))
 }
 
@@ -108,7 +112,8 @@ mod tests {
         let apps = [(1, false), (2, false), (3, true)];
         let apps = apps.map(|(n, down)| Server { address: format!("127.0.0.1:{n}"), down });
         let listen = SocketAddr::from(([127, 0, 0, 1], port));
-        Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, temporary }.configuration()
+        let caching = &Caching::default();
+        Site { dir: Path::new("/a \"b"), apps: &apps, workers: 3, listen, caching, temporary }.configuration()
     }
 
     #[test]

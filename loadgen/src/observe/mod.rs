@@ -2,6 +2,7 @@
 //! and gives means over the measured part and series for the record. The reference target has no other channel: any system
 //! with exporters is read alike.
 
+mod count;
 mod history;
 mod host;
 mod notes;
@@ -27,6 +28,7 @@ use table::{MACHINE, TIERS, Table};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
+pub(crate) use count::Counter;
 pub(crate) use scrape::reader;
 pub(crate) use select::Selection;
 

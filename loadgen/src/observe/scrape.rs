@@ -77,7 +77,7 @@ impl Endpoint {
     }
 }
 
-async fn fill(text: &mut Vec<u8>, mut answer: reqwest::Response) -> Result<(), String> {
+pub(super) async fn fill(text: &mut Vec<u8>, mut answer: reqwest::Response) -> Result<(), String> {
     if !answer.status().is_success() {
         return Err(format!("the answer is {}", answer.status()));
     }
@@ -91,7 +91,7 @@ async fn fill(text: &mut Vec<u8>, mut answer: reqwest::Response) -> Result<(), S
 }
 
 /// The innermost cause, in one line and without the URL.
-fn in_words(error: &reqwest::Error) -> String {
+pub(super) fn in_words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -2,6 +2,7 @@
 //! the same text on any thread; none has a counter that sessions share.
 
 use super::random::{self, Draw, draw};
+use super::zipf::Zipf;
 use crate::failure::{Failure, Outcome};
 use reports::random::SplitMix;
 use std::io::Write;
@@ -46,6 +47,8 @@ pub(super) struct Generator {
 pub(super) enum Kind {
     /// A whole number between the two, which are included.
     Int(i64, i64),
+    /// This number plus a rank less one: the first is the most popular.
+    Zipf(i64, Zipf),
     /// One of these.
     Choice(Vec<String>),
     /// So many hexadecimal digits.
@@ -138,6 +141,7 @@ impl Generator {
                 let count = to.abs_diff(*from).saturating_add(1);
                 write!(out, "{}", from.wrapping_add_unsigned(random::below(key, count)))
             }
+            Kind::Zipf(from, law) => write!(out, "{}", from.wrapping_add_unsigned(law.rank(key) - 1)),
             Kind::Choice(values) => {
                 let chosen = &values[random::below(key, values.len() as u64) as usize];
                 out.extend_from_slice(chosen.as_bytes());
@@ -235,6 +239,11 @@ mod tests {
             (0..100).map(|i| value(Kind::Int(-1, 1), draw(1, Draw::Value, &[i]), i)).collect();
         assert_eq!(ints, ["-1", "0", "1"].map(String::from).into());
         assert_eq!(value(Kind::Int(5, 5), u64::MAX, 0), "5");
+        let ranks: BTreeSet<String> = (0..100)
+            .map(|i| value(Kind::Zipf(-1, Zipf::new(3, 1.0)), draw(1, Draw::Value, &[i]), i))
+            .collect();
+        assert_eq!(ranks, ["-1", "0", "1"].map(String::from).into());
+        assert_eq!(value(Kind::Zipf(i64::MAX, Zipf::new(1, 1.0)), 7, 0), i64::MAX.to_string());
         assert!(value(Kind::Int(i64::MIN, i64::MAX), u64::MAX, 0).parse::<i64>().is_ok());
         assert_eq!(value(Kind::Choice(vec!["a".into(), "b".into()]), u64::MAX, 0), "b");
         assert_eq!(value(Kind::Counter(100), 7, 5), "105");

@@ -5,6 +5,7 @@ use super::feed::{Feed, Generator, Kind, Pick};
 use super::source::{Source, Table, Value};
 use super::step::{self, Shared, Step};
 use super::template::{Scope, Text, Variable};
+use super::zipf::{MOST_EXPONENT, MOST_RANKS, Zipf};
 use super::{Entry, Interaction, Scenario, SessionArrivals};
 use crate::failure::Outcome;
 use crate::nearest::nearest;
@@ -145,17 +146,14 @@ fn generators(generate: Value<'_>, scope: &mut Scope) -> Outcome<Vec<Generator>>
 }
 
 fn generator(value: Value<'_>) -> Outcome<Generator> {
-    let table = value.table(&["from", "kind", "length", "per", "to", "values"])?;
+    let table = value.table(&["exponent", "from", "kind", "length", "per", "to", "values"])?;
     let kind = table.need("kind", "a generator")?;
     let (kind, keys): (Kind, &[&str]) = match kind.text()? {
         "int" => {
-            let (from, to) = (table.need("from", "an int")?, table.need("to", "an int")?);
-            let (first, last) = (from.whole()?, to.whole()?);
-            if first > last {
-                return Err(to.wrong(format!("`to` is less than `from`, which is {first}")));
-            }
+            let (first, last) = range(&table, "an int")?;
             (Kind::Int(first, last), &["from", "to"])
         }
+        "zipf" => (zipf(&table)?, &["exponent", "from", "to"]),
         "choice" => {
             let values = table.need("values", "a choice")?;
             let words: Vec<String> =
@@ -170,12 +168,12 @@ fn generator(value: Value<'_>) -> Outcome<Generator> {
         "uuid" => (Kind::Uuid, &[]),
         "counter" => (Kind::Counter(table.get("from").map_or(Ok(0), |from| from.whole())?), &["from"]),
         other => {
-            let kinds = ["int", "choice", "hex", "string", "uuid", "counter"];
+            let kinds = ["int", "zipf", "choice", "hex", "string", "uuid", "counter"];
             let hint = nearest(other, kinds);
             return Err(kind.wrong(format!("`{other}` is no kind of generator: {}{hint}", kinds.join(", "))));
         }
     };
-    for key in ["from", "length", "to", "values"] {
+    for key in ["exponent", "from", "length", "to", "values"] {
         if let Some(extra) = table.get(key).filter(|_| !keys.contains(&key)) {
             return Err(extra.wrong(format!("a generator of this kind has no `{key}`")));
         }
@@ -190,6 +188,32 @@ fn generator(value: Value<'_>) -> Outcome<Generator> {
         },
     };
     Ok(Generator { kind, per_request })
+}
+
+/// From `from` to `to`, which are included.
+fn range(table: &Table<'_>, what: &str) -> Outcome<(i64, i64)> {
+    let (from, to) = (table.need("from", what)?, table.need("to", what)?);
+    let (first, last) = (from.whole()?, to.whole()?);
+    if first > last {
+        return Err(to.wrong(format!("`to` is less than `from`, which is {first}")));
+    }
+    Ok((first, last))
+}
+
+fn zipf(table: &Table<'_>) -> Outcome<Kind> {
+    let (first, last) = range(table, "a zipf")?;
+    let exponent = match table.get("exponent") {
+        None => 1.0,
+        Some(value) => match value.number()? {
+            exponent if (0.0..=MOST_EXPONENT).contains(&exponent) => exponent,
+            _ => return Err(value.wrong(format!("`exponent` is from 0, as likely all, to {MOST_EXPONENT}"))),
+        },
+    };
+    let ranks = last.abs_diff(first).saturating_add(1);
+    if ranks > MOST_RANKS {
+        return Err(table.wrong("a zipf has at most 2^50 values"));
+    }
+    Ok(Kind::Zipf(first, Zipf::new(ranks, exponent)))
 }
 
 fn length(table: &Table<'_>) -> Outcome<usize> {

@@ -18,6 +18,7 @@ mod source;
 mod step;
 mod template;
 mod think;
+mod zipf;
 
 use crate::failure::{Failure, Outcome};
 use feed::{Feed, Generator};

@@ -50,6 +50,11 @@ fn what_is_shipped_is_valid_and_has_the_mixes_shares() {
         }
         assert_eq!(scenario.arrivals, SessionArrivals::Open);
     }
+    for (name, share) in [("product detail", 21.0), ("new products", 11.0)] {
+        let catalogue = shipped("catalogue.toml");
+        let found = catalogue.entries().iter().find(|entry| entry.step == name).unwrap();
+        assert!((found.share - share / 32.0).abs() < 1e-9, "{name}: {}", found.share);
+    }
     let explained = shipped("explained.toml");
     assert_eq!(explained.arrivals, SessionArrivals::PartlyOpen { stay: 0.25 });
     assert_eq!(explained.entries().len(), 6);
@@ -77,6 +82,7 @@ fn the_explained_file_has_every_key() {
         "kind",
         "values",
         "length",
+        "exponent",
         "per",
         "weight",
         "name",
@@ -197,7 +203,18 @@ fn wrong_use_is_named_with_file_line_and_reason() {
         ),
         // generators
         (&generate(""), "s.toml:1: a generator needs `kind`"),
-        (&generate("kind = 'zipf'"), "s.toml:2: `zipf` is no kind of generator: int, choice"),
+        (&generate("kind = 'normal'"), "s.toml:2: `normal` is no kind of generator: int, zipf, choice"),
+        (&generate("kind = 'zipf'\nto = 9"), "s.toml:1: a zipf needs `from`"),
+        (&generate("kind = 'zipf'\nfrom = 5\nto = 4"), "s.toml:4: `to` is less than `from`"),
+        (
+            &generate("kind = 'zipf'\nfrom = 1\nto = 9\nexponent = -1"),
+            "s.toml:5: `exponent` is from 0, as likely all, to 20",
+        ),
+        (&generate("kind = 'zipf'\nfrom = 1\nto = 2000000000000000"), "s.toml:1: a zipf has at most 2^50"),
+        (
+            &generate("kind = 'int'\nfrom = 1\nto = 9\nexponent = 1"),
+            "s.toml:5: a generator of this kind has no `exponent`",
+        ),
         (&generate("kind = 'int'\nfrom = 5\nto = 4"), "s.toml:4: `to` is less than `from`"),
         (&generate("kind = 'int'\nfrom = 5"), "s.toml:1: an int needs `to`"),
         (&generate("kind = 'choice'\nvalues = []"), "s.toml:3: there is nothing to choose from"),

@@ -3,6 +3,7 @@
 
 pub mod blocks;
 pub mod bottleneck;
+pub mod caching;
 pub mod capacity;
 pub mod conclude;
 pub mod finding;

@@ -2,6 +2,7 @@
 //! here: the title's warning, and the footer that says where the numbers come from. Nothing is drawn here.
 
 pub mod availability;
+pub mod caching;
 pub mod ceiling;
 pub mod heatmap;
 pub mod percentiles;

@@ -2,6 +2,7 @@
 //! as text and tables, and a little script that sorts and reads out; it fetches nothing and keeps nothing. All text of a
 //! record is somebody else's: it is escaped, and has nothing in it that a reader's screen would obey.
 
+mod caching;
 mod ceiling;
 mod lesson;
 mod page;
@@ -12,6 +13,7 @@ mod steps;
 mod table;
 mod told;
 
+use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
@@ -35,6 +37,11 @@ pub fn of_ceiling(found: &Ceiling) -> String {
 /// The report of trials.
 pub fn of_lesson(found: &Lesson) -> String {
     lesson::page(found).render()
+}
+
+/// The report of an experiment on caching.
+pub fn of_caching(found: &Caching) -> String {
+    caching::page(found).render()
 }
 
 /// The report of an experiment on scaling out.
@@ -64,6 +71,14 @@ pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<PathBuf, String> {
     keep(dir, &of_lesson(found))
+}
+
+/// Writes the report of an experiment on caching, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
+    keep(dir, &of_caching(found))
 }
 
 /// Writes the report of an experiment on scaling out, as [`write`] does.

@@ -76,6 +76,7 @@ fn picture(name: &str, chart: &Chart) -> Markup {
         "tiers" => "Tiers over offered load",
         "usl" => "Scalability law",
         "availability" => "What visitors had",
+        "cache" => "What a cache buys",
         "scale-out" => "Ceiling by app servers",
         other => other,
     };

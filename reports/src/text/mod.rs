@@ -1,6 +1,7 @@
 //! A run as a terminal shows it: first whether to believe it, then what was asked, what came of it, how long it took
 //! and what it cost. From a record to text of at most 80 columns; the caller prints it, and the paths after it.
 
+mod caching;
 mod ceiling;
 mod lesson;
 mod scale_out;
@@ -11,6 +12,7 @@ use crate::number::{NONE, bytes, count, counted, exact_rate, ms_column, percent,
 use crate::record::{Distribution, Loop, Run, Sessions, Steady, TargetKind};
 use crate::terminal::printable;
 
+pub use caching::caching;
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
 pub use lesson::lesson;

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 
 /// `GET /login`.
 pub(super) async fn sign_in_page(reader: Reader, Asked(query): Asked<NextQuery>) -> Response {
-    reader.answer(Ok(ask("/login", query.next.0, None)))
+    reader.answer_privately(Ok(ask("/login", query.next.0, None)))
 }
 
 /// `POST /login`.
@@ -55,7 +55,7 @@ pub(super) async fn sign_out(State(shop): Shared, reader: Reader, browser: Brows
 
 /// `GET /register`.
 pub(super) async fn register_page(reader: Reader, Asked(query): Asked<NextQuery>) -> Response {
-    reader.answer(Ok(Registration { next: query.next.0, ..Registration::default() }))
+    reader.answer_privately(Ok(Registration { next: query.next.0, ..Registration::default() }))
 }
 
 /// `POST /register`.

@@ -223,10 +223,13 @@ async fn update_rows(State(shop): Shared, Asked(query): Asked<CountQuery>) -> Re
     json(shop.store.update_worlds(query.count()).await)
 }
 
+/// No cache answers for what is measured.
+const NOT_CACHED: (HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
 /// The plain measurements know no pages.
 fn json(found: Result<impl serde::Serialize, Fault>) -> Response {
     match found {
-        Ok(found) => Json(found).into_response(),
+        Ok(found) => ([NOT_CACHED], Json(found)).into_response(),
         Err(fault) => Reader::from(Format::Json).sorry(&fault),
     }
 }

@@ -5,7 +5,7 @@
 use super::software::Software;
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
-use crate::nginx_conf::{Server, Site};
+use crate::nginx_conf::Site;
 use crate::{pace, supervise};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -37,14 +37,10 @@ impl Instance {
     ///
     /// # Errors
     /// When one of these fails. That nginx refuses to go on shows in [`Instance::died`].
-    pub(super) fn start(
-        nginx: &Software,
-        dir: &Path,
-        (apps, workers, listen): (&[Server], usize, SocketAddr),
-        group: Option<&Group>,
-    ) -> Outcome<Self> {
+    pub(super) fn start(nginx: &Software, site: Site<'_>, group: Option<&Group>) -> Outcome<Self> {
+        let dir = site.dir;
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
-        let socket = TcpListener::bind(listen).map_err(|e| failed("listen", e))?;
+        let socket = TcpListener::bind(site.listen).map_err(|e| failed("listen", e))?;
         let address = socket.local_addr().map_err(|e| failed("listen", e))?;
         // nginx takes an inherited socket as it is.
         socket.set_nonblocking(true).map_err(|e| failed("listen", e))?;
@@ -54,7 +50,7 @@ impl Instance {
         let (configuration, temporary, log) =
             (dir.join("nginx.conf"), dir.join("temp"), dir.join("nginx.log"));
         let names = Some((temporary.as_path(), nginx.build.temporary.as_slice()));
-        let site = Site { dir, apps, workers, listen: address, temporary: names };
+        let site = Site { listen: address, temporary: names, ..site };
         // nginx makes the directories in it, and gives them to its workers' user. They are there where one ran before.
         std::fs::create_dir_all(&temporary)
             .and_then(|()| std::fs::write(&configuration, site.configuration()))

@@ -7,10 +7,11 @@ mod instance;
 mod software;
 mod stub_status;
 
+use crate::caching::Caching;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::nginx_conf::Server;
+use crate::nginx_conf::{Server, Site};
 use crate::{pace, signals, supervise, units};
 use instance::Instance;
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     /// Worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u32, 1, 4096>)]
     workers: u32,
+    #[command(flatten)]
+    caching: Caching,
     /// Where the Prometheus endpoint listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     metrics: SocketAddr,
@@ -68,8 +71,15 @@ pub(crate) fn run(args: &Args, group: Option<Group>) -> Outcome {
         let asked = signals::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
         let server = |address: &String| Server { address: address.clone(), down: false };
         let apps: Vec<Server> = args.apps.iter().map(server).collect();
-        let site = (apps.as_slice(), args.workers as usize, args.listen);
-        let mut instance = Instance::start(&nginx, &args.dir, site, group.as_ref())?;
+        let site = Site {
+            dir: &args.dir,
+            apps: &apps,
+            workers: args.workers as usize,
+            listen: args.listen,
+            caching: &args.caching,
+            temporary: None,
+        };
+        let mut instance = Instance::start(&nginx, site, group.as_ref())?;
         let outcome = tokio::select! {
             biased;
             () = asked => Ok(()),

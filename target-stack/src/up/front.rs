@@ -3,6 +3,7 @@
 
 use super::places::Places;
 use super::sizes::Limit;
+use crate::caching::Caching;
 use crate::descriptor::Tier;
 use crate::failure::{Failure, Outcome};
 use crate::nginx_conf::{Server, Site};
@@ -45,6 +46,7 @@ pub(super) struct Front {
     pub(super) dir: PathBuf,
     pub(super) workers: usize,
     pub(super) listen: SocketAddr,
+    pub(super) caching: Caching,
 }
 
 impl Front {
@@ -68,7 +70,8 @@ impl Front {
                 [("--dir", prefix), ("--workers", workers.to_string()), ("--listen", listen.to_string())];
             let apps = apps.iter().map(|app| ("--app", app.address.clone()));
             let arguments = fixed.into_iter().chain(apps).flat_map(|(name, value)| [name.to_owned(), value]);
-            return places.take(self.at(), "nginx", limit, arguments.collect()).await;
+            let arguments = arguments.chain(self.caching.arguments()).collect();
+            return places.take(self.at(), "nginx", limit, arguments).await;
         }
         self.configure(apps)?;
         let file = self.file().display().to_string();
@@ -89,8 +92,8 @@ impl Front {
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn configure(&self, apps: &[Server]) -> Outcome {
-        let Self { dir, workers, listen, .. } = self;
-        let site = Site { dir, apps, workers: *workers, listen: *listen, temporary: None };
+        let Self { dir, workers, listen, caching, .. } = self;
+        let site = Site { dir, apps, workers: *workers, listen: *listen, caching, temporary: None };
         let (file, new) = (self.file(), dir.join("nginx.conf.new"));
         std::fs::write(&new, site.configuration())
             .and_then(|()| std::fs::rename(&new, &file))

@@ -14,6 +14,7 @@ mod welcome;
 pub(crate) use sweep::{SweepArgs, sweep};
 
 use crate::app::Keeping;
+use crate::caching::Caching;
 use crate::cgroup::Groups;
 use crate::descriptor::{self, Stack};
 use crate::failure::{Failure, Outcome};
@@ -55,6 +56,8 @@ pub(crate) struct Args {
     cpus: Option<Cpus>,
     #[command(flatten)]
     sizes: Sizes,
+    #[command(flatten)]
+    caching: Caching,
     #[command(flatten)]
     keeping: Keeping,
     /// What the stack does when a tier has lost its last process
@@ -120,7 +123,7 @@ async fn serve(
     let places = Places::new(processes);
     let (apps, _held) = begin_apps(args, &dir, &mut sizes, &places).await?;
     let reserved = address::in_a_row(args.proxies)?;
-    let fronts = begin_fronts(args.proxy, &dir, (&apps, &reserved, cpus.len()), &mut sizes, &places).await?;
+    let fronts = begin_fronts(args, &dir, (&apps, &reserved, cpus.len()), &mut sizes, &places).await?;
     let in_zone = reserved.iter().flat_map(|one| [String::from("--address"), one.address.ip().to_string()]);
     let dns = places.take(spot(Part::Dns, 1), "dns", None, in_zone.collect()).await?;
     let stack = Stack {
@@ -178,7 +181,7 @@ async fn begin_apps(
 
 /// Starts a proxy at each of the addresses.
 async fn begin_fronts(
-    kind: Kind,
+    args: &Args,
     dir: &Path,
     (apps, addresses, workers): (&[Server], &[Reserved], usize),
     sizes: &mut Settled,
@@ -188,7 +191,8 @@ async fn begin_fronts(
     let mut fronts = Vec::new();
     for (number, reserved) in (1..).zip(addresses) {
         let place = if number == 1 { dir.to_owned() } else { dir.join(format!("proxy-{number}")) };
-        let front = Front { kind, number, dir: place, workers, listen: reserved.address };
+        let (kind, caching, listen) = (args.proxy, args.caching.clone(), reserved.address);
+        let front = Front { kind, number, dir: place, workers, listen, caching };
         front.start(places, apps, limits.next()).await?;
         fronts.push(front);
     }

@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::run::{self, Aim};
 use crate::signals::Signals;
-use crate::target::Reference;
+use crate::target::{Descriptor, Reference};
 use crate::units::Rate;
 use crate::{aim, limits, pace, record};
 use reports::analyse::conclude::conclude;
@@ -67,16 +67,7 @@ pub(crate) async fn search(
     let plan = at(Some(Rate { micro: 1_000_000 }))?;
     let closed = at(None).ok().filter(|_| order.ask.is_some());
     let mut target = Reference::start(order.target_cpus, plan.target_proxy, &order.sizes.arguments())?;
-    let there = async {
-        let descriptor = target.ready().await?;
-        let open = aim::reference(&plan, &descriptor, order.cpus.to_vec()).await?;
-        let closed = match &closed {
-            Some(closed) => Some(aim::reference(closed, &descriptor, order.cpus.to_vec()).await?),
-            None => None,
-        };
-        let wire = run::reach(&plan, &open).await?;
-        Ok(There { open, closed, wire, emulated: descriptor.emulated })
-    };
+    let there = async { there(order, &plan, closed.as_ref(), target.ready().await?).await };
     let there = tokio::select! {
         there = there => Some(there),
         () = signals.asked() => None,
@@ -94,6 +85,43 @@ pub(crate) async fn search(
     ended.found.duration_s = (pace::now() - begun.0).as_secs_f64();
     conclude(&mut ended.found).map_err(Failure::host)?;
     Ok(Some(ended))
+}
+
+/// The same at a target that runs already, and goes on.
+///
+/// # Errors
+/// The target's fault: it cannot be reached; the host's fault: threads that cannot be started.
+pub(crate) async fn search_at(
+    order: &Order<'_>,
+    descriptor: Descriptor,
+    output: &Output,
+    signals: &mut Signals,
+) -> Outcome<Ended> {
+    let begun = (pace::now(), pace::wall_clock());
+    let at = |rate| Plan::at(order.load, rate, Duration::ZERO, Duration::from_secs(1));
+    let plan = at(Some(Rate { micro: 1_000_000 }))?;
+    let closed = at(None).ok().filter(|_| order.ask.is_some());
+    let there = there(order, &plan, closed.as_ref(), descriptor).await?;
+    let mut ended = hunt(order, there, begun, output, signals).await?;
+    ended.found.partial |= ended.died.is_some();
+    ended.found.duration_s = (pace::now() - begun.0).as_secs_f64();
+    conclude(&mut ended.found).map_err(Failure::host)?;
+    Ok(ended)
+}
+
+async fn there(
+    order: &Order<'_>,
+    plan: &Plan,
+    closed: Option<&Plan>,
+    descriptor: Descriptor,
+) -> Outcome<There> {
+    let open = aim::reference(plan, &descriptor, order.cpus.to_vec()).await?;
+    let closed = match closed {
+        Some(closed) => Some(aim::reference(closed, &descriptor, order.cpus.to_vec()).await?),
+        None => None,
+    };
+    let wire = run::reach(plan, &open).await?;
+    Ok(There { open, closed, wire, emulated: descriptor.emulated })
 }
 
 async fn hunt(

@@ -1,0 +1,46 @@
+//! What an experiment on caching leaves and shows: its record after each part, and at the end the picture and the summary.
+
+use super::Output;
+use crate::failure::{Failure, Outcome};
+use crate::{show, terminal};
+use reports::cache::Caching;
+use reports::store;
+
+impl Output {
+    /// Writes what has been found so far.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn keep_caching(&self, found: &Caching) -> Outcome {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        store::save_caching(dir, found)
+            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
+        self.kept.set(true);
+        Ok(())
+    }
+
+    /// Writes what was found, draws it and shows it; `note` is what went wrong on the way.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn finish_caching(&self, found: &Caching, note: Option<&str>) -> Outcome {
+        let mut lines = Vec::new();
+        let mut kept = self.keep_caching(found);
+        if let Some(dir) = &self.dir {
+            lines.push(format!("record      {}", dir.join(self.file).display()));
+            match show::caching::drawn(dir, found) {
+                Ok(drawn) => lines.extend(drawn),
+                Err(failure) => kept = kept.and(Err(failure)),
+            }
+        }
+        let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
+        let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        if !self.quiet && terminal::columns().is_some() {
+            // Between what was said on the way and the summary.
+            show::note("");
+        }
+        let shown =
+            if self.quiet { Ok(()) } else { show::caching::summary(found, note, &lines, beside_json) };
+        kept.and(told).and(shown)
+    }
+}
