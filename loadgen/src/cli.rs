@@ -2,6 +2,7 @@
 
 mod cache;
 mod experiments;
+mod lesson;
 mod scale_out;
 mod wrong;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
+pub(crate) use lesson::{LessonArgs, MaintenanceArgs, SpofArgs, Tier, Way};
 use reports::analyse::threshold::Threshold;
 pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
@@ -53,6 +55,10 @@ pub(crate) enum Command {
     Cache(Box<CacheArgs>),
     /// See how the ceiling moves with more app servers, and what ends that
     ScaleOut(Box<ScaleOutArgs>),
+    /// Kill parts of the website under load: one alone, and one of several
+    Spof(Box<SpofArgs>),
+    /// Bring out a change under load: all at once, and one server at a time
+    Maintenance(Box<MaintenanceArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
     /// Print a completion script for SHELL

@@ -61,6 +61,8 @@ fn main() -> ExitCode {
         Some(Command::Ceiling(args)) => experiment::ceiling::run(*args, begun),
         Some(Command::Cache(args)) => experiment::cache::run(&args, begun),
         Some(Command::ScaleOut(args)) => experiment::scale_out::run(&args, begun),
+        Some(Command::Spof(args)) => experiment::lesson::spof(&args, begun),
+        Some(Command::Maintenance(args)) => experiment::lesson::maintenance(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),

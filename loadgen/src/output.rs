@@ -3,6 +3,7 @@
 //! prints the summary. What it made for a run that did not come about, it takes away again.
 
 mod caching;
+mod lesson;
 mod scale_out;
 
 use crate::cli::RunArgs;

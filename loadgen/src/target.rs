@@ -240,7 +240,7 @@ pub(crate) fn list(cpus: &[usize]) -> String {
 }
 
 /// `target-stack` beside this executable, else the one on PATH.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let name = PathBuf::from("target-stack");
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&name)));
     beside.filter(|path| path.is_file()).unwrap_or(name)

@@ -163,7 +163,7 @@ pub struct Impact {
     pub recovered_s: Option<f64>,
     /// The same after the end of the cause.
     pub after_end_s: Option<f64>,
-    /// The highest 99th percentile of an interval before, in milliseconds.
+    /// The highest 99th percentile of an interval in the two seconds before, in milliseconds.
     pub p99_before_ms: Option<f64>,
     /// The same from the beginning on.
     pub p99_during_ms: Option<f64>,

@@ -15,6 +15,7 @@ mod metrics;
 mod nginx;
 mod nginx_conf;
 mod operate;
+mod orders;
 mod pace;
 mod procfs;
 mod programs;
@@ -68,6 +69,8 @@ enum Command {
     Deploy(operate::DeployArgs),
     /// Have the proxies of a running stack read their configuration again
     Reload(operate::Place),
+    /// Count the orders in the database of a running stack
+    Orders(orders::Args),
     /// Remove a stack's directory when its supervisor has gone
     #[command(hide = true)]
     Sweep(up::SweepArgs),
@@ -152,6 +155,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Start(args) => operate::start(&args),
         Command::Deploy(args) => operate::deploy(args),
         Command::Reload(place) => operate::reload(&place),
+        Command::Orders(args) => orders::run(&args),
         Command::Sweep(args) => up::sweep(args),
         Command::Dns(args) => dns::run(args),
         Command::Proxy(args) => proxy::run(args, group),

@@ -74,7 +74,13 @@ pub(crate) struct SpofArgs {
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = units::positive_duration, help_heading = "Experiment")]
     pub(crate) repair_after: Duration,
     /// Tiers to kill a part of
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "app,proxy,db,dns", help_heading = "Experiment")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "app,proxy,db,dns",
+        help_heading = "Experiment"
+    )]
     pub(crate) tiers: Vec<Tier>,
     /// How many servers are several
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 2, 16>, help_heading = "Experiment")]
@@ -116,7 +122,13 @@ pub(crate) struct MaintenanceArgs {
     #[arg(long, value_name = "TIME", default_value = "4s", value_parser = units::positive_duration, help_heading = "Experiment")]
     pub(crate) deploy_after: Duration,
     /// Ways of bringing it out
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "stop-and-start,rolling,sick,reload", help_heading = "Experiment")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "stop-and-start,rolling,sick,reload",
+        help_heading = "Experiment"
+    )]
     pub(crate) ways: Vec<Way>,
     /// App servers, of which a rolling deployment takes one at a time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 1, 16>, help_heading = "Experiment")]

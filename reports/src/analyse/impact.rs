@@ -5,6 +5,8 @@ use crate::lesson::{EventKind, Impact, Moment, Trial};
 
 /// Where fewer than this share of the requests are answered well, the website is out.
 const OUT: f64 = 0.5;
+/// The end of what was before, in seconds: in the beginning connections are opened, and caches are cold.
+const BEFORE_S: f64 = 2.0;
 /// Everything has to be well for so long, in seconds, to be so for good.
 const FOR_GOOD_S: f64 = 1.0;
 /// The load ends so long, in seconds, before its last answers are all there; what is there of the time after it is not looked at.
@@ -21,6 +23,7 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
     let begin = (begin_s / trial.interval_s).max(0.0) as usize;
     let (before, during) = bins.split_at(begin.min(counted));
     let start_of = |n: usize| (begin + n) as f64 * trial.interval_s;
+    let settled = before.len().saturating_sub((BEFORE_S / trial.interval_s) as usize);
     let highest = |bins: &[Moment]| bins.iter().filter_map(|bin| bin.p99_ms).reduce(f64::max);
     let first_failed = during.iter().position(|bin| bin.failed > 0);
     let out = during.iter().filter(|bin| (bin.ok as f64) < OUT * bin.planned as f64).count();
@@ -34,7 +37,7 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
         outage_s: out as f64 * trial.interval_s,
         recovered_s: after(begin_s),
         after_end_s: at(EventKind::End).and_then(after),
-        p99_before_ms: highest(before),
+        p99_before_ms: highest(&before[settled..]),
         p99_during_ms: highest(during),
     }
 }

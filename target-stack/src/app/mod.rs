@@ -40,6 +40,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+pub(crate) use store::parse_database;
 use telemetry::Telemetry;
 use tokio::net::TcpListener;
 use workers::Workers;

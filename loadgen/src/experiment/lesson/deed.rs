@@ -166,7 +166,10 @@ mod tests {
     fn a_line_of_the_target_is_something_that_happened() {
         for (line, want) in [
             (r#"{"event":"killed","tier":"app","number":1,"pid":7,"at_unix_s":2.5}"#, Some("app 1 killed")),
-            (r#"{"event":"replaced","tier":"app","number":2,"version":"3","at_unix_s":2.5}"#, Some("app 2 replaced, version 3")),
+            (
+                r#"{"event":"replaced","tier":"app","number":2,"version":"3","at_unix_s":2.5}"#,
+                Some("app 2 replaced, version 3"),
+            ),
             (r#"{"event":"reloaded","at_unix_s":2.5}"#, Some("stack reloaded")),
             (r#"{"event":"reloaded"}"#, None),
             (r#"{"event":"reloaded","at_unix_s":-1}"#, None),

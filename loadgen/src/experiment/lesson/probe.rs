@@ -1,8 +1,8 @@
 //! Who looks at a website beside its visitors, several times a second: which version answers, and whether the zone's name server does.
 //! It gives what it saw with its instants; it is no part of the load.
 
-use crate::observe;
 use crate::failure::Outcome;
+use crate::observe;
 use crate::pace;
 use crate::plan::Route;
 use crate::transport::resolve;
@@ -36,9 +36,8 @@ pub(super) async fn versions(url: &str, seen: &Seen) -> Outcome {
     loop {
         let asked = pace::wall_clock();
         let answer = client.get(url).send().await.ok().filter(|answer| answer.status().is_success());
-        let version = answer.and_then(|answer| {
-            Some(answer.headers().get(VERSION)?.to_str().ok()?.to_owned())
-        });
+        let version =
+            answer.and_then(|answer| Some(answer.headers().get(VERSION)?.to_str().ok()?.to_owned()));
         seen.versions.borrow_mut().push((asked, version));
         pace::pause((asked + EVERY).saturating_sub(pace::wall_clock())).await;
     }

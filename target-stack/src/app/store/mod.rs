@@ -80,7 +80,7 @@ struct Session<'t, Q> {
 }
 
 /// Reads `--database`: the path of a unix socket, where the app is user `shop` of database `shop`, or a URL.
-pub(super) fn parse_database(text: &str) -> Result<Opts, String> {
+pub(crate) fn parse_database(text: &str) -> Result<Opts, String> {
     if text.contains("://") {
         Opts::from_url(text).map_err(|e| e.to_string())
     } else {

@@ -1,0 +1,53 @@
+//! `loadgen maintenance`: what bringing out a change costs, by several ways of doing it. It deploys another version under load, and
+//! lets the visitors' view be compared.
+
+use super::trial::{Command, Setup, Task};
+use crate::cli::{MaintenanceArgs, Way};
+use crate::failure::{Failure, Outcome};
+use reports::number::counted;
+
+/// What is to be tried.
+///
+/// # Errors
+/// Wrong use: a website of the user's without a way to deploy to it.
+pub(super) fn setups(args: &MaintenanceArgs) -> Outcome<Vec<Setup>> {
+    if args.deploy_after >= args.duration {
+        return Err(Failure::usage(format!(
+            "--duration: {:?} is over before the change begins, {:?} after the load",
+            args.duration, args.deploy_after
+        )));
+    }
+    if let Some(url) = &args.common.url {
+        let Some(deploy) = &args.deploy_cmd else {
+            return Err(Failure::usage(format!(
+                "`{url}` is a website of yours, to which this program does not deploy: say how with --deploy-cmd, or leave the URL \
+                 out for the reference target"
+            )));
+        };
+        let (name, command) = (String::from("deploying to it"), Command::Shell(deploy.clone()));
+        return Ok(vec![setup(args, 1, name, command, false)]);
+    }
+    if args.servers < 2 && args.ways.iter().any(|way| matches!(way, Way::Rolling | Way::Sick)) {
+        return Err(Failure::usage(
+            "--servers: a rolling deployment needs at least 2, one of which serves meanwhile",
+        ));
+    }
+    Ok(args.ways.iter().map(|way| of_way(args, *way)).collect())
+}
+
+fn of_way(args: &MaintenanceArgs, way: Way) -> Setup {
+    let servers = counted(args.servers.into(), "app server");
+    let (words, name) = match way {
+        Way::StopAndStart => ("deploy --strategy stop-and-start", format!("stopping and starting {servers}")),
+        Way::Rolling => ("deploy --strategy rolling", format!("rolling over {servers}")),
+        Way::Sick => ("deploy --strategy rolling --sick", format!("rolling out a sick version to {servers}")),
+        Way::Reload => ("reload", String::from("reloading the proxy")),
+    };
+    setup(args, args.servers, name, Command::Stack(words.to_owned()), way == Way::Sick)
+}
+
+fn setup(args: &MaintenanceArgs, servers: u32, name: String, command: Command, refused: bool) -> Setup {
+    let task = Task { at: args.deploy_after, command, what: name.clone(), begins: true, ends: true, refused };
+    let options = vec![String::from("--servers"), servers.to_string()];
+    Setup { name, tier: "app", servers, options, deeds: vec![task] }
+}
