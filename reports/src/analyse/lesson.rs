@@ -2,7 +2,7 @@
 //! remember. From a record to the same record concluded; computed again whenever one is read.
 
 use super::impact::impact;
-use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, Orders, Trial};
+use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, Orders, SPOF_SCHEMA, Trial};
 use crate::number::{capital, count, counted, ms, seconds};
 use crate::record::Verdict;
 
@@ -104,8 +104,13 @@ pub fn sentences(lesson: &Lesson) -> Vec<String> {
 fn sentence(trial: &Trial, lesson: &Lesson) -> String {
     let impact = &trial.impact;
     let mut text = format!("{}: {}", capital(&trial.name), felt(trial));
-    if let Some(noticed_s) = impact.noticed_s {
-        text += &format!("; the first failure came {} after it began", seconds(noticed_s));
+    match impact.noticed_s {
+        // An interval has no finer time.
+        Some(s) if s < trial.interval_s => {
+            text += &format!("; the first failure came within {}", seconds(trial.interval_s));
+        }
+        Some(s) => text += &format!("; the first failure came {} after it began", seconds(s)),
+        None => {}
     }
     if let (Some(before), Some(during)) = (impact.p99_before_ms, impact.p99_during_ms) {
         text += &format!(
@@ -131,7 +136,25 @@ fn sentence(trial: &Trial, lesson: &Lesson) -> String {
     {
         text += &format!("; {handed}");
     }
-    text + "."
+    text + "." + remark(trial, lesson)
+}
+
+/// What has to be known to read a trial's figures, and does not follow from them.
+fn remark(trial: &Trial, lesson: &Lesson) -> &'static str {
+    match (lesson.schema == SPOF_SCHEMA, trial.tier.as_str(), trial.servers) {
+        (true, "proxy", 2..) => {
+            " The zone gives the addresses of all proxies: a client that is refused by one has to try the next, as browsers and this \
+             generator do, and what was under way by the dead one's connections is lost to it."
+        }
+        (true, "db", _) => {
+            " There is one writer, which nothing here stands in for: whatever needs it waits for its return, and what it had \
+             acknowledged has to be there then."
+        }
+        (true, "dns", _) => {
+            " Whoever knows the website's address goes on for as long as the address holds; only newcomers need the name server."
+        }
+        _ => "",
+    }
 }
 
 /// From which version to which, if there were two.

@@ -4,7 +4,7 @@
 use super::{BETWEEN, cpus, place, target, warned};
 use crate::analyse::lesson::{felt, finding};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
-use crate::lesson::{EventKind, Lesson, Moment, Trial};
+use crate::lesson::{EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
 use crate::number::{capital, ms, rate, seconds};
 
 /// So that a line at its highest is not the panel's edge.
@@ -45,11 +45,16 @@ fn marks(lesson: &Lesson) -> Vec<Mark> {
         let (least, most) = each().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), event| {
             (least.min(event.at_s), most.max(event.at_s))
         });
-        // Where it was not at the same time, each panel would need its own.
-        (most - least < 0.2).then(|| Mark { at: least, label: label.to_owned(), colour })
+        // Where it was not at about the same time, each panel would need its own.
+        (most - least < 0.5).then(|| Mark { at: least, label: label.to_owned(), colour })
     };
-    let begin = at(EventKind::Begin, "it begins", Colour::Failure);
-    begin.into_iter().chain(at(EventKind::End, "it ends", Colour::Ok)).collect()
+    let (begins, ends) = if lesson.schema == SPOF_SCHEMA {
+        ("killed", "started again")
+    } else {
+        ("the change begins", "it is through")
+    };
+    let begin = at(EventKind::Begin, begins, Colour::Failure);
+    begin.into_iter().chain(at(EventKind::End, ends, Colour::Ok)).collect()
 }
 
 fn panel(trial: &Trial, beside: bool) -> Panel {
@@ -159,7 +164,7 @@ mod tests {
         let chart = chart(&fixture::lesson::spof());
         assert_eq!(chart.tone, Tone::Plain);
         let marks: Vec<_> = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str())).collect();
-        assert_eq!(marks, [(3.0, "it begins"), (6.0, "it ends")]);
+        assert_eq!(marks, [(3.0, "killed"), (6.0, "started again")]);
         assert_eq!(chart.panels.iter().map(|panel| panel.beside).collect::<Vec<_>>(), [false, true]);
         let shaded = |panel: &Panel| {
             let spans = panel.series.iter().filter(|series| series.shape == Shape::Between);
