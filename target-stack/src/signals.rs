@@ -2,21 +2,41 @@
 
 use crate::procfs;
 use std::future::Future;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The wishes of whoever sends SIGINT or SIGTERM, one after the other.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Wishes {
+    /// Those from now on.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The next one. Two of a kind that come at once may be one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
 
 /// Begins to listen, and gives what resolves at the first SIGINT or SIGTERM from now on.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
 pub(crate) fn listen() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+    let mut wishes = Wishes::listen()?;
+    Ok(async move { wishes.next().await })
 }
 
 /// The same in one: listens from the first poll on.

@@ -168,12 +168,18 @@ impl Processes {
         }
     }
 
-    /// Ends the processes of a tier at these places, all at once.
-    pub(crate) async fn stop(&self, tier: &str, numbers: &[usize]) {
+    /// Ends the processes of a tier at these places, all at once, and has them `hurry` or not: who can leave without losing a request
+    /// does so at SIGTERM, and takes less time for it when SIGINT comes too.
+    pub(crate) async fn stop(&self, tier: &str, numbers: &[usize], hurry: bool) {
         let all: Vec<_> = numbers.iter().filter_map(|&number| self.at(tier, number)).collect();
-        all.iter().for_each(|process| process.ask_to_end());
+        for process in &all {
+            process.ask_to_end();
+            if hurry {
+                signal(process.child.get(), Signal::INT);
+            }
+        }
         for process in all {
-            process.end().await;
+            process.leaves().await;
         }
     }
 
@@ -244,6 +250,11 @@ impl Process {
 
     async fn end(&self) {
         self.ask_to_end();
+        self.leaves().await;
+    }
+
+    /// Waits for the end that it was asked for, and not for ever. Who is asked twice may take it that there is a hurry.
+    async fn leaves(&self) {
         if pace::within(END_LIMIT, self.has_ended()).await.is_none() {
             signal(self.child.get(), Signal::KILL);
             let _ = self.has_ended().await;

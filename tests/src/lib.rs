@@ -6,6 +6,7 @@
 pub mod beside;
 pub mod endpoint;
 pub mod haproxy;
+pub mod kept;
 pub mod nginx;
 pub mod origin;
 pub mod pair;
@@ -13,6 +14,7 @@ pub mod rogue;
 pub mod shopper;
 pub mod small;
 pub mod stack;
+pub mod visitors;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;

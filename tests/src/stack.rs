@@ -1,11 +1,45 @@
 //! What tests see of a whole stack: the descriptor's tiers, their metrics, and the traces that must not be left.
 
-use crate::{Target, get, processes_with, runs, until};
+use crate::{Ended, Running, Target, binary, get, processes_with, runs, until};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The directory of a stack.
 pub fn dir(stack: &Target) -> PathBuf {
     PathBuf::from(stack.said["dir"].as_str().unwrap())
+}
+
+/// Starts an operator's command on the stack.
+pub fn operating(stack: &Target, command: &str) -> Running {
+    let mut words = command.split_whitespace();
+    let mut operator = Command::new(binary("target-stack"));
+    operator.args(words.next()).arg("--dir").arg(dir(stack)).args(words);
+    Running::start(operator)
+}
+
+/// Runs an operator's command on the stack to its end.
+pub fn operate(stack: &Target, command: &str) -> Ended {
+    operating(stack, command).wait()
+}
+
+/// What an operator's command said has happened.
+pub fn events(ended: &Ended) -> Vec<Value> {
+    ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The same in short: `EVENT TIER NUMBER` each.
+pub fn in_short(ended: &Ended) -> Vec<String> {
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let short =
+        |event: Value| format!("{} {} {}", word(&event["event"]), word(&event["tier"]), event["number"]);
+    events(ended).into_iter().map(short).collect()
+}
+
+/// The pids and the addresses of all of a tier's processes as the stack's directory has them now.
+pub fn tiers_now(stack: &Target, name: &str) -> Vec<(u32, String)> {
+    let file = std::fs::read_to_string(dir(stack).join("stack.json")).unwrap();
+    in_descriptor(&serde_json::from_str(&file).unwrap(), name)
 }
 
 /// The pid and the address of a tier's first process.
@@ -15,10 +49,14 @@ pub fn tier(stack: &Target, name: &str) -> (u32, String) {
 
 /// The pids and the addresses of all of a tier's processes.
 pub fn tiers(stack: &Target, name: &str) -> Vec<(u32, String)> {
-    let one = |tier: &serde_json::Value| {
+    in_descriptor(&stack.said, name)
+}
+
+fn in_descriptor(descriptor: &Value, name: &str) -> Vec<(u32, String)> {
+    let one = |tier: &Value| {
         (u32::try_from(tier["pid"].as_u64().unwrap()).unwrap(), tier["address"].as_str().unwrap().to_owned())
     };
-    stack.said["tiers"][name].as_array().unwrap().iter().map(one).collect()
+    descriptor["tiers"][name].as_array().unwrap().iter().map(one).collect()
 }
 
 /// The samples of a tier's first endpoint: a line each, less comments.

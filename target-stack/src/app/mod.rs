@@ -25,7 +25,8 @@ mod workers;
 use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
-use crate::{signals, units};
+use crate::signals::Wishes;
+use crate::units;
 use attempts::Attempts;
 use axum::http::HeaderValue;
 use burden::Burden;
@@ -113,12 +114,14 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
 
 async fn serve(args: Args, group: Option<Group>) -> Outcome {
     let door = Arc::new(Door::default());
-    let asked = tokio::spawn({
+    let mut wishes = Wishes::listen().map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
+    tokio::spawn({
         let door = Arc::clone(&door);
         async move {
-            let asked = signals::asked_to_end().await;
+            wishes.next().await;
             door.leave();
-            asked
+            wishes.next().await;
+            door.hurry();
         }
     });
     let listener = TcpListener::bind(args.listen)
@@ -146,15 +149,17 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
     });
     let address = listener.local_addr().map_err(|e| Failure::start(format!("the listener: {e}")))?;
     let website = routes::router(shop);
-    let serving = tokio::spawn(async move { door.serve(listener, website, door::LIMITS).await });
+    let serving = tokio::spawn({
+        let door = Arc::clone(&door);
+        async move { door.serve(listener, website, door::LIMITS).await }
+    });
     announce(&Tier {
         pid: std::process::id(),
         address: address.to_string(),
         metrics: format!("http://{address}/metrics"),
         cpu_limit: None,
     })?;
-    let asked = asked.await.map_err(|e| Failure::start(e.to_string()))?;
-    asked.map_err(|e| Failure::start(format!("cannot wait for signals: {e}")))?;
+    door.left().await;
     sweeping.into_iter().for_each(|sweeping| sweeping.abort());
     serving.await.map_err(|e| Failure::start(e.to_string()))
 }

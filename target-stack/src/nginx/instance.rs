@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -112,7 +113,9 @@ impl Instance {
 
     /// One line of how it ended, with the end of its log, which goes with the directory.
     fn ended(&self, status: ExitStatus) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
+        // Whoever was killed has not said why: what it complained of before is an older story.
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        let log = if killed { Vec::new() } else { std::fs::read(&self.log).unwrap_or_default() };
         format!("nginx {}{}", supervise::ended(status), last_words(&String::from_utf8_lossy(&log)))
     }
 }

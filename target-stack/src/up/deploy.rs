@@ -85,7 +85,7 @@ impl Deployment<'_, '_> {
             }
             self.caller.tell(event(What::Drained)).await;
         }
-        places.stop(Part::App, &[at.number]).await;
+        places.stop(Part::App, &[at.number], false).await;
         if !builtin {
             // It has drained by itself: nginx goes to another one when this one's door is closed, and a reload of nginx would close
             // clients' connections with requests on their way.
@@ -115,7 +115,7 @@ impl Deployment<'_, '_> {
         let places = &self.running.places;
         if let Some(pid) = places.pid(at) {
             let event = Event::now(What::Stopped, at).pid(Some(pid)).version(places.version(at));
-            places.stop(Part::App, &[at.number]).await;
+            places.stop(Part::App, &[at.number], false).await;
             self.caller.tell(event).await;
         }
         places.tell(at, old)?;
@@ -186,7 +186,7 @@ impl Deployment<'_, '_> {
         };
         let events: Vec<Event> = apps.iter().filter_map(event).collect();
         let numbers: Vec<usize> = apps.iter().map(|at| at.number).collect();
-        places.stop(Part::App, &numbers).await;
+        places.stop(Part::App, &numbers, true).await;
         let at_unix_s = pace::wall_clock().as_secs_f64();
         for event in events {
             self.caller.tell(Event { at_unix_s, ..event }).await;

@@ -69,9 +69,9 @@ impl<'p> Places<'p> {
         self.processes.kill(at.tier.name(), at.number).await;
     }
 
-    /// Ends the processes at these places of a tier, all at once.
-    pub(super) async fn stop(&self, tier: Part, numbers: &[usize]) {
-        self.processes.stop(tier.name(), numbers).await;
+    /// Ends the processes at these places of a tier, all at once, in a `hurry` or not.
+    pub(super) async fn stop(&self, tier: Part, numbers: &[usize], hurry: bool) {
+        self.processes.stop(tier.name(), numbers, hurry).await;
     }
 
     /// The pid of the process at a place, while it lives.
