@@ -225,7 +225,8 @@ pub(crate) async fn operate(dir: &Path, words: &[&str]) -> Outcome<String> {
     let mut command = Command::new(program());
     let (verb, others) = words.split_first().unwrap_or((&"status", &[]));
     command.arg(verb).arg("--dir").arg(dir).args(others).stdin(Stdio::null()).kill_on_drop(true);
-    let said = command.output().await.map_err(|e| Failure::target(format!("cannot start target-stack: {e}")))?;
+    let said =
+        command.output().await.map_err(|e| Failure::target(format!("cannot start target-stack: {e}")))?;
     if said.status.success() {
         return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
     }

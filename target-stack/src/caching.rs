@@ -96,7 +96,9 @@ impl Caching {
         let own = self.cache.unwrap_or_default().directives();
         let told = String::from("add_header X-Cache-Status $upstream_cache_status;");
         let lines = always.into_iter().chain(own).chain([told]);
-        lines.map(|line| if line.is_empty() { "\n".to_owned() } else { format!("            {line}\n") }).collect()
+        lines
+            .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("            {line}\n") })
+            .collect()
     }
 
     fn is_off(&self) -> bool {
@@ -164,7 +166,8 @@ mod tests {
         for line in ["--cache on", "--cache lock", "--cache stale", "--cache"] {
             let text = caching(line).expect("options").directives();
             for directive in ["proxy_cache_bypass", "proxy_no_cache"] {
-                let want = format!("            {directive} $http_cookie $http_authorization $arg_customer;\n");
+                let want =
+                    format!("            {directive} $http_cookie $http_authorization $arg_customer;\n");
                 assert!(text.contains(&want), "{line}: {text}");
             }
             assert!(!text.contains("proxy_ignore_headers"), "{line}");
@@ -176,7 +179,12 @@ mod tests {
         let valid = |line: &str| caching(line).map(|caching| caching.directives());
         assert!(valid("--cache on --cache-valid 10s").is_ok_and(|text| text.contains("_valid 200 10s;")));
         assert!(valid("--cache --cache-valid 2m").is_ok_and(|text| text.contains("_valid 200 120s;")));
-        for line in ["--cache-valid 10s", "--cache on --cache-valid 0s", "--cache on --cache-valid 1.5s", "--cache yes"] {
+        for line in [
+            "--cache-valid 10s",
+            "--cache on --cache-valid 0s",
+            "--cache on --cache-valid 1.5s",
+            "--cache yes",
+        ] {
             assert!(valid(line).is_err(), "{line}");
         }
     }
@@ -190,7 +198,10 @@ mod tests {
         ] {
             let words = caching(line).expect("options").arguments();
             assert_eq!(words.join(" "), want, "{line}");
-            assert_eq!(caching(want).expect("options").directives(), caching(line).expect("options").directives());
+            assert_eq!(
+                caching(want).expect("options").directives(),
+                caching(line).expect("options").directives()
+            );
         }
     }
 }

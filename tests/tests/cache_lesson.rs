@@ -55,7 +55,11 @@ fn adds_up(found: &Value) {
     for outage in list(&found["outages"]) {
         let sum = |part: usize| list(&outage["intervals"]).iter().map(|one| n(&one[part])).sum::<u64>();
         let ledger = &outage["ledger"];
-        assert_eq!((sum(0), sum(1)), (n(&ledger["ok"]), n(&ledger["errors"]) + n(&ledger["dropped"])), "{outage}");
+        assert_eq!(
+            (sum(0), sum(1)),
+            (n(&ledger["ok"]), n(&ledger["errors"]) + n(&ledger["dropped"])),
+            "{outage}"
+        );
     }
 }
 
@@ -125,7 +129,8 @@ fn stale_pages_are_sent_while_the_app_is_dead() {
     let (_, found) = measured("outage");
     let outage = |stale: bool| list(&found["outages"]).iter().find(|one| one["stale"] == stale).unwrap();
     for stale in [false, true] {
-        let (killed, back) = (outage(stale)["killed_at_s"].as_f64().unwrap(), outage(stale)["back_at_s"].as_f64());
+        let (killed, back) =
+            (outage(stale)["killed_at_s"].as_f64().unwrap(), outage(stale)["back_at_s"].as_f64());
         assert!(back.is_none_or(|back| back > killed), "{found}");
     }
     assert_eq!(outage(false)["dead"]["stale"], 0, "{found}");

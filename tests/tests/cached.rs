@@ -21,7 +21,13 @@ fn pages_of_the_catalogue_are_kept() {
     for proxy in proxies() {
         let shop = Shop::with(&format!("--proxy {proxy} --cache"));
         let mut anybody = shop.person();
-        for path in ["/", "/products/7", "/new-products?subject=COOKING", "/best-sellers", "/search?q=Anchor&by=title"] {
+        for path in [
+            "/",
+            "/products/7",
+            "/new-products?subject=COOKING",
+            "/best-sellers",
+            "/search?q=Anchor&by=title",
+        ] {
             let first = anybody.look(path, "Accept: text/html\r\n").is(200);
             let again = anybody.look(path, "Accept: text/html\r\n").is(200);
             assert_eq!((fared(&first), fared(&again)), ("MISS", "HIT"), "{proxy} {path}");
@@ -31,7 +37,11 @@ fn pages_of_the_catalogue_are_kept() {
         let data = anybody.look("/products/7", JSON).is(200);
         assert_eq!((fared(&data), &data.json()["id"]), ("MISS", &7.into()), "{proxy}");
         anybody.look("/products/999999", "").is(404);
-        assert_eq!(fared(&anybody.look("/products/999999", "").is(404)), "", "{proxy}: what is not there is not kept");
+        assert_eq!(
+            fared(&anybody.look("/products/999999", "").is(404)),
+            "",
+            "{proxy}: what is not there is not kept"
+        );
         let (pids, place) = (shop.stack.pids(), dir(&shop.stack));
         let Shop { stack, .. } = shop;
         assert!(stack.end(Signal::TERM).success(), "{proxy}");
@@ -52,7 +62,17 @@ fn what_is_somebody_s_own_is_never_kept() {
     for proxy in proxies() {
         let shop = Shop::with(&format!("--proxy {proxy} --cache"));
         let mut anybody = shop.person();
-        for path in ["/login", "/register", "/cart", "/checkout", "/orders", "/orders/1", "/?customer=7", "/db", "/updates"] {
+        for path in [
+            "/login",
+            "/register",
+            "/cart",
+            "/checkout",
+            "/orders",
+            "/orders/1",
+            "/?customer=7",
+            "/db",
+            "/updates",
+        ] {
             is_own(&mut anybody, path, proxy);
         }
         let mut ada = shop.person();
@@ -67,8 +87,14 @@ fn what_is_somebody_s_own_is_never_kept() {
         // Nobody else is shown hers, and she is not shown what others were.
         let mut bob = shop.person();
         for _ in 0..2 {
-            assert!(!bob.look("/", "Accept: text/html\r\n").is(200).body.contains("Welcome back, "), "{proxy}");
-            assert!(bob.look("/cart", "Accept: text/html\r\n").is(200).body.contains("It is empty"), "{proxy}");
+            assert!(
+                !bob.look("/", "Accept: text/html\r\n").is(200).body.contains("Welcome back, "),
+                "{proxy}"
+            );
+            assert!(
+                bob.look("/cart", "Accept: text/html\r\n").is(200).body.contains("It is empty"),
+                "{proxy}"
+            );
         }
         assert!(ada.look("/", "Accept: text/html\r\n").is(200).body.contains("Welcome back, "), "{proxy}");
         assert!(ada.look("/cart", "Accept: text/html\r\n").is(200).body.contains("/products/7"), "{proxy}");
@@ -99,7 +125,9 @@ fn what_is_stale_is_sent_while_the_app_is_dead_where_it_was_asked_for() {
         anybody.look("/products/8", "").is(502);
         operate("start");
         until("the app is there again", || anybody.look("/products/8", "").status == 200);
-        until("the page is fresh again", || ["MISS", "EXPIRED", "HIT"].contains(&fared(&anybody.look("/products/7", ""))));
+        until("the page is fresh again", || {
+            ["MISS", "EXPIRED", "HIT"].contains(&fared(&anybody.look("/products/7", "")))
+        });
     }
 }
 

@@ -94,7 +94,14 @@ mod tests {
 
     #[test]
     fn a_validity_is_of_whole_seconds() {
-        for (text, want) in [("1s", Some(1)), ("2000ms", Some(2)), ("2m", Some(120)), ("1500ms", None), ("0s", None), ("25h", None)] {
+        for (text, want) in [
+            ("1s", Some(1)),
+            ("2000ms", Some(2)),
+            ("2m", Some(120)),
+            ("1500ms", None),
+            ("0s", None),
+            ("25h", None),
+        ] {
             assert_eq!(whole_seconds(text).ok(), want.map(Duration::from_secs), "{text}");
         }
     }

@@ -239,8 +239,9 @@ mod tests {
             (0..100).map(|i| value(Kind::Int(-1, 1), draw(1, Draw::Value, &[i]), i)).collect();
         assert_eq!(ints, ["-1", "0", "1"].map(String::from).into());
         assert_eq!(value(Kind::Int(5, 5), u64::MAX, 0), "5");
-        let ranks: BTreeSet<String> =
-            (0..100).map(|i| value(Kind::Zipf(-1, Zipf::new(3, 1.0)), draw(1, Draw::Value, &[i]), i)).collect();
+        let ranks: BTreeSet<String> = (0..100)
+            .map(|i| value(Kind::Zipf(-1, Zipf::new(3, 1.0)), draw(1, Draw::Value, &[i]), i))
+            .collect();
         assert_eq!(ranks, ["-1", "0", "1"].map(String::from).into());
         assert_eq!(value(Kind::Zipf(i64::MAX, Zipf::new(1, 1.0)), 7, 0), i64::MAX.to_string());
         assert!(value(Kind::Int(i64::MIN, i64::MAX), u64::MAX, 0).parse::<i64>().is_ok());

@@ -211,7 +211,10 @@ fn wrong_use_is_named_with_file_line_and_reason() {
             "s.toml:5: `exponent` is from 0, as likely all, to 20",
         ),
         (&generate("kind = 'zipf'\nfrom = 1\nto = 2000000000000000"), "s.toml:1: a zipf has at most 2^50"),
-        (&generate("kind = 'int'\nfrom = 1\nto = 9\nexponent = 1"), "s.toml:5: a generator of this kind has no `exponent`"),
+        (
+            &generate("kind = 'int'\nfrom = 1\nto = 9\nexponent = 1"),
+            "s.toml:5: a generator of this kind has no `exponent`",
+        ),
         (&generate("kind = 'int'\nfrom = 5\nto = 4"), "s.toml:4: `to` is less than `from`"),
         (&generate("kind = 'int'\nfrom = 5"), "s.toml:1: an int needs `to`"),
         (&generate("kind = 'choice'\nvalues = []"), "s.toml:3: there is nothing to choose from"),

@@ -96,14 +96,16 @@ mod tests {
     #[test]
     fn ranks_are_drawn_as_often_as_the_law_says() {
         const DRAWS: u64 = 200_000;
-        for (ranks, exponent) in [(1, 1.0), (2, 1.0), (10, 0.0), (10, 0.7), (100, 1.0), (100, 1.3), (30, 3.0)] {
+        for (ranks, exponent) in [(1, 1.0), (2, 1.0), (10, 0.0), (10, 0.7), (100, 1.0), (100, 1.3), (30, 3.0)]
+        {
             let counts = counts(&Zipf::new(ranks, exponent), 1, DRAWS);
             let expected = exact(ranks, exponent).into_iter().map(|share| share * DRAWS as f64);
             // Pearson's statistic over the ranks that are drawn at all: its mean is their number, its variance twice that.
-            let (chi2, many) = counts.iter().zip(expected).filter(|(_, e)| *e >= 5.0).fold(
-                (0.0, 0.0),
-                |(sum, many), (n, e)| (sum + (*n as f64 - e).powi(2) / e, many + 1.0),
-            );
+            let (chi2, many) = counts
+                .iter()
+                .zip(expected)
+                .filter(|(_, e)| *e >= 5.0)
+                .fold((0.0, 0.0), |(sum, many), (n, e)| (sum + (*n as f64 - e).powi(2) / e, many + 1.0));
             assert!(chi2 < many + 5.0 * f64::sqrt(2.0 * many) + 5.0, "{ranks} {exponent}: {chi2} of {many}");
             assert_eq!(counts.iter().sum::<u64>(), DRAWS);
         }

@@ -11,12 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
-pub(crate) fn summary(
-    found: &Caching,
-    note: Option<&str>,
-    lines: &[String],
-    beside_json: bool,
-) -> Outcome {
+pub(crate) fn summary(found: &Caching, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
     let mut text = text::caching(found, painted(beside_json));
     text.push('\n');
     let lines = note.map(|note| format!("stopped     {note}")).into_iter().chain(lines.iter().cloned());

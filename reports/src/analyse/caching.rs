@@ -190,9 +190,10 @@ pub fn contradiction(found: &Caching) -> Option<String> {
         return Some(String::from("a load's requests are not the sum of their outcomes"));
     }
     let ended = |outage: &Outage| {
-        let sums = outage.intervals.iter().fold((0u64, 0u64), |sum, one| {
-            (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))
-        });
+        let sums = outage
+            .intervals
+            .iter()
+            .fold((0u64, 0u64), |sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1)));
         sums == (outage.ledger.ok, outage.ledger.failed())
     };
     if !found.outages.iter().all(ended) {
@@ -253,7 +254,9 @@ pub fn finding(found: &Caching) -> String {
 fn beside(found: &Caching) -> String {
     let reached = |cure: Cure| found.stampede(cure)?.sizes().map(|(mean, _)| requests(mean));
     let stampede = reached(Cure::None).zip(reached(Cure::Full)).map(|(without, with)| {
-        format!("When a popular page expires, {without} requests reach the app, and {with} with lock and updating")
+        format!(
+            "When a popular page expires, {without} requests reach the app, and {with} with lock and updating"
+        )
     });
     let share = |stale: bool| Some(percent(found.outage(stale)?.dead?.served()));
     let outage = share(false).zip(share(true)).map(|(without, with)| {
@@ -271,7 +274,9 @@ pub fn requests(mean: f64) -> String {
 /// What a stampede came to, in words.
 pub fn stampede_in_words(stampede: &Stampede) -> String {
     let reach = |n: f64| if requests(n) == "1" { "1 request reaches" } else { "requests reach" };
-    let many = |n: f64| if requests(n) == "1" { reach(n).to_owned() } else { format!("{} {}", requests(n), reach(n)) };
+    let many = |n: f64| {
+        if requests(n) == "1" { reach(n).to_owned() } else { format!("{} {}", requests(n), reach(n)) }
+    };
     let cold = stampede.cold.map(|n| format!("{} the app before there is a copy", many(n as f64)));
     let expired = stampede.sizes().map(|(mean, most)| {
         let of = match stampede.expiries.len() {

@@ -37,7 +37,10 @@ fn the_first_copy_is_no_expiry() {
 fn what_was_not_asked_for_is_not_missed() {
     let whole = made(Made::Whole);
     for (part, sentence) in [
-        (Part::Stampede, "When a popular page expires, 40 requests reach the app, and 1 with lock and updating"),
+        (
+            Part::Stampede,
+            "When a popular page expires, 40 requests reach the app, and 1 with lock and updating",
+        ),
         (Part::Outage, "While the app is dead 28 % are served without stale pages, and "),
     ] {
         let mut found = Caching { uncached: None, cached: None, ..whole.clone() };
@@ -47,7 +50,12 @@ fn what_was_not_asked_for_is_not_missed() {
             _ => found.stampedes.clear(),
         }
         caching(&mut found).unwrap();
-        assert!(found.verdict.valid && finding(&found).starts_with(sentence), "{}: {:?}", finding(&found), found.verdict);
+        assert!(
+            found.verdict.valid && finding(&found).starts_with(sentence),
+            "{}: {:?}",
+            finding(&found),
+            found.verdict
+        );
     }
 }
 
@@ -93,7 +101,11 @@ fn an_outage_is_from_the_death_to_the_return() {
         (Some(7.0), None, Some((0, 0, Some(0)))),
     ] {
         let found = dead(&Outage { killed_at_s, back_at_s, ..outage.clone() });
-        assert_eq!(found.map(|dead| (dead.ok, dead.failed, dead.stale)), want, "{killed_at_s:?} {back_at_s:?}");
+        assert_eq!(
+            found.map(|dead| (dead.ok, dead.failed, dead.stale)),
+            want,
+            "{killed_at_s:?} {back_at_s:?}"
+        );
     }
     let silent = Outage { killed_at_s: Some(1.0), stale_sent: Vec::new(), ..outage };
     assert_eq!(dead(&silent).unwrap().stale, None);
@@ -110,7 +122,11 @@ fn the_moved_ceiling_has_an_interval_where_both_are_exact() {
     let least = made(Made::AtLeast);
     let gain = least.gain.unwrap();
     assert_eq!((gain.bound, gain.ci95), (Bound::AtLeast, None));
-    assert!(finding(&least).contains("to at least ") && finding(&least).contains(", at least "), "{}", finding(&least));
+    assert!(
+        finding(&least).contains("to at least ") && finding(&least).contains(", at least "),
+        "{}",
+        finding(&least)
+    );
     assert_eq!(made(Made::Empty).gain, None);
 }
 
@@ -133,7 +149,11 @@ fn what_is_missing_or_invalid_makes_the_verdict_invalid() {
 fn it_is_said_in_the_numbers_of_the_run() {
     let found = made(Made::Whole);
     let said = finding(&found);
-    assert!(said.contains(", 12 times; 0.032 database queries per request in place of 1.6") || said.contains(" times; 0.032 database queries"), "{said}");
+    assert!(
+        said.contains(", 12 times; 0.032 database queries per request in place of 1.6")
+            || said.contains(" times; 0.032 database queries"),
+        "{said}"
+    );
     let said = Cure::ALL.map(|cure| stampede_in_words(found.stampede(cure).unwrap()));
     assert_eq!(
         said,
@@ -144,7 +164,10 @@ fn it_is_said_in_the_numbers_of_the_run() {
         ]
     );
     let [without, with] = [false, true].map(|stale| outage_in_words(found.outage(stale).unwrap()));
-    assert!(without.starts_with("28 % served in 5 s without the app: 140 requests; 360 failures"), "{without}");
+    assert!(
+        without.starts_with("28 % served in 5 s without the app: 140 requests; 360 failures"),
+        "{without}"
+    );
     assert!(with.contains("350 pages of them stale") || with.contains("of them stale; 5 failures"), "{with}");
 }
 

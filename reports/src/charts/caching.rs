@@ -3,7 +3,7 @@
 
 use super::{BETWEEN, cpus, place, target, warned};
 use crate::analyse::caching::{ceiling, finding, is_at_least, per_request, requests};
-use crate::cache::{Caching, Cure, Busy, Outage, Stampede, Way};
+use crate::cache::{Busy, Caching, Cure, Outage, Stampede, Way};
 use crate::chart::{Axis, Band, Chart, Colour, Panel, Reading, Series, Shape, Tick, Weight};
 use crate::number::{NONE, percent, rate, seconds};
 
@@ -94,7 +94,8 @@ fn ceilings(found: &Caching) -> Panel {
         series.extend(interval(at, way));
     }
     let limits = ways.iter().filter_map(|(_, way, ..)| way.as_ref().filter(|way| is_at_least(way)));
-    let least = if limits.count() > 0 { "; the generator or the machine ended the search: at least" } else { "" };
+    let least =
+        if limits.count() > 0 { "; the generator or the machine ended the search: at least" } else { "" };
     let title = format!("Ceiling, requests/s, with its 95 % interval{least}");
     let x = Some(words(&["no cache", "cache"]));
     Panel { x, ..panel(title, series, Reading::PerSecond, "No ceiling was found") }
@@ -209,10 +210,7 @@ fn footer(found: &Caching) -> Vec<String> {
     let setting = &found.setting;
     let mut what = target(&found.target);
     what.extend(cpus("generator", &found.cpus));
-    what.push(format!(
-        "in the lower plots a page is fresh for {}",
-        seconds(setting.short_valid_s as f64)
-    ));
+    what.push(format!("in the lower plots a page is fresh for {}", seconds(setting.short_valid_s as f64)));
     let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
     if !found.emulated.is_empty() {
         footer.push(format!("EMULATED: {}", found.emulated.join("; ")));
@@ -242,7 +240,10 @@ mod tests {
         assert_eq!(costs, ["no cache: 1.6", "cache: 0.032"]);
         assert_eq!(stampedes, ["no lock: 160", "lock: 121", "lock and updating: 4"]);
         let title = &chart.panels[2].title;
-        assert!(title.ends_with("40 for the first copy, with a lock 1; 40 when it expires, updating 1"), "{title}");
+        assert!(
+            title.ends_with("40 for the first copy, with a lock 1; 40 when it expires, updating 1"),
+            "{title}"
+        );
         assert!(outages[0].starts_with("no stale: 28 %") && outages[1].starts_with("stale: "), "{outages:?}");
         assert!(chart.panels[1].title.contains("98 % answered from the cache"), "{}", chart.panels[1].title);
         assert_eq!(chart.bands, [Band { from: 3.0, to: 8.0, label: String::new() }]);

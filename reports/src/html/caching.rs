@@ -58,7 +58,8 @@ fn summary(found: &Caching) -> Vec<(&'static str, String, String)> {
     let hits = busy.and_then(|busy| busy.hit_ratio);
     let hits = hits.map(|ratio| ("Answered from the cache", percent(ratio), String::new()));
     let queries = busy.and_then(|busy| busy.queries_per_request);
-    let queries = queries.map(|value| ("Database queries", per_request(value), "per request, with a cache".into()));
+    let queries =
+        queries.map(|value| ("Database queries", per_request(value), "per request, with a cache".into()));
     let reach = |cure: Cure| found.stampede(cure)?.sizes().map(|(mean, _)| requests(mean));
     let stampede = reach(Cure::None).zip(reach(Cure::Full)).map(|(without, with)| {
         ("Requests to the app at an expiry", with, format!("with lock and updating; {without} without"))
@@ -98,7 +99,8 @@ fn ceilings(found: &Caching) -> Markup {
 fn ceilings_table(found: &Caching) -> Table {
     let row = |(name, way): (&str, &Way)| {
         let ends = way.search.ci95.filter(|_| !is_at_least(way));
-        let words = ends.map_or(NONE.to_owned(), |[from, to]| format!("{} to {}", exact_rate(from), exact_rate(to)));
+        let words =
+            ends.map_or(NONE.to_owned(), |[from, to]| format!("{} to {}", exact_rate(from), exact_rate(to)));
         let busy = way.busy.clone().unwrap_or_default();
         let queries = busy.queries_per_request;
         vec![
@@ -114,7 +116,8 @@ fn ceilings_table(found: &Caching) -> Table {
     };
     Table {
         id: "ways",
-        caption: "The catalogue: its ceiling, and what a request costs behind the proxy somewhat below it".into(),
+        caption: "The catalogue: its ceiling, and what a request costs behind the proxy somewhat below it"
+            .into(),
         columns: vec![
             ("", ""),
             ("Ceiling", "requests/s"),

@@ -89,7 +89,10 @@ mod tests {
         refused(|found| found.outages[0].intervals[3].0 += 1, "the intervals of an outage");
         refused(|found| found.stampedes[0].ledger.ok -= 1, "not the sum of their outcomes");
         refused(|found| found.stampedes[2].reached[2].1 = 9_999, "a counter goes back");
-        refused(|found| found.cached.as_mut().unwrap().busy.as_mut().unwrap().db_queries = 0, "do not follow");
+        refused(
+            |found| found.cached.as_mut().unwrap().busy.as_mut().unwrap().db_queries = 0,
+            "do not follow",
+        );
         refused(
             |found| found.cached.as_mut().unwrap().search.ceiling_rps = Some(2e5),
             "the search with a cache: its concl",

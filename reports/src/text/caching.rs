@@ -2,7 +2,9 @@
 //! all printed, whether to believe it and what it says.
 
 use super::{Paint, named, wrapped};
-use crate::analyse::caching::{ceiling, finding, is_at_least, outage_in_words, per_request, stampede_in_words, times};
+use crate::analyse::caching::{
+    ceiling, finding, is_at_least, outage_in_words, per_request, stampede_in_words, times,
+};
 use crate::cache::{Caching, Cure, Way};
 use crate::number::{NONE, count, exact_rate, ms_column, percent, rate, seconds};
 use crate::terminal::printable;
@@ -33,7 +35,9 @@ fn ways(found: &Caching) -> String {
             "{name:<10}{:>18}  {:<18}{:>10}{:>9}{:>12}",
             ceiling(way).map_or(NONE.to_owned(), |rps| format!("{rps}/s")),
             ends(way),
-            share(busy.filter(|busy| !busy.fared.is_empty() || name == "cache").and_then(|busy| busy.hit_ratio)),
+            share(
+                busy.filter(|busy| !busy.fared.is_empty() || name == "cache").and_then(|busy| busy.hit_ratio)
+            ),
             share(busy.and_then(|busy| busy.app_per_request)),
             busy.and_then(|busy| busy.queries_per_request).map_or(NONE.to_owned(), per_request),
         );

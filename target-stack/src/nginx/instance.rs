@@ -37,11 +37,7 @@ impl Instance {
     ///
     /// # Errors
     /// When one of these fails. That nginx refuses to go on shows in [`Instance::died`].
-    pub(super) fn start(
-        nginx: &Software,
-        site: Site<'_>,
-        group: Option<&Group>,
-    ) -> Outcome<Self> {
+    pub(super) fn start(nginx: &Software, site: Site<'_>, group: Option<&Group>) -> Outcome<Self> {
         let dir = site.dir;
         let failed = |what: &str, e: std::io::Error| Failure::start(format!("cannot {what}: {e}"));
         let socket = TcpListener::bind(site.listen).map_err(|e| failed("listen", e))?;

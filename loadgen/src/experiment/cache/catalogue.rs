@@ -52,7 +52,9 @@ mod tests {
         for load in [all(1000, 7, None).unwrap(), page(Some(TargetProxy::Nginx)).unwrap()] {
             for rate in [Some(Rate { micro: 1_000_000 }), None] {
                 let plan = Plan::at(&load, rate, Duration::ZERO, Duration::from_secs(1)).unwrap();
-                assert!(plan.url.is_none() && plan.scenario.is_some() && plan.target_proxy == load.target_proxy);
+                assert!(
+                    plan.url.is_none() && plan.scenario.is_some() && plan.target_proxy == load.target_proxy
+                );
             }
         }
         assert_eq!(all(1000, 7, None).unwrap().seed, 7);

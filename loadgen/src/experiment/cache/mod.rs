@@ -165,7 +165,12 @@ impl Bench<'_> {
         Ok(Some(()))
     }
 
-    async fn stampedes(&self, found: &mut Caching, begun: Instant, signals: &mut Signals) -> Outcome<Option<()>> {
+    async fn stampedes(
+        &self,
+        found: &mut Caching,
+        begun: Instant,
+        signals: &mut Signals,
+    ) -> Outcome<Option<()>> {
         for cure in Cure::ALL {
             let Some((stampede, stack)) = self.stampede(cure, signals).await? else { return Ok(None) };
             note(found, &stack, "a popular page");
@@ -177,7 +182,12 @@ impl Bench<'_> {
         Ok(Some(()))
     }
 
-    async fn outages(&self, found: &mut Caching, begun: Instant, signals: &mut Signals) -> Outcome<Option<()>> {
+    async fn outages(
+        &self,
+        found: &mut Caching,
+        begun: Instant,
+        signals: &mut Signals,
+    ) -> Outcome<Option<()>> {
         for stale in [false, true] {
             let Some((outage, stack)) = self.outage(stale, signals).await? else { return Ok(None) };
             note(found, &stack, "the catalogue");

@@ -42,7 +42,11 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// The target's fault: it does not start, dies, or the app cannot be killed; the host's fault: threads that cannot be started.
-    pub(super) async fn outage(&self, stale: bool, signals: &mut Signals) -> Outcome<Option<(Outage, Descriptor)>> {
+    pub(super) async fn outage(
+        &self,
+        stale: bool,
+        signals: &mut Signals,
+    ) -> Outcome<Option<(Outage, Descriptor)>> {
         let (how, words) = if stale { ("stale", "with stale pages") } else { ("on", "without stale pages") };
         self.say(&format!("the app is killed, {words}"));
         let cache = (how, self.args.short_valid);

@@ -77,11 +77,7 @@ impl Stack {
     /// # Errors
     /// The host's fault: there is no HTTP client.
     pub(super) fn meters(&self) -> Outcome<Meters> {
-        Ok(Meters {
-            app: self.counters("app")?,
-            proxy: self.counters("proxy")?,
-            db: self.counters("db")?,
-        })
+        Ok(Meters { app: self.counters("app")?, proxy: self.counters("proxy")?, db: self.counters("db")? })
     }
 }
 

@@ -40,12 +40,7 @@ impl Bench<'_> {
         Ok(stack.end(done).await?.map(|stampede| (stampede, descriptor)))
     }
 
-    async fn expire(
-        &self,
-        stack: &Stack,
-        cure: Cure,
-        signals: &mut Signals,
-    ) -> Outcome<Option<Stampede>> {
+    async fn expire(&self, stack: &Stack, cure: Cure, signals: &mut Signals) -> Outcome<Option<Stampede>> {
         let (meters, load) = (stack.meters()?, catalogue::page(self.args.target_proxy)?);
         self.output.status.does("a popular page expires");
         // Nobody has asked for the page yet.

@@ -124,7 +124,10 @@ impl Bench<'_> {
             }
             let share = meters.reached().await?.saturating_sub(before) as f64 / (run.planned as f64).max(1.0);
             if share <= FILLED || n == most {
-                self.say(&format!("filled the cache: {} of the requests go to the app by now", percent(share.min(1.0))));
+                self.say(&format!(
+                    "filled the cache: {} of the requests go to the app by now",
+                    percent(share.min(1.0))
+                ));
                 break;
             }
         }
