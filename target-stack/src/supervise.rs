@@ -102,9 +102,10 @@ impl Processes {
 
     fn spawn(&self, recipe: &Recipe) -> Outcome<(Rc<Process>, Option<ChildStdout>)> {
         let &Recipe { tier, number, .. } = recipe;
-        let program =
-            std::env::current_exe().map_err(|e| Failure::start(format!("cannot find this program: {e}")))?;
-        let mut child = Command::new(program)
+        // This binary, even when its file has been replaced since, by the name that it was called by.
+        let name = std::env::args_os().next().unwrap_or_else(|| "target-stack".into());
+        let mut child = Command::new("/proc/self/exe")
+            .arg0(name)
             .args(["--die-with", &std::process::id().to_string()])
             .args(recipe.group.iter().flat_map(|group| [OsStr::new("--group"), group.dir().as_os_str()]))
             .arg(recipe.command)

@@ -107,7 +107,7 @@ pub(crate) enum What {
     Drained,
     /// It was asked to end, and has.
     Stopped,
-    /// Another version is in its place, and gets requests.
+    /// Another version is in its place, is well, and may get requests.
     Replaced,
     /// It serves by a configuration that was read again.
     Reloaded,

@@ -54,7 +54,6 @@ impl Deployment<'_, '_> {
             ));
         }
         apps.sort_by_key(|&at| self.running.places.pid(at).is_some());
-        let last = apps.last().copied();
         for at in apps {
             let lived = self.end(at).await?;
             let old = self.running.places.tell(at, Some(self.release.clone()))?;
@@ -62,7 +61,7 @@ impl Deployment<'_, '_> {
                 self.put_back(at, old, lived).await?;
                 return Err(refused);
             }
-            self.use_again(last != Some(at)).await?;
+            self.use_again().await?;
             self.say(What::Replaced, at).await;
         }
         Ok(())
@@ -84,6 +83,8 @@ impl Deployment<'_, '_> {
                 }
             }
             self.caller.tell(event(What::Drained)).await;
+        } else {
+            self.others_are_used(at).await;
         }
         places.stop(Part::App, &[at.number], false).await;
         if !builtin {
@@ -119,25 +120,32 @@ impl Deployment<'_, '_> {
             self.caller.tell(event).await;
         }
         places.tell(at, old)?;
-        if lived {
-            self.running.start(at, self.caller).await?;
-            let address = places.tier(at)?.address;
-            health(&address)
-                .await
-                .map_err(|why| Failure::dead(format!("the version before is back, and {why}")))?;
-        }
-        self.use_again(false).await
+        let back = if lived { self.revive(at).await } else { Ok(()) };
+        // Whatever comes of it: who starts it by hand need not know that it was out of use.
+        self.use_again().await.and(back)
     }
 
-    /// Has the proxies send requests to all servers again, and waits until they do if others are `to_follow`.
-    async fn use_again(&mut self, to_follow: bool) -> Outcome {
-        if self.configure(None)? {
-            return self.running.reload_fronts(self.caller).await;
+    async fn revive(&mut self, at: Spot) -> Outcome {
+        self.running.start(at, self.caller).await?;
+        let well = health(&self.running.places.tier(at)?.address).await;
+        well.map_err(|why| Failure::dead(format!("the version before is back at {at}, and {why}")))
+    }
+
+    /// Has the proxies send requests to all servers again.
+    async fn use_again(&mut self) -> Outcome {
+        if self.configure(None)? { self.running.reload_fronts(self.caller).await } else { Ok(()) }
+    }
+
+    /// Waits until nginx sends requests to all the others that live: it passes over one for a while to whose address it could not
+    /// connect, as long as none was there.
+    async fn others_are_used(&self, at: Spot) {
+        let places = &self.running.places;
+        let others = self.running.apps().into_iter().filter(|&other| other != at);
+        let since =
+            others.filter(|&other| places.pid(other).is_some()).filter_map(|other| places.again(other));
+        if let Some(latest) = since.max() {
+            pace::pause((latest + AGAIN).saturating_duration_since(pace::now())).await;
         }
-        if to_follow {
-            pace::pause(AGAIN).await;
-        }
-        Ok(())
     }
 
     /// Writes the proxies' configurations, with the server at `down` out of use. Gives whether that is how they are told.

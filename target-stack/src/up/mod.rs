@@ -162,7 +162,7 @@ async fn begin_apps(
     for n in 0..args.servers as usize {
         let reserved = address::one()?;
         let address = reserved.address.to_string();
-        let own = arguments(&["--listen", &address, "--database", &db.address]);
+        let own = arguments(&["--database", &db.address, "--listen", &address]);
         let told = [own, sizes.app_arguments.clone(), args.keeping.arguments()].concat();
         places.take(spot(Part::App, n + 1), "app", limits.next(), told).await?;
         apps.push(Server { address, down: false });

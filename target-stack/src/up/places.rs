@@ -6,9 +6,11 @@ use super::sizes::Limit;
 use crate::descriptor::Tier;
 use crate::failure::{Failure, Outcome};
 use crate::operate::words::{Part, Release, Spot};
+use crate::pace;
 use crate::supervise::{Processes, Recipe};
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,8 +25,9 @@ struct Place {
     recipe: Recipe,
     /// What an app server is told of its version, if anything.
     release: Option<Release>,
-    /// What it said last.
+    /// What it said last, and when, if that was not the first time.
     tier: Tier,
+    again: Option<Instant>,
 }
 
 impl<'p> Places<'p> {
@@ -48,7 +51,7 @@ impl<'p> Places<'p> {
         let recipe = Recipe { tier: at.tier.name(), number: at.number, command, group, arguments };
         let tier = self.processes.start(&recipe).await?;
         let tier = Tier { cpu_limit: limit.as_ref().map(Limit::impose).transpose()?, ..tier };
-        self.all.borrow_mut().push(Place { at, recipe, release: None, tier: tier.clone() });
+        self.all.borrow_mut().push(Place { at, recipe, release: None, tier: tier.clone(), again: None });
         Ok(tier)
     }
 
@@ -57,10 +60,11 @@ impl<'p> Places<'p> {
     /// # Errors
     /// When it does not answer.
     pub(super) async fn start(&self, at: Spot) -> Outcome<Tier> {
-        let recipe = self.place(at)?.again();
+        let recipe = self.place(at)?.once_more();
         let tier = self.processes.start(&recipe).await?;
         let mut place = self.place_mut(at)?;
         place.tier = Tier { cpu_limit: place.tier.cpu_limit, ..tier };
+        place.again = Some(pace::now());
         Ok(place.tier.clone())
     }
 
@@ -85,6 +89,11 @@ impl<'p> Places<'p> {
     /// When there is no such place.
     pub(super) fn tier(&self, at: Spot) -> Outcome<Tier> {
         Ok(self.place(at)?.tier.clone())
+    }
+
+    /// When the process at a place was started again, if it was.
+    pub(super) fn again(&self, at: Spot) -> Option<Instant> {
+        self.place(at).ok().and_then(|place| place.again)
     }
 
     /// What the server at a place is told of its version; gives what the one before was told.
@@ -141,7 +150,7 @@ impl<'p> Places<'p> {
 
 impl Place {
     /// What the process is started with from the second time on.
-    fn again(&self) -> Recipe {
+    fn once_more(&self) -> Recipe {
         let mut recipe = self.recipe.clone();
         let metrics =
             self.tier.metrics.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/metrics"));

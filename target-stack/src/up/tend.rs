@@ -35,6 +35,12 @@ pub(super) struct Running<'p> {
     pub(super) versions: Cell<u32>,
 }
 
+/// What is being done for an operator.
+struct Work<'r> {
+    name: &'static str,
+    doing: Pin<Box<dyn Future<Output = ()> + 'r>>,
+}
+
 /// Tends the stack until a death ends it.
 pub(super) async fn tend(
     running: &Running<'_>,
@@ -42,11 +48,11 @@ pub(super) async fn tend(
     mut deaths: Deaths,
     mut calls: mpsc::UnboundedReceiver<Call>,
 ) -> Failure {
-    let mut work: Option<(&'static str, Pin<Box<dyn Future<Output = ()> + '_>>)> = None;
+    let mut work: Option<Work<'_>> = None;
     loop {
         let working = async {
             match &mut work {
-                Some((_, work)) => work.await,
+                Some(work) => work.doing.as_mut().await,
                 None => pending().await,
             }
         };
@@ -64,11 +70,14 @@ pub(super) async fn tend(
                 }
             }
             Some(Call { wish, mut caller }) = calls.recv() => match &work {
-                Some((name, _)) => {
+                Some(Work { name, .. }) => {
                     let busy = format!("the stack is busy with a {name}: try again when that has ended");
                     caller.end(Err(Failure::dead(busy))).await;
                 }
-                None => work = Some((wish.name(), Box::pin(fulfil(running, wish, caller)))),
+                None => {
+                    let name = wish.name();
+                    work = Some(Work { name, doing: Box::pin(fulfil(running, wish, caller)) });
+                }
             },
         }
     }
