@@ -26,7 +26,7 @@ pub(crate) struct ScaleOutArgs {
     #[arg(long, value_name = "RULES", default_value = "p99<50ms,errors<0.1%", value_parser = Objective::parse, help_heading = "Experiment")]
     pub(crate) slo: Objective,
     /// Time for all of it, at least 12s for each search
-    #[arg(long, value_name = "TIME", default_value = "170s", value_parser = units::positive_duration, help_heading = "Experiment")]
+    #[arg(long, value_name = "TIME", default_value = "175s", value_parser = units::positive_duration, help_heading = "Experiment")]
     pub(crate) budget: Duration,
     /// Everything random comes from it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u64, 0, { u64::MAX }>, help_heading = "Experiment")]

@@ -106,6 +106,12 @@ fn parts(found: &Ceiling, tiers: &[String], whole: f64) -> BTreeMap<String, f64>
     tiers.iter().map(|tier| (tier.clone(), part(tier).unwrap_or(0.0))).collect()
 }
 
+/// Busy seconds per correct answer at the loads with about as many of them as ever: often less than at low load, where each
+/// request is woken up for alone.
+pub(crate) fn demand_at_peak(found: &Ceiling, resource: &Resource) -> Option<f64> {
+    Facts::of(found, &found.resources).demand_at_peak(resource).filter(|demand| *demand > 0.0)
+}
+
 fn target(facts: &Facts) -> Option<LimitedBy> {
     let mut explaining: Vec<&Resource> = facts.resources.iter().filter(|r| facts.explains(r)).collect();
     explaining.sort_by(|a, b| a.predicted_rps.total_cmp(&b.predicted_rps));

@@ -2,7 +2,7 @@
 //! the law over their number, the next tier's wall, and whether to believe it. Pure; the same searches give the same conclusions,
 //! now and when the record is read again. A ceiling of the generator's or of the machine's is never taken for the servers'.
 
-use super::bottleneck::{mean, near, noun, tier};
+use super::bottleneck::{demand_at_peak, mean, near, noun, tier};
 use super::conclude::conclude as conclude_search;
 use super::usl::servers::{Measured, law};
 use crate::ceiling::{Bound, Ceiling, Limit, Resource, SelfCheck};
@@ -110,7 +110,8 @@ fn gain(points: &[Point]) -> Option<Gain> {
     })
 }
 
-/// The lowest of what more app servers do not move, by the demands in all searches.
+/// The lowest of what more app servers do not move, by what a request takes of it at the highest loads of each search: nearer to a
+/// wall than the low ones, from which a single search predicts its ceiling.
 fn wall(points: &[Point]) -> Option<Wall> {
     let own = |one: &Resource| one.tier == TIER && one.shared.len() < 2;
     let judged = || points.iter().filter(|point| !point.search.steps.is_empty());
@@ -121,8 +122,11 @@ fn wall(points: &[Point]) -> Option<Wall> {
         }
     }
     let whole = |kind: &Resource| {
-        let of = |point: &&Point| point.search.resources.iter().find(|one| same(kind, one)).cloned();
-        let mut predicted: Vec<f64> = judged().filter_map(|point| Some(of(&point)?.predicted_rps)).collect();
+        let full = |point: &Point| {
+            let one = point.search.resources.iter().find(|one| same(kind, one))?;
+            Some(demand_at_peak(&point.search, one).map_or(one.predicted_rps, |demand| one.capacity / demand))
+        };
+        let mut predicted: Vec<f64> = judged().filter_map(full).collect();
         predicted.retain(|rps| rps.is_finite() && *rps > 0.0);
         predicted.sort_by(f64::total_cmp);
         let reached = judged().any(|point| {

@@ -14,6 +14,9 @@ const PAST: f64 = 0.6;
 const IN_SIGHT: f64 = 1.6;
 const HEADROOM: f64 = 1.04;
 
+/// The marks for points of some standing: their label, what they look like, and which points they are for.
+type Kind = (&'static str, Colour, Marker, fn(Standing) -> bool);
+
 /// The chart of `found`.
 pub fn chart(found: &ScaleOut) -> Chart {
     let (tone, title, subtitle) = warned(&found.verdict, found.partial, &finding(found), &context(found));
@@ -87,7 +90,7 @@ fn panel(found: &ScaleOut, mix: &Mix, beside: bool) -> Panel {
     let mut series = law(found, mix);
     series.extend(perfect(mix));
     series.push(intervals(mix));
-    let kinds: [(&str, Colour, Marker, fn(Standing) -> bool); 3] = [
+    let kinds: [Kind; 3] = [
         ("not the servers'", Colour::Offered, Marker::Ring, |one| !one.counts() && one != Standing::AtLeast),
         ("at least", Colour::Offered, Marker::Triangle, |one| one == Standing::AtLeast),
         ("measured", Colour::Ok, Marker::Dot, Standing::counts),

@@ -263,3 +263,22 @@ fn measured(found: &Caching) -> Markup {
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::of_caching;
+    use super::super::tests::{HOSTILE, sound};
+    use crate::fixture::caching::{Made, made};
+
+    #[test]
+    fn it_reads_whole_whatever_the_record_has_in_it() {
+        for which in Made::ALL {
+            let mut found = made(which);
+            sound(&of_caching(&found));
+            (found.emulated, found.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
+            (found.target.url, found.setting.proxy) = (HOSTILE.to_owned(), HOSTILE.to_owned());
+            found.stampedes.iter_mut().for_each(|one| one.reasons = vec![HOSTILE.to_owned()]);
+            sound(&of_caching(&found));
+        }
+    }
+}

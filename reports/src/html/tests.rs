@@ -10,7 +10,7 @@ use crate::record::{Dns, Steady, ThresholdResult};
 use std::collections::BTreeMap;
 
 /// Everything in it that would do something if it were let.
-const HOSTILE: &str = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload=\"a'&\u{1b}[31m\u{202e}\u{61c}\r\n";
+pub(super) const HOSTILE: &str = "</title></style></script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload=\"a'&\u{1b}[31m\u{202e}\u{61c}\r\n";
 
 /// Elements that have no end.
 const EMPTY: [&str; 2] = ["meta", "br"];
@@ -48,7 +48,7 @@ fn name(tag: &str) -> String {
 }
 
 /// Asserts what holds for every page.
-fn sound(page: &str) {
+pub(super) fn sound(page: &str) {
     let (tags, code) = nested(page);
     let names: Vec<_> = tags.iter().map(|tag| name(tag)).collect();
     let n = |name: &str| names.iter().filter(|other| *other == name).count();

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// With less than this there is no time for a stack and what is done there.
 const LEAST_BUDGET: Duration = Duration::from_secs(20);
 /// The budget's shares: of each search, of the load after it, of each stampede and of each outage. What is left is for the stacks.
-const SEARCH: f64 = 0.15;
+const SEARCH: f64 = 0.13;
 const BUSY: f64 = 0.025;
 const STAMPEDE: f64 = 0.05;
 const OUTAGE: f64 = 0.08;
@@ -36,6 +36,9 @@ const EXPIRIES: f64 = 3.5;
 const OUTAGE_EXPIRIES: f64 = 4.0;
 /// A page has to be fresh for no longer than this share of the budget.
 const SHORT: f64 = 0.05;
+
+/// What is loaded, in words.
+const CATALOGUE: &str = "the catalogue: product pages and listings";
 
 /// What all parts are given.
 pub(super) struct Bench<'a> {
@@ -158,7 +161,7 @@ impl Bench<'_> {
         for cached in [false, true] {
             let Some((way, stack)) = self.way(cached, alone, signals).await? else { return Ok(None) };
             self.told(&way, cached);
-            note(found, &stack, &way.search.target.what);
+            note(found, &stack, CATALOGUE);
             *(if cached { &mut found.cached } else { &mut found.uncached }) = Some(way);
             self.keep(found, begun)?;
         }
@@ -190,7 +193,7 @@ impl Bench<'_> {
     ) -> Outcome<Option<()>> {
         for stale in [false, true] {
             let Some((outage, stack)) = self.outage(stale, signals).await? else { return Ok(None) };
-            note(found, &stack, "the catalogue");
+            note(found, &stack, CATALOGUE);
             found.outages.push(outage);
             self.keep(found, begun)?;
             let words = found.outage(stale).map(outage_in_words).unwrap_or_default();

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 /// The cache is filled in loads of this length, until no more than such a share of them goes to the app, or for so many loads.
 const FILLING: Duration = Duration::from_secs(1);
-const FILLED: f64 = 0.03;
-const MOST_FILLING: u64 = 10;
+const FILLED: f64 = 0.02;
+const MOST_FILLING: u64 = 16;
 /// Connections of the closed loop that fills it.
 const CONNECTIONS: usize = 32;
 /// The load somewhat below the ceiling, as a share of it; a second one, where the generator did not manage the first.

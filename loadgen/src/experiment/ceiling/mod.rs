@@ -41,6 +41,8 @@ const OVERRUN_S: f64 = 3.0;
 /// With so much time a window takes 2 s in place of 1.
 const LONG_BUDGET_S: f64 = 240.0;
 const NEAR: f64 = 0.9;
+/// Of a load between one that holds and one that fails.
+const WINDOWS: (usize, usize) = (6, 11);
 /// The first load, of what the target answers when it is asked what it can do.
 const FIRST: f64 = 0.7;
 
@@ -211,6 +213,7 @@ fn wanted(args: &CeilingArgs, first_rps: f64, able_rps: f64) -> Wanted {
         precision: args.precision,
         budget_s: budget_s - kept_s,
         window_s: if budget_s >= LONG_BUDGET_S { 2.0 } else { 1.0 },
+        windows: WINDOWS,
         whole: true,
         seed: args.load.seed,
     }

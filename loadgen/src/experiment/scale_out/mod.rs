@@ -27,11 +27,12 @@ const LEAST_SEARCH: Duration = Duration::from_secs(12);
 const DRAWING_S: f64 = 2.0;
 /// A window of a load, in seconds: a search of a few seconds cannot have longer ones.
 const WINDOW_S: f64 = 0.5;
+/// Of a load between one that holds and one that fails.
+const WINDOWS: (usize, usize) = (4, 7);
 /// How close a rate that holds and one that fails have to be.
 const PRECISION: f64 = 0.02;
-/// The first load, of the ceiling that is expected: low enough for what it says of demands, and three loads away from one that
-/// fails clearly.
-const FIRST: f64 = 0.38;
+/// The first load, of the ceiling that is expected: the third one is then a good deal too much, and fails clearly.
+const FIRST: f64 = 0.58;
 /// No rate below this is tried.
 const LOWEST_RPS: f64 = 1.0;
 
@@ -226,6 +227,7 @@ impl Search<'_> {
             precision: PRECISION,
             budget_s: self.budget_s,
             window_s: WINDOW_S,
+            windows: WINDOWS,
             whole: true,
             seed: args.seed,
         };
