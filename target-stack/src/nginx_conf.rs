@@ -10,6 +10,33 @@ pub(crate) const HOST: &str = "www.foobar.com";
 /// Where nginx says how it is.
 pub(crate) const STATUS_PATH: &str = "/stub_status";
 
+/// Which requests are traced, and what is told of those: to the app server, to the client and to the log. nginx counts in seconds, of
+/// which `Server-Timing` wants thousandths, so the dot goes; of several tries at servers the last one counts.
+pub(crate) const TRACE: &str = r#"
+    # A request is traced that brings an id, or by which a browser opens a page. Nothing is told of the others.
+    map $http_upgrade_insecure_requests $page {
+        1 $request_id;
+    }
+    map $http_x_request_id $trace {
+        "" $page;
+        "~^[0-9A-Za-z._:+/=-]{1,128}$" $http_x_request_id;
+    }
+    map $request_time $proxy_ms {
+        "~^(\d+)\.(\d+)$" $1$2;
+    }
+    map $upstream_header_time $upstream_timing {
+        "~(\d+)\.(\d+)$" ", upstream;dur=$1$2";
+    }
+    map $trace $proxy_timing {
+        "" "";
+        default "proxy;dur=$proxy_ms$upstream_timing";
+    }
+    add_header X-Request-ID $trace always;
+    add_header Server-Timing $proxy_timing always;
+    log_format trace '$time_iso8601 $trace "$request" $status $request_time '
+                     '"$upstream_addr" "$upstream_status" "$upstream_connect_time" "$upstream_header_time" "$upstream_response_time"';
+"#;
+
 /// What a stack's proxy is to do.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
@@ -29,7 +56,7 @@ impl Site<'_> {
     /// The configuration.
     pub(crate) fn configuration(&self) -> String {
         let Self { dir, apps, workers, listen, temporary } = self;
-        let pid = quoted(&dir.join("proxy.pid"));
+        let (pid, log) = (quoted(&dir.join("proxy.pid")), quoted(&dir.join("access.log")));
         let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
         let mut paths = String::new();
         for (base, name) in
@@ -48,8 +75,8 @@ events {{
 }}
 
 http {{
-    access_log off;
     keepalive_requests 1000000;
+{TRACE}    access_log {log} trace if=$trace;
 {paths}
     upstream app {{
 {servers}        keepalive 64;
@@ -66,6 +93,7 @@ http {{
             proxy_set_header Host $host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Request-ID $trace;
         }}
 
         location = {STATUS_PATH} {{
@@ -120,6 +148,8 @@ mod tests {
             "keepalive 64;",
             "proxy_http_version 1.1;",
             "proxy_set_header Connection \"\";",
+            "proxy_set_header X-Request-ID $trace;",
+            r#"access_log "/a \"b/access.log" trace if=$trace;"#,
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line} in {text}");
         }

@@ -3,6 +3,7 @@
 
 use super::fault::Fault;
 use super::pages;
+use super::trace::rendered;
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -108,14 +109,14 @@ impl Format {
     pub(crate) fn answer<V: View>(self, found: Result<V, Fault>) -> Response {
         match (found, self) {
             (Err(fault), format) => format.sorry(&fault),
-            (Ok(view), Self::Json) => (view.status(), [VARY], Json(view)).into_response(),
+            (Ok(view), Self::Json) => rendered(|| (view.status(), [VARY], Json(view)).into_response()),
             (Ok(view), Self::Html) => match view.elsewhere() {
                 Some(place) => (StatusCode::SEE_OTHER, [(header::LOCATION, place)], [VARY]).into_response(),
-                None => {
+                None => rendered(|| {
                     let (title, main) = view.page();
                     let page = pages::layout(&title, &main);
                     (view.status(), [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response()
-                }
+                }),
             },
         }
     }

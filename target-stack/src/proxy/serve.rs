@@ -203,7 +203,7 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
     }
     if !settings.logs.is_empty() {
         exchange.head_sent = headers::head_length(status, fields);
-        if settings.logs.iter().any(|log| log.format.reads_sent_headers()) {
+        if settings.logs_sent_headers() {
             exchange.sent_headers.clone_from(fields);
         }
     }

@@ -4,6 +4,7 @@
 
 mod config;
 mod files;
+mod maps;
 mod routing;
 
 use e2e::pair::Pair;

@@ -15,6 +15,7 @@ pub(crate) struct ReplySettings {
     pub(crate) error_pages: Arc<[ErrorPage]>,
     pub(crate) added: Arc<[Added]>,
     pub(crate) expires: Option<Expires>,
+    reads_sent: bool,
 }
 
 /// An `error_page` for one status.
@@ -65,7 +66,7 @@ impl ReplySettings {
 
     /// Whether what is added depends on the answer's own fields.
     pub(crate) fn reads_sent_headers(&self) -> bool {
-        self.added.iter().any(|added| added.value.reads_sent_headers())
+        self.reads_sent
     }
 
     /// Whether anything here depends on the fields of the upstream's answer.
@@ -94,6 +95,7 @@ impl ReplySettings {
             self.error_pages = pages.into();
         }
         if !added.is_empty() {
+            self.reads_sent = added.iter().any(|added| added.value.reads_sent_headers());
             self.added = added.into();
         }
         Ok(())
