@@ -1,6 +1,7 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
 mod experiments;
+mod trace;
 mod wrong;
 
 use crate::client::settings;
@@ -16,6 +17,7 @@ use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use trace::TraceArgs;
 pub(crate) use wrong::{no_subcommand, one_line};
 
 /// An open-loop HTTP load generator that tells the truth.
@@ -35,9 +37,9 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Draw again what a run or a search has left in DIR
+    /// Draw again what a run or an experiment has left in DIR
     Report {
-        /// The directory of a run or of a search
+        /// The directory of a run or of an experiment
         dir: PathBuf,
         /// Write the summary as JSON (- for standard output)
         #[arg(long, value_name = "FILE")]
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Ceiling(Box<CeilingArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
+    /// Follow one request from name to page: what each tier took of its time
+    Trace(Box<TraceArgs>),
     /// Print a completion script for SHELL
     Completions {
         /// The shell

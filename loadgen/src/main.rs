@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
         Some(Command::Ceiling(args)) => experiment::ceiling::run(*args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
+        Some(Command::Trace(args)) => experiment::trace::run(*args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),
     })

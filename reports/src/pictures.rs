@@ -4,9 +4,10 @@
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{heatmap, percentiles, timeline};
+use crate::charts::{heatmap, percentiles, timeline, waterfall};
 use crate::draw;
 use crate::store::Record;
+use crate::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ const OF_A_RUN: [Picture<Record>; 3] =
 const OF_A_CEILING: [Picture<Ceiling>; 4] =
     [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
 
+const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
+
 /// The pictures of `record` as they are before they are drawn, each with its name.
 pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
     charts(&OF_A_RUN, record)
@@ -25,6 +28,11 @@ pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
 /// The pictures of `found`, likewise.
 pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
     charts(&OF_A_CEILING, found)
+}
+
+/// That of `trace`, likewise.
+pub fn of_trace(trace: &Trace) -> Vec<(&'static str, Chart)> {
+    charts(&OF_A_TRACE, trace)
 }
 
 /// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
@@ -41,6 +49,14 @@ pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
 /// When a file cannot be written, with its path.
 pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String> {
     draw_all(dir, of_ceiling(found))
+}
+
+/// Draws the picture of `trace` likewise.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trace(dir: &Path, trace: &Trace) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_trace(trace))
 }
 
 fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
@@ -130,6 +146,20 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_ceiling(&scene()));
+        }
+    }
+
+    #[test]
+    fn gallery_of_traces() {
+        let scenes: [Scene<Trace>; 5] = [
+            ("trace-home", fixture::trace::home),
+            ("trace-silent", fixture::trace::silent),
+            ("trace-foreign", fixture::trace::foreign),
+            ("trace-contradictory", fixture::trace::contradictory),
+            ("trace-unanswered", fixture::trace::unanswered),
+        ];
+        for (name, scene) in scenes {
+            gallery(name, of_trace(&scene()));
         }
     }
 

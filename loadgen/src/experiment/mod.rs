@@ -5,3 +5,4 @@ pub(crate) mod ceiling;
 mod null_target;
 mod queue;
 mod search;
+pub(crate) mod trace;

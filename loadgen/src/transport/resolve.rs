@@ -56,22 +56,40 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
     if let Some(path) = &route.unix_socket {
         return Ok(Address::Unix(path.clone()));
     }
+    let (server, host, port) = match way(url, route) {
+        Way::Known(address) => return Ok(Address::Tcp(Names::fixed(vec![address]))),
+        Way::Ask { server, host, port } => (server, host, port),
+    };
+    let asked = match server {
+        Server::At(address) => format!("the name server {address}"),
+        Server::System => String::from("the system's resolver (another: --resolver IP:PORT)"),
+    };
+    let names = Names::ask(server, host, port).await;
+    names.map(Address::Tcp).map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))
+}
+
+/// How a host becomes an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way<'a> {
+    /// It is one, or the user has said which.
+    Known(SocketAddr),
+    /// By asking `server` for `host`, to connect to `port`.
+    Ask { server: Server, host: &'a str, port: u16 },
+}
+
+/// How the host of `url` does.
+pub(crate) fn way<'a>(url: &'a Uri, route: &Route) -> Way<'a> {
     let host = url.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     let elsewhere = route.connect_to.iter().find(|to| to.port == port && to.host.eq_ignore_ascii_case(host));
     if let Some(to) = elsewhere {
-        return Ok(Address::Tcp(Names::fixed(vec![to.address])));
+        return Way::Known(to.address);
     }
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Address::Tcp(Names::fixed(vec![SocketAddr::new(ip, port)])));
+        return Way::Known(SocketAddr::new(ip, port));
     }
-    let (server, asked) = match route.resolver {
-        Some(address) => (Server::At(address), format!("the name server {address}")),
-        None => (Server::System, String::from("the system's resolver (another: --resolver IP:PORT)")),
-    };
-    let names = Names::ask(server, host, port).await;
-    names.map(Address::Tcp).map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))
+    Way::Ask { server: route.resolver.map_or(Server::System, Server::At), host, port }
 }
 
 /// Asks once.

@@ -6,6 +6,7 @@ pub mod heatmap;
 pub mod percentiles;
 mod tiers_in_time;
 pub mod timeline;
+pub mod waterfall;
 
 use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};

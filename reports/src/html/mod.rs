@@ -9,9 +9,11 @@ mod run;
 mod steps;
 mod table;
 mod told;
+mod trace;
 
 use crate::ceiling::Ceiling;
 use crate::store::Record;
+use crate::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,11 @@ pub fn of_ceiling(found: &Ceiling) -> String {
     ceiling::page(found).render()
 }
 
+/// The report of a traced request.
+pub fn of_trace(trace: &Trace) -> String {
+    trace::page(trace).render()
+}
+
 /// Writes the report of a run into `dir`, which is made where it is missing, and gives its path.
 ///
 /// # Errors
@@ -42,6 +49,14 @@ pub fn write(dir: &Path, record: &Record) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<PathBuf, String> {
     keep(dir, &of_ceiling(found))
+}
+
+/// Writes the report of a traced request, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trace(dir: &Path, trace: &Trace) -> Result<PathBuf, String> {
+    keep(dir, &of_trace(trace))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {

@@ -75,6 +75,7 @@ fn picture(name: &str, chart: &Chart) -> Markup {
         "latency" => "Response time over offered load",
         "tiers" => "Tiers over offered load",
         "usl" => "Scalability law",
+        "waterfall" => "Waterfall",
         other => other,
     };
     html! {

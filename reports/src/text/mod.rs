@@ -2,6 +2,7 @@
 //! and what it cost. From a record to text of at most 80 columns; the caller prints it, and the paths after it.
 
 mod ceiling;
+mod trace;
 
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
@@ -11,6 +12,7 @@ use crate::terminal::printable;
 
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
+pub use trace::trace;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.
