@@ -20,7 +20,7 @@ pub fn chart(trace: &Trace) -> Chart {
         tone,
         title,
         subtitle,
-        x: Axis::fitted("milliseconds since the name was asked for", 0.0, end_ms, 10, plain),
+        x: Axis::fitted(since(trace), 0.0, end_ms, 10, plain),
         bands: Vec::new(),
         marks: first_byte(trace).into_iter().collect(),
         panels: vec![Panel {
@@ -35,6 +35,14 @@ pub fn chart(trace: &Trace) -> Chart {
     }
 }
 
+/// What the axis begins with.
+fn since(trace: &Trace) -> &'static str {
+    match trace.part("name") {
+        Some(_) => "milliseconds since the name was asked for",
+        None => "milliseconds since the connection was begun",
+    }
+}
+
 /// A tick without its unit.
 fn plain(ms: f64) -> String {
     format!("{}", (ms * 1e6).round() / 1e6)
@@ -42,7 +50,7 @@ fn plain(ms: f64) -> String {
 
 fn legend(trace: &Trace) -> String {
     if trace.parts.iter().any(|part| part.place != Place::Measured) {
-        "Solid: how long it took. Pale: where that may lie, since clocks of different processes are not compared".to_owned()
+        "Solid: how long it took. Pale: what that lies somewhere within, as clocks of different processes are not compared".to_owned()
     } else {
         "How long each part took, by the client's clock".to_owned()
     }
@@ -90,9 +98,9 @@ pub(crate) fn context(trace: &Trace) -> String {
         format!("GET {}", trace.target.url),
         asked.status.map_or_else(String::new, |status| format!("status {status}")),
         bytes(asked.bytes),
+        among(trace),
         format!("request {}", asked.id),
     ];
-    context.push(among(trace));
     context.retain(|part| !part.is_empty());
     context.join(", ")
 }
@@ -109,10 +117,8 @@ pub(crate) fn among(trace: &Trace) -> String {
 }
 
 fn footer(trace: &Trace) -> Vec<String> {
-    let mut what = vec![format!(
-        "{}, each with a connection of its own",
-        counted(trace.requests.len() as u64, "request")
-    )];
+    let each = if trace.requests.len() > 1 { ", each with a connection of its own" } else { "" };
+    let mut what = vec![format!("{}{each}", counted(trace.requests.len() as u64, "request"))];
     what.extend(trace.resolver.as_ref().map(|resolver| format!("names by {resolver}")));
     what.extend(target(&trace.target));
     what.extend(cpus("client", &trace.cpus));

@@ -140,7 +140,9 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
                 None => next.run(request).await,
                 Some(trace) => {
                     trace.queued(begun - visit.arrived);
-                    trace.served(begun);
+                    if burden.weighs() {
+                        trace.served(begun);
+                    }
                     // On the heap, so that the others' task is no larger for it.
                     Box::pin(Arc::clone(trace).around(next.run(request))).await
                 }

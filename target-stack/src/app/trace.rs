@@ -91,8 +91,7 @@ impl Trace {
         part("queue", self.queue.ms(), format_args!(""));
         let statements = self.statements.load(Ordering::Relaxed);
         for (name, span) in [("service", &self.service), ("pool", &self.pool)] {
-            // Not the time between two looks at the clock.
-            if span.ms() >= 0.001 {
+            if span.ms() > 0.0 {
                 part(name, span.ms(), format_args!(""));
             }
         }

@@ -3,7 +3,6 @@
 
 mod ask;
 
-use crate::aim;
 use crate::cli::TraceArgs;
 use crate::client::tls::{Options, Tls};
 use crate::failure::{Exit, Failure, Outcome};
@@ -79,12 +78,8 @@ async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<
         let what = if args.path.is_some() { "a page" } else { "the home page" };
         let (kind, what) = (TargetKind::Reference, what.to_owned());
         let found = Target { url: url.to_string(), kind, what, cpus: descriptor.cpus };
-        let trace = Trace {
-            target: found,
-            emulated: descriptor.emulated,
-            cpus: aim::others(&target_cpus),
-            ..Trace::default()
-        };
+        let trace =
+            Trace { target: found, emulated: descriptor.emulated, cpus: cpus.clone(), ..Trace::default() };
         limits::pin(&cpus)?;
         ask_all(args, (&url, &route), trace, output, &mut signals).await
     };
