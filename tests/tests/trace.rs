@@ -53,7 +53,7 @@ fn the_reference_target_is_followed_through_all_tiers() {
     adds_up(&trace);
     drawn(&out);
     assert_eq!((trace["requests"].as_array().unwrap().len(), &trace["partial"]), (3, &Value::Bool(false)));
-    assert!(trace["emulated"].to_string().contains("5 ms"), "{trace}");
+    assert!(trace["emulated"].to_string().contains("5ms"), "{trace}");
     assert!(ended.err.contains("from name to page") && ended.err.contains("app: database"), "{}", ended.err);
 
     // From the record alone it is drawn again, and only as it was.

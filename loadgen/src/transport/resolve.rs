@@ -97,16 +97,41 @@ pub(crate) fn way<'a>(url: &'a Uri, route: &Route) -> Way<'a> {
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn ask(server: Server, host: &str) -> Result<Answer, String> {
-    let question = async {
-        match server {
-            Server::At(address) => ask_server(address, host).await,
-            Server::System => ask_system(host).await,
-        }
-    };
-    pace::within(LIMIT, question).await.unwrap_or_else(|| Err(format!("no answer within {LIMIT:?}")))
+    Asker::new(server)?.ask(host).await
 }
 
-async fn ask_server(server: SocketAddr, host: &str) -> Result<Answer, String> {
+/// A name server, or the system where there is none, ready to be asked: what making a client takes is no part of the question.
+pub(crate) struct Asker(Option<Resolver<TokioRuntimeProvider>>);
+
+impl Asker {
+    /// One that has not been asked for anything.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn new(server: Server) -> Result<Self, String> {
+        match server {
+            Server::At(address) => client_of(address).map(|client| Self(Some(client))),
+            Server::System => Ok(Self(None)),
+        }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) async fn ask(&self, host: &str) -> Result<Answer, String> {
+        let question = async {
+            match &self.0 {
+                Some(client) => ask_server(client, host).await,
+                None => ask_system(host).await,
+            }
+        };
+        pace::within(LIMIT, question).await.unwrap_or_else(|| Err(format!("no answer within {LIMIT:?}")))
+    }
+}
+
+/// A client of a name server, of its own for each question: none is answered from a cache.
+fn client_of(server: SocketAddr) -> Result<Resolver<TokioRuntimeProvider>, String> {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = server.port();
         connection
@@ -119,14 +144,16 @@ async fn ask_server(server: SocketAddr, host: &str) -> Result<Answer, String> {
     // What this server says, and not what is in a file of this machine.
     options.use_hosts_file = ResolveHosts::Never;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // A resolver of its own for each question: none is answered from a cache.
-    let resolver = Resolver::builder_with_config(config, TokioRuntimeProvider::default())
+    Resolver::builder_with_config(config, TokioRuntimeProvider::default())
         .with_options(options)
         .build()
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| e.to_string())
+}
+
+async fn ask_server(client: &Resolver<TokioRuntimeProvider>, host: &str) -> Result<Answer, String> {
     // A trailing dot: the name as it stands, without search domains.
     let lookup =
-        resolver.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await.map_err(|e| e.to_string())?;
+        client.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await.map_err(|e| e.to_string())?;
     let ttl_s = lookup.as_lookup().answers().iter().map(|record| record.ttl).min();
     Ok(Answer { ips: distinct(lookup.iter()), ttl_s })
 }

@@ -20,6 +20,7 @@ mod telemetry;
 mod ticket;
 mod token;
 mod trace;
+mod unread;
 mod workers;
 
 use crate::cgroup::Group;

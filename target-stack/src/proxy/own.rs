@@ -8,20 +8,17 @@ use super::fields::Fields;
 use super::headers::SERVER_NAME;
 use super::route::{Next, Refusal};
 use super::{files, pages};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 use http::{HeaderValue, Method, StatusCode};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// nginx's page for a refusal.
-pub(crate) fn page(refusal: Refusal) -> Content {
-    let (status, page) = pages::refusal(refusal.status);
+pub(crate) fn page(exchange: &Exchange, refusal: Refusal) -> Content {
+    let name = pages::server_name(exchange.location().settings.reply.versionless);
+    let (status, page) = pages::refusal(refusal.status, name);
     let mut fields = Fields::new();
-    // The statuses after which nginx does not trust what follows on the connection.
-    if matches!(status.as_u16(), 400 | 413 | 414 | 500 | 501) {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     fields.extend(refusal.field);
     if !page.is_empty() {
         fields.insert(CONTENT_TYPE, HTML);

@@ -44,7 +44,7 @@ fn add_field(added: &Added, exchange: &Exchange, fields: &mut Fields) {
         (&ETAG | &LAST_MODIFIED, true) => drop(fields.remove(&added.name)),
         (&ETAG | &LAST_MODIFIED, false) => drop(fields.insert(added.name.clone(), value)),
         (_, true) => {}
-        (_, false) => drop(fields.append(added.name.clone(), value)),
+        (_, false) => fields.append(added.name.clone(), value),
     }
 }
 

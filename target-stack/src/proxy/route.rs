@@ -9,7 +9,7 @@ use super::location::{self, Choice, Location};
 use super::request::Parts;
 use super::rewrite;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, LOCATION};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 const NO_ANSWER: [u16; 3] = [408, 444, 499];
 /// The statuses whose text is where to go.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+/// The statuses after which nginx does not trust what follows on the connection, whatever answers in their place.
+const LAST: [u16; 8] = [400, 413, 414, 495, 496, 497, 500, 501];
 
 /// What is to be done with a request.
 #[derive(Debug)]
@@ -84,7 +86,9 @@ pub(crate) fn enter(exchange: &mut Tracked) -> Next {
     };
     path.into_iter().for_each(|path| exchange.set_uri(path));
     if matches!(exchange.parts.method, Method::TRACE | Method::CONNECT) {
-        return Next::refuse(StatusCode::METHOD_NOT_ALLOWED);
+        // To nginx, this one is no request yet after which a connection could go on.
+        let field = Some((CONNECTION, HeaderValue::from_static("close")));
+        return Next::Refuse(Refusal { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), field });
     }
     serve(exchange)
 }
@@ -252,6 +256,9 @@ pub(crate) fn report(exchange: &mut Tracked, refusal: Refusal) -> Result<Next, R
     let settings = Arc::clone(&exchange.location().settings);
     // Whatever was to be sent before, it is this now.
     exchange.forget_status();
+    if LAST.contains(&refusal.status) {
+        exchange.course_mut().fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let pages = &settings.reply.error_pages;
     if pages.is_empty() || exchange.course().is_some_and(|course| course.reported || course.is_spent()) {
         return Err(refusal);
@@ -276,7 +283,7 @@ fn show(exchange: &mut Tracked, page: &ErrorPage, refusal: Refusal) -> Result<Ne
     let course = exchange.course_mut();
     // `=` alone leaves the status to what answers.
     course.status = StatusCode::from_u16(status).ok().filter(|_| page.answer != Some(0));
-    course.fields = Fields::from_iter(refusal.field);
+    course.fields.replace(Fields::from_iter(refusal.field));
     if target.starts_with(b"/") && exchange.parts.method != Method::HEAD {
         exchange.set_method(Method::GET);
     }

@@ -19,7 +19,7 @@ use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_LENGTH, SERVER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode, Version};
 use http_body::Body;
 use std::rc::Rc;
@@ -61,7 +61,7 @@ pub(crate) async fn answer(
             Next::Say { status, text } => own::text(&mut exchange, status, text),
             Next::Refuse(refusal) => match route::report(&mut exchange, refusal) {
                 Ok(next) => Err(next),
-                Err(refusal) => Ok(own::page(refusal)),
+                Err(refusal) => Ok(own::page(&exchange, refusal)),
             },
         };
         match content {
@@ -190,11 +190,16 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
         added.retain(|name| !fields.has(name));
         fields.replace(added);
     }
+    if settings.reply.versionless && fields.get(&SERVER).is_some_and(pages::is_own_name) {
+        fields.insert(SERVER, HeaderValue::from_static(pages::server_name(true)));
+    }
     if !settings.reply.is_plain() {
         if settings.reply.reads_sent_headers() {
             exchange.sent_headers.clone_from(fields);
         }
-        reply::add(&settings.reply, exchange, status, fields, pace::wall_clock());
+        // Nothing else asks for the time.
+        let now = settings.reply.expires.as_ref().map(|_| pace::wall_clock());
+        reply::add(&settings.reply, exchange, status, fields, now.unwrap_or_default());
     }
     exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
     exchange.client.patience.set(settings.patience);

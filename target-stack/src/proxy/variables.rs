@@ -14,7 +14,7 @@ use super::cache::meters::Status;
 use super::exchange::{Attempt, Exchange};
 use super::fields::Fields;
 use super::rewrite::Captured;
-use super::{calendar, files, headers};
+use super::{calendar, files, headers, pages};
 use crate::pace;
 use http::header::{CONNECTION, COOKIE, SERVER, TRANSFER_ENCODING};
 use http::{HeaderName, StatusCode};
@@ -276,7 +276,7 @@ fn sent(exchange: &Exchange, name: &HeaderName, out: &mut Vec<u8>) {
         CONNECTION if exchange.stays() => out.extend_from_slice(b"keep-alive"),
         CONNECTION => out.extend_from_slice(b"close"),
         TRANSFER_ENCODING if exchange.comes_in_chunks() => out.extend_from_slice(b"chunked"),
-        SERVER if map.get(&SERVER).is_some_and(|server| server == headers::SERVER_NAME) => {}
+        SERVER if map.get(&SERVER).is_some_and(pages::is_own_name) => {}
         _ => fields(map, name, out),
     }
 }

@@ -4,10 +4,10 @@
 use crate::client::tls::{self, Tls};
 use crate::pace;
 use crate::transport::http1::{LastHead, Reader, Sink};
-use crate::transport::resolve::{self, Server, Way};
+use crate::transport::resolve::{Asker, Way};
 use reports::trace::Asked;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -79,9 +79,13 @@ impl Errand<'_> {
         let addresses = match self.way {
             Way::Known(address) => vec![address],
             Way::Ask { server, host, port } => {
-                let ips = names(server, host).await?;
+                let asker = Asker::new(server)?;
+                lap = Lap::begin();
+                let found = asker.ask(host).await;
+                let found =
+                    found.map_err(|e| format!("the name server {server} has no address of {host}: {e}"))?;
                 asked.name_ms = Some(lap.ms());
-                ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+                found.ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
             }
         };
         let stream = connect(&addresses, asked).await?;
@@ -100,19 +104,9 @@ impl Errand<'_> {
     }
 }
 
-async fn names(server: Server, host: &str) -> Result<Vec<IpAddr>, String> {
-    let found = resolve::ask(server, host).await;
-    let found = found.map_err(|e| format!("the name server {server} has no address of {host}: {e}"))?;
-    if found.ips.is_empty() {
-        Err(format!("the name server {server} has no address of {host}"))
-    } else {
-        Ok(found.ips)
-    }
-}
-
 /// A connection to the first address that accepts one.
 async fn connect(addresses: &[SocketAddr], asked: &mut Asked) -> Result<TcpStream, String> {
-    let mut refused = String::new();
+    let mut refused = String::from("its name has no address");
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
@@ -204,7 +198,6 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn times_follow_one_another_and_the_head_is_read() {
-        let head = "HTTP/1.1 200 OK\r\nX-Request-ID: id-1\r\nServer-Timing: app;dur=1\r\nserver-timing: proxy;dur=2\r\n";
         for pieces in [
             &[
                 "HTTP/1.1 103 Early\r\n\r\n",
@@ -217,7 +210,7 @@ mod tests {
             ],
         ] {
             let asked = answered(pieces).await;
-            assert_eq!((asked.failed.as_deref(), asked.status), (None, Some(200)), "{head}");
+            assert_eq!((asked.failed.as_deref(), asked.status), (None, Some(200)), "{pieces:?}");
             assert_eq!(asked.answered_id.as_deref(), Some("id-1"));
             assert_eq!(asked.server_timing, ["app;dur=1", "proxy;dur=2"]);
             let sum = asked.connect_ms + asked.wait_ms + asked.receive_ms;

@@ -130,7 +130,7 @@ fn beyond(exchange: &mut Tracked, mut fields: Fields) -> Result<Content, Next> {
     match route::report(exchange, refusal) {
         Ok(next) => Err(next),
         Err(refusal) => {
-            let mut content = own::page(refusal);
+            let mut content = own::page(exchange, refusal);
             content.fields.replace(fields);
             Ok(content)
         }

@@ -147,6 +147,19 @@ mod tests {
         assert_eq!(stored.head.key, Bytes::from_static(b"k"));
     }
 
+    #[test]
+    fn what_is_stored_is_written_by_whoever_ends() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let zone = zone(dir.path(), Duration::MAX, 100);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        // From now on its threads take no work.
+        runtime.shutdown_background();
+        let _within = handle.enter();
+        let digest = store(&zone, "k");
+        assert!(zone.place().path(&digest).exists());
+    }
+
     #[tokio::test]
     async fn files_that_somebody_took_away_are_forgotten() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -155,7 +155,6 @@ impl Settings {
                 }
             }
             "internal" => self.internal = true,
-            "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
             _ => {}
         }
         Ok(())
