@@ -4,6 +4,7 @@ mod cache;
 mod experiments;
 mod lesson;
 mod scale_out;
+mod trace;
 mod wrong;
 
 use crate::client::settings;
@@ -22,6 +23,7 @@ pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use trace::TraceArgs;
 pub(crate) use wrong::{no_subcommand, one_line};
 
 /// An open-loop HTTP load generator that tells the truth.
@@ -41,9 +43,9 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Draw again what a run or a search has left in DIR
+    /// Draw again what a run or an experiment has left in DIR
     Report {
-        /// The directory of a run or of a search
+        /// The directory of a run or of an experiment
         dir: PathBuf,
         /// Write the summary as JSON (- for standard output)
         #[arg(long, value_name = "FILE")]
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Maintenance(Box<MaintenanceArgs>),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
+    /// Follow one request from name to page: what each tier took of its time
+    Trace(Box<TraceArgs>),
     /// Print a completion script for SHELL
     Completions {
         /// The shell

@@ -64,6 +64,7 @@ fn main() -> ExitCode {
         Some(Command::Spof(args)) => experiment::lesson::spof(&args, begun),
         Some(Command::Maintenance(args)) => experiment::lesson::maintenance(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
+        Some(Command::Trace(args)) => experiment::trace::run(*args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),
     })

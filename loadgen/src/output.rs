@@ -16,6 +16,7 @@ use reports::ceiling::Ceiling;
 use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
 use reports::store::{LOG_FILE, RUN_FILE};
+use reports::trace::Trace;
 use reports::{exports, html, pictures, store};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -298,6 +299,27 @@ impl Output {
             show::note("");
         }
         let shown = if self.quiet { Ok(()) } else { show::ceiling(found, note, &lines, beside_json) };
+        kept.and(told).and(shown)
+    }
+
+    /// Writes what a traced request has found, draws it and shows it.
+    ///
+    /// # Errors
+    /// The host's fault: it cannot be written any more.
+    pub(crate) fn finish_trace(&self, trace: &Trace) -> Outcome {
+        let (mut lines, mut kept) = (Vec::new(), Ok(()));
+        if let Some(dir) = &self.dir {
+            kept = store::save_trace(dir, trace)
+                .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())));
+            lines.push(format!("record      {}", dir.join(self.file).display()));
+            match show::drawn_trace(dir, trace) {
+                Ok(drawn) => lines.extend(drawn),
+                Err(failure) => kept = kept.and(Err(failure)),
+            }
+        }
+        let told = self.json.as_ref().map_or(Ok(()), |file| show::json(trace, file));
+        let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        let shown = if self.quiet { Ok(()) } else { show::trace(trace, &lines, beside_json) };
         kept.and(told).and(shown)
     }
 

@@ -306,7 +306,10 @@ fn steps(args: &RunArgs) -> Vec<Step> {
 }
 
 /// Reads the URL to load.
-fn url(text: &str) -> Outcome<Uri> {
+///
+/// # Errors
+/// Wrong use: it is none, or not one of HTTP.
+pub(crate) fn url(text: &str) -> Outcome<Uri> {
     let wrong = |why: &str| Failure::usage(format!("`{text}` is no URL that can be loaded: {why}"));
     let hint = || wrong("write it as http://host:port/path (or one of the subcommands, see loadgen --help)");
     if let Some(said) = cli::no_subcommand(text) {

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use reports::ceiling::Ceiling;
 use reports::record::Run;
 use reports::terminal::{printable, printable_json};
+use reports::trace::Trace;
 use reports::{exports, html, junit, pictures, store, text};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -89,6 +90,33 @@ pub(crate) fn drawn(dir: &Path, found: &Ceiling) -> Outcome<Vec<String>> {
     // A line each would take the verdict off a small screen.
     let pictures = dir.join("*.png");
     Ok(vec![format!("pictures    {}", pictures.display()), format!("report      {}", report.display())])
+}
+
+/// The summary of a traced request.
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn trace(trace: &Trace, lines: &[String], beside_json: bool) -> Outcome {
+    let terminal =
+        if beside_json { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    let variable = |name| std::env::var_os(name);
+    let mut text = text::trace(trace, terminal && coloured(variable("NO_COLOR"), variable("TERM")));
+    text.push('\n');
+    for line in lines {
+        text += &format!("{}\n", printable(line));
+    }
+    write(&text, beside_json)
+}
+
+/// Draws a traced request into `dir`, and gives the lines that say where.
+///
+/// # Errors
+/// The host's fault: a file cannot be written.
+pub(crate) fn drawn_trace(dir: &Path, trace: &Trace) -> Outcome<Vec<String>> {
+    let drawn = pictures::write_trace(dir, trace).map_err(Failure::host)?;
+    let report = html::write_trace(dir, trace).map_err(Failure::host)?;
+    let pictures = drawn.iter().map(|picture| format!("picture     {}", picture.display()));
+    Ok(pictures.chain([format!("report      {}", report.display())]).collect())
 }
 
 /// Text for a person: on standard error when standard output has the JSON.
@@ -203,6 +231,14 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
         return scale_out::again(dir, json_file);
+    if dir.join(store::TRACE_FILE).is_file() {
+        let found = store::load_trace(dir).map_err(Failure::usage)?;
+        let lines = drawn_trace(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
+        if let Some(file) = json_file {
+            json(&found, file)?;
+        }
+        trace(&found, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
+        return Ok(Exit::Passed);
     }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;

@@ -190,6 +190,10 @@ pub enum Shape {
     Points(Marker),
     /// Points come in pairs at one x, the lower end and the upper one: an upright bar with caps for each pair.
     Whiskers,
+    /// From point to point, as thick as a bar of a row: the axis has one a unit.
+    Bar,
+    /// The same, pale: where a bar may lie.
+    Room,
     /// Points come in such pairs: filled between the lower ends and the upper ones.
     Between,
 }

@@ -26,6 +26,7 @@ pub mod store;
 pub mod terminal;
 pub mod text;
 pub mod ticks;
+pub mod trace;
 
 #[cfg(test)]
 mod fixture;

@@ -5,12 +5,13 @@ use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{availability, caching, heatmap, percentiles, scale_out, timeline};
+use crate::charts::{availability, caching, heatmap, percentiles, scale_out, timeline, waterfall};
 
 use crate::draw;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
 use crate::store::Record;
+use crate::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ const OF_A_CEILING: [Picture<Ceiling>; 4] =
 const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)];
 const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
+
+const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
 pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
@@ -47,6 +50,11 @@ pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
 /// The pictures of an experiment on scaling out, likewise.
 pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
     charts(&OF_SCALING_OUT, found)
+}
+
+/// That of `trace`, likewise.
+pub fn of_trace(trace: &Trace) -> Vec<(&'static str, Chart)> {
+    charts(&OF_A_TRACE, trace)
 }
 
 /// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
@@ -87,6 +95,14 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String
 /// When a file cannot be written, with its path.
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, String> {
     draw_all(dir, of_scale_out(found))
+}
+
+/// Draws the picture of `trace` likewise.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trace(dir: &Path, trace: &Trace) -> Result<Vec<PathBuf>, String> {
+    draw_all(dir, of_trace(trace))
 }
 
 fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
@@ -199,6 +215,18 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_scale_out(&made(scene)));
+}
+
+    fn gallery_of_traces() {
+        let scenes: [Scene<Trace>; 5] = [
+            ("trace-home", fixture::trace::home),
+            ("trace-silent", fixture::trace::silent),
+            ("trace-foreign", fixture::trace::foreign),
+            ("trace-contradictory", fixture::trace::contradictory),
+            ("trace-unanswered", fixture::trace::unanswered),
+        ];
+        for (name, scene) in scenes {
+            gallery(name, of_trace(&scene()));
         }
     }
 

@@ -11,6 +11,7 @@ use crate::analyse::ledger;
 use crate::analyse::lesson;
 use crate::analyse::objective::Objective;
 use crate::analyse::plausible::contradiction;
+use crate::analyse::waterfall;
 use crate::ceiling::{CEILING_SCHEMA, Ceiling};
 use crate::histogram::Distributions;
 use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, SPOF_SCHEMA};
@@ -18,6 +19,8 @@ use crate::log;
 use crate::record::{Distribution, Host, RUN_SCHEMA, Run, Verdict};
 pub use caching::{CACHE_FILE, load_caching, save_caching};
 pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
+use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
+use crate::trace::{TRACE_SCHEMA, Trace};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -29,6 +32,8 @@ pub const CEILING_FILE: &str = "ceiling.json";
 pub const SPOF_FILE: &str = "spof.json";
 /// The record of trials with changes, as `loadgen.maintenance/1`.
 pub const MAINTENANCE_FILE: &str = "maintenance.json";
+/// The record of a traced request, as `loadgen.trace/1`.
+pub const TRACE_FILE: &str = "trace.json";
 /// The record, as `loadgen.run/1`.
 pub const RUN_FILE: &str = "run.json";
 /// The histograms per interval, as an HdrHistogram log.
@@ -106,6 +111,14 @@ pub fn load_lesson(dir: &Path, file: &str) -> Result<Lesson, String> {
     })
 }
 
+/// Writes `trace` into `dir` in the same way.
+///
+/// # Errors
+/// When the directory or the file cannot be written.
+pub fn save_trace(dir: &Path, trace: &Trace) -> io::Result<()> {
+    replace(dir, TRACE_FILE, trace)
+}
+
 fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let unfinished = dir.join(format!("{name}.part"));
@@ -160,6 +173,32 @@ fn otherwise(host: &Host) -> String {
          concluded otherwise",
         by.trim()
     )
+}
+
+/// Reads the record of a traced request in `dir`, and concludes from its requests again: the same has to come out.
+///
+/// # Errors
+/// When the file is missing, is not what it should be, or its parts do not follow from its requests.
+pub fn load_trace(dir: &Path) -> Result<Trace, String> {
+    read_with(&dir.join(TRACE_FILE), |json| {
+        let trace: Trace = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        if trace.schema != TRACE_SCHEMA {
+            return Err(format!("\"{}\" is not {TRACE_SCHEMA}", trace.schema));
+        }
+        if let Some(what) = waterfall::contradiction(&trace) {
+            return Err(format!("{what}: it was changed"));
+        }
+        let mut again = trace.clone();
+        waterfall::conclude(&mut again);
+        let same = again.drawn == trace.drawn
+            && again.parts == trace.parts
+            && again.verdict.valid == trace.verdict.valid;
+        if same {
+            Ok(again)
+        } else {
+            Err("its parts do not follow from its requests: it was changed".to_owned())
+        }
+    })
 }
 
 /// What was concluded but for the sentences, which another version may word otherwise.
@@ -272,6 +311,22 @@ mod tests {
             fs::write(dir.path().join(file), serde_json::to_vec(&changed).unwrap()).unwrap();
             assert!(load_lesson(dir.path(), file).unwrap_err().contains("\"loadgen.run/1\" is not loadgen."));
         }
+    fn a_traced_request_follows_from_what_was_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        for trace in [fixture::trace::home(), fixture::trace::contradictory(), fixture::trace::unanswered()] {
+            save_trace(dir.path(), &trace).unwrap();
+            assert_eq!(load_trace(dir.path()).unwrap(), trace);
+        }
+        let changed = |change: fn(&mut Trace)| {
+            let mut trace = fixture::trace::home();
+            change(&mut trace);
+            save_trace(dir.path(), &trace).unwrap();
+            load_trace(dir.path()).unwrap_err()
+        };
+        assert!(changed(|trace| trace.requests[2].wait_ms += 0.5).contains("it was changed"));
+        assert!(changed(|trace| trace.parts[4].took_ms += 0.5).contains("it was changed"));
+        assert!(changed(|trace| trace.requests[2].server_timing.clear()).contains("it was changed"));
+        assert!(changed(|trace| trace.schema.clear()).contains("is not loadgen.trace/1"));
     }
 
     #[test]

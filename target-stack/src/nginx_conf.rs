@@ -22,6 +22,32 @@ pub(crate) struct Server {
     /// It gets no requests.
     pub(crate) down: bool,
 }
+/// Which requests are traced, and what is told of those: to the app server, to the client and to the log. nginx counts in seconds, of
+/// which `Server-Timing` wants thousandths, so the dot goes; of several tries at servers the last one counts.
+pub(crate) const TRACE: &str = r#"
+    # A request is traced that brings an id, or by which a browser opens a page. Nothing is told of the others.
+    map $http_upgrade_insecure_requests $page {
+        1 $request_id;
+    }
+    map $http_x_request_id $trace {
+        "" $page;
+        "~^[0-9A-Za-z._:+/=-]{1,128}$" $http_x_request_id;
+    }
+    map $request_time $proxy_ms {
+        "~^(\d+)\.(\d+)$" $1$2;
+    }
+    map $upstream_header_time $upstream_timing {
+        "~(\d+)\.(\d+)$" ", upstream;dur=$1$2";
+    }
+    map $trace $proxy_timing {
+        "" "";
+        default "proxy;dur=$proxy_ms$upstream_timing";
+    }
+    add_header X-Request-ID $trace always;
+    add_header Server-Timing $proxy_timing always;
+    log_format trace '$time_iso8601 $trace "$request" $status $request_time '
+                     '"$upstream_addr" "$upstream_status" "$upstream_connect_time" "$upstream_header_time" "$upstream_response_time"';
+"#;
 
 /// What a stack's proxy is to do.
 #[derive(Debug)]
@@ -49,6 +75,9 @@ impl Site<'_> {
             format!("        server {address}{};\n", if *down { " down" } else { "" })
         };
         let servers: String = apps.iter().map(server).collect();
+        let Self { dir, apps, workers, listen, temporary } = self;
+        let (pid, log) = (quoted(&dir.join("proxy.pid")), quoted(&dir.join("access.log")));
+        let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
         let mut paths = String::new();
         for (base, name) in
             temporary.iter().flat_map(|(base, names)| names.iter().map(move |name| (base, name)))
@@ -67,9 +96,10 @@ events {{
 }}
 
 http {{
-    access_log off;
     keepalive_requests 1000000;
 {paths}{cache}
+{TRACE}    access_log {log} trace if=$trace;
+{paths}
     upstream app {{
 {servers}        keepalive 64;
         # Shorter than an app server that ends waits for it: none is closed with a request on its way.
@@ -88,6 +118,8 @@ http {{
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 {cached}        }}
+            proxy_set_header X-Request-ID $trace;
+        }}
 
         location = {STATUS_PATH} {{
             stub_status;
@@ -144,6 +176,8 @@ mod tests {
             "keepalive 64;",
             "proxy_http_version 1.1;",
             "proxy_set_header Connection \"\";",
+            "proxy_set_header X-Request-ID $trace;",
+            r#"access_log "/a \"b/access.log" trace if=$trace;"#,
         ] {
             assert!(text.lines().any(|found| found.trim() == line), "{line} in {text}");
         }

@@ -7,6 +7,7 @@ pub mod beside;
 pub mod endpoint;
 pub mod haproxy;
 pub mod kept;
+pub mod names;
 pub mod nginx;
 pub mod origin;
 pub mod pair;

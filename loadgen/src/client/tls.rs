@@ -58,7 +58,7 @@ impl Tls {
     }
 
     /// Shakes hands.
-    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: S,
     ) -> io::Result<TlsStream<S>> {
@@ -78,7 +78,7 @@ pub(crate) fn none() -> Outcome<ClientConfig> {
 }
 
 /// Why TLS gave up, if it was TLS that did.
-pub(super) fn reason(error: &io::Error) -> Option<String> {
+pub(crate) fn reason(error: &io::Error) -> Option<String> {
     let within = error.get_ref()?;
     match within.downcast_ref::<Error>() {
         Some(e) => Some(in_words(e)),

@@ -8,3 +8,4 @@ mod null_target;
 mod queue;
 pub(crate) mod scale_out;
 mod search;
+pub(crate) mod trace;

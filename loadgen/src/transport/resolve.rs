@@ -56,22 +56,40 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
     if let Some(path) = &route.unix_socket {
         return Ok(Address::Unix(path.clone()));
     }
+    let (server, host, port) = match way(url, route) {
+        Way::Known(address) => return Ok(Address::Tcp(Names::fixed(vec![address]))),
+        Way::Ask { server, host, port } => (server, host, port),
+    };
+    let asked = match server {
+        Server::At(address) => format!("the name server {address}"),
+        Server::System => String::from("the system's resolver (another: --resolver IP:PORT)"),
+    };
+    let names = Names::ask(server, host, port).await;
+    names.map(Address::Tcp).map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))
+}
+
+/// How a host becomes an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way<'a> {
+    /// It is one, or the user has said which.
+    Known(SocketAddr),
+    /// By asking `server` for `host`, to connect to `port`.
+    Ask { server: Server, host: &'a str, port: u16 },
+}
+
+/// How the host of `url` does.
+pub(crate) fn way<'a>(url: &'a Uri, route: &Route) -> Way<'a> {
     let host = url.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
     let elsewhere = route.connect_to.iter().find(|to| to.port == port && to.host.eq_ignore_ascii_case(host));
     if let Some(to) = elsewhere {
-        return Ok(Address::Tcp(Names::fixed(vec![to.address])));
+        return Way::Known(to.address);
     }
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Address::Tcp(Names::fixed(vec![SocketAddr::new(ip, port)])));
+        return Way::Known(SocketAddr::new(ip, port));
     }
-    let (server, asked) = match route.resolver {
-        Some(address) => (Server::At(address), format!("the name server {address}")),
-        None => (Server::System, String::from("the system's resolver (another: --resolver IP:PORT)")),
-    };
-    let names = Names::ask(server, host, port).await;
-    names.map(Address::Tcp).map_err(|e| Failure::target(format!("{asked} has no address of {host}: {e}")))
+    Way::Ask { server: route.resolver.map_or(Server::System, Server::At), host, port }
 }
 
 /// Asks once.
@@ -79,16 +97,41 @@ pub(crate) async fn resolve(url: &Uri, route: &Route) -> Outcome<Address> {
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn ask(server: Server, host: &str) -> Result<Answer, String> {
-    let question = async {
-        match server {
-            Server::At(address) => ask_server(address, host).await,
-            Server::System => ask_system(host).await,
-        }
-    };
-    pace::within(LIMIT, question).await.unwrap_or_else(|| Err(format!("no answer within {LIMIT:?}")))
+    Asker::new(server)?.ask(host).await
 }
 
-async fn ask_server(server: SocketAddr, host: &str) -> Result<Answer, String> {
+/// A name server, or the system where there is none, ready to be asked: what making a client takes is no part of the question.
+pub(crate) struct Asker(Option<Resolver<TokioRuntimeProvider>>);
+
+impl Asker {
+    /// One that has not been asked for anything.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) fn new(server: Server) -> Result<Self, String> {
+        match server {
+            Server::At(address) => client_of(address).map(|client| Self(Some(client))),
+            Server::System => Ok(Self(None)),
+        }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(crate) async fn ask(&self, host: &str) -> Result<Answer, String> {
+        let question = async {
+            match &self.0 {
+                Some(client) => ask_server(client, host).await,
+                None => ask_system(host).await,
+            }
+        };
+        pace::within(LIMIT, question).await.unwrap_or_else(|| Err(format!("no answer within {LIMIT:?}")))
+    }
+}
+
+/// A client of a name server, of its own for each question: none is answered from a cache.
+fn client_of(server: SocketAddr) -> Result<Resolver<TokioRuntimeProvider>, String> {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
         connection.port = server.port();
         connection
@@ -101,14 +144,16 @@ async fn ask_server(server: SocketAddr, host: &str) -> Result<Answer, String> {
     // What this server says, and not what is in a file of this machine.
     options.use_hosts_file = ResolveHosts::Never;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // A resolver of its own for each question: none is answered from a cache.
-    let resolver = Resolver::builder_with_config(config, TokioRuntimeProvider::default())
+    Resolver::builder_with_config(config, TokioRuntimeProvider::default())
         .with_options(options)
         .build()
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| e.to_string())
+}
+
+async fn ask_server(client: &Resolver<TokioRuntimeProvider>, host: &str) -> Result<Answer, String> {
     // A trailing dot: the name as it stands, without search domains.
     let lookup =
-        resolver.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await.map_err(|e| e.to_string())?;
+        client.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await.map_err(|e| e.to_string())?;
     let ttl_s = lookup.as_lookup().answers().iter().map(|record| record.ttl).min();
     Ok(Answer { ips: distinct(lookup.iter()), ttl_s })
 }

@@ -17,11 +17,13 @@ pub mod objective;
 pub mod plausible;
 pub mod queueing;
 pub mod scale_out;
+pub mod server_timing;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
 pub mod usl;
 pub mod verdict;
+pub mod waterfall;
 
 #[cfg(test)]
 mod synthetic;

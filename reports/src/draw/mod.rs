@@ -99,6 +99,8 @@ mod tests {
             Shape::Points(Marker::Square),
             Shape::Points(Marker::Triangle),
             Shape::Whiskers,
+            Shape::Bar,
+            Shape::Room,
             Shape::Between,
         ];
         let span = Span { at: x.from, from: y.to, to: y.from, label: long.into(), colour: Colour::Tail };

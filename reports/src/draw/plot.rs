@@ -9,6 +9,12 @@ use crate::chart::{Axis, Marker, Series, Shape};
 pub(super) const MARK: f64 = 6.0;
 /// More points than this in a series lie too near one another to be pointed at: of more, some are left out.
 const MOST_TIPS: usize = 300;
+/// How thick a bar is, in units of its axis.
+const BAR: f64 = 0.62;
+/// However short a time was, its bar can be seen.
+const LEAST_BAR: f64 = 3.0;
+/// How opaque the room around a bar is.
+const ROOM: f64 = 0.16;
 /// How opaque the area between two curves is.
 const BETWEEN: f64 = 0.22;
 
@@ -46,6 +52,8 @@ pub(super) fn series(
             let (low, high) = (area.y(y, low), area.y(y, high));
             capped(canvas, area.x(x, px), (low, high), 9.0, 2.0, ink)
         }),
+        Shape::Bar => bar(canvas, x, y, series, area, ink),
+        Shape::Room => bar(canvas, x, y, series, area, Ink::Pale(series.colour, ROOM)),
         Shape::Between => {
             let pairs = pairs(&series.points);
             let lower = pairs.iter().map(|(px, low, _)| at((*px, *low)));
@@ -62,7 +70,7 @@ pub(super) fn tips(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, series: &Series,
         Shape::Line(_) | Shape::Steps(_) | Shape::Points(_) => true,
         // One from end to end is a level, and its label says all.
         Shape::Dashed(_) => series.points.len() > 2,
-        Shape::Area | Shape::Whiskers | Shape::Between => false,
+        Shape::Area | Shape::Whiskers | Shape::Bar | Shape::Room | Shape::Between => false,
     };
     if !told {
         return;
@@ -74,6 +82,23 @@ pub(super) fn tips(canvas: &mut dyn Canvas, x: &Axis, y: &Axis, series: &Series,
         let words = format!("{name}{}\nat {}", y.reading.of(value), x.reading.of(px));
         canvas.tip((area.x(x, px), area.y(y, value)), &words);
     }
+}
+
+/// Between the ends of a series in one row.
+fn bar(
+    canvas: &mut dyn Canvas,
+    x: &Axis,
+    y: &Axis,
+    series: &Series,
+    area: Area,
+    ink: Ink,
+) -> Result<(), String> {
+    let (Some((from, Some(row))), Some((to, _))) = (series.points.first(), series.points.last()) else {
+        return Ok(());
+    };
+    let left = area.x(x, *from).min(area.right - LEAST_BAR);
+    let right = area.x(x, *to).max(left + LEAST_BAR);
+    rectangle(canvas, (left, area.y(y, row + BAR / 2.0)), (right, area.y(y, row - BAR / 2.0)), ink)
 }
 
 /// An upright bar with caps from `low` to `high`, in pixels.

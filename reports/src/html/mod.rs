@@ -12,12 +12,14 @@ mod scale_out;
 mod steps;
 mod table;
 mod told;
+mod trace;
 
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
 use crate::store::Record;
+use crate::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +49,11 @@ pub fn of_caching(found: &Caching) -> String {
 /// The report of an experiment on scaling out.
 pub fn of_scale_out(found: &ScaleOut) -> String {
     scale_out::page(found).render()
+}
+
+/// The report of a traced request.
+pub fn of_trace(trace: &Trace) -> String {
+    trace::page(trace).render()
 }
 
 /// Writes the report of a run into `dir`, which is made where it is missing, and gives its path.
@@ -87,6 +94,14 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> {
     keep(dir, &of_scale_out(found))
+}
+
+/// Writes the report of a traced request, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trace(dir: &Path, trace: &Trace) -> Result<PathBuf, String> {
+    keep(dir, &of_trace(trace))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {

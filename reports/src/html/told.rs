@@ -78,6 +78,7 @@ fn picture(name: &str, chart: &Chart) -> Markup {
         "availability" => "What visitors had",
         "cache" => "What a cache buys",
         "scale-out" => "Ceiling by app servers",
+        "waterfall" => "Waterfall",
         other => other,
     };
     html! {

@@ -5,6 +5,7 @@ mod caching;
 mod ceiling;
 mod lesson;
 mod scale_out;
+mod trace;
 
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
@@ -18,6 +19,7 @@ pub(crate) use ceiling::finding as ceiling_finding;
 pub use lesson::lesson;
 pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 pub use scale_out::{scale_out, scale_out_point};
+pub use trace::trace;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.

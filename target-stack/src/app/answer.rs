@@ -2,6 +2,7 @@
 //! This is the only room that looks at `Accept` or sets the status of a page.
 
 use super::fault::Fault;
+use super::trace::rendered;
 use super::{pages, token};
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -135,10 +136,10 @@ impl Reader {
     pub(crate) fn answer<V: View>(&self, found: Result<V, Fault>) -> Response {
         match (found, self.format) {
             (Err(fault), _) => self.sorry(&fault),
-            (Ok(view), Format::Json) => (view.status(), [VARY], Json(view)).into_response(),
+            (Ok(view), Format::Json) => rendered(|| (view.status(), [VARY], Json(view)).into_response()),
             (Ok(view), Format::Html) => match view.elsewhere() {
                 Some(place) => (StatusCode::SEE_OTHER, [(header::LOCATION, place)], [VARY]).into_response(),
-                None => self.show(view.status(), view.page()),
+                None => rendered(|| self.show(view.status(), view.page())),
             },
         }
     }

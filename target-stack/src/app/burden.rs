@@ -37,6 +37,11 @@ impl Burden {
         Ok(burden)
     }
 
+    /// Whether a request has to wait at all.
+    pub(crate) fn weighs(&self) -> bool {
+        self.service.is_some() || self.lock.is_some()
+    }
+
     /// Waits as long as one request has to.
     pub(crate) async fn carry(&self) {
         if let Some((length, lock)) = &self.lock {

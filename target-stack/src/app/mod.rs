@@ -20,6 +20,7 @@ mod store;
 mod telemetry;
 mod ticket;
 mod token;
+mod trace;
 mod unread;
 mod workers;
 

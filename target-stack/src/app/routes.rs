@@ -14,6 +14,7 @@ use super::store::Store;
 use super::telemetry::{Interaction, Requests, Telemetry};
 use super::ticket::Ticket;
 use super::token::Browser;
+use super::trace::{SERVER_TIMING, Trace};
 use super::workers::Workers;
 use super::{carts, members};
 use crate::db::words::SUBJECTS;
@@ -137,13 +138,24 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let with_words = gate.with_words.as_ref().filter(|_| has_words(request.uri().query()));
     let requests = with_words.unwrap_or(&gate.requests);
     let mut visit = requests.arrived(pace::now());
+    let trace = Trace::asked(request.headers());
     let mut response = match workers.enter().await {
         Ok(_worker) => {
             let begun = pace::now();
             let _working = telemetry.working.hold(begun);
             telemetry.queue_wait.observe((begun - visit.arrived).as_secs_f64());
             burden.carry().await;
-            next.run(request).await
+            match &trace {
+                None => next.run(request).await,
+                Some(trace) => {
+                    trace.queued(begun - visit.arrived);
+                    if burden.weighs() {
+                        trace.served(begun);
+                    }
+                    // On the heap, so that the others' task is no larger for it.
+                    Box::pin(Arc::clone(trace).around(next.run(request))).await
+                }
+            }
         }
         Err(full) => {
             telemetry.queue_rejected.inc();
@@ -151,6 +163,10 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         }
     };
     response.headers_mut().insert(VERSION_HEADER, gate.shop.version.clone());
+    if let Some(told) = trace.and_then(|trace| trace.told(pace::now() - visit.arrived)) {
+        response.headers_mut().insert(SERVER_TIMING, told);
+    }
+    response.headers_mut().insert(VERSION_HEADER, VERSION);
     visit.code = response.status().as_u16();
     response
 }

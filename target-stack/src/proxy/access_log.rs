@@ -116,8 +116,11 @@ impl Buffers {
         Self { sink, lines: vec![Vec::new(); files] }
     }
 
-    /// Logs `exchange`.
+    /// Logs `exchange`, unless that is not to be.
     pub(crate) fn add(&mut self, log: &AccessLog, exchange: &Exchange) {
+        if log.condition.as_ref().is_some_and(|condition| !condition.holds(exchange)) {
+            return;
+        }
         let Some(buffer) = self.lines.get_mut(log.file) else { return };
         log.format.write(exchange, buffer, escape);
         buffer.push(b'\n');

@@ -197,7 +197,9 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
         if settings.reply.reads_sent_headers() {
             exchange.sent_headers.clone_from(fields);
         }
-        reply::add(&settings.reply, exchange, status, fields, pace::wall_clock());
+        // Nothing else asks for the time.
+        let now = settings.reply.expires.as_ref().map(|_| pace::wall_clock());
+        reply::add(&settings.reply, exchange, status, fields, now.unwrap_or_default());
     }
     exchange.gzip = gzip::settle(&settings.gzip, &exchange.parts, status, fields);
     exchange.client.patience.set(settings.patience);
@@ -206,7 +208,7 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
     }
     if !settings.logs.is_empty() {
         exchange.head_sent = headers::head_length(status, fields);
-        if settings.logs.iter().any(|log| log.format.reads_sent_headers()) {
+        if settings.logs_sent_headers() {
             exchange.sent_headers.clone_from(fields);
         }
     }

@@ -1,15 +1,19 @@
 //! Variables, and texts with variables. Given a name from the configuration, it gives what that reads; given an exchange, that gives
 //! bytes. Nothing is looked up by name while serving.
 
+mod map;
 mod names;
+mod request_id;
 mod template;
 
+pub(crate) use map::Table;
 pub(crate) use names::Names;
 pub(crate) use template::Template;
 
 use super::cache::meters::Status;
 use super::exchange::{Attempt, Exchange};
 use super::fields::Fields;
+use super::rewrite::Captured;
 use super::{calendar, files, headers, pages};
 use crate::pace;
 use http::header::{CONNECTION, COOKIE, SERVER, TRANSFER_ENCODING};
@@ -32,6 +36,8 @@ enum Variable {
     Host,
     Http(HeaderName),
     IsArgs,
+    /// One of a `map`.
+    Mapped(map::Mapped),
     Msec,
     ProxyAddXForwardedFor,
     ProxyHost,
@@ -42,6 +48,7 @@ enum Variable {
     Replaced(usize, Box<Variable>),
     Request,
     RequestFilename,
+    RequestId,
     RequestMethod,
     RequestTime,
     RequestUri,
@@ -90,6 +97,7 @@ impl Variable {
             "remote_user" => Self::RemoteUser,
             "request" => Self::Request,
             "request_filename" => Self::RequestFilename,
+            "request_id" => Self::RequestId,
             "request_method" => Self::RequestMethod,
             "request_time" => Self::RequestTime,
             "request_uri" => Self::RequestUri,
@@ -118,37 +126,40 @@ impl Variable {
 
     /// The variable called `name`, in lower case, where those of `names` are made by the configuration.
     fn find(name: &str, names: &Names) -> Option<Self> {
-        match (names.find(name), Self::resolve(name)) {
-            (Some(index), Some(own)) if own.is_of_a_family() => Some(Self::Replaced(index, Box::new(own))),
+        let own = names.mapped(name).cloned().map(Self::Mapped).or_else(|| Self::resolve(name));
+        match (names.find(name), own) {
+            (Some(index), Some(own)) if own.may_be_set() => Some(Self::Replaced(index, Box::new(own))),
             (_, Some(own)) => Some(own),
             (Some(index), None) => Some(Self::User(index)),
             (None, None) => None,
         }
     }
 
-    /// Whether it is one of many that are known by how their names begin: those may be set.
-    fn is_of_a_family(&self) -> bool {
-        matches!(self, Self::Arg(_) | Self::Http(_) | Self::SentHttp(_) | Self::UpstreamHttp(_))
+    /// Whether it is one of many that are known by how their names begin, or of a `map`: those may be set.
+    fn may_be_set(&self) -> bool {
+        matches!(
+            self,
+            Self::Arg(_) | Self::Http(_) | Self::SentHttp(_) | Self::UpstreamHttp(_) | Self::Mapped(_)
+        )
     }
 
-    fn reads_sent_headers(&self) -> bool {
+    /// Whether `test` holds of it, or of one that it is made of.
+    fn any(&self, test: &dyn Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Replaced(_, own) => own.reads_sent_headers(),
-            _ => matches!(self, Self::SentHttp(_)),
+            Self::Replaced(_, own) => own.any(test),
+            Self::Mapped(map) => map.any(test),
+            _ => test(self),
         }
     }
 
-    fn reads_request_field(&self, field: &HeaderName) -> bool {
+    /// What `caught` has in its place.
+    fn caught<'a>(&self, caught: &'a Captured) -> Option<&'a [u8]> {
         match self {
-            Self::Replaced(_, own) => own.reads_request_field(field),
-            _ => matches!(self, Self::Http(name) if name == field),
-        }
-    }
-
-    fn reads_upstream_headers(&self) -> bool {
-        match self {
-            Self::Replaced(_, own) => own.reads_upstream_headers(),
-            _ => matches!(self, Self::UpstreamHttp(_)),
+            Self::Group(number) if !caught.is_empty() => Some(caught.group(*number)),
+            Self::User(index) | Self::Replaced(index, _) => {
+                caught.variables().find(|(variable, _)| variable == index).map(|(_, value)| value)
+            }
+            _ => None,
         }
     }
 
@@ -165,6 +176,7 @@ impl Variable {
             Self::Group(number) => out.extend_from_slice(exchange.group(*number)),
             Self::Host => out.extend_from_slice(exchange.host().as_bytes()),
             Self::Http(name) => fields(&exchange.parts.headers, name, out),
+            Self::Mapped(map) => map.write(exchange, out),
             Self::IsArgs => out.extend_from_slice(if exchange.args().is_empty() { b"" } else { b"?" }),
             Self::Msec => seconds(pace::wall_clock(), out),
             Self::ProxyAddXForwardedFor => {
@@ -191,6 +203,7 @@ impl Variable {
                 put(out, format_args!("{} {} {:?}", parts.method, exchange.request_uri(), parts.version));
             }
             Self::RequestFilename => out.extend(files::request_filename(exchange)),
+            Self::RequestId => request_id::write(client.number, exchange.nth, out),
             Self::RequestMethod => out.extend_from_slice(exchange.parts.method.as_str().as_bytes()),
             Self::RequestTime => seconds(pace::now().saturating_duration_since(exchange.started), out),
             Self::RequestUri => out.extend_from_slice(exchange.request_uri().as_bytes()),

@@ -5,6 +5,7 @@
 mod config;
 mod ends;
 mod files;
+mod maps;
 mod routing;
 
 use e2e::pair::Pair;

@@ -20,6 +20,7 @@ pub(crate) use visitors::{Customer, Member, NewCustomer, Visitor};
 use super::burden::Burden;
 use super::fault::Fault;
 use super::telemetry::Telemetry;
+use super::trace;
 use crate::failure::{Failure, Outcome};
 use crate::integral::Held;
 use crate::pace;
@@ -182,10 +183,12 @@ impl Store {
         let conn = pace::within(CONNECTION_LIMIT, self.pool.get_conn()).await;
         let now = pace::now();
         self.telemetry.pool_wait.observe((now - asked).as_secs_f64());
+        trace::waited_for_connection(now - asked);
         match conn {
             Some(Ok(queryable)) => {
                 let held = self.telemetry.pool_busy.hold(now);
                 self.burden.travel().await;
+                trace::travelled(now);
                 Ok(Session { queryable, store: self, _held: Some(held) })
             }
             Some(Err(error)) => Err(count(&self.telemetry, error)),
@@ -201,7 +204,9 @@ impl<'t> Session<'t, Conn> {
     /// A transaction; dropped without [`Session::commit`], it is rolled back before the connection is used again.
     async fn begin(&mut self) -> Result<Session<'t, Transaction<'_>>, Fault> {
         let store = self.store;
+        let sent = pace::now();
         let begun = patiently(store, self.queryable.start_transaction(TxOpts::default())).await?;
+        trace::stated(pace::now() - sent);
         begun
             .map(|queryable| Session { queryable, store, _held: None })
             .map_err(|e| count(&store.telemetry, e))
@@ -257,7 +262,9 @@ fn read<T: FromRow>(row: Row) -> Result<T, Fault> {
 async fn timed<T>(store: &Store, work: impl Future<Output = mysql_async::Result<T>>) -> Result<T, Fault> {
     let sent = pace::now();
     let done = patiently(store, work).await?;
-    store.telemetry.query.observe((pace::now() - sent).as_secs_f64());
+    let took = pace::now() - sent;
+    store.telemetry.query.observe(took.as_secs_f64());
+    trace::stated(took);
     done.map_err(|e| count(&store.telemetry, e))
 }
 

@@ -94,6 +94,7 @@ fn http(directive: &Directive, (prefix, dir): (&Path, &Path), config: &mut Confi
     let named = |name: &'static str| block.iter().filter(move |inner| inner.name == name);
 
     let mut scope = Scope::new(prefix, block)?;
+    scope.add_maps(&named("map").collect::<Vec<_>>())?;
     // Formats first, since an access log may stand before the format that it names.
     for format in named("log_format") {
         scope.add_format(format)?;

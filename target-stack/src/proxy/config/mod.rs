@@ -12,6 +12,7 @@ mod laws;
 mod lexer;
 mod listen;
 mod location;
+mod map;
 mod names;
 mod pass;
 mod patience;

@@ -17,6 +17,7 @@ pub(crate) struct ReplySettings {
     pub(crate) expires: Option<Expires>,
     /// The server tells its name and no version.
     pub(crate) versionless: bool,
+    reads_sent: bool,
 }
 
 /// An `error_page` for one status.
@@ -67,7 +68,7 @@ impl ReplySettings {
 
     /// Whether what is added depends on the answer's own fields.
     pub(crate) fn reads_sent_headers(&self) -> bool {
-        self.added.iter().any(|added| added.value.reads_sent_headers())
+        self.reads_sent
     }
 
     /// Whether anything here depends on the fields of the upstream's answer.
@@ -97,6 +98,7 @@ impl ReplySettings {
             self.error_pages = pages.into();
         }
         if !added.is_empty() {
+            self.reads_sent = added.iter().any(|added| added.value.reads_sent_headers());
             self.added = added.into();
         }
         Ok(())

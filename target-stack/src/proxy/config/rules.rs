@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
     once("worker_connections", EVENTS, 1..=1),
     block("upstream", HTTP, 1..=1, true),
     block("server", HTTP, 0..=0, true),
+    block("map", HTTP, 2..=2, true),
     many("log_format", HTTP, 2..=MANY),
     many("server", UPSTREAM, 1..=MANY),
     many("least_conn", UPSTREAM, 0..=0),

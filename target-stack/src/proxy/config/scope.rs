@@ -2,6 +2,7 @@
 //! files that are logged to, and what there is to warn of.
 
 use super::cache::CacheZone;
+use super::map;
 use super::settings::AccessLog;
 use super::tree::Directive;
 use super::values;
@@ -33,6 +34,25 @@ impl<'a> Scope<'a> {
         let combined = Template::compile(COMBINED, &names).map_err(Failure::config)?;
         let formats = vec![("combined".to_owned(), Arc::new(combined))];
         Ok(Self { prefix, warnings: Vec::new(), caches: Vec::new(), names, formats, files: Vec::new() })
+    }
+
+    /// Has the variables of the `map`s of an `http` block read from their tables.
+    pub(super) fn add_maps(&self, maps: &[&Directive]) -> Outcome {
+        let mut tables = Vec::new();
+        for directive in maps {
+            let name = map::name(directive)?;
+            self.names.mappable(name).map_err(|error| directive.error(error))?;
+            tables.push((name, map::table(directive, self)?));
+        }
+        // Of two for one variable the later one counts.
+        tables.into_iter().rev().for_each(|(name, table)| self.names.define(name, table));
+        for directive in maps {
+            if self.names.is_circular(map::name(directive)?) {
+                let name = directive.arg(1).trim_start_matches('$');
+                return Err(directive.error(format_args!("cycle while evaluating variable \"{name}\"")));
+            }
+        }
+        Ok(())
     }
 
     /// A path as the file names it, under the prefix unless it is absolute.
@@ -86,8 +106,12 @@ impl<'a> Scope<'a> {
 
     /// An `access_log`.
     pub(super) fn log(&mut self, directive: &Directive) -> Outcome<AccessLog> {
-        if let Some(parameter) = directive.args.get(2) {
-            return Err(directive.error(format_args!("invalid parameter \"{parameter}\"")));
+        let mut condition = None;
+        for parameter in directive.args.iter().skip(2) {
+            let Some(text) = parameter.strip_prefix("if=") else {
+                return Err(directive.error(format_args!("invalid parameter \"{parameter}\"")));
+            };
+            condition = Some(self.template(directive, text)?);
         }
         let name = match directive.arg(1) {
             "" => "combined",
@@ -110,7 +134,7 @@ impl<'a> Scope<'a> {
             self.files.push(path);
             self.files.len() - 1
         });
-        Ok(AccessLog { file, format })
+        Ok(AccessLog { file, format, condition })
     }
 
     /// The files of all access logs, and the warnings.
@@ -128,6 +152,12 @@ pub(super) fn regex(text: &str) -> Option<(&str, bool)> {
 /// The variables that directives in `block` and below it make.
 fn declare(block: &[Directive], names: &mut Names) {
     for directive in block {
+        if directive.name == "map" {
+            map::name(directive).into_iter().for_each(|name| names.add_map(name));
+            let patterns = directive.inner().iter().filter_map(|parameter| regex(&parameter.name));
+            patterns.flat_map(|(text, _)| group_names(text)).for_each(|name| names.add(&name));
+            continue;
+        }
         let expressions: Vec<&str> = match directive.name.as_str() {
             "set" => {
                 directive.arg(0).strip_prefix('$').into_iter().for_each(|name| names.add(name));

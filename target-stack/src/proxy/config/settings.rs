@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: ProxySettings,
     pub(crate) files: FileSettings,
     pub(crate) reply: ReplySettings,
+    reads: Reads,
 }
 
 /// One access log of a level.
@@ -43,6 +44,17 @@ pub(crate) struct AccessLog {
     /// An index of [`super::Config::log_files`].
     pub(crate) file: usize,
     pub(crate) format: Arc<Template>,
+    /// Only requests are logged of which this is neither empty nor 0.
+    pub(crate) condition: Option<Template>,
+}
+
+/// Whether the fields of answers are to be kept, for what reads them when it is written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reads {
+    /// Anything those of the upstream's answer.
+    upstream: bool,
+    /// A log those that were sent.
+    sent: bool,
 }
 
 impl Default for Settings {
@@ -59,6 +71,7 @@ impl Default for Settings {
             proxy: ProxySettings::default(),
             files: FileSettings::new(Path::new("")),
             reply: ReplySettings::default(),
+            reads: Reads::default(),
         }
     }
 }
@@ -71,7 +84,12 @@ impl Settings {
 
     /// Whether anything is made of the fields of an upstream's answer.
     pub(crate) fn reads_upstream_headers(&self) -> bool {
-        self.logs.iter().any(|log| log.format.reads_upstream_headers()) || self.reply.reads_upstream_headers()
+        self.reads.upstream
+    }
+
+    /// Whether a log has a field of the answer that the client gets.
+    pub(crate) fn logs_sent_headers(&self) -> bool {
+        self.reads.sent
     }
 
     /// Whether an `error_page` answers in place of a server's answer with this status.
@@ -101,7 +119,17 @@ impl Settings {
         settings.proxy.read(block, scope)?;
         settings.files.apply(block, pattern, scope)?;
         settings.reply.apply(block, scope)?;
+        settings.reads = settings.what_is_read();
         Ok(settings)
+    }
+
+    fn what_is_read(&self) -> Reads {
+        let logged =
+            || self.logs.iter().flat_map(|log| [log.format.as_ref()].into_iter().chain(&log.condition));
+        Reads {
+            upstream: logged().any(Template::reads_upstream_headers) || self.reply.reads_upstream_headers(),
+            sent: logged().any(Template::reads_sent_headers),
+        }
     }
 
     fn apply(&mut self, directive: &Directive, scope: &mut Scope<'_>) -> Outcome {

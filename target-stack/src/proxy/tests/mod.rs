@@ -11,6 +11,7 @@ mod harness;
 mod liars;
 mod life;
 mod links;
+mod mapped;
 mod origin;
 mod passed;
 mod patience;

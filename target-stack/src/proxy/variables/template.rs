@@ -1,9 +1,11 @@
 //! A text with variables, compiled. Given the text, it gives its parts, or nginx's error for an unknown name; given an exchange, the
 //! parts give bytes.
 
+use super::map::Mapped;
 use super::{Names, Variable};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::location::escape_argument;
+use crate::proxy::rewrite::Captured;
 use http::HeaderName;
 
 /// A text whose variables are resolved to what they read.
@@ -89,21 +91,41 @@ impl Template {
 
     /// Whether the text needs the answer's header fields when it is written.
     pub(crate) fn reads_sent_headers(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Variable(variable) if variable.reads_sent_headers()))
+        self.any(&|variable| matches!(variable, Variable::SentHttp(_)))
     }
 
     /// Whether the text needs the header fields of the upstream's answer when it is written.
     pub(crate) fn reads_upstream_headers(&self) -> bool {
-        self.0
-            .iter()
-            .any(|part| matches!(part, Part::Variable(variable) if variable.reads_upstream_headers()))
+        self.any(&|variable| matches!(variable, Variable::UpstreamHttp(_)))
     }
 
     /// Whether the text has a field of the request in it.
     pub(crate) fn reads_request_field(&self, field: &HeaderName) -> bool {
-        self.0
-            .iter()
-            .any(|part| matches!(part, Part::Variable(variable) if variable.reads_request_field(field)))
+        self.any(&|variable| matches!(variable, Variable::Http(name) if name == field))
+    }
+
+    /// Whether `test` holds of one of its variables, or of one that they are made of.
+    pub(super) fn any(&self, test: &dyn Fn(&Variable) -> bool) -> bool {
+        self.variables().any(|variable| variable.any(test))
+    }
+
+    /// The variables of `map` in it.
+    pub(super) fn maps(&self) -> impl Iterator<Item = &Mapped> {
+        self.variables().filter_map(|variable| match variable {
+            Variable::Mapped(map) => Some(map),
+            Variable::Replaced(_, own) => match own.as_ref() {
+                Variable::Mapped(map) => Some(map),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Variable(variable) => Some(variable),
+        })
     }
 
     /// Whether the text for `exchange` is neither empty nor 0.
@@ -121,6 +143,19 @@ impl Template {
                     variable.write(exchange, out);
                     value(out, start);
                 }
+            }
+        }
+    }
+
+    /// Appends the text for `exchange` in which groups are those of `caught`.
+    pub(super) fn write_caught(&self, exchange: &Exchange, caught: Option<&Captured>, out: &mut Vec<u8>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Variable(variable) => match caught.and_then(|caught| variable.caught(caught)) {
+                    Some(value) => out.extend_from_slice(value),
+                    None => variable.write(exchange, out),
+                },
             }
         }
     }
