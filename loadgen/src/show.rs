@@ -231,6 +231,7 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
         return scale_out::again(dir, json_file);
+    }
     if dir.join(store::TRACE_FILE).is_file() {
         let found = store::load_trace(dir).map_err(Failure::usage)?;
         let lines = drawn_trace(dir, &found).map_err(|failure| Failure::usage(failure.message))?;

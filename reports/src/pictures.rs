@@ -215,8 +215,10 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_scale_out(&made(scene)));
-}
+        }
+    }
 
+    #[test]
     fn gallery_of_traces() {
         let scenes: [Scene<Trace>; 5] = [
             ("trace-home", fixture::trace::home),

@@ -17,10 +17,9 @@ use crate::histogram::Distributions;
 use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, SPOF_SCHEMA};
 use crate::log;
 use crate::record::{Distribution, Host, RUN_SCHEMA, Run, Verdict};
+use crate::trace::{TRACE_SCHEMA, Trace};
 pub use caching::{CACHE_FILE, load_caching, save_caching};
 pub use scale_out::{SCALE_OUT_FILE, load_scale_out, save_scale_out};
-use crate::record::{Distribution, RUN_SCHEMA, Run, Verdict};
-use crate::trace::{TRACE_SCHEMA, Trace};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -311,6 +310,9 @@ mod tests {
             fs::write(dir.path().join(file), serde_json::to_vec(&changed).unwrap()).unwrap();
             assert!(load_lesson(dir.path(), file).unwrap_err().contains("\"loadgen.run/1\" is not loadgen."));
         }
+    }
+
+    #[test]
     fn a_traced_request_follows_from_what_was_measured() {
         let dir = tempfile::tempdir().unwrap();
         for trace in [fixture::trace::home(), fixture::trace::contradictory(), fixture::trace::unanswered()] {

@@ -91,11 +91,11 @@ impl Caching {
             format!("proxy_cache_valid 200 {valid};"),
             String::from("# Pages of people who are known are theirs alone."),
             String::from("proxy_cache_bypass $http_cookie $http_authorization $arg_customer;"),
-            String::from("proxy_no_cache $http_cookie $http_authorization $arg_customer;"),
+            String::from("# What a traced answer says of its times is true once."),
+            String::from("proxy_no_cache $http_cookie $http_authorization $arg_customer $trace;"),
         ];
         let own = self.cache.unwrap_or_default().directives();
-        let told = String::from("add_header X-Cache-Status $upstream_cache_status;");
-        let lines = always.into_iter().chain(own).chain([told]);
+        let lines = always.into_iter().chain(own);
         lines
             .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("            {line}\n") })
             .collect()

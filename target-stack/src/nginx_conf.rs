@@ -45,6 +45,8 @@ pub(crate) const TRACE: &str = r#"
     }
     add_header X-Request-ID $trace always;
     add_header Server-Timing $proxy_timing always;
+    # Empty, and so not there, where nothing is kept.
+    add_header X-Cache-Status $upstream_cache_status;
     log_format trace '$time_iso8601 $trace "$request" $status $request_time '
                      '"$upstream_addr" "$upstream_status" "$upstream_connect_time" "$upstream_header_time" "$upstream_response_time"';
 "#;
@@ -70,14 +72,11 @@ impl Site<'_> {
     /// The configuration.
     pub(crate) fn configuration(&self) -> String {
         let Self { dir, apps, workers, listen, caching, temporary } = self;
-        let pid = quoted(&dir.join("proxy.pid"));
+        let (pid, log) = (quoted(&dir.join("proxy.pid")), quoted(&dir.join("access.log")));
         let server = |Server { address, down }: &Server| {
             format!("        server {address}{};\n", if *down { " down" } else { "" })
         };
         let servers: String = apps.iter().map(server).collect();
-        let Self { dir, apps, workers, listen, temporary } = self;
-        let (pid, log) = (quoted(&dir.join("proxy.pid")), quoted(&dir.join("access.log")));
-        let servers: String = apps.iter().map(|app| format!("        server {app};\n")).collect();
         let mut paths = String::new();
         for (base, name) in
             temporary.iter().flat_map(|(base, names)| names.iter().map(move |name| (base, name)))
@@ -99,7 +98,7 @@ http {{
     keepalive_requests 1000000;
 {paths}{cache}
 {TRACE}    access_log {log} trace if=$trace;
-{paths}
+
     upstream app {{
 {servers}        keepalive 64;
         # Shorter than an app server that ends waits for it: none is closed with a request on its way.
@@ -117,9 +116,8 @@ http {{
             proxy_set_header Host $host;
             proxy_set_header Connection "";
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-{cached}        }}
             proxy_set_header X-Request-ID $trace;
-        }}
+{cached}        }}
 
         location = {STATUS_PATH} {{
             stub_status;

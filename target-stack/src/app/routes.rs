@@ -166,7 +166,6 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     if let Some(told) = trace.and_then(|trace| trace.told(pace::now() - visit.arrived)) {
         response.headers_mut().insert(SERVER_TIMING, told);
     }
-    response.headers_mut().insert(VERSION_HEADER, VERSION);
     visit.code = response.status().as_u16();
     response
 }
