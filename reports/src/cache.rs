@@ -23,7 +23,7 @@ pub struct Caching {
     pub command: Vec<String>,
     /// When it began, RFC 3339.
     pub started_at: String,
-    /// The time that the searches were given, in seconds, both together.
+    /// The time that all of it was given, in seconds.
     pub budget_s: f64,
     /// The time that all of it took, in seconds.
     pub duration_s: f64,

@@ -1,3 +1,5 @@
+//! Conclusions from small experiments on caching, whose numbers are known.
+
 use super::*;
 use crate::cache::{Cure, Ledger, Part};
 use crate::fixture::caching::{Made, made};

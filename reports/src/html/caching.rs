@@ -239,7 +239,7 @@ fn measured(found: &Caching) -> Markup {
         seconds(setting.short_valid_s as f64)
     );
     let spent = format!(
-        "{}, of which {} were for the searches; seed {}",
+        "{}, for which {} were given; seed {}",
         seconds(found.duration_s),
         seconds(found.budget_s),
         found.seed

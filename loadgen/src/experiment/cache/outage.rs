@@ -129,7 +129,7 @@ fn note(done: Outcome<Duration>, notes: &RefCell<Notes>) -> Option<Duration> {
 /// Has it done, and gives when it was.
 async fn command(dir: &Path, words: &[&str]) -> Outcome<Duration> {
     let said = target::operate(dir, words).await?;
-    let last = said.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()).last();
+    let last = said.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()).next_back();
     Ok(last.map_or_else(pace::wall_clock, |event| Duration::from_secs_f64(event.at_unix_s.max(0.0))))
 }
 
