@@ -19,6 +19,7 @@ mod proxy;
 mod queue;
 mod quota;
 mod signals;
+mod spare;
 mod splitmix;
 mod status;
 mod supervise;

@@ -3,6 +3,7 @@
 
 mod sizes;
 mod sweep;
+mod welcome;
 
 pub(crate) use sweep::{SweepArgs, sweep};
 
@@ -18,7 +19,7 @@ use clap::ValueEnum;
 use sizes::{Limit, Sizes};
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use sweep::Made;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let cpus = args.cpus.as_ref().map(|cpus| cpus.0.clone());
     let cpus = cpus.unwrap_or_else(|| limits::default_target_cpus(&limits::allowed_cpus()));
     limits::pin(&cpus)?;
+    args.sizes.fit(&limits::allowed_cpus())?;
     // On the main thread, which lives as long as the process: a tier dies with the thread that started it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
@@ -147,6 +149,11 @@ async fn serve(args: &Args, cpus: Vec<usize>, made: &mut Made, processes: &mut P
     stack.tiers.extend(tiers.map(|(name, tiers)| (name.to_owned(), tiers)));
     stack.keep()?;
     descriptor::announce(&stack)?;
+    let mut errors = std::io::stderr();
+    if errors.is_terminal() {
+        // Whoever closes the terminal does not want to know.
+        let _ = errors.write_all(welcome::lines(&stack).as_bytes());
+    }
     Err(processes.last_of_a_tier(tell).await)
 }
 
