@@ -23,6 +23,14 @@ pub(crate) fn others(cpus: &[usize]) -> Vec<usize> {
     if others.is_empty() { allowed } else { others }
 }
 
+/// The generator's CPUs and those of a target of ours, as the plan has them or as they are shared out.
+pub(crate) fn shares(plan: &Plan) -> (Vec<usize>, Vec<usize>) {
+    match &plan.cpus {
+        None => limits::share_with_target(&limits::allowed_cpus()),
+        Some(cpus) => (cpus.clone(), others(cpus)),
+    }
+}
+
 /// One thread for each CPU, unless told otherwise, but never one without a connection.
 pub(crate) fn threads(plan: &Plan, cpus: &[usize]) -> usize {
     plan.threads.unwrap_or(cpus.len()).min(plan.connections)

@@ -62,10 +62,7 @@ async fn load(plan: &Plan, output: &Output) -> Outcome<(Run, Option<String>)> {
         let aim = unless_asked(&mut signals, aim::given(plan, url)).await?;
         return Ok((carry_out(plan, &aim, output, &mut signals).await?, None));
     }
-    let (cpus, target_cpus) = match &plan.cpus {
-        None => limits::share_with_target(&limits::allowed_cpus()),
-        Some(cpus) => (cpus.clone(), aim::others(cpus)),
-    };
+    let (cpus, target_cpus) = aim::shares(plan);
     output.say(&format!("starting {}", Reference::in_words(plan.target_proxy)));
     let mut target = Reference::start(&target_cpus, plan.target_proxy, &[])?;
     let aim = async { aim::reference(plan, &target.ready().await?, cpus).await };

@@ -2,6 +2,7 @@
 //! a terminal. Given merged intervals as they pass, it shows the last second of them.
 
 use crate::interval::{Interval, Window};
+use crate::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::histogram::{Histogram, Sparse};
 use reports::number;
@@ -33,7 +34,7 @@ impl Progress {
     /// A view of a run with this measured part.
     pub(crate) fn new(visible: bool, part: Window) -> Self {
         let (warmup_s, measured_s) = (part.origin as f64 / 1e9, (part.end - part.origin) as f64 / 1e9);
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if visible { terminal::target() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(((warmup_s + measured_s) * 1e3) as u64), target);
         if let Ok(style) = ProgressStyle::with_template("{prefix:>18} [{bar:36}] {msg}") {
             bar.set_style(style.progress_chars("=> "));

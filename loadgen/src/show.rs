@@ -1,6 +1,7 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
 use crate::failure::{Exit, Failure, Outcome};
+use crate::terminal;
 use clap::Command;
 use clap_complete::Shell;
 use reports::ceiling::Ceiling;
@@ -22,6 +23,7 @@ pub(crate) fn error(failure: &Failure) {
 
 /// A line for the person who waits; when nobody listens, it is not said.
 pub(crate) fn note(line: &str) {
+    terminal::begin_line();
     let _ = writeln!(std::io::stderr(), "{}", printable(line));
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn drawn(dir: &Path, found: &Ceiling) -> Outcome<Vec<String>> {
 /// # Errors
 /// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
 pub(crate) fn write(text: &str, beside_json: bool) -> Outcome {
+    terminal::begin_line();
     let written = match beside_json {
         true => std::io::stderr().write_all(text.as_bytes()),
         false => std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()),
@@ -124,6 +127,7 @@ pub(crate) fn json(value: &impl Serialize, file: &Path) -> Outcome {
     text.push('\n');
     if file.as_os_str() == "-" {
         let mut out = std::io::stdout();
+        terminal::begin_line();
         let text = if out.is_terminal() { printable_json(&text) } else { text.into() };
         return out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| refused(e.to_string()));
     }

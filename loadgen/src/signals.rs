@@ -1,6 +1,7 @@
 //! The wish to end, from the terminal or from a supervisor.
 
 use crate::failure::{Failure, Outcome};
+use crate::terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT, SIGTERM and SIGHUP, from the moment on at which this was made: none that comes between two looks is lost.
@@ -29,7 +30,7 @@ impl Signals {
     /// Resolves at the next of them.
     pub(crate) async fn asked(&mut self) {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
+            _ = self.interrupt.recv() => terminal::interrupted(),
             _ = self.terminate.recv() => {}
             _ = self.hang_up.recv() => {}
         }

@@ -1,9 +1,11 @@
 //! The terminal at standard error, where a person waits: how wide it is, and a place on it that can be drawn on again and again.
-//! It knows nothing of what is drawn.
+//! It knows nothing of what is drawn. What the terminal itself has written there on Ctrl-C is not written on.
 
 use indicatif::{ProgressDrawTarget, TermLike};
-use rustix::termios::tcgetwinsize;
+use rustix::termios::{LocalModes, tcgetattr, tcgetwinsize};
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Of a terminal that does not say.
@@ -12,6 +14,8 @@ const USUAL: u16 = 80;
 const MARGIN: u16 = 3;
 /// As indicatif has it.
 const PER_SECOND: u8 = 20;
+/// Whether the terminal's `^C` stands where the next line would begin. There is one terminal for all that is written.
+static ECHOED: AtomicBool = AtomicBool::new(false);
 
 /// How many columns standard error has; `None` where it is no terminal.
 pub(crate) fn columns() -> Option<usize> {
@@ -26,6 +30,28 @@ pub(crate) fn can_be_drawn_on() -> bool {
 /// Standard error, to draw on.
 pub(crate) fn target() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Paper::default()), PER_SECOND)
+}
+
+/// Ctrl-C was pressed: a terminal that echoes has written `^C`.
+pub(crate) fn interrupted() {
+    ECHOED.store(echoes(io::stderr()) || echoes(io::stdout()), Ordering::Relaxed);
+}
+
+/// Begins a line: behind `^C` on a new one.
+pub(crate) fn begin_line() {
+    if ECHOED.swap(false, Ordering::Relaxed) {
+        // Who cannot be written to is not at a terminal any more.
+        let _ = if io::stderr().is_terminal() {
+            io::stderr().write_all(b"\n")
+        } else {
+            io::stdout().write_all(b"\n")
+        };
+    }
+}
+
+fn echoes(stream: impl AsFd) -> bool {
+    let modes = LocalModes::ECHO | LocalModes::ECHOCTL;
+    tcgetattr(stream).is_ok_and(|terminal| terminal.local_modes.contains(modes))
 }
 
 fn width() -> u16 {
@@ -84,6 +110,8 @@ impl TermLike for Paper {
     }
 
     fn clear_line(&self) -> io::Result<()> {
+        // With what the terminal has written behind it.
+        ECHOED.store(false, Ordering::Relaxed);
         self.put("\r\u{1b}[2K")
     }
 

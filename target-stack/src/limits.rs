@@ -76,6 +76,21 @@ pub(crate) fn raise_descriptors(room: u64) -> u64 {
     limit
 }
 
+/// Limits the open file descriptors of this process to `most`, or to as many as it can have. Those that are open stay open.
+///
+/// # Errors
+/// When the process may not have so many.
+pub(crate) fn limit_descriptors(most: Option<u64>) -> std::io::Result<()> {
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    let wanted = most.or(maximum);
+    if wanted == current {
+        return Ok(());
+    }
+    // The hard limit stays where it can, so that a later configuration can have more.
+    let maximum = maximum.zip(wanted).map(|(maximum, wanted)| maximum.max(wanted));
+    Ok(rustix::process::setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum })?)
+}
+
 /// How many file descriptors this process may have.
 pub(crate) fn descriptors() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)

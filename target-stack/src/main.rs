@@ -21,6 +21,7 @@ mod proxy;
 mod queue;
 mod quota;
 mod signals;
+mod spare;
 mod splitmix;
 mod status;
 mod supervise;

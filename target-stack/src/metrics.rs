@@ -1,5 +1,6 @@
 //! What every tier tells Prometheus: its own counters, and the CPU time of the processes that do its work.
 
+use crate::spare::{Reserved, Spares};
 use crate::{pace, procfs};
 use axum::Router;
 use axum::http::header;
@@ -41,10 +42,16 @@ pub(crate) fn render(registry: &Registry) -> String {
     }
 }
 
-/// Serves `GET /metrics` on a listener of its own, for tiers whose main listener speaks something else. It runs
-/// until it is dropped.
+/// Serves `GET /metrics` on a listener of its own, for tiers whose main listener speaks something else, even where this process has
+/// no descriptor left for anything else. It runs until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, registry: Arc<Registry>) -> std::io::Result<()> {
-    let answer = move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&registry)) };
+    let spares = Spares::default();
+    let listener = Reserved::new(listener, spares.clone());
+    let answer = move || async move {
+        // What is told of a process is read from files.
+        let text = spares.lend(|| render(&registry));
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
+    };
     axum::serve(listener, Router::new().route("/metrics", get(answer))).await
 }
 

@@ -144,7 +144,24 @@ impl Target {
     /// # Errors
     /// When it ends before it answers.
     pub fn try_start(arguments: &str) -> Result<Self, Option<i32>> {
-        let mut command = Command::new(binary("target-stack"));
+        Self::of(Command::new(binary("target-stack")), arguments)
+    }
+
+    /// The same of one that minds SIGHUP, as it would not if whoever runs the tests does not (nohup).
+    pub fn start_minding_hangups(arguments: &str) -> Self {
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(binary("target-stack"));
+        Self::of(command, arguments).unwrap_or_else(|code| panic!("it ends with {code:?}"))
+    }
+
+    /// The same of one that may have so many descriptors open.
+    pub fn start_with_descriptors(most: u64, arguments: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\"")).arg(binary("target-stack"));
+        Self::of(command, arguments).unwrap_or_else(|code| panic!("it ends with {code:?}"))
+    }
+
+    fn of(mut command: Command, arguments: &str) -> Result<Self, Option<i32>> {
         command.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());

@@ -61,19 +61,29 @@ impl Pair {
         self.dir.path().join("www")
     }
 
-    /// What both answer to `request` until they close the connection, ours first.
+    /// What both answer to `request` until they close the connection, ours first, but for what is each server's own.
     pub fn ask(&self, request: &str) -> (String, String) {
         let answer = |address: &str| {
-            let mut stream = TcpStream::connect(address).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
+            let answer = ask(address, request);
             let port = address.rsplit_once(':').unwrap().1.to_owned();
-            alike(&String::from_utf8_lossy(&answer), &port, request.starts_with("HEAD"))
+            alike(&answer, &port, request.starts_with("HEAD"))
         };
         (answer(self.ours.address()), answer(&self.nginx.address.to_string()))
     }
+
+    /// The same as it comes.
+    pub fn ask_plainly(&self, request: &str) -> (String, String) {
+        (ask(self.ours.address(), request), ask(&self.nginx.address.to_string(), request))
+    }
+}
+
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// An answer without what is each server's own: its name, the date, its port, how it spells the names of fields and in which

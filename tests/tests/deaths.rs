@@ -110,7 +110,7 @@ fn nobody_to_tell_that_it_answers_is_an_end() {
 fn however_it_is_ended_nothing_is_left() {
     for with in [&[Signal::HUP][..], &[Signal::TERM, Signal::TERM], &[Signal::TERM, Signal::INT, Signal::HUP]]
     {
-        let stack = Target::start("up --scale small --server-cpu 0.5 --servers 2");
+        let stack = Target::start_minding_hangups("up --scale small --server-cpu 0.5 --servers 2");
         let (pids, dir, supervisor) = (stack.pids(), dir(&stack), stack.pid());
         let (last, others) = with.split_last().unwrap();
         others.iter().for_each(|one| signal(supervisor, *one));

@@ -233,6 +233,22 @@ fn a_stop_is_sudden_and_a_quit_is_not() {
 }
 
 #[test]
+fn the_line_with_which_it_says_that_it_serves_names_all_that_it_listens_on() {
+    let listens = "127.0.0.1:0; listen 127.0.0.2:0; listen 0.0.0.0:0;";
+    let site = Site::start(&saying("here").replace("127.0.0.1:0;", listens));
+    let addresses: Vec<&str> =
+        site.target.said["addresses"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert_eq!((addresses.len(), addresses[0]), (3, site.address()));
+    assert!(
+        addresses[1].starts_with("127.0.0.2:") && addresses[2].starts_with("127.0.0.1:"),
+        "{addresses:?}"
+    );
+    for address in addresses {
+        assert!(get(address, "/", "").ends_with("here"), "{address}");
+    }
+}
+
+#[test]
 fn it_goes_to_the_background_when_told_to() {
     let dir = TempDir::new().unwrap();
     write(dir.path(), &saying("behind").replace("daemon off;", "daemon on;"));

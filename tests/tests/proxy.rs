@@ -1,17 +1,23 @@
 //! The proxy as a process of its own, with bytes that no client library would send.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::{Target, get, http};
+use e2e::{Target, get, http, until};
 use rustix::process::Signal;
+use std::net::TcpStream;
 use std::path::Path;
 use tempfile::TempDir;
 
 /// The proxy with one server, which answers `ok` to everything, in `dir`.
 fn proxy(dir: &Path) -> Target {
+    write(dir);
+    Target::start(&format!("proxy -p {} -c nginx.conf", dir.display()))
+}
+
+/// Its configuration.
+fn write(dir: &Path) {
     let text = "daemon off; error_log error.log; events {} http { access_log access.log; \
                 server { listen 127.0.0.1:0; return 200 ok; } }";
     std::fs::write(dir.join("nginx.conf"), text).unwrap();
-    Target::start(&format!("proxy -p {} -c nginx.conf", dir.display()))
 }
 
 #[test]
@@ -77,4 +83,41 @@ fn a_good_request_before_a_bad_one_is_answered() {
     let statuses: Vec<&str> =
         answer.split("HTTP/1.1 ").skip(1).map(|rest| rest.split_once(' ').unwrap().0).collect();
     assert_eq!(statuses, ["200", "200", "400"], "{answer}");
+}
+
+#[test]
+fn metrics_are_told_when_no_descriptor_is_left() {
+    let dir = TempDir::new().unwrap();
+    write(dir.path());
+    let target =
+        Target::start_with_descriptors(64, &format!("proxy -p {} -c nginx.conf", dir.path().display()));
+    let clients: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(target.address()).unwrap()).collect();
+    let log = || std::fs::read_to_string(dir.path().join("error.log")).unwrap_or_default();
+    until("none is left", || log().contains("accept() failed (24: Too many open files)"));
+    let endpoint = target.said["metrics"].as_str().unwrap();
+    let address = endpoint.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    for _ in 0..20 {
+        let told = get(address, "/metrics", "");
+        for name in ["nginx_connections_accepted_total ", "process_resident_memory_bytes "] {
+            assert!(told.lines().any(|line| line.starts_with(name)), "{name} in {told}");
+        }
+    }
+    // There is room for others again once these have gone.
+    drop(clients);
+    assert!(get(target.address(), "/", "").ends_with("\r\n\r\nok"));
+}
+
+#[test]
+fn a_configuration_can_limit_descriptors() {
+    let dir = TempDir::new().unwrap();
+    write(dir.path());
+    let text = std::fs::read_to_string(dir.path().join("nginx.conf")).unwrap();
+    let text = format!("worker_rlimit_nofile 77; {}", text.replace("error.log;", "error.log warn;"));
+    std::fs::write(dir.path().join("nginx.conf"), text).unwrap();
+    let target = Target::start(&format!("proxy -p {} -c nginx.conf", dir.path().display()));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", target.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("77"), "{limits}");
+    let log = std::fs::read_to_string(dir.path().join("error.log")).unwrap();
+    assert!(log.contains("512 worker_connections exceed open file resource limit: 77"), "{log}");
 }

@@ -15,12 +15,12 @@ fn every_page_is_there_for_people_and_for_programs() {
         ("/best-sellers", 200, "sold lately", "items"),
         ("/products/7", 200, "Add to cart", "related"),
         ("/products/999999", 404, "We do not sell", "error"),
-        ("/products/x", 400, "Bad Request", "error"),
+        ("/products/x", 400, "There is nothing at this address", "detail"),
         ("/search", 200, "name=\"q\"", "items"),
         ("/search?q=Anchor&by=title", 200, "title", "items"),
         ("/search?q=%22%3E%3Cscript%3E", 200, "Nothing found", "items"),
         ("/cart?cart=999999", 404, "no such cart", "error"),
-        ("/cart?cart=x", 400, "no number of a cart", "error"),
+        ("/cart?cart=x", 400, "That is no number of a cart.", "field"),
         ("/login", 200, "action=\"/login\"", "next"),
         ("/login?next=//evil.example", 200, "value=\"/orders\"", "next"),
         ("/register", 200, "action=\"/register\"", "next"),
@@ -41,6 +41,7 @@ fn every_page_is_there_for_people_and_for_programs() {
         assert!(answer.json().get(json).is_some(), "{path}: `{json}` in {}", answer.body);
     }
     anybody.look("/orders?order=12", "").leads_to("/orders/12");
+    assert!(anybody.look("/", "").body.contains("Sign in</a>"));
     let empty = anybody.look("/cart", "").is(200);
     assert!(empty.body.contains("It is empty"), "{}", empty.body);
     anybody.look("/cart", JSON).is(400);
@@ -67,6 +68,7 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
     for part in ["session=", "HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.contains(part), "{part}: {cookie}");
     }
+    assert!(person.look("/products/7", "").body.contains("Sign in</a>"), "a cart is no customer");
     let anonymous = person.cookie.clone();
     person.send("/cart", "item=9", "").leads_to("/cart");
     let cart = person.look("/cart", "").is(200);
@@ -89,6 +91,7 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
     }
     let checkout = person.send("/checkout", &format!("username=user5&password={PASSWORD}"), "").is(200);
     assert!(checkout.body.contains("Place the order"), "{}", checkout.body);
+    assert!(checkout.body.contains("Sign out"), "the page that signs in knows it: {}", checkout.body);
     assert_ne!(person.cookie, anonymous, "a secret from before is worth nothing afterwards");
     let mut before = Person { shop: &shop, cookie: anonymous };
     assert!(before.look("/cart", "").body.contains("It is empty"));
@@ -99,6 +102,10 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
     assert!(bought["customer"] == 5 && ticket.starts_with("2593-"), "{bought}");
     assert_eq!((&bought["lines"][0]["item"], &bought["lines"][0]["quantity"]), (&7.into(), &3.into()));
     assert_eq!(person.send("/buy", &form, JSON).is(200).json(), bought, "the same order again");
+    let placed = person.send("/buy", &form, "").is(200);
+    for part in ["Your order is placed.", "Order 2593", &format!("<code>{ticket}</code>"), "Unit price"] {
+        assert!(placed.body.contains(part), "{part}: {}", placed.body);
+    }
     let mine = person.look("/orders", "").is(200);
     assert!(
         mine.body.contains("Your orders, ") && mine.body.contains(&format!("/orders/{ticket}")),
@@ -108,12 +115,31 @@ fn a_person_fills_a_cart_signs_in_and_buys_once() {
     assert_eq!(mine.field("cache-control"), Some("private, no-store"));
     let home = person.look("/", "").is(200);
     assert!(home.body.contains("Welcome back, "), "{}", home.body);
+    greeted_without_being_looked_up(&mut person);
     let secret = person.cookie.clone();
     let out = person.send("/logout", "", "").leads_to("/");
     assert!(out.field("set-cookie").unwrap().contains("Max-Age=0") && person.cookie.is_empty());
     let mut late = Person { shop: &shop, cookie: secret };
     late.look("/checkout", JSON).is(401);
     late.send("/buy", "item=7&idempotency_key=late", JSON).is(401);
+}
+
+/// A page that has nothing to ask the database of who is there shows the name, to its owner alone, and asks nothing for it.
+fn greeted_without_being_looked_up(person: &mut Person<'_>) {
+    let queries = |shop: &Shop| shop.metric("db_query_duration_seconds_count");
+    let before = queries(person.shop);
+    let anybody = person.shop.person().look("/search", "").is(200);
+    let known = person.look("/search", "").is(200);
+    assert!(before.is_some() && queries(person.shop) == before, "{before:?}");
+    assert!(anybody.body.contains("Sign in</a>") && anybody.field("cache-control").is_none());
+    assert!(known.body.contains("Sign out") && !known.body.contains("Sign in</a>"), "{}", known.body);
+    assert_eq!(known.field("cache-control"), Some("private, no-store"));
+    // What the browser says is shown; where the database is asked, it goes before.
+    let stranger = format!("session={}.457665", "0".repeat(32));
+    let mut stranger = Person { shop: person.shop, cookie: stranger };
+    assert!(stranger.look("/search", "").body.contains("<span>Eve</span>"));
+    let orders = stranger.look("/orders", "").is(200).body;
+    assert!(!orders.contains("Eve") && orders.contains("Sign in</a>"), "{orders}");
 }
 
 #[test]

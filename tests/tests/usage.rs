@@ -122,6 +122,22 @@ fn a_size_is_refused_by_the_generator_as_by_the_target_before_anything_is_starte
 }
 
 #[test]
+fn a_server_larger_than_the_machine_is_refused_by_both_with_the_number_of_cpus_that_there_are() {
+    for name in ["server", "proxy", "db"] {
+        let size = format!("--{name}-cpu 1000");
+        let ended = loadgen(&format!("ceiling {size}"));
+        let said = ended.refused(2, &format!("{size}: the target has "));
+        assert!(said.contains(" CPU") && said.contains(" at most"), "{said}");
+        left_nothing(&ended);
+        let mut up = Command::new(binary("target-stack"));
+        up.arg("up").args(["--cpus", "0"]).args(size.split(' '));
+        Running::start(up)
+            .wait()
+            .refused(2, &format!("{size}: the target runs on 1 CPU ([0]): ask for 1 at most"));
+    }
+}
+
+#[test]
 fn an_endpoint_that_is_dead_is_said_at_the_beginning_and_the_run_goes_on() {
     let target = Target::start("queue");
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -1,10 +1,12 @@
 //! The options of the experiments.
 
 use super::LoadArgs;
+use crate::failure::{Failure, Outcome};
 use crate::limits::{self, Cpus};
 use crate::units::{self, Rate};
 use clap::Args;
 use reports::analyse::objective::Objective;
+use reports::number::counted;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -91,6 +93,24 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
+    /// Whether no server is to have more CPUs than the whole target. Several may have as many each: they share them.
+    ///
+    /// # Errors
+    /// Wrong use: one is.
+    pub(crate) fn fit(&self, cpus: &[usize]) -> Outcome {
+        let sizes = [("server", self.server_cpu), ("proxy", self.proxy_cpu), ("db", self.db_cpu)];
+        let mut sizes = sizes.into_iter().filter_map(|(name, size)| Some((name, size?)));
+        match sizes.find(|(_, asked)| *asked > cpus.len() as f64) {
+            None => Ok(()),
+            Some((name, asked)) => Err(Failure::usage(format!(
+                "--{name}-cpu {asked}: the target has {} ({cpus:?}), the generator the others: ask for {} at most, or \
+                 share them out with --cpus",
+                counted(cpus.len() as u64, "CPU"),
+                cpus.len()
+            ))),
+        }
+    }
+
     /// As `target-stack up` has them.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let time = |time: Duration| format!("{}us", time.as_micros());

@@ -72,7 +72,8 @@ fn warm_up(run: &Run) -> Option<Band> {
 
 fn drain(run: &Run, end: f64) -> Option<Band> {
     let label = "last answers";
-    let drained = end > run.duration_s && run.duration_s > 0.0;
+    // The last interval in which requests were due may end after them, which is no time of its own.
+    let drained = worth_showing(run) > due(run) && run.duration_s > 0.0;
     drained.then(|| Band { from: run.duration_s, to: end, label: label.into() })
 }
 
@@ -104,12 +105,19 @@ impl Column {
     }
 }
 
+/// How many intervals there are in which requests were due.
+fn due(run: &Run) -> usize {
+    let timeline = &run.timeline;
+    let intervals = (run.duration_s / timeline.interval_s - 1e-6).ceil().max(0.0);
+    (intervals as usize).min(timeline.bins.len())
+}
+
 /// How many intervals to show: those in which requests were due, and after them those in which something happened,
 /// unless nothing failed in it and it is too short to be seen, or short and a few of all requests: a line that falls to
 /// nothing at its end would look as if the target had.
 fn worth_showing(run: &Run) -> usize {
     let (bins, interval_s) = (&run.timeline.bins, run.timeline.interval_s);
-    let due = ((run.duration_s / interval_s - 1e-6).ceil().max(0.0) as usize).min(bins.len());
+    let due = due(run);
     let happened = |bin: &Bin| bin.planned + bin.sent + bin.ok + bin.errors + bin.dropped > 0;
     let drained = bins.iter().rposition(happened).map_or(0, |last| last + 1).max(due);
     let tail = &bins[due..drained];

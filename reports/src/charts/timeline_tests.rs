@@ -64,6 +64,13 @@ fn what_comes_after_the_last_request_is_set_apart() {
     bins.extend([0, 0, 1].map(|ok| Bin { ok, ..Default::default() }));
     let late = super::chart(&late);
     assert_eq!((late.bands.len(), late.x.to), (0, 10.0), "nor is one late answer of fifty thousand");
+    let mut odd = fixture::healthy();
+    odd.run.duration_s = 9.97;
+    let odd = super::chart(&odd);
+    assert!(
+        odd.bands.is_empty() && odd.x.to > 9.97,
+        "nor is what an interval has left behind the last request"
+    );
 }
 
 #[test]

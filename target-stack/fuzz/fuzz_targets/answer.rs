@@ -3,6 +3,9 @@
 #![no_main]
 
 // A binary crate has no library to link to: the rooms, which depend on nothing else of it, are compiled in here.
+#[path = "../../src/proxy/fields.rs"]
+#[expect(dead_code, reason = "not all of it meets bytes from outside")]
+mod fields;
 #[path = "../../src/proxy/link/framing.rs"]
 mod framing;
 #[path = "../../src/proxy/guard/mod.rs"]
@@ -15,7 +18,7 @@ mod response;
 
 /// Where the rooms look for each other.
 mod proxy {
-    pub(crate) use super::guard;
+    pub(crate) use super::{fields, guard};
 }
 
 use libfuzzer_sys::fuzz_target;

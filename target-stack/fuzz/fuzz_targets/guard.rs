@@ -9,7 +9,7 @@ mod guard;
 #[path = "../../src/proxy/guard/laws.rs"]
 mod laws;
 
-use guard::{Guard, Limits, Refusal, Verdict};
+use guard::{Guard, Limits, Lines, Next, Refusal};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

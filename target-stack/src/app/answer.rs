@@ -2,7 +2,7 @@
 //! This is the only room that looks at `Accept` or sets the status of a page.
 
 use super::fault::Fault;
-use super::pages;
+use super::{pages, token};
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -46,10 +46,24 @@ const POLICY: (HeaderName, &str) = (
 const NO_REFERRER: (HeaderName, &str) = (header::REFERRER_POLICY, "same-origin");
 const NO_SNIFFING: (HeaderName, &str) = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
-/// A fault as programs read it.
+/// Who reads an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(crate) format: Format,
+    /// The first name of who has signed in, for the header of a page: the cookie's word, until the database is asked.
+    name: Option<String>,
+}
+
+/// A fault as programs read it, and as who writes them does.
 #[derive(Serialize)]
 struct Problem<'a> {
     error: &'a str,
+    /// The field that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// What does not fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 /// How welcome one representation is, and by the most specific of the ranges that it is in.
@@ -103,39 +117,47 @@ impl Format {
             json.quality > html.quality || (json.quality == html.quality && json.place < html.place);
         if preferred && json.quality > 0.0 { Self::Json } else { Self::Html }
     }
+}
+
+impl Reader {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let format = Format::of(headers);
+        let name = if format == Format::Html { token::name_in(headers) } else { None };
+        Self { format, name }
+    }
+
+    /// The database was asked who is there, and knows better than the cookie.
+    pub(crate) fn meet(&mut self, name: Option<&str>) {
+        self.name = name.map(str::to_owned);
+    }
 
     /// The answer to a request.
-    pub(crate) fn answer<V: View>(self, found: Result<V, Fault>) -> Response {
-        match (found, self) {
-            (Err(fault), format) => format.sorry(&fault),
-            (Ok(view), Self::Json) => (view.status(), [VARY], Json(view)).into_response(),
-            (Ok(view), Self::Html) => match view.elsewhere() {
+    pub(crate) fn answer<V: View>(&self, found: Result<V, Fault>) -> Response {
+        match (found, self.format) {
+            (Err(fault), _) => self.sorry(&fault),
+            (Ok(view), Format::Json) => (view.status(), [VARY], Json(view)).into_response(),
+            (Ok(view), Format::Html) => match view.elsewhere() {
                 Some(place) => (StatusCode::SEE_OTHER, [(header::LOCATION, place)], [VARY]).into_response(),
-                None => {
-                    let (title, main) = view.page();
-                    let page = pages::layout(&title, &main);
-                    (view.status(), [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response()
-                }
+                None => self.show(view.status(), view.page()),
             },
         }
     }
 
     /// The same for one visitor alone: no cache keeps it.
-    pub(crate) fn answer_privately<V: View>(self, found: Result<V, Fault>) -> Response {
-        let mut response = self.answer(found);
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-        response
+    pub(crate) fn answer_privately<V: View>(&self, found: Result<V, Fault>) -> Response {
+        private(self.answer(found))
     }
 
     /// The answer to a request that failed.
-    pub(crate) fn sorry(self, fault: &Fault) -> Response {
+    pub(crate) fn sorry(&self, fault: &Fault) -> Response {
         let status = fault.status();
-        let mut response = match self {
-            Self::Json => (status, [VARY], Json(Problem { error: fault.message() })).into_response(),
-            Self::Html => {
-                let page = pages::sorry(status, fault.message());
-                (status, [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response()
+        let mut response = match self.format {
+            Format::Json => {
+                let problem =
+                    Problem { error: fault.message(), field: fault.field(), detail: fault.detail() };
+                (status, [VARY], Json(problem)).into_response()
             }
+            Format::Html => self.show(status, pages::sorry(status, fault.message())),
         };
         if let Some(seconds) = fault.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -147,9 +169,29 @@ impl Format {
         }
         response
     }
+
+    /// A page; one that greets somebody is for them alone.
+    fn show(&self, status: StatusCode, (title, main): (String, Markup)) -> Response {
+        let page = pages::layout(&title, &main, self.name.as_deref());
+        let response = (status, [VARY, POLICY, NO_SNIFFING, NO_REFERRER], page).into_response();
+        if self.name.is_some() { private(response) } else { response }
+    }
 }
 
-impl<S: Sync> FromRequestParts<S> for Format {
+/// No cache keeps it.
+fn private(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}
+
+/// A program, or a browser that nobody is known in.
+impl From<Format> for Reader {
+    fn from(format: Format) -> Self {
+        Self { format, name: None }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -199,26 +241,56 @@ mod tests {
 
     #[test]
     fn busy_says_when_to_come_back() {
-        let busy = Format::Json.sorry(&Fault::Full);
+        let busy = Reader::from(Format::Json).sorry(&Fault::Full);
         assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(busy.headers()[header::RETRY_AFTER], "1");
-        let often = Format::Html.sorry(&Fault::TooOften(std::time::Duration::from_millis(2_001)));
+        let often =
+            Reader::from(Format::Html).sorry(&Fault::TooOften(std::time::Duration::from_millis(2_001)));
         assert_eq!(
             (often.status(), &often.headers()[header::RETRY_AFTER]),
             (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(3))
         );
-        assert!(!Format::Html.sorry(&Fault::NotFound("no")).headers().contains_key(header::RETRY_AFTER));
+        assert!(
+            !Reader::from(Format::Html)
+                .sorry(&Fault::NotFound("no"))
+                .headers()
+                .contains_key(header::RETRY_AFTER)
+        );
     }
 
     #[test]
     fn a_page_runs_no_scripts_and_a_cache_knows_what_it_depends_on() {
-        let page = Format::Html.sorry(&Fault::NotFound("no"));
+        let page = Reader::from(Format::Html).sorry(&Fault::NotFound("no"));
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
         assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
         for format in [Format::Html, Format::Json] {
-            let answer = format.sorry(&Fault::SignIn("Who is there?"));
+            let answer = Reader::from(format).sorry(&Fault::SignIn("Who is there?"));
             assert_eq!(answer.headers()[header::VARY], "Accept");
             assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
         }
+    }
+
+    #[test]
+    fn a_page_greets_who_has_signed_in_and_is_theirs_alone() {
+        let cookie =
+            |value: &'static str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(value))]);
+        let named = cookie("session=0123456789abcdef0123456789abcdef.416461");
+        let mut programs = named.clone();
+        programs.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let fault = Fault::NotFound("no");
+        for (headers, name, private) in [
+            (&HeaderMap::new(), None, false),
+            (&cookie("session=0123456789abcdef0123456789abcdef"), None, false),
+            (&named, Some("Ada"), true),
+            (&programs, None, false),
+        ] {
+            let reader = Reader::of(headers);
+            let answer = reader.sorry(&fault);
+            let kept = answer.headers().get(header::CACHE_CONTROL).is_none();
+            assert_eq!((reader.name.as_deref(), !kept), (name, private), "{headers:?}");
+        }
+        let mut reader = Reader::of(&named);
+        reader.meet(None);
+        assert!(reader.name.is_none() && !reader.sorry(&fault).headers().contains_key(header::CACHE_CONTROL));
     }
 }

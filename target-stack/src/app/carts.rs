@@ -1,11 +1,11 @@
 //! Carts and what becomes of them: shown, filled, changed, bought. Each handler is a question or two to the store and
 //! one view. Who carries a cart's ticket along needs no session.
 
-use super::answer::Format;
+use super::answer::{Format, Reader};
 use super::fault::Fault;
 use super::input::{Asked, BuyForm, CartForm, CartQuery, Id, LineForm, Sent};
 use super::members;
-use super::pages::CartPage;
+use super::pages::{CartPage, Placed};
 use super::routes::{Shared, Shop};
 use super::store::{Cart, Visitor};
 use super::ticket::Ticket;
@@ -17,14 +17,14 @@ use axum::response::Response;
 /// The cart of this ticket, or the visitor's own. A program without either has to say which.
 pub(super) async fn cart(
     State(shop): Shared,
-    format: Format,
+    mut reader: Reader,
     browser: Browser,
     Asked(query): Asked<CartQuery>,
 ) -> Response {
     let show = async {
         let own = query.cart.is_none();
-        let id = if own { members::visitor(&shop, &browser).await?.cart } else { query.cart };
-        let cart = match (id, format) {
+        let id = if own { members::visitor(&shop, &browser, &mut reader).await?.cart } else { query.cart };
+        let cart = match (id, reader.format) {
             (Some(id), _) => shop.store.cart(id).await?,
             (None, Format::Html) => Cart::default(),
             (None, Format::Json) => {
@@ -33,14 +33,15 @@ pub(super) async fn cart(
         };
         Ok(CartPage { cart, key: new_key()?, elsewhere: None, own })
     };
-    format.answer_privately(show.await)
+    let page = show.await;
+    reader.answer_privately(page)
 }
 
 /// Adds to the cart that the form names, else to the visitor's own, else to a new one: a browser is given a session
 /// for it, and a program its ticket.
 pub(super) async fn add_to_cart(
     State(shop): Shared,
-    format: Format,
+    reader: Reader,
     browser: Browser,
     Sent(form): Sent<CartForm>,
 ) -> Response {
@@ -52,19 +53,22 @@ pub(super) async fn add_to_cart(
         };
         let known = form.cart.or(visitor.as_ref().and_then(|visitor| visitor.cart));
         let id = shop.store.add_to_cart(known, form.item, quantity).await?;
-        let token =
-            if known.is_none() { keep_cart(&shop, format, &browser, visitor, id).await? } else { None };
+        let token = if known.is_none() {
+            keep_cart(&shop, reader.format, &browser, visitor, id).await?
+        } else {
+            None
+        };
         Ok((changed_cart(&shop, id, form.cart.is_none()).await?, token))
     };
     match add.await {
         Ok((page, token)) => {
-            let answer = format.answer_privately(Ok(page));
+            let answer = reader.answer_privately(Ok(page));
             match token {
-                Some(token) => members::give(&shop, &browser, answer, &token),
+                Some(token) => members::give(&shop, &browser, answer, (&token, None)),
                 None => answer,
             }
         }
-        Err(fault) => format.sorry(&fault),
+        Err(fault) => reader.sorry(&fault),
     }
 }
 
@@ -90,17 +94,18 @@ async fn keep_cart(
 /// `POST /cart/items/{id}`.
 pub(super) async fn change_line(
     State(shop): Shared,
-    format: Format,
+    mut reader: Reader,
     browser: Browser,
     Id(item): Id<u32>,
     Sent(form): Sent<LineForm>,
 ) -> Response {
     let change = async {
         shop.store.set_line(form.cart, item, form.quantity()?).await?;
-        let own = members::visitor(&shop, &browser).await?.cart == Some(form.cart);
+        let own = members::visitor(&shop, &browser, &mut reader).await?.cart == Some(form.cart);
         changed_cart(&shop, form.cart, own).await
     };
-    format.answer_privately(change.await)
+    let page = change.await;
+    reader.answer_privately(page)
 }
 
 /// A cart that was changed just now; a browser is sent to where it is shown.
@@ -112,15 +117,18 @@ async fn changed_cart(shop: &Shop, id: Ticket, own: bool) -> Result<CartPage, Fa
 /// `POST /buy`.
 pub(super) async fn buy(
     State(shop): Shared,
-    format: Format,
+    mut reader: Reader,
     browser: Browser,
     headers: HeaderMap,
     Sent(form): Sent<BuyForm>,
 ) -> Response {
     let buy = async {
-        let visitor =
-            if form.leaves_out() { members::visitor(&shop, &browser).await? } else { Visitor::default() };
-        shop.store.buy(&form.purchase(&headers, &visitor)?).await
+        let visitor = match form.leaves_out() {
+            true => members::visitor(&shop, &browser, &mut reader).await?,
+            false => Visitor::default(),
+        };
+        shop.store.buy(&form.purchase(&headers, &visitor)?).await.map(Placed)
     };
-    format.answer_privately(buy.await)
+    let placed = buy.await;
+    reader.answer_privately(placed)
 }

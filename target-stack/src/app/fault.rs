@@ -1,6 +1,7 @@
 //! Why a request gets no page. Each fault says whose it is (the visitor's, ours, the database's) by its status, and
 //! in one short sentence that shows nothing of the inside.
 
+use super::unread::Unread;
 use super::workers::Full;
 use axum::http::StatusCode;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub(crate) enum Fault {
     /// The request makes no sense; says what would.
     BadRequest(String),
+    /// A part of it cannot be read.
+    Unread(Unread),
     /// What it names is not there.
     NotFound(&'static str),
     /// It is for people who have signed in, and nobody has.
@@ -41,7 +44,7 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Unread(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::SignIn(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -58,13 +61,14 @@ impl Fault {
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::BadRequest(message) => message,
+            Self::Unread(unread) => &unread.sentence,
             Self::NotFound(message)
             | Self::SignIn(message)
             | Self::Forbidden(message)
             | Self::Conflict(message)
             | Self::KeyTaken(message) => message,
             Self::TooLarge => "That is more than this form has room for.",
-            Self::NoForm => "Send a form: application/x-www-form-urlencoded.",
+            Self::NoForm => "This was sent in a way that we cannot read. Please use the shop's own form.",
             Self::TooOften(_) => {
                 "The name or the password was wrong too often. Please try again in a moment."
             }
@@ -72,6 +76,20 @@ impl Fault {
             Self::NoConnection => "The shop is too busy. Please try again in a moment.",
             Self::Unreachable => "The shop is closed for a moment. Please try again.",
             Self::Database(_) | Self::Inside => "Something went wrong on our side.",
+        }
+    }
+
+    /// The field that is wrong, for programs.
+    pub(crate) fn field(&self) -> Option<&str> {
+        if let Self::Unread(unread) = self { unread.field.as_deref() } else { None }
+    }
+
+    /// What is wrong with it, for who writes the program.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Unread(unread) => Some(&unread.detail),
+            Self::NoForm => Some("send a form: application/x-www-form-urlencoded"),
+            _ => None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! What visitors send, as types that cannot hold nonsense: whatever does not parse is answered with 400 before a
 //! handler sees it. It never looks at the database.
 
-use super::answer::Format;
+use super::answer::Reader;
 use super::fault::Fault;
 use super::forms;
 use super::store::{Basket, Buyer, MOST, Purchase, SearchBy, Visitor};
 use super::ticket::Ticket;
+use super::unread::Unread;
 use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
@@ -25,7 +26,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Id<T> {
         let id: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
         match id {
             Ok(Path(id)) => Ok(Self(id)),
-            Err(error) => Err(Format::of(&parts.headers).sorry(&Fault::BadRequest(error.body_text()))),
+            Err(error) => Err(Reader::of(&parts.headers).sorry(&Fault::Unread(Unread::address(&error)))),
         }
     }
 }
@@ -41,7 +42,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         let asked: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
         match asked {
             Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(Format::of(&parts.headers).sorry(&Fault::BadRequest(error.body_text()))),
+            Err(error) => Err(Reader::of(&parts.headers).sorry(&Fault::Unread(Unread::fields(&error)))),
         }
     }
 }
@@ -54,14 +55,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let format = Format::of(request.headers());
+        let reader = Reader::of(request.headers());
         let sent: Result<Form<T>, FormRejection> = Form::from_request(request, state).await;
         match sent {
             Ok(Form(sent)) => Ok(Self(sent)),
-            Err(error) => Err(format.sorry(&match error.status() {
+            Err(error) => Err(reader.sorry(&match error.status() {
                 StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::NoForm,
-                _ => Fault::BadRequest(error.body_text()),
+                _ => Fault::Unread(Unread::fields(&error)),
             })),
         }
     }
@@ -204,7 +205,11 @@ fn key(headers: &HeaderMap, written: Option<&str>) -> Result<String, Fault> {
     if allowed {
         Ok(key.to_owned())
     } else {
-        Err(Fault::BadRequest("Send an Idempotency-Key of 1 to 64 visible ASCII characters.".into()))
+        Err(Fault::Unread(Unread::field(
+            "idempotency_key",
+            "This purchase cannot be told from others. Please go back to the cart and buy again.",
+            "send an Idempotency-Key of 1 to 64 visible ASCII characters",
+        )))
     }
 }
 

@@ -20,6 +20,7 @@ mod store;
 mod telemetry;
 mod ticket;
 mod token;
+mod unread;
 mod workers;
 
 use crate::cgroup::Group;

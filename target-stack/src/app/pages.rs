@@ -42,6 +42,11 @@ pub(crate) struct Search {
     pub(crate) items: Vec<Card>,
 }
 
+/// An order that was placed just now.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Placed(pub(crate) Order);
+
 /// A cart.
 #[derive(Debug, Serialize)]
 pub(crate) struct CartPage {
@@ -197,9 +202,33 @@ impl View for CartPage {
     }
 }
 
+impl View for Placed {
+    fn page(&self) -> (String, Markup) {
+        let order = &self.0;
+        let main = html! {
+            p.done role="status" { "Thank you! Your order is placed." }
+            h1 { "Order " (order.id.id) }
+            p.lead {
+                "Your order number is " code { (order.id) } ". Keep it: with it you find the order again"
+                @if let Some(guest) = &order.guest { ", and with it alone: it was placed for " (guest) }
+                "."
+            }
+            (table(&order.lines, &sums(order), None))
+            p.ways {
+                a.button href="/best-sellers" { "Go on shopping" }
+                a.button.quiet href={ "/orders/" (order.id) } { "To the order" }
+            }
+        };
+        (format!("Order {} is placed", order.id.id), main)
+    }
+}
+
+fn sums(order: &Order) -> [(&'static str, u64); 3] {
+    [("Subtotal", order.subtotal_cents), ("Tax", order.tax_cents), ("Total", order.total_cents)]
+}
+
 impl View for Order {
     fn page(&self) -> (String, Markup) {
-        let sums = [("Subtotal", self.subtotal_cents), ("Tax", self.tax_cents), ("Total", self.total_cents)];
         let main = html! {
             h1 { "Order " (self.id.id) }
             p.lead {
@@ -210,8 +239,8 @@ impl View for Order {
                 }
                 ", " (label(&self.status)) "."
             }
-            p.by { "Its number for you, and whom you show it to: " code { (self.id) } }
-            (table(&self.lines, &sums, None))
+            p.by { "The number to find it by, for you and whom you show it to: " code { (self.id) } }
+            (table(&self.lines, &sums(self), None))
             p { a href="/orders" { "All orders" } }
         };
         (format!("Order {}", self.id.id), main)

@@ -2,7 +2,7 @@
 //! it stands the gate, which holds the worker, measures and counts. Health and metrics go past the gate: they must
 //! answer when nothing else does.
 
-use super::answer::Format;
+use super::answer::{Format, Reader};
 use super::attempts::Attempts;
 use super::burden::Burden;
 use super::door::Door;
@@ -18,7 +18,7 @@ use super::workers::Workers;
 use super::{carts, members};
 use crate::db::words::SUBJECTS;
 use crate::{metrics, pace};
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -137,7 +137,6 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let with_words = gate.with_words.as_ref().filter(|_| has_words(request.uri().query()));
     let requests = with_words.unwrap_or(&gate.requests);
     let mut visit = requests.arrived(pace::now());
-    let format = Format::of(request.headers());
     let mut response = match workers.enter().await {
         Ok(_worker) => {
             let begun = pace::now();
@@ -148,7 +147,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         }
         Err(full) => {
             telemetry.queue_rejected.inc();
-            format.sorry(&full.into())
+            Reader::of(request.headers()).sorry(&full.into())
         }
     };
     response.headers_mut().insert(VERSION_HEADER, gate.shop.version.clone());
@@ -158,7 +157,7 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
 
 async fn home(
     State(shop): Shared,
-    format: Format,
+    mut reader: Reader,
     browser: Browser,
     Asked(query): Asked<HomeQuery>,
 ) -> Response {
@@ -166,33 +165,36 @@ async fn home(
     let show = async {
         let customer = match query.customer {
             Some(customer) => shop.store.first_name(customer).await?,
-            None => members::visitor(&shop, &browser).await?.member.map(|member| member.first_name),
+            None => {
+                members::visitor(&shop, &browser, &mut reader).await?.member.map(|member| member.first_name)
+            }
         };
         Ok(Home { customer, promotions: shop.store.promotions().await? })
     };
-    if own { format.answer_privately(show.await) } else { format.answer(show.await) }
+    let home = show.await;
+    if own { reader.answer_privately(home) } else { reader.answer(home) }
 }
 
-async fn new_products(State(shop): Shared, format: Format, Asked(query): Asked<SubjectQuery>) -> Response {
+async fn new_products(State(shop): Shared, reader: Reader, Asked(query): Asked<SubjectQuery>) -> Response {
     // The model's page is always about one subject.
     let subject = if query.subject.is_empty() { SUBJECTS[0].to_owned() } else { query.subject };
     let items = shop.store.new_products(&subject).await;
     let listing = |items| Listing { heading: "New products", route: "/new-products", subject, items };
-    format.answer(items.map(listing))
+    reader.answer(items.map(listing))
 }
 
-async fn best_sellers(State(shop): Shared, format: Format, Asked(query): Asked<SubjectQuery>) -> Response {
+async fn best_sellers(State(shop): Shared, reader: Reader, Asked(query): Asked<SubjectQuery>) -> Response {
     let subject = query.subject;
     let items = shop.store.best_sellers((!subject.is_empty()).then_some(&*subject)).await;
     let listing = |items| Listing { heading: "Best sellers", route: "/best-sellers", subject, items };
-    format.answer(items.map(listing))
+    reader.answer(items.map(listing))
 }
 
-async fn product(State(shop): Shared, format: Format, Id(id): Id<u32>) -> Response {
-    format.answer(shop.store.product(id).await)
+async fn product(State(shop): Shared, reader: Reader, Id(id): Id<u32>) -> Response {
+    reader.answer(shop.store.product(id).await)
 }
 
-async fn search(State(shop): Shared, format: Format, Asked(query): Asked<SearchQuery>) -> Response {
+async fn search(State(shop): Shared, reader: Reader, Asked(query): Asked<SearchQuery>) -> Response {
     let SearchQuery { q, by } = query;
     // Without words it is the form alone; and nothing that is looked into is longer than these.
     let items = if q.is_empty() || q.chars().count() > LONGEST_WORDS {
@@ -200,11 +202,11 @@ async fn search(State(shop): Shared, format: Format, Asked(query): Asked<SearchQ
     } else {
         shop.store.search(by, &q).await
     };
-    format.answer(items.map(|items| Search { q, by, items }))
+    reader.answer(items.map(|items| Search { q, by, items }))
 }
 
-async fn order(State(shop): Shared, format: Format, Id(id): Id<Ticket>) -> Response {
-    format.answer_privately(shop.store.order(id).await)
+async fn order(State(shop): Shared, reader: Reader, Id(id): Id<Ticket>) -> Response {
+    reader.answer_privately(shop.store.order(id).await)
 }
 
 /// One row, not a list of one.
@@ -225,23 +227,23 @@ async fn update_rows(State(shop): Shared, Asked(query): Asked<CountQuery>) -> Re
 fn json(found: Result<impl serde::Serialize, Fault>) -> Response {
     match found {
         Ok(found) => Json(found).into_response(),
-        Err(fault) => Format::Json.sorry(&fault),
+        Err(fault) => Reader::from(Format::Json).sorry(&fault),
     }
 }
 
-async fn image(format: Format, Path(name): Path<String>) -> Response {
+async fn image(reader: Reader, Id(name): Id<String>) -> Response {
     let number = name.strip_prefix("item-").and_then(|rest| rest.strip_suffix(".svg"));
     match number.and_then(|number| number.parse::<u16>().ok()) {
         Some(number) => {
             let drawn = pages::draw_cover(number.into());
             ([(header::CONTENT_TYPE, "image/svg+xml"), CACHED], drawn).into_response()
         }
-        None => format.sorry(&Fault::NotFound("There is no such picture.")),
+        None => reader.sorry(&Fault::NotFound("There is no such picture.")),
     }
 }
 
-async fn lost(format: Format) -> Response {
-    format.sorry(&Fault::NotFound("There is nothing at this address."))
+async fn lost(reader: Reader) -> Response {
+    reader.sorry(&Fault::NotFound("There is nothing at this address."))
 }
 
 async fn health(State(shop): Shared) -> impl IntoResponse {

@@ -3,6 +3,7 @@
 //! client's connection is broken off and never ends as if all had come.
 
 use super::exchange::Tracked;
+use super::fields::Fields;
 use super::files::FileBody;
 use super::group::Lease;
 use super::gzip::Encoder;
@@ -10,7 +11,7 @@ use super::link::{Framing, Link, Raw};
 use crate::pace;
 use bytes::Bytes;
 use flate2::CompressError;
-use http::{HeaderMap, StatusCode, Version};
+use http::{StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use std::time::Duration;
 pub(crate) struct Content {
     /// One of nginx's, or of the configuration's.
     pub(crate) status: StatusCode,
-    pub(crate) fields: HeaderMap,
+    pub(crate) fields: Fields,
     pub(crate) source: Source,
     /// An upstream's own words for the status.
     pub(crate) reason: Option<Bytes>,

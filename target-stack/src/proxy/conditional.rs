@@ -2,8 +2,9 @@
 //! RFC 9110, section 13, in the order and with the comparisons of nginx's (`if_modified_since exact`).
 
 use super::calendar;
-use http::header::{AsHeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
-use http::{HeaderMap, HeaderValue};
+use super::fields::Fields;
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
+use http::{HeaderName, HeaderValue};
 
 /// What is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,19 +17,19 @@ pub(crate) enum Verdict {
 }
 
 /// Judges by the entity tag, and by the time of the last change in seconds since 1970, as far as there are such.
-pub(crate) fn judge(request: &HeaderMap, etag: Option<&[u8]>, modified: Option<i64>) -> Verdict {
+pub(crate) fn judge(request: &Fields, etag: Option<&[u8]>, modified: Option<i64>) -> Verdict {
     let since = |name| instant(request, name);
-    if let Some(since) = since(IF_UNMODIFIED_SINCE)
+    if let Some(since) = since(&IF_UNMODIFIED_SINCE)
         && modified.is_none_or(|modified| since.is_none_or(|since| since < modified))
     {
         return Verdict::Failed;
     }
-    if let Some(list) = request.get(IF_MATCH)
+    if let Some(list) = request.get(&IF_MATCH)
         && !matches(list, etag, false)
     {
         return Verdict::Failed;
     }
-    let (since, none) = (since(IF_MODIFIED_SINCE), request.get(IF_NONE_MATCH));
+    let (since, none) = (since(&IF_MODIFIED_SINCE), request.get(&IF_NONE_MATCH));
     if since.is_none() && none.is_none() {
         return Verdict::Send;
     }
@@ -38,8 +39,8 @@ pub(crate) fn judge(request: &HeaderMap, etag: Option<&[u8]>, modified: Option<i
 }
 
 /// Whether `If-Range` lets a range be sent.
-pub(crate) fn range_holds(request: &HeaderMap, etag: Option<&[u8]>, modified: Option<i64>) -> bool {
-    match request.get(IF_RANGE).map(HeaderValue::as_bytes) {
+pub(crate) fn range_holds(request: &Fields, etag: Option<&[u8]>, modified: Option<i64>) -> bool {
+    match request.get(&IF_RANGE).map(HeaderValue::as_bytes) {
         None => true,
         Some(tag) if tag.len() >= 2 && tag.ends_with(b"\"") => etag == Some(tag),
         Some(date) => modified.is_some() && calendar::parse_http(date) == modified,
@@ -47,7 +48,7 @@ pub(crate) fn range_holds(request: &HeaderMap, etag: Option<&[u8]>, modified: Op
 }
 
 /// The instant in a field, if the field is there, and if there is an instant in it.
-fn instant(request: &HeaderMap, name: impl AsHeaderName) -> Option<Option<i64>> {
+fn instant(request: &Fields, name: &HeaderName) -> Option<Option<i64>> {
     request.get(name).map(|value| calendar::parse_http(value.as_bytes()))
 }
 
@@ -66,13 +67,12 @@ fn matches(list: &HeaderValue, etag: Option<&[u8]>, weak: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderName;
 
     const THEN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
     const MODIFIED: i64 = 784_111_777;
 
-    fn fields(text: &str) -> HeaderMap {
+    fn fields(text: &str) -> Fields {
         let field = |line: &str| {
             let (name, value) = line.split_once(": ").expect("a field");
             (name.parse::<HeaderName>().expect("a name"), value.parse::<HeaderValue>().expect("a value"))

@@ -261,7 +261,7 @@ impl Conversation {
     async fn send(&mut self, gate: &Gate, reply: Reply) -> Result<(), End> {
         let Reply { status, reason, words, mut fields, mut body, form, tunnel } = reply;
         if gate.expects() {
-            fields.remove(KEEP_ALIVE);
+            fields.remove(&KEEP_ALIVE);
             fields.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let reason = reason.as_ref().map_or(words.as_bytes(), |reason| &reason[..]);

@@ -2,9 +2,10 @@
 //! keeps what the later ones need. Most requests have none, and pay for none of it.
 
 use super::exchange::Exchange;
+use super::fields::Fields;
 use super::location::Proxy;
 use super::rewrite::{Captured, Settable};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use std::io::Write;
 
 /// nginx's `NGX_HTTP_MAX_URI_CHANGES`.
@@ -32,7 +33,7 @@ pub(crate) struct Course {
     /// An `error_page` has been asked for: `error_page`.
     pub(super) reported: bool,
     /// Fields that the answer has whatever answers.
-    pub(super) fields: HeaderMap,
+    pub(super) fields: Fields,
     /// What a `proxy_pass` with variables came to.
     pub(super) proxy: Option<Proxy>,
 }
@@ -50,7 +51,7 @@ impl Default for Course {
             found_below_alias: false,
             status: None,
             reported: false,
-            fields: HeaderMap::new(),
+            fields: Fields::new(),
             proxy: None,
         }
     }

@@ -6,13 +6,14 @@ use super::cache::meters::Status;
 use super::client::Client;
 use super::config::{Config, Server};
 use super::course::Course;
+use super::fields::Fields;
 use super::gzip::Encoder;
-use super::headers;
 use super::location::{Handler, Location, Proxy};
+use super::request::Parts;
 use super::worker::Worker;
 use crate::pace;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
-use http::{HeaderMap, Method, Request, StatusCode, Version, request};
+use http::{Method, StatusCode, Version};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
@@ -51,7 +52,7 @@ pub(crate) struct Exchange {
     pub(crate) config: Arc<Config>,
     pub(crate) client: Rc<Client>,
     /// The request's head, as it came.
-    pub(crate) parts: request::Parts,
+    pub(crate) parts: Parts,
     /// The request line as it came, of a request that was refused.
     pub(crate) line: Option<Vec<u8>>,
     pub(crate) started: Instant,
@@ -62,8 +63,8 @@ pub(crate) struct Exchange {
     pub(crate) body_sent: u64,
     pub(crate) attempts: Vec<Attempt>,
     /// The answer's fields, and those of the upstream's answer, kept only where a log reads them.
-    pub(crate) sent_headers: HeaderMap,
-    pub(crate) upstream_headers: HeaderMap,
+    pub(crate) sent_headers: Fields,
+    pub(crate) upstream_headers: Fields,
     /// How it fared in the cache, where its location has one.
     pub(crate) cache: Option<Status>,
     /// How the upstream is asked, where the answer is to be stored.
@@ -79,7 +80,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(config: Arc<Config>, client: Rc<Client>, parts: request::Parts) -> Self {
+    pub(crate) fn new(config: Arc<Config>, client: Rc<Client>, parts: Parts) -> Self {
         let nth = client.requests.get() + 1;
         client.requests.set(nth);
         let server = config.ports[client.port].default;
@@ -94,8 +95,8 @@ impl Exchange {
             head_sent: 0,
             body_sent: 0,
             attempts: Vec::new(),
-            sent_headers: HeaderMap::new(),
-            upstream_headers: HeaderMap::new(),
+            sent_headers: Fields::new(),
+            upstream_headers: Fields::new(),
             cache: None,
             inquiry: None,
             gzip: None,
@@ -115,11 +116,7 @@ impl Exchange {
 
     /// The same request once more, for an answer that is fetched whatever becomes of the client.
     pub(crate) fn again(&self) -> Self {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method.clone_from(&self.parts.method);
-        parts.uri.clone_from(&self.parts.uri);
-        parts.version = self.parts.version;
-        parts.headers.clone_from(&self.parts.headers);
+        let parts = self.parts.clone();
         Self {
             config: Arc::clone(&self.config),
             client: Rc::clone(&self.client),
@@ -131,8 +128,8 @@ impl Exchange {
             head_sent: 0,
             body_sent: 0,
             attempts: Vec::new(),
-            sent_headers: HeaderMap::new(),
-            upstream_headers: HeaderMap::new(),
+            sent_headers: Fields::new(),
+            upstream_headers: Fields::new(),
             cache: self.cache,
             inquiry: None,
             gzip: None,
@@ -162,7 +159,7 @@ impl Exchange {
 
     /// The name that was asked for, in lower case, without a port and without the dot of the root.
     pub(crate) fn asked_host(&self) -> Cow<'_, str> {
-        let field = || headers::find(&self.parts.headers, &HOST).and_then(|value| value.to_str().ok());
+        let field = || self.parts.headers.get(&HOST).and_then(|value| value.to_str().ok());
         let asked = self.parts.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or("");
         let end = if asked.starts_with('[') { asked.find(']').map(|at| at + 1) } else { asked.find(':') };
         let name = &asked[..end.unwrap_or(asked.len())];
@@ -220,7 +217,7 @@ impl Exchange {
         self.parts.version >= Version::HTTP_11
             && !self.is_bodiless(self.status)
             && !sent.is_empty()
-            && !sent.contains_key(CONTENT_LENGTH)
+            && !sent.has(&CONTENT_LENGTH)
     }
 
     /// How the request is passed on, if it is.
@@ -239,7 +236,7 @@ impl Exchange {
 }
 
 /// Whether `Connection` has this word in it.
-fn says(map: &HeaderMap, word: &str) -> bool {
+fn says(map: &Fields, word: &str) -> bool {
     let values = map.iter().filter(|(name, _)| **name == CONNECTION).map(|(_, value)| value.as_bytes());
     values
         .flat_map(|value| value.split(|&byte| byte == b','))

@@ -3,12 +3,12 @@
 
 use super::client::Client;
 use super::exchange::{Exchange, Tracked};
-use super::headers::SERVER_NAME;
+use super::request::Parts;
 use super::wire::Wire;
 use super::worker::Worker;
 use super::{calendar, pages};
 use crate::pace;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, request};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,8 +23,9 @@ const MOST_FIELDS: usize = 100;
 /// Answers the request that begins with `head` with `status`, one of nginx's own, and waits until the client has hung up.
 pub(crate) async fn say(worker: &Rc<Worker>, client: &Rc<Client>, wire: &mut Wire, head: &[u8], status: u16) {
     let mut exchange = begin(worker, client, head);
-    let (status, page) = pages::refusal(status);
-    let mut answer = start(status, page.len());
+    let name = pages::server_name(exchange.location().settings.reply.versionless);
+    let (status, page) = pages::refusal(status, name);
+    let mut answer = start(status, page.len(), name);
     exchange.status = status.as_u16();
     exchange.head_sent = answer.len() as u64;
     if exchange.parts.method != Method::HEAD {
@@ -65,11 +66,11 @@ fn begin(worker: &Rc<Worker>, client: &Rc<Client>, head: &[u8]) -> Tracked {
 }
 
 /// The head of the answer, with the fields in nginx's order.
-fn start(status: StatusCode, length: usize) -> Vec<u8> {
+fn start(status: StatusCode, length: usize, name: &str) -> Vec<u8> {
     let mut head = Vec::with_capacity(1024);
     let reason = pages::reason(status);
     // Writing to a vector cannot fail; so below.
-    let _ = write!(head, "HTTP/1.1 {} {reason}\r\nServer: {SERVER_NAME}\r\nDate: ", status.as_u16());
+    let _ = write!(head, "HTTP/1.1 {} {reason}\r\nServer: {name}\r\nDate: ", status.as_u16());
     calendar::http(pace::wall_clock(), &mut head);
     let _ =
         write!(head, "\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
@@ -77,8 +78,8 @@ fn start(status: StatusCode, length: usize) -> Vec<u8> {
 }
 
 /// The request line as it came, and as much of the request as can be read.
-fn read(head: &[u8]) -> (Vec<u8>, request::Parts) {
-    let (mut parts, ()) = Request::new(()).into_parts();
+fn read(head: &[u8]) -> (Vec<u8>, Parts) {
+    let mut parts = Parts::default();
     let blank = head.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let mut lines = head[blank..].split_inclusive(|&byte| byte == b'\n');
     let line = lines.next().unwrap_or_default();

@@ -81,7 +81,7 @@ impl Passage<'_> {
             upload.wait().await?;
         }
         // Without chunks an upload of unknown length has no end.
-        let endless = upload.length().is_none() && !exchange.parts.headers.contains_key(CONTENT_LENGTH);
+        let endless = upload.length().is_none() && !exchange.parts.headers.has(&CONTENT_LENGTH);
         if endless && !settings.http11 { Err(StatusCode::LENGTH_REQUIRED) } else { Ok(()) }
     }
 

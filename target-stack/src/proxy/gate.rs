@@ -6,11 +6,12 @@ use super::client::{Client, Reading};
 use super::guard::{Guard, Next, Refusal};
 use super::outgoing::Outgoing;
 use super::request;
+use super::request::Parts;
 use super::wire::Wire;
 use super::worker::Worker;
 use bytes::{Buf, Bytes, BytesMut};
+use http::Version;
 use http::header::EXPECT;
-use http::{Version, request::Parts};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -177,10 +178,10 @@ impl Gate {
     /// When the client does not take it any more.
     pub(crate) fn poll_out(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.inner.borrow_mut();
-        let before = inner.out.length();
+        let before = inner.taken();
         let written = inner.poll_out(cx);
         self.client.unsent.set(written.is_pending());
-        if inner.out.length() < before {
+        if inner.taken() > before {
             self.client.moved();
         }
         written
@@ -248,7 +249,7 @@ impl Gate {
             && parts.version >= Version::HTTP_11
             && parts
                 .headers
-                .get(EXPECT)
+                .get(&EXPECT)
                 .is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         (parts, Content { gate: Rc::clone(self), nth })
     }
@@ -296,6 +297,11 @@ impl Inner {
         let Some(wire) = self.wire.as_mut().filter(|_| !self.ended) else { return Poll::Ready(Ok(0)) };
         self.held.reserve(CONTENT_PIECE);
         pin!(wire.read_buf(&mut self.held)).poll(cx)
+    }
+
+    /// How many bytes the socket has taken.
+    fn taken(&self) -> u64 {
+        self.wire.as_ref().map_or(0, Wire::taken)
     }
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -4,6 +4,8 @@
 
 use super::cache::freshness::date;
 use super::config::{GzipSettings, Proxied};
+use super::fields::Fields;
+use super::request::Parts;
 use crate::pace;
 use bytes::Bytes;
 use flate2::{Compress, CompressError, Compression, FlushCompress, Status};
@@ -11,7 +13,7 @@ use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED, VARY, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, request};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Frame;
 use std::task::{Poll, ready};
 
@@ -23,21 +25,16 @@ const WINDOW_LOST: u64 = 262;
 const PIECE: usize = 4 << 10;
 
 /// Whether an answer with this head is compressed for this request.
-pub(crate) fn applies(
-    settings: &GzipSettings,
-    request: &request::Parts,
-    status: StatusCode,
-    fields: &HeaderMap,
-) -> bool {
+pub(crate) fn applies(settings: &GzipSettings, request: &Parts, status: StatusCode, fields: &Fields) -> bool {
     settings.on && suits(settings, status, fields) && is_wanted(settings, request, fields)
 }
 
 /// Makes `fields` those of the answer as it is sent, and gives what compresses it, if that is to be done.
 pub(crate) fn settle(
     settings: &GzipSettings,
-    request: &request::Parts,
+    request: &Parts,
     status: StatusCode,
-    fields: &mut HeaderMap,
+    fields: &mut Fields,
 ) -> Option<Box<Encoder>> {
     if !settings.on || !suits(settings, status, fields) {
         return None;
@@ -50,20 +47,20 @@ pub(crate) fn settle(
         return None;
     }
     fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    let length = fields.remove(CONTENT_LENGTH).and_then(|value| number(&value));
-    fields.remove(ACCEPT_RANGES);
-    if let Some(tag) = fields.remove(ETAG).and_then(|tag| weak(&tag)) {
+    let length = fields.remove(&CONTENT_LENGTH).and_then(|value| number(&value));
+    fields.remove(&ACCEPT_RANGES);
+    if let Some(tag) = fields.remove(&ETAG).and_then(|tag| weak(&tag)) {
         fields.insert(ETAG, tag);
     }
     Some(Box::new(Encoder::new(settings.level, length)))
 }
 
 /// Whether it is an answer of a kind that is compressed.
-fn suits(settings: &GzipSettings, status: StatusCode, fields: &HeaderMap) -> bool {
+fn suits(settings: &GzipSettings, status: StatusCode, fields: &Fields) -> bool {
     matches!(status, StatusCode::OK | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
-        && fields.get(CONTENT_ENCODING).is_none_or(HeaderValue::is_empty)
-        && fields.get(CONTENT_LENGTH).and_then(number).is_none_or(|length| length >= settings.min_length)
-        && fields.get(CONTENT_TYPE).is_some_and(|kind| has_type(settings, kind.as_bytes()))
+        && fields.get(&CONTENT_ENCODING).is_none_or(HeaderValue::is_empty)
+        && fields.get(&CONTENT_LENGTH).and_then(number).is_none_or(|length| length >= settings.min_length)
+        && fields.get(&CONTENT_TYPE).is_some_and(|kind| has_type(settings, kind.as_bytes()))
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {
@@ -77,11 +74,11 @@ fn has_type(settings: &GzipSettings, kind: &[u8]) -> bool {
 }
 
 /// Whether the client takes it, by itself and through the proxies on its way.
-fn is_wanted(settings: &GzipSettings, request: &request::Parts, fields: &HeaderMap) -> bool {
+fn is_wanted(settings: &GzipSettings, request: &Parts, fields: &Fields) -> bool {
     let asked = &request.headers;
     (settings.old_clients || request.version >= Version::HTTP_11)
-        && asked.get_all(ACCEPT_ENCODING).iter().any(|list| takes_gzip(list.as_bytes()))
-        && (!asked.contains_key(VIA) || may_be_proxied(settings.proxied, asked, fields))
+        && asked.get_all(&ACCEPT_ENCODING).any(|list| takes_gzip(list.as_bytes()))
+        && (!asked.has(&VIA) || may_be_proxied(settings.proxied, asked, fields))
 }
 
 /// Whether a list of codings has gzip, and not with a weight of 0.
@@ -109,29 +106,28 @@ fn is_positive(weight: &[u8]) -> bool {
 }
 
 /// nginx's `gzip_proxied`.
-fn may_be_proxied(proxied: Proxied, asked: &HeaderMap, fields: &HeaderMap) -> bool {
+fn may_be_proxied(proxied: Proxied, asked: &Fields, fields: &Fields) -> bool {
     if proxied == Proxied::default() {
         return false;
     }
-    if proxied.any || (proxied.auth && asked.contains_key(AUTHORIZATION)) {
+    if proxied.any || (proxied.auth && asked.has(&AUTHORIZATION)) {
         return true;
     }
-    if fields.contains_key(EXPIRES) {
+    if fields.has(&EXPIRES) {
         let now = date(fields, &http::header::DATE).unwrap_or_else(|| pace::wall_clock().as_secs());
         return proxied.expired && date(fields, &EXPIRES).is_some_and(|expires| expires < now);
     }
-    if fields.contains_key(CACHE_CONTROL) {
+    if fields.has(&CACHE_CONTROL) {
         let says = |word: &[u8]| {
             fields
-                .get_all(CACHE_CONTROL)
-                .iter()
+                .get_all(&CACHE_CONTROL)
                 .any(|value| value.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
         };
         return (proxied.no_cache && says(b"no-cache"))
             || (proxied.no_store && says(b"no-store"))
             || (proxied.private && says(b"private"));
     }
-    let lacks = |name: HeaderName| !fields.contains_key(name);
+    let lacks = |name: HeaderName| !fields.has(&name);
     (!proxied.no_last_modified || lacks(LAST_MODIFIED)) && (!proxied.no_etag || lacks(ETAG))
 }
 

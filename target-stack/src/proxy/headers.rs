@@ -4,11 +4,12 @@
 use super::cache::inquiry::Inquiry;
 use super::config::ProxySettings;
 use super::exchange::Exchange;
+use super::fields::Fields;
 use super::variables::Template;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, SERVER, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderName, HeaderValue, Version};
 use std::io::Write;
 
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -34,41 +35,26 @@ pub(crate) const HIDDEN: [HeaderName; 8] = [
 const ONE_HOP: [HeaderName; 7] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
-/// The first value of a field. A message has few: looking at each costs less than the map's own way.
-pub(crate) fn find<'a>(map: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    map.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-}
-
-/// Whether there is such a field.
-pub(crate) fn has(map: &HeaderMap, name: &HeaderName) -> bool {
-    map.keys().any(|known| known == name)
-}
-
 /// Whether `name` is a field of one hop.
 pub(crate) fn is_one_hop(name: &HeaderName) -> bool {
     ONE_HOP.contains(name)
 }
 
 /// Removes the fields of one hop, and those that `Connection` names, from `map`.
-pub(crate) fn strip_one_hop(map: &mut HeaderMap) {
+pub(crate) fn strip_one_hop(map: &mut Fields) {
     strip(map, &[]);
 }
 
 /// Removes those in `hide` too.
-fn strip(map: &mut HeaderMap, hide: &[HeaderName]) {
-    let named: Vec<HeaderName> =
-        if has(map, &CONNECTION) { named_by_connection(map).collect() } else { Vec::new() };
-    let goes = |name: &&HeaderName| {
-        is_one_hop(name) || hide.contains(name) || (named.contains(name) && !is_framing(name))
-    };
-    while let Some(name) = map.keys().find(goes).cloned() {
-        map.remove(name);
-    }
+fn strip(map: &mut Fields, hide: &[HeaderName]) {
+    let named: Vec<HeaderName> = named_by_connection(map).collect();
+    map.retain(|name| {
+        !is_one_hop(name) && !hide.contains(name) && (is_framing(name) || !named.contains(name))
+    });
 }
 
-fn named_by_connection(map: &HeaderMap) -> impl Iterator<Item = HeaderName> {
-    map.get_all(CONNECTION)
-        .iter()
+fn named_by_connection(map: &Fields) -> impl Iterator<Item = HeaderName> {
+    map.get_all(&CONNECTION)
         .flat_map(|value| value.as_bytes().split(|&b| b == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
 }
@@ -109,8 +95,7 @@ pub(crate) fn for_upstream(
     if !is_set(&HOST) && is_value(exchange.proxy_host().as_bytes()) {
         write_field(out, &HOST, exchange.proxy_host().as_bytes());
     }
-    let named: Vec<HeaderName> =
-        if has(given, &CONNECTION) { named_by_connection(given).collect() } else { Vec::new() };
+    let named: Vec<HeaderName> = named_by_connection(given).collect();
     let mut length_said = matches!(length, Length::Given | Length::Withheld);
     for (name, value) in given.iter().filter(|_| settings.pass_headers) {
         let withheld = *name == HOST
@@ -175,7 +160,7 @@ fn settle_connection(exchange: &Exchange, settings: &ProxySettings) -> Says {
     }
     let says = |word: &[u8]| said.as_ref().is_some_and(|value| value.eq_ignore_ascii_case(word));
     let parts = &exchange.parts;
-    let asked = parts.version == Version::HTTP_11 && has(&parts.headers, &UPGRADE);
+    let asked = parts.version == Version::HTTP_11 && parts.headers.has(&UPGRADE);
     let passes = asked && settings.http11 && exchange.inquiry.is_none();
     let upgrade = passes && protocol && says(b"upgrade");
     Says { close: !settings.http11 || says(b"close"), upgrade }
@@ -223,29 +208,29 @@ fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
 }
 
 /// Makes the fields of the answer that switches protocols those of the answer to the client.
-pub(crate) fn for_switched_client(map: &mut HeaderMap, hide: &[HeaderName]) {
-    let protocol = map.remove(UPGRADE);
+pub(crate) fn for_switched_client(map: &mut Fields, hide: &[HeaderName]) {
+    let protocol = map.remove(&UPGRADE);
     for_client(map, hide);
     map.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     map.extend(protocol.map(|protocol| (UPGRADE, protocol)));
 }
 
 /// Makes the fields of an upstream's answer those of the answer to the client.
-pub(crate) fn for_client(map: &mut HeaderMap, hide: &[HeaderName]) {
+pub(crate) fn for_client(map: &mut Fields, hide: &[HeaderName]) {
     strip(map, hide);
-    if !has(map, &SERVER) {
+    if !map.has(&SERVER) {
         map.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     }
 }
 
 /// About how many bytes the head of an answer takes, with the fields that the connection adds by itself.
-pub(crate) fn head_length(status: http::StatusCode, map: &HeaderMap) -> u64 {
+pub(crate) fn head_length(status: http::StatusCode, map: &Fields) -> u64 {
     const STATUS_LINE: usize = "HTTP/1.1 200 \r\n\r\n".len();
     const DATE_LINE: usize = "date: Tue, 24 Nov 2026 07:55:55 GMT\r\n".len();
     const CHUNKED_LINE: usize = "transfer-encoding: chunked\r\n".len();
     let fields: usize = map.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let added = if map.contains_key(DATE) { 0 } else { DATE_LINE }
-        + if map.contains_key(CONTENT_LENGTH) { 0 } else { CHUNKED_LINE };
+    let added =
+        if map.has(&DATE) { 0 } else { DATE_LINE } + if map.has(&CONTENT_LENGTH) { 0 } else { CHUNKED_LINE };
     (STATUS_LINE + status.canonical_reason().map_or(0, str::len) + fields + added) as u64
 }
 
@@ -253,7 +238,7 @@ pub(crate) fn head_length(status: http::StatusCode, map: &HeaderMap) -> u64 {
 mod tests {
     use super::*;
 
-    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    fn map(fields: &[(&str, &str)]) -> Fields {
         let pair = |&(name, value): &(&str, &str)| {
             (name.parse::<HeaderName>().expect("a name"), value.parse::<HeaderValue>().expect("a value"))
         };

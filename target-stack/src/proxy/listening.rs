@@ -58,9 +58,9 @@ impl Listening {
         self.ports.iter().map(|open| open.id).collect()
     }
 
-    /// The address of the first one.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.ports.first().map(|open| open.address)
+    /// The addresses, in the order of the configuration's ports.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.iter().map(|open| open.address)
     }
 
     /// The share of one of so many workers: its sockets, with the indices of their ports.
@@ -150,7 +150,7 @@ mod tests {
     fn what_stays_keeps_its_name_and_its_queue() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let first = Listening::default().renewed(&config(3, &[any, any])).expect("sockets");
-        let (names, address) = (first.names(), first.address().expect("an address"));
+        let (names, address) = (first.names(), first.addresses().next().expect("an address"));
         let mut clients: Vec<_> = (0..20).map(|_| TcpStream::connect(address).expect("queued")).collect();
         // Fewer workers take all that three had.
         for (workers, ports) in [(1, 1), (2, 2), (4, 3)] {
@@ -160,7 +160,7 @@ mod tests {
                 (second.names().get(1), second.names().len()),
                 (names.get(1).filter(|_| ports > 1), ports)
             );
-            assert_eq!(second.address(), Some(address));
+            assert_eq!(second.addresses().next(), Some(address));
             assert_eq!(queued(&second, workers), clients.len(), "{workers}");
             clients = (0..20).map(|_| TcpStream::connect(address).expect("queued")).collect();
         }
@@ -170,7 +170,7 @@ mod tests {
     fn what_is_gone_is_closed_and_what_is_taken_is_said() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let first = Listening::default().renewed(&config(1, &[any])).expect("sockets");
-        let address = first.address().expect("an address");
+        let address = first.addresses().next().expect("an address");
         let taken = first.renewed(&config(1, &[any, address])).expect_err("it is taken");
         assert!(taken.message.starts_with(&format!("[emerg] bind() to {address} failed (98: ")), "{taken}");
         assert!(TcpStream::connect(address).is_ok());

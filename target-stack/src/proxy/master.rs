@@ -14,6 +14,7 @@ use super::worker::Orders;
 use crate::cgroup::Group;
 use crate::failure::{Failure, Outcome};
 use crate::{descriptor, limits, metrics};
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,6 +97,11 @@ impl Master {
         self.started = number;
         self.listening = listening;
         self.common.errors.become_other(errors);
+        if let Err(error) = limits::limit_descriptors(config.descriptors) {
+            let wanted = config.descriptors.unwrap_or_default();
+            let what = format!("setrlimit(RLIMIT_NOFILE, {wanted}) failed ({})", os_error(&error));
+            self.note("alert", &what);
+        }
         let (wanted, most) = (config.connections, limits::descriptors());
         if wanted as u64 > most {
             let what = format!("{wanted} worker_connections exceed open file resource limit: {most}");
@@ -162,12 +168,14 @@ impl Master {
         };
         let listener = tokio::net::TcpListener::bind(endpoint).await.map_err(failed)?;
         let at = listener.local_addr().map_err(failed)?;
-        descriptor::announce(&descriptor::Tier {
+        let addresses: Vec<String> = self.listening.addresses().map(|at| reachable(at).to_string()).collect();
+        let tier = descriptor::Tier {
             pid: std::process::id(),
-            address: self.listening.address().map(|at| reachable(at).to_string()).unwrap_or_default(),
+            address: addresses.first().cloned().unwrap_or_default(),
             metrics: format!("http://{}/metrics", reachable(at)),
             cpu_limit: None,
-        })?;
+        };
+        descriptor::announce(&Serving { tier, addresses })?;
         serving();
         let mut served = std::pin::pin!(metrics::serve(listener, Arc::new(registry)));
         let mut draining = false;
@@ -224,6 +232,15 @@ impl Master {
         }
         Ok(false)
     }
+}
+
+/// The line with which this process says that it serves: that of any tier, and all that is listened on.
+#[derive(Debug, Serialize)]
+struct Serving {
+    #[serde(flatten)]
+    tier: descriptor::Tier,
+    /// In the order of the configuration; the first one is the tier's.
+    addresses: Vec<String>,
 }
 
 /// What signals ask for.

@@ -20,6 +20,7 @@ mod daemon;
 mod error_log;
 mod exchange;
 mod farewell;
+mod fields;
 mod files;
 mod flags;
 mod forward;

@@ -1,11 +1,12 @@
 //! The form in which an answer goes out. Given status, fields and pieces of a body, it writes the head, and the pieces as the head
 //! says that they come, to what is on its way to the client. It makes no answer.
 
+use super::calendar;
+use super::fields::Fields;
 use super::outgoing::Outgoing;
-use super::{calendar, headers};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, StatusCode, Version};
+use http::{HeaderName, StatusCode, Version};
 use std::cell::RefCell;
 use std::io::Write;
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(crate) struct Form {
 pub(crate) struct Head<'a> {
     pub(crate) status: StatusCode,
     pub(crate) reason: &'a [u8],
-    pub(crate) fields: &'a HeaderMap,
+    pub(crate) fields: &'a Fields,
 }
 
 impl Framing {
@@ -76,13 +77,13 @@ pub(crate) fn write_head(out: &mut Vec<u8>, head: &Head<'_>, form: Form, now: Du
     out.push(b' ');
     out.extend_from_slice(head.reason);
     out.extend_from_slice(b"\r\n");
-    if !headers::has(head.fields, &DATE) {
+    if !head.fields.has(&DATE) {
         date(now, out);
     }
     let (mut said, mut closes) = (None, false);
     // RFC 9110, section 8.6.
     let lengthless = head.status.is_informational() || head.status == StatusCode::NO_CONTENT;
-    for (name, value) in head.fields {
+    for (name, value) in head.fields.iter() {
         if *name == CONTENT_LENGTH {
             // A second one would say the same, or be a lie.
             if said.is_some() || lengthless {

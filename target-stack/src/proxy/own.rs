@@ -4,23 +4,21 @@
 use super::answer::{Content, Source};
 use super::conditional::{self, Verdict};
 use super::exchange::{Exchange, Tracked};
+use super::fields::Fields;
 use super::headers::SERVER_NAME;
 use super::route::{Next, Refusal};
 use super::{files, pages};
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use http::{HeaderValue, Method, StatusCode};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// nginx's page for a refusal.
-pub(crate) fn page(refusal: Refusal) -> Content {
-    let (status, page) = pages::refusal(refusal.status);
-    let mut fields = HeaderMap::new();
-    // The statuses after which nginx does not trust what follows on the connection.
-    if matches!(status.as_u16(), 400 | 413 | 414 | 500 | 501) {
-        fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
+pub(crate) fn page(exchange: &Exchange, refusal: Refusal) -> Content {
+    let name = pages::server_name(exchange.location().settings.reply.versionless);
+    let (status, page) = pages::refusal(refusal.status, name);
+    let mut fields = Fields::new();
     fields.extend(refusal.field);
     if !page.is_empty() {
         fields.insert(CONTENT_TYPE, HTML);
@@ -31,7 +29,7 @@ pub(crate) fn page(refusal: Refusal) -> Content {
 /// The text of a `return`, with the type that the path's ending has.
 pub(crate) fn text(exchange: &mut Exchange, status: u16, text: Vec<u8>) -> Result<Content, Next> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut fields = HeaderMap::new();
+    let mut fields = Fields::new();
     if status != StatusCode::NO_CONTENT {
         fields.extend(files::content_type(exchange).map(|kind| (CONTENT_TYPE, kind)));
     }
@@ -45,7 +43,7 @@ pub(crate) fn stub_status(exchange: &mut Tracked) -> Result<Content, Next> {
         return Err(Next::Refuse(Refusal { status: 405, field: allow }));
     }
     let text = pages::stub_status(&exchange.worker().counters);
-    whole(exchange, content(StatusCode::OK, HeaderMap::from_iter([(CONTENT_TYPE, PLAIN)]), text.into_bytes()))
+    whole(exchange, content(StatusCode::OK, Fields::from_iter([(CONTENT_TYPE, PLAIN)]), text.into_bytes()))
 }
 
 /// An answer without validators may have conditions put to it, too.
@@ -56,18 +54,18 @@ fn whole(exchange: &mut Exchange, content: Content) -> Result<Content, Next> {
     match conditional::judge(&exchange.parts.headers, None, None) {
         Verdict::Send => Ok(content),
         Verdict::Failed => Err(Next::refuse(StatusCode::PRECONDITION_FAILED)),
-        Verdict::NotModified => Ok(not_modified(exchange, HeaderMap::new())),
+        Verdict::NotModified => Ok(not_modified(exchange, Fields::new())),
     }
 }
 
 /// What the client has already.
-pub(crate) fn not_modified(exchange: &mut Exchange, mut fields: HeaderMap) -> Content {
+pub(crate) fn not_modified(exchange: &mut Exchange, mut fields: Fields) -> Content {
     exchange.forget_status();
     fields.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     Content { status: StatusCode::NOT_MODIFIED, fields, source: Source::Text(None), reason: None }
 }
 
-fn content(status: StatusCode, mut fields: HeaderMap, text: Vec<u8>) -> Content {
+fn content(status: StatusCode, mut fields: Fields, text: Vec<u8>) -> Content {
     fields.insert(SERVER, HeaderValue::from_static(SERVER_NAME));
     if status != StatusCode::NO_CONTENT {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));

@@ -3,7 +3,7 @@
 
 use super::counters::Counters;
 use super::headers::SERVER_NAME;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 /// nginx's status of a head past its bounds.
 const HEAD_TOO_LARGE: u16 = 494;
@@ -50,14 +50,27 @@ const REASONS: &[(u16, &str)] = &[
     (507, "Insufficient Storage"),
 ];
 
+/// The server's name without its version.
+const BARE_NAME: &str = "target-stack";
+
+/// How the server calls itself where `server_tokens` is off, or on.
+pub(crate) fn server_name(versionless: bool) -> &'static str {
+    if versionless { BARE_NAME } else { SERVER_NAME }
+}
+
+/// Whether a field `Server` is the server's own.
+pub(crate) fn is_own_name(value: &HeaderValue) -> bool {
+    value == SERVER_NAME || value == BARE_NAME
+}
+
 /// nginx's reason phrase, or none.
 pub(crate) fn reason(status: StatusCode) -> &'static str {
     let status = status.as_u16();
     REASONS.iter().find(|(known, _)| *known == status).map_or("", |(_, reason)| reason)
 }
 
-/// The page of a status of 300 or more: nothing for one that nginx has no words for.
-pub(crate) fn page(status: StatusCode) -> String {
+/// The page of a status of 300 or more by a server of this name: nothing for one that nginx has no words for.
+fn page(status: StatusCode, name: &str) -> String {
     let reason = match status {
         // Here nginx itself differs between page and status line.
         StatusCode::FOUND => "Found",
@@ -70,22 +83,22 @@ pub(crate) fn page(status: StatusCode) -> String {
     let title = format!("{} {reason}", status.as_u16());
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
-         <hr><center>{SERVER_NAME}</center>\r\n</body>\r\n</html>\r\n"
+         <hr><center>{name}</center>\r\n</body>\r\n</html>\r\n"
     )
 }
 
-/// The status and the page of a request that is refused with one of nginx's statuses: its own are a 400 to the client.
-pub(crate) fn refusal(status: u16) -> (StatusCode, String) {
+/// The status and the page of a request that a server of this name refuses with one of nginx's statuses: its own are a 400 to the client.
+pub(crate) fn refusal(status: u16, name: &str) -> (StatusCode, String) {
     let reason = match status {
         HEAD_TOO_LARGE => "Request Header Or Cookie Too Large",
         TO_HTTPS => "The plain HTTP request was sent to HTTPS port",
         _ => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-            return (status, page(status));
+            return (status, page(status, name));
         }
     };
     let center = format!("</h1></center>\r\n<center>{reason}</center>\r\n");
-    let page = page(StatusCode::BAD_REQUEST)
+    let page = page(StatusCode::BAD_REQUEST, name)
         .replacen("400 Bad Request", &format!("400 {reason}"), 1)
         .replacen("</h1></center>\r\n", &center, 1);
     (StatusCode::BAD_REQUEST, page)

@@ -3,22 +3,23 @@
 
 use super::config::{Redirect, RedirectRule};
 use super::exchange::Exchange;
-use super::{headers, route};
+use super::fields::Fields;
+use super::route;
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Rewrites what `fields` name.
-pub(crate) fn rewrite(fields: &mut HeaderMap, redirect: &Redirect, exchange: &mut Exchange) {
+pub(crate) fn rewrite(fields: &mut Fields, redirect: &Redirect, exchange: &mut Exchange) {
     let Redirect::Rules(rules) = redirect else { return };
-    if let Some(place) = headers::find(fields, &LOCATION)
+    if let Some(place) = fields.get(&LOCATION)
         && let Some(place) = apply(place.as_bytes(), rules, exchange)
     {
         replace(fields, LOCATION, route::absolute(exchange, &place));
     }
-    if let Some(refresh) = headers::find(fields, &REFRESH)
+    if let Some(refresh) = fields.get(&REFRESH)
         && let Some(at) = url(refresh.as_bytes())
         && let Some(place) = apply(&refresh.as_bytes()[at..], rules, exchange)
     {
@@ -51,7 +52,7 @@ fn url(refresh: &[u8]) -> Option<usize> {
     Some(found + MARK.len())
 }
 
-fn replace(fields: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
+fn replace(fields: &mut Fields, name: HeaderName, value: Vec<u8>) {
     // What a variable may have brought in is no field's value, and then the server's own stays.
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
         fields.insert(name, value);

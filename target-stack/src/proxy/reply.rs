@@ -3,10 +3,11 @@
 
 use super::config::{Added, Expires, ReplySettings, Span};
 use super::exchange::Exchange;
+use super::fields::Fields;
 use super::{calendar, headers};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, ETAG, EXPIRES, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::time::Duration;
 
 const DAY: i64 = 86_400;
@@ -21,7 +22,7 @@ pub(crate) fn add(
     settings: &ReplySettings,
     exchange: &Exchange,
     status: StatusCode,
-    fields: &mut HeaderMap,
+    fields: &mut Fields,
     now: Duration,
 ) {
     if is_fine(status)
@@ -37,22 +38,22 @@ pub(crate) fn add(
     }
 }
 
-fn add_field(added: &Added, exchange: &Exchange, fields: &mut HeaderMap) {
+fn add_field(added: &Added, exchange: &Exchange, fields: &mut Fields) {
     let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(added.value.render(exchange))) else { return };
     match (&added.name, value.is_empty()) {
         (&ETAG | &LAST_MODIFIED, true) => drop(fields.remove(&added.name)),
         (&ETAG | &LAST_MODIFIED, false) => drop(fields.insert(added.name.clone(), value)),
         (_, true) => {}
-        (_, false) => drop(fields.append(added.name.clone(), value)),
+        (_, false) => fields.append(added.name.clone(), value),
     }
 }
 
-fn expire(expires: &Expires, exchange: &Exchange, fields: &mut HeaderMap, now: Duration) {
+fn expire(expires: &Expires, exchange: &Exchange, fields: &mut Fields, now: Duration) {
     let span = match expires {
         Expires::Fixed(span) => Some(*span),
         Expires::Variable(template) => Span::parse(&String::from_utf8_lossy(&template.render(exchange))),
     };
-    let modified = fields.get(LAST_MODIFIED).and_then(|value| calendar::parse_http(value.as_bytes()));
+    let modified = fields.get(&LAST_MODIFIED).and_then(|value| calendar::parse_http(value.as_bytes()));
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let Some((instant, control)) = span.and_then(|span| until(span, modified, now)) else { return };
     let mut text = Vec::new();

@@ -1,24 +1,41 @@
 //! A request's head as all behind the gate see it. Given the bytes of a whole head and where its parts are in them, it gives the parts,
 //! which share those bytes. It judges nothing: the guard has.
 
+use super::fields::Fields;
 use super::guard::Lines;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, request};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use std::ops::Range;
 
+/// What a request's head says.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: Fields,
+}
+
+/// A request for `/`, without fields.
+impl Default for Parts {
+    fn default() -> Self {
+        let (method, uri, version) = (Method::GET, Uri::default(), Version::HTTP_11);
+        Self { method, uri, version, headers: Fields::new() }
+    }
+}
+
 /// The parts of the head in `head`, or `None` where its bytes are not what the guard takes for a head.
-pub(crate) fn parts(head: &Bytes, lines: &Lines) -> Option<request::Parts> {
-    let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = Method::from_bytes(head.get(lines.method.clone())?).ok()?;
-    parts.uri = Uri::from_maybe_shared(head.slice(lines.target.clone())).ok()?;
-    parts.version = if lines.old { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers.reserve(lines.fields.len());
+pub(crate) fn parts(head: &Bytes, lines: &Lines) -> Option<Parts> {
+    let method = Method::from_bytes(head.get(lines.method.clone())?).ok()?;
+    let uri = Uri::from_maybe_shared(head.slice(lines.target.clone())).ok()?;
+    let version = if lines.old { Version::HTTP_10 } else { Version::HTTP_11 };
+    let mut headers = Fields::with_capacity(lines.fields.len());
     for (name, value) in &lines.fields {
         let name = HeaderName::from_bytes(head.get(place(name))?).ok()?;
         let value = HeaderValue::from_maybe_shared(head.slice(trimmed(head, place(value))?)).ok()?;
-        parts.headers.append(name, value);
+        headers.append(name, value);
     }
-    Some(parts)
+    Some(Parts { method, uri, version, headers })
 }
 
 fn place(range: &Range<u32>) -> Range<usize> {

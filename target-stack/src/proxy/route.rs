@@ -4,11 +4,13 @@
 
 use super::config::ErrorPage;
 use super::exchange::{Exchange, Tracked};
+use super::fields::Fields;
 use super::location::{self, Choice, Location};
-use super::{headers, rewrite};
+use super::request::Parts;
+use super::rewrite;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, request};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use std::sync::Arc;
 const NO_ANSWER: [u16; 3] = [408, 444, 499];
 /// The statuses whose text is where to go.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+/// The statuses after which nginx does not trust what follows on the connection, whatever answers in their place.
+const LAST: [u16; 8] = [400, 413, 414, 495, 496, 497, 500, 501];
 
 /// What is to be done with a request.
 #[derive(Debug)]
@@ -82,13 +86,15 @@ pub(crate) fn enter(exchange: &mut Tracked) -> Next {
     };
     path.into_iter().for_each(|path| exchange.set_uri(path));
     if matches!(exchange.parts.method, Method::TRACE | Method::CONNECT) {
-        return Next::refuse(StatusCode::METHOD_NOT_ALLOWED);
+        // To nginx, this one is no request yet after which a connection could go on.
+        let field = Some((CONNECTION, HeaderValue::from_static("close")));
+        return Next::Refuse(Refusal { status: StatusCode::METHOD_NOT_ALLOWED.as_u16(), field });
     }
     serve(exchange)
 }
 
 /// RFC 9112 section 3.2: HTTP/1.1 has exactly one Host. An empty or malformed one is no better than none.
-fn host_is_valid(parts: &request::Parts) -> bool {
+fn host_is_valid(parts: &Parts) -> bool {
     let mut hosts = parts.headers.iter().filter(|(name, _)| **name == HOST);
     let field = match (hosts.next(), hosts.next()) {
         (None, _) => parts.version < Version::HTTP_11,
@@ -145,9 +151,9 @@ fn find(exchange: &mut Tracked) -> Next {
     }
 }
 
-fn body_is_too_long(parts: &request::Parts, location: &Location) -> bool {
+fn body_is_too_long(parts: &Parts, location: &Location) -> bool {
     let limit = location.settings.max_body;
-    let said = headers::find(&parts.headers, &CONTENT_LENGTH);
+    let said = parts.headers.get(&CONTENT_LENGTH);
     let length = said.and_then(|value| value.to_str().ok()?.parse().ok());
     limit > 0 && length.is_some_and(|length: u64| length > limit)
 }
@@ -250,6 +256,9 @@ pub(crate) fn report(exchange: &mut Tracked, refusal: Refusal) -> Result<Next, R
     let settings = Arc::clone(&exchange.location().settings);
     // Whatever was to be sent before, it is this now.
     exchange.forget_status();
+    if LAST.contains(&refusal.status) {
+        exchange.course_mut().fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let pages = &settings.reply.error_pages;
     if pages.is_empty() || exchange.course().is_some_and(|course| course.reported || course.is_spent()) {
         return Err(refusal);
@@ -274,7 +283,7 @@ fn show(exchange: &mut Tracked, page: &ErrorPage, refusal: Refusal) -> Result<Ne
     let course = exchange.course_mut();
     // `=` alone leaves the status to what answers.
     course.status = StatusCode::from_u16(status).ok().filter(|_| page.answer != Some(0));
-    course.fields = HeaderMap::from_iter(refusal.field);
+    course.fields.replace(Fields::from_iter(refusal.field));
     if target.starts_with(b"/") && exchange.parts.method != Method::HEAD {
         exchange.set_method(Method::GET);
     }

@@ -6,10 +6,12 @@ use super::cache::flow::{self, Begun};
 use super::client::Client;
 use super::config::Settings;
 use super::exchange::{Exchange, Tracked};
+use super::fields::Fields;
 use super::gate;
 use super::link::Head;
 use super::location::Handler;
 use super::outlet::Form;
+use super::request::Parts;
 use super::route::{self, Next, Refusal};
 use super::tunnel::Tunnel;
 use super::upload::Upload;
@@ -17,8 +19,8 @@ use super::worker::Worker;
 use super::{files, forward, gzip, headers, own, pages, pass, redirect, reply};
 use crate::pace;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode, Version, request};
+use http::header::{CONNECTION, CONTENT_LENGTH, SERVER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode, Version};
 use http_body::Body;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,7 +32,7 @@ pub(crate) struct Reply {
     pub(crate) reason: Option<Bytes>,
     /// The usual ones.
     pub(crate) words: &'static str,
-    pub(crate) fields: HeaderMap,
+    pub(crate) fields: Fields,
     pub(crate) body: Answer,
     pub(crate) form: Form,
     /// How the connection goes on, where it leaves HTTP with this answer.
@@ -41,7 +43,7 @@ pub(crate) struct Reply {
 pub(crate) async fn answer(
     worker: Rc<Worker>,
     client: Rc<Client>,
-    parts: request::Parts,
+    parts: Parts,
     body: gate::Content,
 ) -> Option<Reply> {
     worker.counters.requests.inc();
@@ -59,7 +61,7 @@ pub(crate) async fn answer(
             Next::Say { status, text } => own::text(&mut exchange, status, text),
             Next::Refuse(refusal) => match route::report(&mut exchange, refusal) {
                 Ok(next) => Err(next),
-                Err(refusal) => Ok(own::page(refusal)),
+                Err(refusal) => Ok(own::page(&exchange, refusal)),
             },
         };
         match content {
@@ -128,7 +130,7 @@ async fn passed_on(exchange: &mut Tracked, body: &mut RequestContent) -> Result<
         return switched(exchange, &settings, head, body);
     }
     if settings.intercepts(head.status) {
-        let field = head.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let field = head.headers.remove(&WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
         let field = field.filter(|_| head.status == StatusCode::UNAUTHORIZED);
         return Err(Next::Refuse(Refusal { status: head.status.as_u16(), field }));
     }
@@ -181,12 +183,15 @@ fn send(mut exchange: Tracked, content: Content) -> Reply {
 }
 
 /// Settles the answer's head, and what the log will say of it.
-fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
+fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, fields: &mut Fields) {
     exchange.status = status.as_u16();
     if let Some(course) = &mut exchange.course {
-        for (name, value) in &std::mem::take(&mut course.fields) {
-            fields.entry(name).or_insert_with(|| value.clone());
-        }
+        let mut added = std::mem::take(&mut course.fields);
+        added.retain(|name| !fields.has(name));
+        fields.replace(added);
+    }
+    if settings.reply.versionless && fields.get(&SERVER).is_some_and(pages::is_own_name) {
+        fields.insert(SERVER, HeaderValue::from_static(pages::server_name(true)));
     }
     if !settings.reply.is_plain() {
         if settings.reply.reads_sent_headers() {
@@ -208,19 +213,18 @@ fn settle_head(exchange: &mut Tracked, settings: &Settings, status: StatusCode, 
 }
 
 /// Says whether the connection is kept, where that does not go without saying.
-fn settle_connection(exchange: &Tracked, settings: &Settings, status: StatusCode, fields: &mut HeaderMap) {
+fn settle_connection(exchange: &Tracked, settings: &Settings, status: StatusCode, fields: &mut Fields) {
     let patience = &settings.patience;
     let old = exchange.parts.version < Version::HTTP_11;
     let last = exchange.nth >= settings.keepalive_requests || patience.keepalive.is_zero();
     // HTTP/1.0 tells the end of a body by its length, or by that of the connection.
-    let ends = |fields: &HeaderMap| {
-        old && !fields.contains_key(CONTENT_LENGTH) && !exchange.is_bodiless(status.as_u16())
-    };
+    let ends =
+        |fields: &Fields| old && !fields.has(&CONTENT_LENGTH) && !exchange.is_bodiless(status.as_u16());
     if last || exchange.worker().closes(exchange.client.port) || ends(fields) {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
         return;
     }
-    if (old || patience.told.is_some()) && !fields.contains_key(CONNECTION) && exchange.would_stay() {
+    if (old || patience.told.is_some()) && !fields.has(&CONNECTION) && exchange.would_stay() {
         fields.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
         let told = patience.told.and_then(|told| HeaderValue::from_str(&format!("timeout={told}")).ok());
         fields.extend(told.map(|told| (headers::KEEP_ALIVE, told)));

@@ -9,10 +9,11 @@ pub(crate) use template::Template;
 
 use super::cache::meters::Status;
 use super::exchange::{Attempt, Exchange};
-use super::{calendar, files, headers};
+use super::fields::Fields;
+use super::{calendar, files, headers, pages};
 use crate::pace;
 use http::header::{CONNECTION, COOKIE, SERVER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderName, StatusCode};
 use std::io::Write;
 use std::time::Duration;
 
@@ -167,7 +168,7 @@ impl Variable {
             Self::IsArgs => out.extend_from_slice(if exchange.args().is_empty() { b"" } else { b"?" }),
             Self::Msec => seconds(pace::wall_clock(), out),
             Self::ProxyAddXForwardedFor => {
-                if headers::has(&exchange.parts.headers, &headers::X_FORWARDED_FOR) {
+                if exchange.parts.headers.has(&headers::X_FORWARDED_FOR) {
                     fields(&exchange.parts.headers, &headers::X_FORWARDED_FOR, out);
                     out.extend_from_slice(b", ");
                 }
@@ -262,15 +263,15 @@ fn sent(exchange: &Exchange, name: &HeaderName, out: &mut Vec<u8>) {
         CONNECTION if exchange.stays() => out.extend_from_slice(b"keep-alive"),
         CONNECTION => out.extend_from_slice(b"close"),
         TRANSFER_ENCODING if exchange.comes_in_chunks() => out.extend_from_slice(b"chunked"),
-        SERVER if map.get(SERVER).is_some_and(|server| server == headers::SERVER_NAME) => {}
+        SERVER if map.get(&SERVER).is_some_and(pages::is_own_name) => {}
         _ => fields(map, name, out),
     }
 }
 
 /// All values of a field, joined as nginx joins them.
-fn fields(map: &HeaderMap, name: &HeaderName, out: &mut Vec<u8>) {
+fn fields(map: &Fields, name: &HeaderName, out: &mut Vec<u8>) {
     let between = if *name == COOKIE { b"; " } else { b", " };
-    for (index, value) in map.get_all(name).iter().enumerate() {
+    for (index, value) in map.get_all(name).enumerate() {
         if index > 0 {
             out.extend_from_slice(between);
         }

@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_millis(200);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Threads of a worker that wait for disks: nginx's number for a pool.
 const DISK_THREADS: usize = 32;
+/// How long files that are being written are waited for at the end.
+const DISK_END: Duration = Duration::from_secs(5);
 /// How long a drain may take where the configuration does not say.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -202,8 +204,8 @@ pub(crate) fn run(
         .build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(shared, serving));
     let served = runtime.block_on(serve_all(Rc::clone(&worker), sources, orders));
-    // Exchanges that are cut off here are logged, too.
-    drop(runtime);
+    // Files that are being written come to their end. Exchanges that are cut off here are logged, too.
+    runtime.shutdown_timeout(DISK_END);
     worker.logs.borrow_mut().flush();
     served
 }

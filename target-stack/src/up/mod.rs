@@ -9,6 +9,7 @@ mod places;
 mod sizes;
 mod sweep;
 mod tend;
+mod welcome;
 
 pub(crate) use sweep::{SweepArgs, sweep};
 
@@ -27,6 +28,7 @@ use front::{Front, Kind};
 use places::Places;
 use sizes::{Settled, Sizes};
 use std::cell::{Cell, RefCell};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use sweep::Made;
 use tend::{OnDeath, Running};
@@ -78,6 +80,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let cpus = args.cpus.as_ref().map(|cpus| cpus.0.clone());
     let cpus = cpus.unwrap_or_else(|| limits::default_target_cpus(&limits::allowed_cpus()));
     limits::pin(&cpus)?;
+    args.sizes.fit(&limits::allowed_cpus())?;
     // On the main thread, which lives as long as the process: a tier dies with the thread that started it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
@@ -134,6 +137,11 @@ async fn serve(
     let calls = control::listen(&stack.dir)?;
     stack.keep()?;
     descriptor::announce(&stack)?;
+    let mut errors = std::io::stderr();
+    if errors.is_terminal() {
+        // Whoever closes the terminal does not want to know.
+        let _ = errors.write_all(welcome::lines(&stack).as_bytes());
+    }
     let running = Running { places, fronts, stack: RefCell::new(stack), versions: Cell::new(1) };
     Err(tend::tend(&running, args.on_death, deaths, calls).await)
 }

@@ -83,6 +83,26 @@ impl Sizes {
         [self.server_cpu, self.proxy_cpu, self.db_cpu].iter().any(Option::is_some)
     }
 
+    /// Whether no server is to have more CPUs than there are for all tiers together. Several may have as many each: they share them.
+    ///
+    /// # Errors
+    /// When one is.
+    pub(super) fn fit(&self, cpus: &[usize]) -> Outcome {
+        let sizes = [("server", self.server_cpu), ("proxy", self.proxy_cpu), ("db", self.db_cpu)].into_iter();
+        let mut sizes = sizes.filter_map(|(name, quota)| Some((name, quota?.cpus())));
+        let most = cpus.len();
+        match sizes.find(|(_, asked)| *asked > most as f64) {
+            None => Ok(()),
+            Some((name, asked)) => {
+                let plural = if most == 1 { "" } else { "s" };
+                Err(Failure::usage(format!(
+                    "--{name}-cpu {asked}: the target runs on {most} CPU{plural} ({cpus:?}): ask for {most} at most, \
+                     or give it more with --cpus"
+                )))
+            }
+        }
+    }
+
     /// What comes of these sizes for so many app servers and proxies, with the groups, or with the reason why there are none.
     ///
     /// # Errors
@@ -258,6 +278,32 @@ mod tests {
         ] {
             let refused = settled(line, servers).expect_err("refused");
             assert!(refused.code == 2 && refused.message.contains(part), "{line}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn no_server_is_larger_than_the_machine() {
+        for (line, cpus, refused) in [
+            ("", &[0][..], None),
+            ("--server-cpu 1 --proxy-cpu 1 --db-cpu 1", &[0], None),
+            ("--server-cpu 2", &[0, 1], None),
+            (
+                "--server-cpu 1000",
+                &[0, 1],
+                Some("--server-cpu 1000: the target runs on 2 CPUs ([0, 1]): ask for 2"),
+            ),
+            (
+                "--proxy-cpu 1.01",
+                &[3],
+                Some("--proxy-cpu 1.01: the target runs on 1 CPU ([3]): ask for 1 at most"),
+            ),
+            ("--server-cpu 1 --db-cpu 2", &[0], Some("--db-cpu 2: ")),
+        ] {
+            let said = sizes(line).fit(cpus).err();
+            assert_eq!(said.is_some(), refused.is_some(), "{line}: {said:?}");
+            if let (Some(said), Some(part)) = (said, refused) {
+                assert!(said.code == 2 && said.message.starts_with(part), "{line}: {said:?}");
+            }
         }
     }
 

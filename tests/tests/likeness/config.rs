@@ -26,6 +26,28 @@ fn refusals_of_a_configuration() {
         http("server { listen 127.0.0.1:1; server_name a*b; } server { listen 127.0.0.1:1; }"),
         http("return 200;"),
         http("location / {}"),
+        http("server_names_hash_bucket_size x;"),
+        http("server_names_hash_max_size x;"),
+        http("variables_hash_bucket_size x;"),
+        http("connection_pool_size 100;"),
+        server("request_pool_size 1g;"),
+        server("ssl_buffer_size x;"),
+        server("ssl_session_timeout 1ms;"),
+        "worker_rlimit_nofile x; events {}".to_owned(),
+        "worker_rlimit_nofile 1; worker_rlimit_nofile 1; events {}".to_owned(),
+        "worker_rlimit_core x; events {}".to_owned(),
+        "worker_priority x; events {}".to_owned(),
+        "master_process x; events {}".to_owned(),
+        "pcre_jit x; events {}".to_owned(),
+        "timer_resolution x; events {}".to_owned(),
+        "lock_file; events {}".to_owned(),
+        "use epoll; events {}".to_owned(),
+        "events { use select; }".to_owned(),
+        "events { multi_accept x; }".to_owned(),
+        "events { accept_mutex x; }".to_owned(),
+        "events { accept_mutex_delay x; }".to_owned(),
+        "events { worker_aio_requests x; }".to_owned(),
+        "events { sendfile on; }".to_owned(),
         server("server_name ~;"),
         server("server_name *.;"),
         server("server_name .;"),
@@ -91,6 +113,48 @@ fn refusals_of_a_configuration() {
         types;
         default_type;
         default_type a; default_type b;
+        server_tokens;
+        server_tokens x;
+        server_tokens on off;
+        sendfile x;
+        tcp_nopush on; tcp_nopush on;
+        sendfile_max_chunk x;
+        types_hash_max_size x;
+        types_hash_bucket_size 1k;
+        server_names_hash_bucket_size 64;
+        variables_hash_max_size 64;
+        connection_pool_size 4k;
+        client_body_buffer_size;
+        client_body_buffer_size 1g;
+        client_body_in_single_buffer 1;
+        client_body_temp_path a 0;
+        client_body_temp_path a 1 2 3 4;
+        output_buffers 1;
+        output_buffers 0 1k;
+        output_buffers 1 x;
+        postpone_output x;
+        read_ahead -1;
+        open_file_cache 100;
+        open_file_cache max=0;
+        open_file_cache max=1 inactive=1ms;
+        open_file_cache inactive=1s;
+        open_file_cache a=b;
+        open_file_cache off off off;
+        open_file_cache_valid 1ms;
+        open_file_cache_min_uses x;
+        open_file_cache_errors x;
+        gzip_buffers 0 1k;
+        proxy_headers_hash_max_size x;
+        proxy_headers_hash_bucket_size x;
+        proxy_buffer_size x;
+        proxy_buffers 8;
+        proxy_buffers 8 0;
+        proxy_busy_buffers_size x;
+        proxy_max_temp_file_size x;
+        proxy_temp_file_write_size x;
+        proxy_temp_path a 4 4 4;
+        multi_accept on;
+        worker_rlimit_nofile 1;
         listen 1;
         nope 1;";
     texts.extend(inside.lines().filter(|line| !line.is_empty()).map(location));

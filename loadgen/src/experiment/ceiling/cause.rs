@@ -64,9 +64,15 @@ pub(super) fn change(found: &Ceiling, sizes: &Sizes) -> Result<Change, String> {
             };
             let before = quota
                 .ok_or_else(|| format!("the tier {tier} has no quota to raise: {}", quota_advice(tier)))?;
-            let after = (before * QUOTA * 1e4).round() / 1e4;
+            // No quota is more than what there is; a target of somebody else's does not say.
+            let most =
+                if found.target.cpus.is_empty() { f64::INFINITY } else { found.target.cpus.len() as f64 };
+            let after = ((before * QUOTA * 1e4).round() / 1e4).min(most);
+            if after <= before {
+                return Err(format!("the tier {tier} may use all the CPUs of the target already"));
+            }
             *quota = Some(after);
-            (format!("{after} CPUs for the tier {tier} in place of {before}"), QUOTA)
+            (format!("{after} CPUs for the tier {tier} in place of {before}"), after / before)
         }
         (tier, "cpu") => {
             return Err(format!("the tiers share all the CPUs that they were given: {}", quota_advice(tier)));
@@ -156,6 +162,23 @@ mod tests {
                     assert!(words == *wanted && (ratio - wanted_ratio).abs() < 1e-9, "{words} {ratio}");
                 }
                 (said, want) => assert_eq!(said.map_err(Clone::clone), *want),
+            }
+        }
+        for (before, want) in
+            [(0.5, Ok("0.75 CPUs")), (0.8, Ok("1 CPUs")), (1.0, Err("may use all the CPUs"))]
+        {
+            let mut found = found("db", "cpu", before, 9e9);
+            found.target.cpus = vec![3];
+            let change = change(&found, &Sizes { db_cpu: Some(before), ..Sizes::default() });
+            let said = change.map(|change| (change.words, change.expected_ratio));
+            match (said, want) {
+                (Ok((words, ratio)), Ok(part)) => {
+                    assert!(
+                        words.starts_with(part) && (ratio - (1.0 / before).min(1.5)).abs() < 1e-9,
+                        "{words} {ratio}"
+                    );
+                }
+                (said, want) => assert!(said.unwrap_err().contains(want.unwrap_err())),
             }
         }
         assert!(change(&Ceiling::default(), &servers).is_err());

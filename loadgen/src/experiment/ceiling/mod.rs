@@ -101,7 +101,9 @@ fn check(args: &CeilingArgs) -> Outcome {
     if args.max_rps.is_some_and(|max| min_rps >= max.rps()) {
         return Err(Failure::usage(format!("--min-rps, which is {min_rps}, has to be less than --max-rps")));
     }
-    open(args).map(|_| ())
+    let plan = open(args)?;
+    // Without a URL the target is ours, and so is what it has.
+    if plan.url.is_none() { args.sizes.fit(&aim::shares(&plan).1) } else { Ok(()) }
 }
 
 /// A load at some rate, as all of the search have it but for the rate.
@@ -133,10 +135,7 @@ async fn search(
         let aims = unless_asked(&mut signals, aims).await?;
         return at(args, &aims, before, output, &mut signals).await;
     }
-    let (cpus, target_cpus) = match &plan.cpus {
-        None => limits::share_with_target(&limits::allowed_cpus()),
-        Some(cpus) => (cpus.clone(), aim::others(cpus)),
-    };
+    let (cpus, target_cpus) = aim::shares(&plan);
     output.say(&format!("starting {}", Reference::in_words(plan.target_proxy)));
     output.status.does("starting the target");
     let mut target = Reference::start(&target_cpus, plan.target_proxy, &args.sizes.arguments())?;

@@ -163,7 +163,6 @@ impl View for Orders {
                 Some(member) => {
                     h2 { "Your orders, " (member.first_name) }
                     (list(&self.orders))
-                    form method="post" action="/logout" { button.plain { "Sign out" } }
                 },
                 None => p { a href="/login?next=/orders" { "Sign in" } " to see all of yours." },
             }

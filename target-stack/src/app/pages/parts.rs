@@ -24,8 +24,8 @@ const fn fnv1a(bytes: &[u8]) -> u32 {
     hash
 }
 
-/// The frame of every page.
-pub(crate) fn layout(title: &str, main: &Markup) -> Markup {
+/// The frame of every page, for who has signed in under this first name, or nobody.
+pub(crate) fn layout(title: &str, main: &Markup, name: Option<&str>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,6 +50,13 @@ pub(crate) fn layout(title: &str, main: &Markup) -> Markup {
                         a href="/best-sellers" { "Best sellers" }
                         a href="/orders" { "Orders" }
                         a href="/cart" { "Cart" }
+                        @if name.is_none() { a href="/login?next=/" { "Sign in" } }
+                    }
+                    @if let Some(name) = name {
+                        form.who method="post" action="/logout" {
+                            span { (name) }
+                            button.plain { "Sign out" }
+                        }
                     }
                 }
                 main #main { (main) }
@@ -60,14 +67,21 @@ pub(crate) fn layout(title: &str, main: &Markup) -> Markup {
 }
 
 /// The page of a request that failed.
-pub(crate) fn sorry(status: StatusCode, message: &str) -> Markup {
-    let reason = status.canonical_reason().unwrap_or("Sorry");
+pub(crate) fn sorry(status: StatusCode, message: &str) -> (String, Markup) {
+    let heading = match status {
+        StatusCode::UNAUTHORIZED => "Please sign in",
+        StatusCode::FORBIDDEN => "This is not for everybody",
+        StatusCode::NOT_FOUND => "We cannot find that",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "One moment, please",
+        _ if status.is_client_error() => "That did not work",
+        _ => "We are sorry",
+    };
     let main = html! {
-        h1 { (reason) }
+        h1 { (heading) }
         p.lead { (message) }
         p { a.button href="/" { "Back to the shop" } }
     };
-    layout(reason, &main)
+    (heading.into(), main)
 }
 
 /// A book's cover in the colours of its number.
@@ -103,7 +117,7 @@ pub(super) fn grid(items: &[Card]) -> Markup {
 pub(super) fn table(lines: &[Line], sums: &[(&str, u64)], cart: Option<Ticket>) -> Markup {
     html! {
         table {
-            thead { tr { th { "Item" } th.number { "Quantity" } th.number { "Price" } } }
+            thead { tr { th { "Item" } th.number { "Quantity" } th.number { "Unit price" } th.number { "Total" } } }
             tbody {
                 @for line in lines {
                     tr {
@@ -112,12 +126,13 @@ pub(super) fn table(lines: &[Line], sums: &[(&str, u64)], cart: Option<Ticket>) 
                             @if let Some(cart) = cart { (change(cart, line)) } @else { (line.quantity) }
                         }
                         td.number { (money(line.price_cents.into())) }
+                        td.number { (money(u64::from(line.price_cents) * u64::from(line.quantity))) }
                     }
                 }
             }
             tfoot {
                 @for (name, cents) in sums {
-                    tr { th colspan="2" { (name) } td.number { (money(*cents)) } }
+                    tr { th colspan="3" { (name) } td.number { (money(*cents)) } }
                 }
             }
         }
@@ -167,7 +182,7 @@ mod tests {
         // The function's published values for these bytes.
         assert_eq!([fnv1a(b""), fnv1a(b"a"), fnv1a(b"foobar")], [0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968]);
         assert!(STYLE_PATH.starts_with("/style.") && STYLE_PATH.ends_with(".css"), "{}", *STYLE_PATH);
-        assert!(layout("", &html! {}).into_string().contains(STYLE_PATH.as_str()));
+        assert!(layout("", &html! {}, None).into_string().contains(STYLE_PATH.as_str()));
     }
 
     #[test]

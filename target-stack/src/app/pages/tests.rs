@@ -3,6 +3,7 @@
 use super::*;
 use crate::app::store::{Customer, Line, Member, Summary};
 use crate::app::ticket::Ticket;
+use http::StatusCode;
 
 /// A text that would be felt on any page that does not escape it.
 const HOSTILE: &str = "\"><script>alert(1)</script>&<b x='";
@@ -114,7 +115,7 @@ trait Shown {
 impl<V: View> Shown for V {
     fn shown(&self) -> (String, u16) {
         let (title, main) = self.page();
-        (layout(&title, &main).into_string(), self.status().as_u16())
+        (layout(&title, &main, None).into_string(), self.status().as_u16())
     }
 }
 
@@ -142,16 +143,30 @@ fn every_page_says_what_it_is_for() {
     let (empty, own, foreign) =
         (cart_page("A title", 0, true), cart_page("A title", 2, true), cart_page("A title", 1, false));
     let bought = Order { customer: Some(2), guest: None, ..order("A title") };
+    let placed = Placed(order("ada@example.com"));
     let (to_guest, buying) = (order("ada@example.com"), checkout("Ada", 1));
     check(vec![
         (&empty, 200, vec!["It is empty."]),
         (
             &own,
             200,
-            vec!["href=\"/checkout\"", "as a guest", "action=\"/cart/items/2\"", "Subtotal", "$20.00"],
+            vec![
+                "href=\"/checkout\"",
+                "as a guest",
+                "action=\"/cart/items/2\"",
+                "Unit price</th>",
+                "<td class=\"number\">$5.00</td><td class=\"number\">$10.00</td>",
+                "Subtotal",
+                "$20.00",
+            ],
         ),
         (&foreign, 200, vec!["action=\"/buy\"", "name=\"email\"", "value=\"k1\"", "3-0000000000000007"]),
         (&bought, 200, vec!["Order 5", "5-00000000000000ff", "Pending", "$10.83", "customer 2"]),
+        (
+            &placed,
+            200,
+            vec!["Your order is placed.", "Order 5<", "<code>5-00000000000000ff</code>", "$10.83"],
+        ),
         (&to_guest, 200, vec!["by ada@example.com, Pending"]),
         (&buying, 200, vec!["Nepal", "value=\"k2\"", "action=\"/buy\"", "$10.83", "Place the order"]),
     ]);
@@ -165,11 +180,7 @@ fn every_page_says_what_it_is_for() {
         (&new, 200, vec!["action=\"/register\"", "autocomplete=\"new-password\"", "Argentina"]),
         (&again, 400, vec!["Taken.", "value=\"Ada\"", "value=\"2\" selected"]),
         (&anybody, 200, vec!["action=\"/orders\"", "/login?next=/orders"]),
-        (
-            &ones,
-            200,
-            vec!["Your orders, Ada", "/orders/5-00000000000000ff", "No. 5<", "Shipped", "action=\"/logout\""],
-        ),
+        (&ones, 200, vec!["Your orders, Ada", "/orders/5-00000000000000ff", "No. 5<", "Shipped"]),
         (&edit, 200, vec!["action=\"/admin/products/7\"", "value=\"1999\"", "name=\"cover\" value=\"7\""]),
         (&changed, 200, vec!["$19.99", "/products/8"]),
     ]);
@@ -197,7 +208,7 @@ fn check(rows: Vec<(&dyn Shown, u16, Vec<&str>)>) {
 
 #[test]
 fn what_people_write_stays_in_its_place() {
-    let views: [&dyn Shown; 12] = [
+    let views: [&dyn Shown; 13] = [
         &Home { customer: Some(hostile()), promotions: vec![card(HOSTILE)] },
         &product(HOSTILE),
         &Listing { subject: hostile(), ..listing(vec![card(HOSTILE)]) },
@@ -205,6 +216,7 @@ fn what_people_write_stays_in_its_place() {
         &cart_page(HOSTILE, 1, true),
         &cart_page(HOSTILE, 1, false),
         &order(HOSTILE),
+        &Placed(order(HOSTILE)),
         &checkout(HOSTILE, 1),
         &SignIn { next: hostile(), ..sign_in(Some("No.")) },
         &registration(HOSTILE, Some(HOSTILE)),
@@ -216,6 +228,38 @@ fn what_people_write_stays_in_its_place() {
         // Escaped, quotes too, so that neither an element nor an attribute can begin.
         assert!(!page.contains("<script") && !page.contains("<b x"), "{page}");
         assert!(page.contains("&quot;&gt;&lt;script&gt;") || !page.contains("alert(1)"), "{page}");
+    }
+}
+
+#[test]
+fn the_header_names_who_has_signed_in_and_asks_everybody_else_to() {
+    for (name, want, none) in [
+        (None, "<a href=\"/login?next=/\">Sign in</a>", "/logout"),
+        (Some("Ada"), "action=\"/logout\"><span>Ada</span><button class=\"plain\">Sign out", "Sign in"),
+        (Some(HOSTILE), "<span>&quot;&gt;&lt;script&gt;", "<script"),
+    ] {
+        let (title, main) = order("A title").page();
+        let page = layout(&title, &main, name).into_string();
+        assert!(page.contains(want) && !page.contains(none), "{page}");
+    }
+}
+
+#[test]
+fn what_failed_is_said_in_words_of_people() {
+    for (status, want) in [
+        (400, "That did not work"),
+        (415, "That did not work"),
+        (401, "Please sign in"),
+        (404, "We cannot find that"),
+        (429, "One moment, please"),
+        (500, "We are sorry"),
+        (503, "One moment, please"),
+    ] {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let (title, main) = sorry(status, HOSTILE);
+        assert_eq!(title, want, "{status}");
+        let main = main.into_string();
+        assert!(main.contains(want) && !main.contains("<script"), "{main}");
     }
 }
 

@@ -10,10 +10,11 @@ use super::record::{self, FIXED, Given};
 use super::stored::{Body, Stamp, Stored};
 use super::zone::{Zone, renewed};
 use crate::proxy::config::os_error;
+use crate::proxy::fields::Fields;
 use crate::proxy::headers;
 use bytes::BytesMut;
+use http::HeaderName;
 use http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderName};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -40,7 +41,7 @@ pub(super) async fn renew(
     zone: &Arc<Zone>,
     digest: Digest,
     kept: Kept,
-    said: &HeaderMap,
+    said: &Fields,
     freshness: Freshness,
 ) -> Kept {
     let Some(fields) = amended(&kept.stored, said) else {
@@ -90,7 +91,7 @@ pub(super) async fn renew(
 }
 
 /// The fields of the answer with those that the 304 has in their places; `None` where that changes nothing.
-fn amended(stored: &Stored, said: &HeaderMap) -> Option<HeaderMap> {
+fn amended(stored: &Stored, said: &Fields) -> Option<Fields> {
     let mut said = said.clone();
     headers::strip_one_hop(&mut said);
     for name in &KEPT {
@@ -99,7 +100,7 @@ fn amended(stored: &Stored, said: &HeaderMap) -> Option<HeaderMap> {
     let mut fields = stored.upstream_fields();
     let mut changed = false;
     for name in said.keys() {
-        if fields.get_all(name) == said.get_all(name) {
+        if fields.get_all(name).eq(said.get_all(name)) {
             continue;
         }
         changed = true;

@@ -8,6 +8,7 @@ use crate::pace;
 use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::Settings;
 use crate::proxy::exchange::Tracked;
+use crate::proxy::fields::Fields;
 use crate::proxy::files::{FileBody, Segment};
 use crate::proxy::link::Head;
 use crate::proxy::range;
@@ -15,7 +16,7 @@ use crate::proxy::route::{self, Next, Refusal};
 use crate::proxy::{gzip, headers, own, redirect};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_RANGES, AGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SERVER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
@@ -74,11 +75,11 @@ pub(super) fn passing(
     mut filling: Box<Filling>,
 ) -> Result<Content, Next> {
     let Head { status, reason, headers: mut fields } = head;
-    let takes_ranges = fields.contains_key(ACCEPT_RANGES);
+    let takes_ranges = fields.has(&ACCEPT_RANGES);
     headers::for_client(&mut fields, &settings.proxy.hide);
     redirect::rewrite(&mut fields, &settings.proxy.redirect, exchange);
-    fields.remove(ACCEPT_RANGES);
-    let length = fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    fields.remove(&ACCEPT_RANGES);
+    let length = fields.get(&CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     // Once it has gone by there is no way back to a second range.
     let whole = length.filter(|_| takes_ranges).map(|length| Extent { length, most: 1 });
     if whole.is_some() && status == StatusCode::OK {
@@ -106,7 +107,7 @@ fn choose(
     exchange: &Tracked,
     settings: &Settings,
     status: StatusCode,
-    fields: &HeaderMap,
+    fields: &Fields,
     whole: Option<Extent>,
 ) -> Part {
     if exchange.status_for(status) != StatusCode::OK {
@@ -116,28 +117,28 @@ fn choose(
     select::part(&exchange.parts.headers, fields, extent)
 }
 
-fn not_modified(exchange: &mut Tracked, fields: HeaderMap) -> Content {
+fn not_modified(exchange: &mut Tracked, fields: Fields) -> Content {
     exchange.forget_status();
     Content { status: StatusCode::NOT_MODIFIED, fields, source: Source::Text(None), reason: None }
 }
 
 /// The page for ranges past the end, which has fields of the answer beside its own.
-fn beyond(exchange: &mut Tracked, mut fields: HeaderMap) -> Result<Content, Next> {
-    fields.remove(SERVER);
-    let field = fields.remove(CONTENT_RANGE).map(|range| (CONTENT_RANGE, range));
+fn beyond(exchange: &mut Tracked, mut fields: Fields) -> Result<Content, Next> {
+    fields.remove(&SERVER);
+    let field = fields.remove(&CONTENT_RANGE).map(|range| (CONTENT_RANGE, range));
     let refusal = Refusal { status: StatusCode::RANGE_NOT_SATISFIABLE.as_u16(), field };
     match route::report(exchange, refusal) {
         Ok(next) => Err(next),
         Err(refusal) => {
-            let mut content = own::page(refusal);
-            content.fields.extend(fields);
+            let mut content = own::page(exchange, refusal);
+            content.fields.replace(fields);
             Ok(content)
         }
     }
 }
 
 /// The segments of an answer in parts, whose head `fields` becomes.
-fn in_parts(spans: &[Range<u64>], length: u64, fields: &mut HeaderMap) -> Vec<Segment> {
+fn in_parts(spans: &[Range<u64>], length: u64, fields: &mut Fields) -> Vec<Segment> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let boundary = format!("{:020}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let multipart = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}"));

@@ -3,7 +3,8 @@
 use super::super::key;
 use super::super::record::Given;
 use super::*;
-use http::{HeaderMap, StatusCode};
+use crate::proxy::fields::Fields;
+use http::StatusCode;
 use proptest::prelude::*;
 
 fn place(root: &Path) -> Place {
@@ -22,7 +23,7 @@ fn write(place: &Place, key: &str, body: &[u8]) -> (PathBuf, Stamp) {
         freshness: FRESH,
         status: StatusCode::OK,
         reason: b"",
-        fields: &HeaderMap::new(),
+        fields: &Fields::new(),
     };
     let mut record = record::begin(&given, 0);
     record.extend_from_slice(body);

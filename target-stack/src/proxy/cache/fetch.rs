@@ -17,6 +17,7 @@ use crate::pace;
 use crate::proxy::answer::UpstreamBody;
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::fields::Fields;
 use crate::proxy::link::Head;
 use crate::proxy::route::Refusal;
 use crate::proxy::upload::Upload;
@@ -27,7 +28,7 @@ use http::header::{
     AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -118,7 +119,7 @@ impl Errand {
             let kept = self.stale.as_ref().filter(|_| self.settings.proxy.cache.revalidate)?;
             kept.stored.head.fields.get(name).cloned()
         };
-        Inquiry { etag: field(ETAG), modified: field(LAST_MODIFIED) }
+        Inquiry { etag: field(&ETAG), modified: field(&LAST_MODIFIED) }
     }
 
     /// Notes that there is no answer to be had, where the configuration says for how long that counts.
@@ -137,24 +138,24 @@ impl Errand {
         if let Some(fresh) = fresh.filter(|_| self.storable) {
             self.zone.store_failure(&self.digest(), head.status, fresh.until);
         }
-        let challenge = head.headers.remove(WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
+        let challenge = head.headers.remove(&WWW_AUTHENTICATE).map(|value| (WWW_AUTHENTICATE, value));
         let field = challenge.filter(|_| head.status == StatusCode::UNAUTHORIZED);
         Refusal { status: head.status.as_u16(), field }
     }
 
     /// Gives the stored answer the freshness that the upstream's 304 gives it, or its own anew, and the 304's fields.
-    async fn renew(&self, kept: Kept, fields: &HeaderMap, now: u64) -> Kept {
+    async fn renew(&self, kept: Kept, fields: &Fields, now: u64) -> Kept {
         let rules = &self.settings.proxy.cache;
         let stored = &kept.stored;
         let says = [CACHE_CONTROL, EXPIRES, freshness::X_ACCEL_EXPIRES];
         let judged = |fields| freshness::judge(stored.head.status, fields, rules.ignored, &rules.valid, now);
-        let freshness = if says.iter().any(|name| fields.contains_key(name)) {
+        let freshness = if says.iter().any(|name| fields.has(name)) {
             judged(fields)
         } else {
             let mut own = stored.upstream_fields();
             // It is as new as the 304.
-            own.remove(AGE);
-            own.remove(DATE);
+            own.remove(&AGE);
+            own.remove(&DATE);
             judged(&own)
         };
         match freshness {
@@ -179,10 +180,7 @@ impl Errand {
         let asked = &exchange.parts.headers;
         // Who has the credentials in the key shares with nobody who has others.
         let apart = rules.key.as_ref().is_some_and(|key| key.reads_request_field(&AUTHORIZATION));
-        if asked.contains_key(AUTHORIZATION)
-            && !apart
-            && !freshness::is_shared_despite_credentials(&head.headers)
-        {
+        if asked.has(&AUTHORIZATION) && !apart && !freshness::is_shared_despite_credentials(&head.headers) {
             return None;
         }
         let vary = if rules.ignored.vary { Vec::new() } else { joined(&head.headers) };
@@ -203,7 +201,7 @@ impl Errand {
             reason,
             fields: &fields,
         };
-        let length = fields.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = fields.get(&CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let room = length.filter(|length| *length <= SMALL).unwrap_or(0);
         let record = record::begin(&given, room);
         Some(Deposit::new(Arc::clone(&self.zone), digest, self.ticket.take(), record))
@@ -211,8 +209,8 @@ impl Errand {
 }
 
 /// Whether the answer is one that nginx would collect, and so could store.
-fn is_buffered(rules: &CacheSettings, fields: &HeaderMap) -> bool {
-    match fields.get(X_ACCEL_BUFFERING).filter(|_| !rules.ignored.accel_buffering) {
+fn is_buffered(rules: &CacheSettings, fields: &Fields) -> bool {
+    match fields.get(&X_ACCEL_BUFFERING).filter(|_| !rules.ignored.accel_buffering) {
         Some(value) if value.as_bytes().eq_ignore_ascii_case(b"no") => false,
         Some(value) if value.as_bytes().eq_ignore_ascii_case(b"yes") => true,
         _ => !rules.unbuffered,
@@ -232,8 +230,8 @@ fn bridges_error(kept: &Kept, rules: &CacheSettings, status: StatusCode, now: u6
 }
 
 /// All lines of `Vary` as one.
-fn joined(fields: &HeaderMap) -> Vec<u8> {
-    let lines: Vec<&[u8]> = fields.get_all(VARY).iter().map(HeaderValue::as_bytes).collect();
+fn joined(fields: &Fields) -> Vec<u8> {
+    let lines: Vec<&[u8]> = fields.get_all(&VARY).map(HeaderValue::as_bytes).collect();
     lines.join(&b", "[..])
 }
 

@@ -13,11 +13,12 @@ use crate::pace;
 use crate::proxy::answer::{Content, Source};
 use crate::proxy::config::{CacheSettings, Settings};
 use crate::proxy::exchange::{Exchange, Tracked};
+use crate::proxy::fields::Fields;
 use crate::proxy::link::Head;
 use crate::proxy::route::Next;
 use crate::proxy::upload::Upload;
 use crate::proxy::{headers, location, redirect};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,7 +124,7 @@ fn stored_under(exchange: &Exchange, rules: &CacheSettings) -> Option<Vec<u8>> {
     Some(key)
 }
 
-fn fit(stored: &Stored, key: &[u8], fields: &HeaderMap) -> Fit {
+fn fit(stored: &Stored, key: &[u8], fields: &Fields) -> Fit {
     if stored.head.key != key {
         return Fit::Foreign;
     }
@@ -136,7 +137,7 @@ fn fit(stored: &Stored, key: &[u8], fields: &HeaderMap) -> Fit {
 
 impl Visit {
     /// The answer, if it is in memory and fresh.
-    fn look_in_memory(&mut self, fields: &HeaderMap, now: Now) -> Option<Arc<Stored>> {
+    fn look_in_memory(&mut self, fields: &Fields, now: Now) -> Option<Arc<Stored>> {
         while !self.bypass {
             let found = self.zone.find(&self.digest(), now, self.settings.proxy.cache.min_uses, true);
             if let Found::Here(stored) = &found {
@@ -240,7 +241,7 @@ impl Visit {
     }
 
     /// Finds the answer, or the right to fetch it.
-    async fn seek(&mut self, fields: &HeaderMap) -> Sought {
+    async fn seek(&mut self, fields: &Fields) -> Sought {
         let rules = &Arc::clone(&self.settings).proxy.cache;
         let mut counts = false;
         loop {

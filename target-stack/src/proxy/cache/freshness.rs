@@ -4,8 +4,9 @@
 
 use super::key;
 use crate::proxy::calendar;
+use crate::proxy::fields::Fields;
 use http::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderName, StatusCode};
 
 pub(crate) const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
 
@@ -61,7 +62,7 @@ pub(crate) type Valid = (Option<StatusCode>, u64);
 /// first: `X-Accel-Expires`, then `Cache-Control`, then `Expires`.
 pub(crate) fn judge(
     status: StatusCode,
-    fields: &HeaderMap,
+    fields: &Fields,
     ignored: Ignored,
     valid: &[Valid],
     now: u64,
@@ -70,8 +71,8 @@ pub(crate) fn judge(
     if matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
         return None;
     }
-    let varies = !ignored.vary && fields.get_all(VARY).iter().any(|v| key::is_unmatched(v.as_bytes()));
-    if varies || (!ignored.set_cookie && fields.contains_key(SET_COOKIE)) {
+    let varies = !ignored.vary && fields.get_all(&VARY).any(|v| key::is_unmatched(v.as_bytes()));
+    if varies || (!ignored.set_cookie && fields.has(&SET_COOKIE)) {
         return None;
     }
     let age = age(fields);
@@ -81,11 +82,11 @@ pub(crate) fn judge(
         return None;
     }
     if !ignored.cache_control {
-        for value in fields.get_all(CACHE_CONTROL) {
+        for value in fields.get_all(&CACHE_CONTROL) {
             said.cache_control(value.as_bytes(), accelerated.is_some(), status, (now, age))?;
         }
     }
-    if said.until.is_none() && !ignored.expires && fields.contains_key(EXPIRES) {
+    if said.until.is_none() && !ignored.expires && fields.has(&EXPIRES) {
         said.until = Some(expires(fields, now, age)?);
     }
     let until = said.until.or_else(|| configured(valid, status).map(|span| now.saturating_add(span)))?;
@@ -93,8 +94,8 @@ pub(crate) fn judge(
 }
 
 /// Whether an answer to a request with credentials may be given to others (RFC 9111, section 3.5).
-pub(crate) fn is_shared_despite_credentials(fields: &HeaderMap) -> bool {
-    fields.get_all(CACHE_CONTROL).iter().any(|value| {
+pub(crate) fn is_shared_despite_credentials(fields: &Fields) -> bool {
+    fields.get_all(&CACHE_CONTROL).any(|value| {
         ["public", "s-maxage=", "must-revalidate"].iter().any(|word| after(value.as_bytes(), word).is_some())
     })
 }
@@ -106,19 +107,19 @@ pub(crate) fn configured(valid: &[Valid], status: StatusCode) -> Option<u64> {
 }
 
 /// The time in the field `name`, if it is one.
-pub(crate) fn date(fields: &HeaderMap, name: &HeaderName) -> Option<u64> {
+pub(crate) fn date(fields: &Fields, name: &HeaderName) -> Option<u64> {
     calendar::parse_http(fields.get(name)?.as_bytes()).and_then(|instant| u64::try_from(instant).ok())
 }
 
 /// How long others have kept the answer, in seconds. Of several values the first counts, and one that is none does not (RFC 9111, section 5.1).
-fn age(fields: &HeaderMap) -> u64 {
-    let first = fields.get(AGE).and_then(|value| value.to_str().ok()?.split(',').next());
+fn age(fields: &Fields) -> u64 {
+    let first = fields.get(&AGE).and_then(|value| value.to_str().ok()?.split(',').next());
     first.and_then(|text| whole(text.trim())).unwrap_or(0)
 }
 
 /// The end that `Expires` sets. It is so long after the answer's own `Date`, and the time that others have kept it is gone: the
 /// upstream's clock may be fast.
-fn expires(fields: &HeaderMap, now: u64, age: u64) -> Option<u64> {
+fn expires(fields: &Fields, now: u64, age: u64) -> Option<u64> {
     let end = date(fields, &EXPIRES)?;
     let span = end.checked_sub(date(fields, &DATE).unwrap_or(now))?.checked_sub(age)?;
     // What is over as it comes has no second.
@@ -167,8 +168,8 @@ impl Said {
 }
 
 /// The end that `X-Accel-Expires` sets: seconds from now, or an instant after an `@`; 0 forbids to store.
-fn accel_expires(fields: &HeaderMap, now: u64) -> Option<u64> {
-    let value = fields.get(X_ACCEL_EXPIRES)?.as_bytes();
+fn accel_expires(fields: &Fields, now: u64) -> Option<u64> {
+    let value = fields.get(&X_ACCEL_EXPIRES)?.as_bytes();
     let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(whole);
     match value.strip_prefix(b"@") {
         // An instant of 0 says nothing in nginx.

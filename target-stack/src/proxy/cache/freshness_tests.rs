@@ -8,11 +8,11 @@ const NOW: u64 = 1_000_000_000;
 /// `NOW` is Sun, 09 Sep 2001 01:46:40 GMT.
 const LATER: &str = "Sun, 09 Sep 2001 01:47:40 GMT";
 
-type Fields = &'static [(&'static str, &'static str)];
+type Pairs = &'static [(&'static str, &'static str)];
 /// An answer's fields, and for how long it is fresh from now and bridges an update and an error.
-type Row = (Fields, Option<(u64, u64, u64)>);
+type Row = (Pairs, Option<(u64, u64, u64)>);
 
-fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+fn map(fields: &[(&'static str, &str)]) -> Fields {
     let pair = |(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
     };
@@ -140,11 +140,11 @@ fn the_configuration_fills_in() {
     for (status, want) in [(200, Some(10)), (404, None), (500, Some(3)), (410, Some(3))] {
         let status = StatusCode::from_u16(status).expect("a status");
         assert_eq!(configured(&valid, status), want, "{status}");
-        let judged = judge(status, &HeaderMap::new(), Ignored::default(), &valid, NOW);
+        let judged = judge(status, &Fields::new(), Ignored::default(), &valid, NOW);
         assert_eq!(judged.map(|f| f.until - NOW), want, "{status}");
     }
     for status in [StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED] {
-        assert_eq!(judge(status, &HeaderMap::new(), Ignored::default(), &valid, NOW), None, "{status}");
+        assert_eq!(judge(status, &Fields::new(), Ignored::default(), &valid, NOW), None, "{status}");
     }
 }
 

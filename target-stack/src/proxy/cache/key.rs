@@ -2,7 +2,8 @@
 //! an answer and a request's fields, it gives the text by which requests of one key differ. It knows no clock and no disk.
 //! Digests only find: whoever takes a stored answer compares key and text, so that a collision is a miss.
 
-use http::{HeaderMap, HeaderName};
+use crate::proxy::fields::Fields;
+use http::HeaderName;
 use md5::{Digest as _, Md5};
 
 /// Where an answer is kept.
@@ -25,7 +26,7 @@ pub(crate) fn is_unmatched(vary: &[u8]) -> bool {
 
 /// What `fields` say under the names in `vary`: a line for each, the same for two requests only where the same answer may be
 /// sent. Lists of codings, languages and charsets are compared without regard to blanks, as nginx compares them.
-pub(crate) fn variant(vary: &[u8], fields: &HeaderMap) -> Vec<u8> {
+pub(crate) fn variant(vary: &[u8], fields: &Fields) -> Vec<u8> {
     let mut text = Vec::new();
     for name in names(vary) {
         text.extend(name.iter().map(u8::to_ascii_lowercase));
@@ -43,7 +44,7 @@ fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Nothing for a field that is absent, which is not the same as one that is empty.
-fn write_values(name: &HeaderName, fields: &HeaderMap, text: &mut Vec<u8>) {
+fn write_values(name: &HeaderName, fields: &Fields, text: &mut Vec<u8>) {
     let blanks_count = !matches!(name.as_str(), "accept-charset" | "accept-encoding" | "accept-language");
     let mut separator = b':';
     for value in fields.get_all(name) {
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+    fn map(fields: &[(&'static str, &str)]) -> Fields {
         let pair = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), value.parse().expect("a value"))
         };
@@ -123,7 +124,7 @@ mod tests {
         }
     }
 
-    fn fields() -> impl Strategy<Value = HeaderMap> {
+    fn fields() -> impl Strategy<Value = Fields> {
         let name = prop::sample::select(vec!["accept-encoding", "x-a", "x-b", "cookie"]);
         let value = "[ab ,:\t]{0,6}";
         prop::collection::vec((name, value), 0..5).prop_map(|fields| {

@@ -3,10 +3,11 @@
 //! does. It decides by a comparison of its own. The tests of `key` and the fuzz target (`target-stack/fuzz`) share it.
 
 use super::key;
-use http::{HeaderMap, HeaderName};
+use crate::proxy::fields::Fields;
+use http::HeaderName;
 
 /// Holds the keys to their laws.
-pub(crate) fn hold(vary: &[u8], first: (&[u8], &HeaderMap), second: (&[u8], &HeaderMap)) {
+pub(crate) fn hold(vary: &[u8], first: (&[u8], &Fields), second: (&[u8], &Fields)) {
     let texts = [first, second].map(|(_, fields)| key::variant(vary, fields));
     let alike = are_alike(vary, first.1, second.1);
     assert_eq!(texts[0] == texts[1], alike, "Vary: {} {texts:?}", vary.escape_ascii());
@@ -18,7 +19,7 @@ pub(crate) fn hold(vary: &[u8], first: (&[u8], &HeaderMap), second: (&[u8], &Hea
 }
 
 /// Whether two requests agree in every field that `vary` names, compared member by member.
-fn are_alike(vary: &[u8], first: &HeaderMap, second: &HeaderMap) -> bool {
+fn are_alike(vary: &[u8], first: &Fields, second: &Fields) -> bool {
     let mut named = vary.split(|byte| b", \t".contains(byte)).filter(|name| !name.is_empty());
     named.all(|name| match HeaderName::from_bytes(name) {
         Ok(name) => members(&name, first) == members(&name, second),
@@ -28,10 +29,10 @@ fn are_alike(vary: &[u8], first: &HeaderMap, second: &HeaderMap) -> bool {
 }
 
 /// The members of a field, as nginx tells them apart; `None` where it is absent.
-fn members(name: &HeaderName, fields: &HeaderMap) -> Option<Vec<Vec<u8>>> {
+fn members(name: &HeaderName, fields: &Fields) -> Option<Vec<Vec<u8>>> {
     let is_list = ["accept-charset", "accept-encoding", "accept-language"].contains(&name.as_str());
-    fields.contains_key(name).then(|| {
-        let values = fields.get_all(name).iter().map(|value| value.as_bytes());
+    fields.has(name).then(|| {
+        let values = fields.get_all(name).map(|value| value.as_bytes());
         let all = values.flat_map(|value| value.split(|byte| *byte == b','));
         if is_list {
             all.flat_map(|part| part.split(|byte| b" \t".contains(byte)))

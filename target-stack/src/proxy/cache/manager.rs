@@ -105,7 +105,7 @@ mod tests {
             freshness: freshness::Freshness { until: u64::MAX, updating: 0, error: 0, born: 0 },
             status: http::StatusCode::OK,
             reason: b"",
-            fields: &http::HeaderMap::new(),
+            fields: &crate::proxy::fields::Fields::new(),
         };
         let mut record = record::begin(&given, 0);
         record::seal(&mut record, 0, record::crc(b""));
@@ -145,6 +145,19 @@ mod tests {
         assert_eq!((zone.index().entries.get(), zone.index().disk.get()), (1, 4096));
         let stored = zone.load(digest, None).await.expect("an answer");
         assert_eq!(stored.head.key, Bytes::from_static(b"k"));
+    }
+
+    #[test]
+    fn what_is_stored_is_written_by_whoever_ends() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let zone = zone(dir.path(), Duration::MAX, 100);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        // From now on its threads take no work.
+        runtime.shutdown_background();
+        let _within = handle.enter();
+        let digest = store(&zone, "k");
+        assert!(zone.place().path(&digest).exists());
     }
 
     #[tokio::test]

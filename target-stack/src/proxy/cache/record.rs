@@ -8,9 +8,10 @@
 //! ```
 
 use super::freshness::Freshness;
+use crate::proxy::fields::Fields;
 use bytes::{Bytes, BytesMut};
 use flate2::Crc;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 /// The length of the fixed part.
 pub(crate) const FIXED: usize = 72;
@@ -35,7 +36,7 @@ pub(crate) struct Given<'a> {
     pub(crate) status: StatusCode,
     /// The reason phrase, where it is not the usual one.
     pub(crate) reason: &'a [u8],
-    pub(crate) fields: &'a HeaderMap,
+    pub(crate) fields: &'a Fields,
 }
 
 /// The head of a stored answer; its bytes are those of the record.
@@ -47,7 +48,7 @@ pub(crate) struct Head {
     pub(crate) freshness: Freshness,
     pub(crate) status: StatusCode,
     pub(crate) reason: Bytes,
-    pub(crate) fields: HeaderMap,
+    pub(crate) fields: Fields,
 }
 
 /// What the fixed part says of the rest.
@@ -65,7 +66,7 @@ pub(crate) fn begin(given: &Given<'_>, room: usize) -> BytesMut {
     let mut head = Vec::with_capacity(32 * (given.fields.len() + 1));
     head.extend_from_slice(given.reason);
     head.extend_from_slice(b"\r\n");
-    for (name, value) in given.fields {
+    for (name, value) in given.fields.iter() {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             head.extend_from_slice(part);
         }
@@ -186,7 +187,7 @@ pub(crate) fn read(record: &Bytes) -> Result<Head, Fault> {
 }
 
 /// The reason phrase and the fields in the text of a head, whose bytes they share.
-fn fields(head: &Bytes) -> Result<(Bytes, HeaderMap), Fault> {
+fn fields(head: &Bytes) -> Result<(Bytes, Fields), Fault> {
     const WRONG: Fault = "a field of its head is none";
     let mut lines = Vec::new();
     let mut start = 0;
@@ -196,7 +197,7 @@ fn fields(head: &Bytes) -> Result<(Bytes, HeaderMap), Fault> {
     }
     let mut lines = lines.into_iter();
     let reason = lines.next().ok_or(WRONG)?;
-    let mut fields = HeaderMap::with_capacity(lines.len() + 2);
+    let mut fields = Fields::with_capacity(lines.len() + 2);
     for line in lines {
         let colon = line.windows(2).position(|pair| pair == b": ").ok_or(WRONG)?;
         let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| WRONG)?;
@@ -220,7 +221,7 @@ mod tests {
 
     const FRESH: Freshness = Freshness { until: 1_000_000_000, updating: 7, error: 9, born: 999_999_000 };
 
-    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    fn map(fields: &[(&str, &str)]) -> Fields {
         let pair = |(name, value): &(&str, &str)| {
             (name.parse::<HeaderName>().expect("a name"), value.parse::<HeaderValue>().expect("a value"))
         };
@@ -228,7 +229,7 @@ mod tests {
     }
 
     /// A whole record, with the body "hello".
-    fn record(key: &[u8], fields: &HeaderMap) -> Bytes {
+    fn record(key: &[u8], fields: &Fields) -> Bytes {
         let given = Given {
             key,
             variant: b"x-a:1\r\n",

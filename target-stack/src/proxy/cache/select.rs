@@ -4,12 +4,13 @@
 
 use crate::proxy::calendar;
 use crate::proxy::conditional::{self, Verdict};
+use crate::proxy::fields::Fields;
 use crate::proxy::range::{self, Asked};
 use http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use std::ops::Range;
 
 /// The fields of a request that are answered here and never passed on.
@@ -43,19 +44,19 @@ pub(crate) struct Extent {
 
 /// The part of an answer of status 200, with the head `fields`, that a request with the fields `asked` gets; no range of it where
 /// there is no `extent`.
-pub(crate) fn part(asked: &HeaderMap, fields: &HeaderMap, extent: Option<Extent>) -> Part {
+pub(crate) fn part(asked: &Fields, fields: &Fields, extent: Option<Extent>) -> Part {
     // What nearly all requests get is not to cost the reading of dates.
-    if !ANSWERED_HERE.iter().any(|name| asked.contains_key(name)) {
+    if !ANSWERED_HERE.iter().any(|name| asked.has(name)) {
         return Part::Whole;
     }
-    let tag = fields.get(ETAG).map(HeaderValue::as_bytes);
-    let modified = fields.get(LAST_MODIFIED).and_then(|value| calendar::parse_http(value.as_bytes()));
+    let tag = fields.get(&ETAG).map(HeaderValue::as_bytes);
+    let modified = fields.get(&LAST_MODIFIED).and_then(|value| calendar::parse_http(value.as_bytes()));
     match conditional::judge(asked, tag, modified) {
         Verdict::Send => {}
         Verdict::NotModified => return Part::Head,
         Verdict::Failed => return Part::Refused,
     }
-    let (Some(range), Some(extent)) = (asked.get(RANGE), extent) else { return Part::Whole };
+    let (Some(range), Some(extent)) = (asked.get(&RANGE), extent) else { return Part::Whole };
     if !conditional::range_holds(asked, tag, modified) {
         return Part::Whole;
     }
@@ -71,7 +72,7 @@ pub(crate) fn part(asked: &HeaderMap, fields: &HeaderMap, extent: Option<Extent>
 }
 
 /// Makes `fields` those of `part` of an answer of this length; of parts, length and type depend on the boundary.
-pub(crate) fn dress(part: &Part, length: u64, fields: &mut HeaderMap) {
+pub(crate) fn dress(part: &Part, length: u64, fields: &mut Fields) {
     let dropped: &[HeaderName] = match part {
         Part::Whole | Part::Refused => &[],
         Part::Head => &[ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE],
@@ -101,11 +102,11 @@ mod tests {
     const DATE: &str = "Sun, 09 Sep 2001 01:46:40 GMT";
     const LATER: &str = "Sun, 09 Sep 2001 01:46:41 GMT";
 
-    fn map(fields: &[(HeaderName, &str)]) -> HeaderMap {
+    fn map(fields: &[(HeaderName, &str)]) -> Fields {
         fields.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value"))).collect()
     }
 
-    fn stored() -> HeaderMap {
+    fn stored() -> Fields {
         map(&[
             (ETAG, "\"a\""),
             (LAST_MODIFIED, DATE),
@@ -167,6 +168,10 @@ mod tests {
         }
         let mut fields = stored();
         dress(&Part::Span(2..5), 10, &mut fields);
-        assert!(fields[CONTENT_RANGE] == "bytes 2-4/10" && fields[CONTENT_LENGTH] == "3", "{fields:?}");
+        assert!(
+            fields.get(&CONTENT_RANGE).is_some_and(|value| value == "bytes 2-4/10")
+                && fields.get(&CONTENT_LENGTH).is_some_and(|value| value == "3"),
+            "{fields:?}"
+        );
     }
 }

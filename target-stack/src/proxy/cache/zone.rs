@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 use tokio::sync::futures::OwnedNotified;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// What may wait to be written, in bytes. Past it, answers are not stored: a disk that is slower than the upstream must not fill the
 /// memory.
@@ -180,7 +180,7 @@ impl Zone {
         };
         self.index.put(&digest, Arc::clone(&stored), pace::now());
         let zone = Arc::clone(self);
-        spawn_blocking(move || {
+        surely(move || {
             let written = Temporary::create(&zone.spec.place, &digest).and_then(|mut file| {
                 file.append(&record)?;
                 file.place(&zone.spec.place, &digest, &record[..FIXED])
@@ -233,7 +233,7 @@ impl Zone {
             self.index.put(&digest, renewed(&stored, freshness, None), pace::now());
         }
         let zone = Arc::clone(self);
-        let writing = spawn_blocking(move || {
+        let writing = surely(move || {
             let path = zone.spec.place.path(&digest);
             match disk::renew(&path, &stored, freshness) {
                 Ok(Some(stamp)) => {
@@ -289,6 +289,24 @@ impl Zone {
         // It is awake already where this is refused.
         let _ = self.wake.try_send(());
     }
+}
+
+/// Work that is done when this goes.
+struct Errand<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Errand<F> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work();
+        }
+    }
+}
+
+/// Has `work` done on a thread that may wait for the disk. What no thread has begun with is dropped when the runtime ends, and is
+/// done by whoever drops it: nobody else knows of it any more.
+fn surely(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let errand = Errand(Some(work));
+    spawn_blocking(move || drop(errand))
 }
 
 /// The same answer with another freshness, in a file that looks like this now.

@@ -19,6 +19,7 @@ pub(super) fn build(tree: &[Directive], prefix: &Path, dir: &Path) -> Outcome<Co
     let mut config = Config {
         workers: 1,
         connections: DEFAULT_CONNECTIONS,
+        descriptors: None,
         pid: None,
         daemon: false,
         shutdown_timeout: None,
@@ -60,11 +61,12 @@ fn main(directive: &Directive, prefix: &Path, config: &mut Config) -> Outcome {
         "worker_shutdown_timeout" => {
             config.shutdown_timeout = Some(values::time(directive, directive.arg(0))?);
         }
-        // Accepted for the sake of one file for both proxies: there is no master process apart to switch off.
-        "master_process" => drop(values::switch(directive)?),
+        "worker_rlimit_nofile" => {
+            config.descriptors = Some(values::number(directive, directive.arg(0))?.into());
+        }
         "events" => {
             rules::check(directive.inner(), Context::Events)?;
-            for inner in directive.inner() {
+            for inner in directive.inner().iter().filter(|inner| inner.name == "worker_connections") {
                 let text = inner.arg(0);
                 config.connections = values::digits(text)
                     .and_then(|n| usize::try_from(n).ok())

@@ -311,10 +311,6 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn parse(http: &str) -> Outcome<Config> {
-        Config::parse("f", &format!("events {{}} http {{ {http} }}"), Path::new("/p"))
-    }
-
     #[test]
     fn errors_are_those_of_nginx() {
         // The wording was compared with nginx 1.22, but for what is marked as ours.
@@ -360,14 +356,14 @@ mod tests {
             ("proxy_cache $host;", "\"proxy_cache\" with variables is not supported"),
         ];
         for (text, want) in rows {
-            let error = parse(text).expect_err(text);
+            let error = Config::of_http(text).expect_err(text);
             assert_eq!(error.message, format!("[emerg] {want} in f:1"), "{text}");
         }
     }
 
     #[test]
     fn caches_are_read_and_settings_handed_down() {
-        let config = parse(
+        let config = Config::of_http(
             "server { listen 80; proxy_cache z; proxy_cache_valid 200 404 1m; proxy_cache_valid any 2s;
              proxy_cache_bypass $arg_a $arg_b; proxy_cache_use_stale updating http_503 error; proxy_cache_lock on;
              location / { proxy_pass http://127.0.0.1:1; proxy_cache_valid 5; proxy_ignore_headers vary Expires; }

@@ -119,11 +119,6 @@ fn proxied(directive: &Directive) -> Outcome<Proxied> {
 mod tests {
     use super::super::Config;
     use super::*;
-    use std::path::Path;
-
-    fn parse(http: &str) -> Outcome<Config> {
-        Config::parse("f", &format!("events {{}} http {{ {http} }}"), Path::new("/p"))
-    }
 
     #[test]
     fn errors_are_those_of_nginx() {
@@ -139,14 +134,14 @@ mod tests {
             ("gzip_http_version 2;", "invalid value \"2\""),
         ];
         for (text, want) in rows {
-            let error = parse(text).expect_err(text);
+            let error = Config::of_http(text).expect_err(text);
             assert_eq!(error.message, format!("[emerg] {want} in f:1"), "{text}");
         }
     }
 
     #[test]
     fn settings_are_handed_down_and_replaced() {
-        let config = parse(
+        let config = Config::of_http(
             "gzip on; gzip_types text/css; gzip_comp_level 9; gzip_proxied any auth;
              server { listen 80; location /a { gzip_types A/B C/D; gzip_min_length 1k; gzip_vary on; }
              location /b { gzip off; gzip_types *; gzip_proxied off any; gzip_http_version 1.0; } location /c {} }",

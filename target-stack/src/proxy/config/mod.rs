@@ -27,6 +27,7 @@ mod source;
 mod tests;
 mod tls;
 mod tree;
+mod tuning;
 mod upstream;
 mod values;
 
@@ -56,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     /// The most connections, to clients and to upstreams, of one worker.
     pub(crate) connections: usize,
+    /// How many descriptors the process may have; as many as it can have when not said.
+    pub(crate) descriptors: Option<u64>,
     pub(crate) pid: Option<PathBuf>,
     /// It goes to the background.
     pub(crate) daemon: bool,
@@ -127,6 +130,11 @@ impl Config {
     pub(crate) fn parse(file: &str, text: &str, prefix: &std::path::Path) -> crate::failure::Outcome<Self> {
         let source = Source { file: file.into(), prefix: prefix.to_owned(), globals: None, error_log: None };
         source.read(text).map(|(config, _)| config)
+    }
+
+    /// Reads the inside of an `http` block, in file `f` under `/p`.
+    fn of_http(inside: &str) -> crate::failure::Outcome<Self> {
+        Self::parse("f", &format!("events {{}} http {{ {inside} }}"), std::path::Path::new("/p"))
     }
 
     /// Reads `file`; relative paths in it stand under `prefix`.

@@ -1,4 +1,4 @@
-//! What a level adds to its answers: `error_page`, `add_header`, `expires`. Given the directives of a block, it gives the block's settings.
+//! What a level makes of its answers: `error_page`, `add_header`, `expires`, `server_tokens`. Given the directives of a block, it gives the block's settings.
 
 use super::scope::Scope;
 use super::settings::field_name;
@@ -15,6 +15,8 @@ pub(crate) struct ReplySettings {
     pub(crate) error_pages: Arc<[ErrorPage]>,
     pub(crate) added: Arc<[Added]>,
     pub(crate) expires: Option<Expires>,
+    /// The server tells its name and no version.
+    pub(crate) versionless: bool,
 }
 
 /// An `error_page` for one status.
@@ -86,6 +88,7 @@ impl ReplySettings {
             match directive.name.as_str() {
                 "error_page" => pages.extend(error_page(directive, scope)?),
                 "add_header" => added.push(add_header(directive, scope)?),
+                "server_tokens" => self.versionless = versionless(directive)?,
                 "expires" => self.expires = Some(expires(directive, scope)?),
                 _ => {}
             }
@@ -97,6 +100,15 @@ impl ReplySettings {
             self.added = added.into();
         }
         Ok(())
+    }
+}
+
+fn versionless(directive: &Directive) -> Outcome<bool> {
+    match directive.arg(0) {
+        "off" => Ok(true),
+        // There is no build to be told of.
+        "on" | "build" => Ok(false),
+        other => Err(directive.error(format_args!("invalid value \"{other}\""))),
     }
 }
 

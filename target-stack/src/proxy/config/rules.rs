@@ -1,7 +1,8 @@
 //! Which directives there are. Given a block and where it stands, it says whether every directive in it is known,
-//! allowed there, complete and not repeated, in nginx's words; what a directive's arguments mean is read elsewhere.
+//! allowed there, complete and not repeated, in nginx's words; what its arguments mean is read elsewhere, if they mean anything here.
 
 use super::tree::Directive;
+use super::tuning;
 use crate::failure::Outcome;
 
 /// Where a directive stands.
@@ -15,9 +16,10 @@ pub(crate) enum Context {
     Location = 32,
 }
 
-struct Rule {
-    name: &'static str,
-    contexts: u8,
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    pub(super) contexts: u8,
     args: std::ops::RangeInclusive<usize>,
     /// It opens a block.
     block: bool,
@@ -25,16 +27,16 @@ struct Rule {
     repeats: bool,
 }
 
-const MAIN: u8 = Context::Main as u8;
-const EVENTS: u8 = Context::Events as u8;
-const HTTP: u8 = Context::Http as u8;
+pub(super) const MAIN: u8 = Context::Main as u8;
+pub(super) const EVENTS: u8 = Context::Events as u8;
+pub(super) const HTTP: u8 = Context::Http as u8;
 const UPSTREAM: u8 = Context::Upstream as u8;
-const SERVER: u8 = Context::Server as u8;
+pub(super) const SERVER: u8 = Context::Server as u8;
 const LOCATION: u8 = Context::Location as u8;
-const ANY_HTTP: u8 = HTTP | SERVER | LOCATION;
+pub(super) const ANY_HTTP: u8 = HTTP | SERVER | LOCATION;
 const MANY: usize = usize::MAX;
 
-const fn once(name: &'static str, contexts: u8, args: std::ops::RangeInclusive<usize>) -> Rule {
+pub(super) const fn once(name: &'static str, contexts: u8, args: std::ops::RangeInclusive<usize>) -> Rule {
     Rule { name, contexts, args, block: false, repeats: false }
 }
 
@@ -58,7 +60,7 @@ const RULES: &[Rule] = &[
     once("pid", MAIN, 1..=1),
     once("error_log", MAIN, 1..=2),
     once("daemon", MAIN, 1..=1),
-    once("master_process", MAIN, 1..=1),
+    once("worker_rlimit_nofile", MAIN, 1..=1),
     once("user", MAIN, 1..=2),
     block("events", MAIN, 0..=0, false),
     block("http", MAIN, 0..=0, false),
@@ -102,7 +104,6 @@ const RULES: &[Rule] = &[
     many("ssl_protocols", HTTP | SERVER, 1..=MANY),
     once("ssl_session_tickets", HTTP | SERVER, 1..=1),
     once("ssl_session_cache", HTTP | SERVER, 1..=2),
-    once("ssl_session_timeout", HTTP | SERVER, 1..=1),
     once("ssl_prefer_server_ciphers", HTTP | SERVER, 1..=1),
     once("client_header_buffer_size", HTTP | SERVER, 1..=1),
     once("large_client_header_buffers", HTTP | SERVER, 2..=2),
@@ -115,9 +116,7 @@ const RULES: &[Rule] = &[
     once("gzip_vary", ANY_HTTP, 1..=1),
     once("gzip_proxied", ANY_HTTP, 1..=MANY),
     once("gzip_http_version", ANY_HTTP, 1..=1),
-    once("sendfile", ANY_HTTP, 1..=1),
-    once("tcp_nopush", ANY_HTTP, 1..=1),
-    once("tcp_nodelay", ANY_HTTP, 1..=1),
+    once("server_tokens", ANY_HTTP, 1..=1),
     once("proxy_pass", LOCATION, 1..=1),
     once("proxy_http_version", ANY_HTTP, 1..=1),
     many("proxy_cache_path", HTTP, 2..=MANY),
@@ -154,10 +153,14 @@ const RULES: &[Rule] = &[
     once("proxy_pass_request_body", ANY_HTTP, 1..=1),
 ];
 
+fn rules() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(tuning::TUNINGS.iter().map(|tuning| &tuning.rule))
+}
+
 /// The names of all directives.
 #[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    RULES.iter().map(|rule| rule.name)
+    rules().map(|rule| rule.name)
 }
 
 /// Checks every directive of `block`, but not what stands in the blocks inside.
@@ -170,13 +173,14 @@ pub(crate) fn check(block: &[Directive], context: Context) -> Outcome {
         if !rule.repeats && block[..index].iter().any(|earlier| earlier.name == directive.name) {
             return Err(directive.error(format_args!("\"{}\" directive is duplicate", directive.name)));
         }
+        tuning::check(directive)?;
     }
     Ok(())
 }
 
 fn rule(directive: &Directive, context: Context) -> Outcome<&'static Rule> {
     let name = &directive.name;
-    let mut named = RULES.iter().filter(|rule| rule.name == name).peekable();
+    let mut named = rules().filter(|rule| rule.name == name).peekable();
     if named.peek().is_none() {
         return Err(directive.error(format_args!("unknown directive \"{name}\"")));
     }

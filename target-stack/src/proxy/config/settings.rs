@@ -127,7 +127,6 @@ impl Settings {
                 }
             }
             "internal" => self.internal = true,
-            "sendfile" | "tcp_nopush" | "tcp_nodelay" => drop(values::switch(directive)?),
             _ => {}
         }
         Ok(())

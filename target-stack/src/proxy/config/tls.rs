@@ -73,8 +73,6 @@ impl Tls {
             "ssl_protocols" => self.versions = versions(directive)?,
             "ssl_session_tickets" => self.tickets = values::switch(directive)?,
             "ssl_session_cache" => self.sessions = sessions(directive)?,
-            // Tickets hold for as long as rustls has them hold.
-            "ssl_session_timeout" => drop(values::time(directive, first)?),
             "ssl_prefer_server_ciphers" => self.prefer_own = values::switch(directive)?,
             _ => {}
         }

@@ -7,6 +7,7 @@ use super::open::Found;
 use crate::proxy::answer::{Content, Source};
 use crate::proxy::conditional::{self, Verdict};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::fields::Fields;
 use crate::proxy::headers::SERVER_NAME;
 use crate::proxy::range::{self, Asked};
 use crate::proxy::route::{Next, Refusal};
@@ -14,7 +15,7 @@ use crate::proxy::{calendar, own};
 use http::header::{
     ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, SERVER,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ struct Sending {
     found: Found,
     path: Vec<u8>,
     kind: Option<HeaderValue>,
-    fields: HeaderMap,
+    fields: Fields,
 }
 
 /// The answer with `found`, which is at `path`.
@@ -35,7 +36,7 @@ pub(super) fn of(exchange: &mut Exchange, found: Found, path: Vec<u8>) -> Result
     let status = exchange.status_for(StatusCode::OK);
     let (size, modified) = (found.size, found.modified);
     let etag = format!("\"{modified:x}-{size:x}\"");
-    let mut sending = Sending { found, path, kind: content_type(exchange), fields: HeaderMap::new() };
+    let mut sending = Sending { found, path, kind: content_type(exchange), fields: Fields::new() };
     sending.field(SERVER, SERVER_NAME);
     sending.field(ETAG, &etag);
     if status != StatusCode::OK {
@@ -51,7 +52,7 @@ pub(super) fn of(exchange: &mut Exchange, found: Found, path: Vec<u8>) -> Result
         Verdict::Failed => return Err(Next::refuse(StatusCode::PRECONDITION_FAILED)),
         Verdict::NotModified => return Ok(own::not_modified(exchange, sending.fields)),
     }
-    let asked = match request.get(RANGE) {
+    let asked = match request.get(&RANGE) {
         Some(field) if conditional::range_holds(request, Some(etag.as_bytes()), Some(modified)) => {
             range::parse(field.as_bytes(), size)
         }

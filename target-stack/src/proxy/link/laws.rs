@@ -2,14 +2,14 @@
 //! in several, and panics where that makes a difference. The tests beside it and the fuzz target (`target-stack/fuzz`) share it.
 
 use super::response::{self, Asked, Awaited, Fault, Head};
+use crate::proxy::fields::Fields;
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 
 /// What was made of the bytes of a connection, to its end or to that of the answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// Status, words where they are unusual, and fields.
-    pub(crate) head: Result<(u16, Option<Bytes>, HeaderMap), Option<Fault>>,
+    pub(crate) head: Result<(u16, Option<Bytes>, Fields), Option<Fault>>,
     pub(crate) body: Vec<u8>,
     pub(crate) end: End,
     /// Another answer may follow.

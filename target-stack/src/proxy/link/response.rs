@@ -3,10 +3,11 @@
 //! passed over. It reads no socket.
 
 use super::framing::Framing;
+use crate::proxy::fields::Fields;
 use crate::proxy::guard::Chunks;
 use bytes::{Buf, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use httparse::{ParserConfig, Status};
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -25,7 +26,7 @@ pub(crate) struct Head {
     pub(crate) status: StatusCode,
     /// The words for the status, where they are not the usual ones.
     pub(crate) reason: Option<Bytes>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Fields,
 }
 
 /// What the request's method means for its answer.
@@ -197,7 +198,7 @@ fn parse(bytes: &Bytes, asked: Asked) -> Result<Option<Parsed>, Fault> {
     let code = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = code.ok_or(Fault::from(httparse::Error::Status))?;
     let reason = answer.reason.filter(|reason| status.canonical_reason() != Some(reason));
-    let mut headers = HeaderMap::with_capacity(answer.headers.len() + ADDED);
+    let mut headers = Fields::with_capacity(answer.headers.len() + ADDED);
     let interim = status.is_informational();
     let mut said = Said::default();
     for line in answer.headers.iter() {

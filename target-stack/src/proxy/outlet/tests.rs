@@ -3,6 +3,7 @@
 use super::super::outgoing::COPIED;
 use super::super::outgoing::tests::{Narrow, insist};
 use super::*;
+use crate::proxy::fields::Fields;
 use std::pin::Pin;
 
 /// What `out` writes to a wire that takes `at_once` bytes at once.
@@ -103,7 +104,7 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
         let pair = |&(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), value.parse().expect("a value"))
         };
-        let fields: HeaderMap = fields.iter().map(pair).collect();
+        let fields: Fields = fields.iter().map(pair).collect();
         let status = StatusCode::from_u16(status).expect("a status");
         let mut out = Outgoing::default();
         let head = Head { status, reason: b"Why not", fields: &fields };
@@ -122,7 +123,7 @@ fn an_answer_has_the_form_that_its_request_and_its_body_allow() {
 
 #[test]
 fn a_date_of_the_configuration_stands_alone() {
-    let fields = HeaderMap::from_iter([(DATE, "today".parse().expect("a value"))]);
+    let fields = Fields::from_iter([(DATE, "today".parse().expect("a value"))]);
     let mut out = Outgoing::default();
     let form = Form { bodiless: false, version: Version::HTTP_11, stays: true, length: Some(0) };
     let head = Head { status: StatusCode::OK, reason: b"OK", fields: &fields };

@@ -56,7 +56,7 @@ impl Proxy {
             means.counters = proxy.counters.clone();
             let listening = Listening::default().renewed(&config).expect("sockets");
             proxy.add(config, means, &listening);
-            proxy.other = listening.address();
+            proxy.other = listening.addresses().next();
         }
         proxy
     }
@@ -78,7 +78,7 @@ impl Proxy {
             ended,
         };
         proxy.serve(config);
-        proxy.address = proxy.listening.address().expect("an address");
+        proxy.address = proxy.listening.addresses().next().expect("an address");
         proxy
     }
     /// Has other workers serve `http` from now on.

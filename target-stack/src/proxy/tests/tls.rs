@@ -221,6 +221,26 @@ fn a_connection_by_tls_outlives_a_reload() {
 }
 
 #[test]
+fn who_does_not_take_an_answer_loses_it() {
+    let pki = Pki::new();
+    // Far more than the buffers of two sockets hold.
+    std::fs::write(pki.dir.path().join("large"), vec![b'x'; 32 << 20]).expect("a file");
+    let http = two("access_log a.log; send_timeout 50ms; root .;")
+        .replace("return 200 \"$scheme $server_name\";", "");
+    let mut proxy = Proxy::start(&http, pki.dir.path());
+    let mut stream = connect(&proxy, &pki.client(&[&TLS13], &[]), "a.test");
+    write!(stream, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("a request sent");
+    super::harness::until("it is asked", || proxy.counters.requests.get() > 0);
+    super::harness::until("it is given up", || proxy.counters.active.get() == 0);
+    let mut answer = Vec::new();
+    let end = stream.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.len() < 32 << 20, "{end:?} {}", answer.len());
+    proxy.stop();
+    let log = std::fs::read_to_string(pki.dir.path().join("a.log")).expect("a log");
+    assert!(log.contains("GET /large HTTP/1.1"), "{log}");
+}
+
+#[test]
 fn a_redirect_stays_with_tls() {
     let pki = Pki::new();
     let http = two("").replace("return 200 \"$scheme $server_name\";", "return 301 /there;");
