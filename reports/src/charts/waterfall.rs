@@ -77,11 +77,11 @@ fn colour(part: &Part) -> Colour {
     }
 }
 
-/// `2.21 ms, 2 statements`; of a clock that tells whole milliseconds, that it does.
+/// `2.21 ms: 2 statements`; of a clock that tells whole milliseconds, that it does.
 pub(crate) fn words(part: &Part) -> String {
     let grain = if part.grain_ms >= 1.0 { " (whole ms)" } else { "" };
     let is_id = part.name == "app" && !part.said.contains(' ');
-    let said = if part.said.is_empty() || is_id { String::new() } else { format!(", {}", part.said) };
+    let said = if part.said.is_empty() || is_id { String::new() } else { format!(": {}", part.said) };
     format!("{}{grain}{said}", ms(part.took_ms))
 }
 

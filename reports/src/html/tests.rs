@@ -1,5 +1,7 @@
 //! What a report says, and what it must never contain. How it looks and works is seen in a browser, by the end-to-end tests.
 
+mod trace;
+
 use super::*;
 use crate::ceiling::{
     Audit, Bound, Cause, Forecast, Limit, LimitedBy, Phase, Resource, SelfCheck, Step, Usl,
@@ -285,7 +287,7 @@ fn every_search_gives_a_sound_page() {
 
 #[test]
 fn what_is_said_is_inert() {
-    for page in [of_run(&hostile_run()), of_ceiling(&hostile_search())] {
+    for page in [of_run(&hostile_run()), of_ceiling(&hostile_search()), of_trace(&trace::hostile())] {
         sound(&page);
         assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("\\u{1b}[31m\\u{202e}"));
         for bad in ["<script>alert", "<img", "\" onload"] {

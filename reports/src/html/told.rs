@@ -104,7 +104,8 @@ fn harmless(chart: &Chart) -> Chart {
     let panels = chart.panels.iter_mut().flat_map(|panel| {
         let series = panel.series.iter_mut().map(|series| &mut series.label);
         let spans = panel.spans.iter_mut().map(|span| &mut span.label);
-        series.chain(spans).chain([&mut panel.title]).chain(&mut panel.note)
+        let rows = panel.y.ticks.iter_mut().map(|tick| &mut tick.label);
+        series.chain(spans).chain(rows).chain([&mut panel.title]).chain(&mut panel.note)
     });
     let texts = own.into_iter().chain(&mut chart.footer).chain(bands).chain(marks).chain(panels);
     texts.for_each(|text| *text = printable(text).into_owned());

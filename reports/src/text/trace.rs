@@ -128,7 +128,7 @@ mod tests {
             line("proxy ").contains("3 ms (whole ms)       |   .") && line("proxy ").contains('~'),
             "{text}"
         );
-        assert!(line("app: database").contains("2.21 ms, 2 statements |"), "{text}");
+        assert!(line("app: database").contains("2.21 ms: 2 statements |"), "{text}");
         assert!(line("emulated").contains("quota"), "{text}");
     }
 
