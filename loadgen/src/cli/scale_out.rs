@@ -23,7 +23,7 @@ pub(crate) struct ScaleOutArgs {
     #[arg(long, value_enum, default_value_t = MixOption::Both, help_heading = "Experiment")]
     pub(crate) mix: MixOption,
     /// What has to hold: rules with commas between them
-    #[arg(long, value_name = "RULES", default_value = "p95<200ms,errors<0.1%", value_parser = Objective::parse, help_heading = "Experiment")]
+    #[arg(long, value_name = "RULES", default_value = "p95<100ms,errors<0.1%", value_parser = Objective::parse, help_heading = "Experiment")]
     pub(crate) slo: Objective,
     /// Time for all of it, at least 12s for each search
     #[arg(long, value_name = "TIME", default_value = "175s", value_parser = units::positive_duration, help_heading = "Experiment")]

@@ -11,6 +11,8 @@ use crate::scale_out::{Gain, Headroom, Mix, Point, ScaleOut, Standing, Wall};
 
 /// The tier that is multiplied.
 pub const TIER: &str = "app";
+/// A ratio whose interval's ends differ by more than this factor is none.
+const UNSURE: f64 = 2.0;
 
 /// Concludes from the searches in `found`, in place of whatever was concluded before.
 ///
@@ -164,8 +166,18 @@ fn faults(found: &ScaleOut) -> Vec<String> {
     for mix in &found.mixes {
         let wrong = mix.points.iter().filter(|point| is_fault(found, point));
         faults.extend(wrong.map(|point| format!("{}: {}", at(mix, point), why_not(point))));
+        faults.extend(mix.gain.as_ref().and_then(unsure).map(|why| format!("{}: {why}", mix.what)));
     }
     faults
+}
+
+/// That too little is known of a ratio, in words.
+fn unsure(gain: &Gain) -> Option<String> {
+    let [from, to] = gain.ci95.filter(|[from, to]| *to > UNSURE * from)?;
+    let (from, to) = (times(from), times(to));
+    Some(format!(
+        "the noise is too large to compare, {from} to {to} times: try again, or give it more --budget"
+    ))
 }
 
 /// Whether the comparison falls with this point: it is one of its two ends, or cannot be judged at all.

@@ -148,6 +148,9 @@ fn an_error_of_a_ratio_is_that_of_both() {
     let found = gain(&[point(1, 100.0, 0.03), point(2, 200.0, 0.04)]).unwrap();
     let [from, to] = found.ci95.unwrap();
     assert!((from - 2.0 * (-0.05f64).exp()).abs() < 1e-9 && (to - 2.0 * 0.05f64.exp()).abs() < 1e-9);
+    assert_eq!(unsure(&found), None);
+    let noisy = gain(&[point(1, 100.0, 0.03), point(2, 200.0, 0.4)]).unwrap();
+    assert!(unsure(&noisy).is_some_and(|why| why.contains("1.34 to 2.99 times")), "{noisy:?}");
     assert_eq!(gain(&[point(1, 100.0, 0.03)]), None);
     assert_eq!(gain(&[]), None);
 }

@@ -58,7 +58,7 @@ fn summary(found: &ScaleOut) -> Vec<(&'static str, String, String)> {
         let wall = mix.wall.as_ref()?;
         let how = if wall.reached { "reached" } else { "predicted" };
         Some((
-            "Next wall",
+            if wall.reached { "Wall" } else { "Next wall" },
             format!("{}/s", rate(wall.rps)),
             format!("{}, {how}, for {}", wall.what, mix.what),
         ))
@@ -69,7 +69,7 @@ fn summary(found: &ScaleOut) -> Vec<(&'static str, String, String)> {
 fn ceilings(found: &ScaleOut) -> Markup {
     html! {
         (points(found))
-        h3 { "What was left of generator and machine" }
+        h3 { "How busy generator and machine were" }
         p { "At the loads near each ceiling. What the generator or the machine ends is not counted as the servers'." }
         (headroom(found))
     }

@@ -46,8 +46,8 @@ pub(crate) struct Wanted {
     pub(crate) budget_s: f64,
     /// The length of a window, in seconds.
     pub(crate) window_s: f64,
-    /// At least and at most so many windows of a load between the ends of the bracket.
-    pub(crate) windows: (usize, usize),
+    /// At least and at most so many windows of a load while rates grow, and of one between the ends of the bracket.
+    pub(crate) windows: [(usize, usize); 2],
     /// Whether there is a sweep, and loads that confirm; else the search ends when the ceiling is enclosed.
     pub(crate) whole: bool,
     /// Everything random comes from it.
@@ -155,7 +155,7 @@ impl Wanted {
         };
         let phase = steps.last().filter(|_| again.is_some()).map_or(phase, |step| step.phase);
         let rps = again.unwrap_or(rps.clamp(self.min_rps, self.max_rps));
-        let (least, most) = if phase == Phase::Bracket { (2, 5) } else { self.windows };
+        let (least, most) = self.windows[usize::from(phase != Phase::Bracket)];
         let load = self.load(phase, rps, least, most);
         let longest_s = most as f64 * load.window_s + PAUSE_S;
         (steps.is_empty()

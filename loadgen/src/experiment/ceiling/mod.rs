@@ -41,8 +41,8 @@ const OVERRUN_S: f64 = 3.0;
 /// With so much time a window takes 2 s in place of 1.
 const LONG_BUDGET_S: f64 = 240.0;
 const NEAR: f64 = 0.9;
-/// Of a load between one that holds and one that fails.
-const WINDOWS: (usize, usize) = (6, 11);
+/// Of a load while rates grow, and of one between a rate that holds and one that fails.
+const WINDOWS: [(usize, usize); 2] = [(2, 5), (6, 11)];
 /// The first load, of what the target answers when it is asked what it can do.
 const FIRST: f64 = 0.7;
 

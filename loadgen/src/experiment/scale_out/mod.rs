@@ -27,8 +27,8 @@ const LEAST_SEARCH: Duration = Duration::from_secs(12);
 const DRAWING_S: f64 = 2.0;
 /// A window of a load, in seconds: a search of a few seconds cannot have longer ones.
 const WINDOW_S: f64 = 0.5;
-/// Of a load between one that holds and one that fails.
-const WINDOWS: (usize, usize) = (4, 7);
+/// Of a load while rates grow, and of one between a rate that holds and one that fails.
+const WINDOWS: [(usize, usize); 2] = [(3, 5), (4, 7)];
 /// How close a rate that holds and one that fails have to be.
 const PRECISION: f64 = 0.02;
 /// The first load, of the ceiling that is expected: the third one is then a good deal too much, and fails clearly.
