@@ -23,9 +23,9 @@ const MOST_FILLING: u64 = 16;
 const CONNECTIONS: usize = 32;
 /// The load somewhat below the ceiling, as a share of it; a second one, where the generator did not manage the first.
 const NEAR: [f64; 2] = [0.8, 0.5];
-/// A window of a search, in seconds; how many a load between the ends of the bracket has, at least and at most; how close its rates come to each other; and its first load, of what the target can do.
+/// A window of a search, in seconds; how many a load has at least and at most, while rates grow and between those that enclose the ceiling; how close its rates come to each other; and its first load, of what the target can do.
 const WINDOW_S: f64 = 0.5;
-const WINDOWS: (usize, usize) = (5, 9);
+const WINDOWS: [(usize, usize); 2] = [(2, 5), (5, 9)];
 const PRECISION: f64 = 0.02;
 const FIRST: f64 = 0.4;
 /// No rate below this is tried.
