@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
-pub(crate) use lesson::{LessonArgs, MaintenanceArgs, SpofArgs, Tier, Way};
+pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
 use reports::analyse::threshold::Threshold;
 pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Spof(Box<SpofArgs>),
     /// Bring out a change under load: all at once, and one server at a time
     Maintenance(Box<MaintenanceArgs>),
+    /// All of spof, maintenance, scale-out and cache, told as one story
+    Lessons(LessonsArgs),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
     /// Follow one request from name to page: what each tier took of its time

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Cache(args)) => experiment::cache::run(&args, begun),
         Some(Command::ScaleOut(args)) => experiment::scale_out::run(&args, begun),
         Some(Command::Spof(args)) => experiment::lesson::spof(&args, begun),
+        Some(Command::Lessons(args)) => experiment::lessons::run(&args),
         Some(Command::Maintenance(args)) => experiment::lesson::maintenance(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Trace(args)) => experiment::trace::run(*args, begun),

@@ -339,7 +339,7 @@ impl Output {
     }
 }
 
-fn default_dir(name: &str) -> PathBuf {
+pub(crate) fn default_dir(name: &str) -> PathBuf {
     let now = record::timestamp(pace::wall_clock());
     unused(PathBuf::from(format!("reports/runs/{}-{name}", now.strftime("%Y%m%dT%H%M%SZ"))))
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod caching;
 pub(crate) mod lesson;
+pub(crate) mod lessons;
 pub(crate) mod scale_out;
 
 use crate::failure::{Exit, Failure, Outcome};
@@ -240,6 +241,9 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         }
         trace(&found, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
         return Ok(Exit::Passed);
+    }
+    if lessons::are_in(dir) {
+        return lessons::again(dir, json_file);
     }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;

@@ -58,6 +58,23 @@ pub(crate) enum Tier {
     Dns,
 }
 
+/// The options of all lessons.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LessonsArgs {
+    /// Nothing: all lessons together need the reference target
+    #[arg(value_name = "URL", hide = true)]
+    pub(crate) url: Option<String>,
+    /// Everything random comes from it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = units::whole::<u64, 0, { u64::MAX }>)]
+    pub(crate) seed: u64,
+    /// Where the records and the report go [default: reports/runs/<utc>-lessons]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
 /// The options of killing parts.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SpofArgs {

@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod calibrate;
 pub(crate) mod ceiling;
 pub(crate) mod lesson;
+pub(crate) mod lessons;
 mod null_target;
 mod queue;
 pub(crate) mod scale_out;

@@ -160,14 +160,14 @@ fn remark(trial: &Trial, lesson: &Lesson) -> &'static str {
 /// From which version to which, if there were two.
 fn handed_over(trial: &Trial) -> Option<String> {
     let seen = || trial.versions.iter().filter_map(|seen| Some((seen.at_ms, seen.version.as_deref()?)));
-    let (first, last) = (seen().next()?.1, seen().last()?.1);
+    let (first, last) = (seen().next()?.1, seen().next_back()?.1);
     if first == last {
         let others = seen().filter(|(_, version)| *version != first).count();
         return (others > 0)
             .then(|| format!("the new version was taken back: version {first} answers as before"));
     }
     let begun = seen().find(|(_, version)| *version == last)?.0;
-    let over = seen().filter(|(_, version)| *version == first).last()?.0;
+    let over = seen().rfind(|(_, version)| *version == first)?.0;
     let both_s = (over - begun).max(0) as f64 / 1e3;
     Some(format!("version {first} handed over to {last}, and for {} both answered", seconds(both_s)))
 }

@@ -10,6 +10,7 @@ mod palette;
 mod run;
 mod scale_out;
 mod steps;
+mod story;
 mod table;
 mod told;
 mod trace;
@@ -22,6 +23,8 @@ use crate::store::Record;
 use crate::trace::Trace;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+pub use story::Lessons;
 
 /// The name of the report beside a record.
 pub const REPORT_FILE: &str = "report.html";
@@ -102,6 +105,19 @@ pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> 
 /// When the file cannot be written, with its path.
 pub fn write_trace(dir: &Path, trace: &Trace) -> Result<PathBuf, String> {
     keep(dir, &of_trace(trace))
+}
+
+/// The report of all lessons.
+pub fn of_lessons(lessons: &Lessons) -> String {
+    story::page(lessons).render()
+}
+
+/// Writes the report of all lessons, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_lessons(dir: &Path, lessons: &Lessons) -> Result<PathBuf, String> {
+    keep(dir, &of_lessons(lessons))
 }
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {

@@ -4,7 +4,7 @@
 use crate::pace;
 use reports::lesson::EventKind;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -60,7 +60,7 @@ struct Line {
 }
 
 /// `target-stack`, with these words.
-pub(super) fn of_stack(program: &PathBuf, dir: &str, words: &str) -> Vec<String> {
+pub(super) fn of_stack(program: &Path, dir: &str, words: &str) -> Vec<String> {
     let mut words = words.split_whitespace().map(str::to_owned);
     let verb = words.next();
     let first = [program.display().to_string()].into_iter().chain(verb);
@@ -194,7 +194,7 @@ mod tests {
         ] {
             let done = all(std::slice::from_ref(&deed), pace::now()).await;
             assert_eq!(done.happened.iter().map(|one| one.kind).collect::<Vec<_>>(), want, "{deed:?}");
-            assert_eq!(done.failed, [String::new(); 0]);
+            assert!(done.failed.is_empty(), "{:?}", done.failed);
         }
     }
 
