@@ -26,7 +26,10 @@ pub fn conclude(lesson: &mut Lesson) {
         }
         reasons.extend(trial.orders.and_then(|orders| disagreement(&trial.name, &orders)));
     }
-    if lesson.trials.is_empty() && !lesson.partial {
+    if lesson.partial {
+        reasons
+            .insert(0, format!("it was cut short, after {}", counted(lesson.trials.len() as u64, "trial")));
+    } else if lesson.trials.is_empty() {
         reasons.push(String::from("no trial was made"));
     }
     lesson.verdict = Verdict { valid: reasons.is_empty(), reasons };
