@@ -131,7 +131,7 @@ fn wrong_use_is_one_line() {
     for (words, part) in [
         ("spof http://127.0.0.1:1/", "does not kill: say how with --kill-cmd"),
         ("maintenance http://127.0.0.1:1/", "does not deploy: say how with --deploy-cmd"),
-        ("spof --kill-cmd true", "--kill-cmd"),
+        ("spof --kill-cmd true", "<URL>"),
         ("spof -d 2s", "is over before the part is started again"),
         ("maintenance -d 2s", "is over before the change begins"),
         ("maintenance --servers 1", "needs at least 2"),
