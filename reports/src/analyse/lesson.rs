@@ -72,15 +72,22 @@ pub fn felt(trial: &Trial) -> String {
     parts.join(", ")
 }
 
-/// The finding in one sentence.
+/// The finding in one sentence: the costliest failing that one of the trials cures, with its cure.
 pub fn finding(lesson: &Lesson) -> String {
     let trials = &lesson.trials;
-    let Some(worst) = trials.iter().max_by_key(|trial| trial.impact.failed) else {
-        return String::from("No trial was made");
+    let cure = |trial: &&Trial| {
+        let others = trials.iter().filter(|other| other.tier == trial.tier);
+        let best = others.min_by_key(|other| other.impact.failed);
+        best.filter(|best| best.impact.failed < trial.impact.failed)
     };
-    let best = trials.iter().filter(|trial| trial.tier == worst.tier && trial.name != worst.name);
-    let best =
-        best.min_by_key(|trial| trial.impact.failed).filter(|best| best.impact.failed < worst.impact.failed);
+    let cured = trials.iter().filter(|trial| cure(trial).is_some()).max_by_key(|trial| trial.impact.failed);
+    let worst = cured.or_else(|| trials.iter().max_by_key(|trial| trial.impact.failed));
+    let Some(worst) = worst else { return String::from("No trial was made") };
+    if worst.impact.failed == 0 {
+        let planned = trials.iter().map(|trial| trial.planned).sum();
+        let many = counted(trials.len() as u64, "trial");
+        return format!("{}: none of {} failed in {many}", capital(&worst.name), counted(planned, "request"));
+    }
     let cost = |trial: &Trial| {
         let out = if trial.impact.outage_s > 0.0 {
             format!("{} and ", seconds(trial.impact.outage_s))
@@ -90,7 +97,7 @@ pub fn finding(lesson: &Lesson) -> String {
         format!("{out}{}", counted(trial.impact.failed, "request"))
     };
     let first = format!("{} cost {}", capital(&worst.name), cost(worst));
-    match best {
+    match cure(&worst) {
         Some(best) if best.impact.failed == 0 => {
             format!("{first}; {}, none of {}", best.name, count(best.planned))
         }
@@ -188,6 +195,10 @@ mod tests {
             (
                 fixture::lesson::spof(),
                 "Killing the only app server cost 3 s and 600 requests; killing one of 2 app servers, none of 2,400",
+            ),
+            (
+                Lesson { trials: vec![fixture::lesson::spof().trials.remove(1)], ..Lesson::default() },
+                "Killing one of 2 app servers: none of 2,400 requests failed in 1 trial",
             ),
             (Lesson::default(), "No trial was made"),
         ] {

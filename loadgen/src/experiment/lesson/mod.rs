@@ -64,7 +64,7 @@ fn terms(common: &LessonArgs, scenario: Option<&'static str>, rps: Rate, length:
         cpus: common.cpus.clone(),
         ..cli.run.load
     };
-    Ok(Terms { load, rps, length, proxy: common.target_proxy, cpus, target_cpus })
+    Ok(Terms { load, rps, length, limit: common.limit, proxy: common.target_proxy, cpus, target_cpus })
 }
 
 fn carry_out(

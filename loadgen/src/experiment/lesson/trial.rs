@@ -15,6 +15,7 @@ use crate::units::Rate;
 use crate::{aim, limits, pace};
 use http::Uri;
 use jiff::Timestamp;
+use reports::analyse::threshold::Threshold;
 use reports::lesson::{self, Event, Moment, Orders, Trial};
 use reports::record::{Run, Target, TargetKind, Wire};
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ pub(super) struct Terms {
     pub(super) load: LoadArgs,
     pub(super) rps: Rate,
     pub(super) length: Duration,
+    /// The 99th percentile of response times that is good enough.
+    pub(super) limit: Duration,
     pub(super) proxy: Option<TargetProxy>,
     /// The generator's CPUs, and the target's.
     pub(super) cpus: Vec<usize>,
@@ -109,7 +112,10 @@ pub(super) async fn make(
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome<Option<Ended>> {
+    // How late the generator may be depends on what is judged by it.
+    let limit = Threshold::parse(&format!("p99<{}us", terms.limit.as_micros())).map_err(Failure::usage)?;
     let plan = Plan::at(&terms.load, Some(terms.rps), Duration::ZERO, terms.length)?;
+    let plan = Plan { thresholds: vec![limit], ..plan };
     if let Some(url) = plan.url.clone() {
         let there = async { given(&plan, &url).await };
         let there = tokio::select! { there = there => there?, () = signals.asked() => return Ok(None) };
