@@ -284,3 +284,8 @@ pub fn conserved(run: &Value) -> bool {
     let errors: u64 = run["errors"].as_object().expect("errors").values().map(n).sum();
     n(&run["planned"]) == n(&run["ok"]) + errors + n(&run["dropped"]) + n(&run["unfinished"])
 }
+
+/// Whether the search says that this machine was the limit, which is then true: others use it too.
+pub fn is_of_the_machine(found: &Value) -> bool {
+    ["host", "generator"].iter().any(|what| found["limited_by"]["what"] == *what)
+}

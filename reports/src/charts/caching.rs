@@ -209,7 +209,6 @@ fn footer(found: &Caching) -> Vec<String> {
     let setting = &found.setting;
     let mut what = target(&found.target);
     what.extend(cpus("generator", &found.cpus));
-    what.push(format!("in the lower plots a page is fresh for {}", seconds(setting.short_valid_s as f64)));
     what.push(format!(
         "in the lower plots a page is fresh for {}, and the catalogue a small one",
         seconds(setting.short_valid_s as f64)
