@@ -2,9 +2,7 @@
 //! anything is sent, that all that is to be written can be; at the end it writes the record, draws the pictures and
 //! prints the summary. What it made for a run that did not come about, it takes away again.
 
-mod caching;
-mod lesson;
-mod scale_out;
+mod found;
 
 use crate::cli::RunArgs;
 use crate::exporter::Exporter;

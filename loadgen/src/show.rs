@@ -1,9 +1,7 @@
 //! What a person or a script is shown: summaries on standard output, notes and errors on standard error.
 
-pub(crate) mod caching;
-pub(crate) mod lesson;
+pub(crate) mod found;
 pub(crate) mod lessons;
-pub(crate) mod scale_out;
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal;
@@ -223,15 +221,15 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         return Ok(Exit::Passed);
     }
     if dir.join(store::CACHE_FILE).is_file() {
-        return caching::again(dir, json_file);
+        return found::again(dir, store::load_caching(dir), json_file);
     }
     for file in [store::SPOF_FILE, store::MAINTENANCE_FILE] {
         if dir.join(file).is_file() {
-            return lesson::again(dir, file, json_file);
+            return found::again(dir, store::load_lesson(dir, file), json_file);
         }
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
-        return scale_out::again(dir, json_file);
+        return found::again(dir, store::load_scale_out(dir), json_file);
     }
     if dir.join(store::TRACE_FILE).is_file() {
         let found = store::load_trace(dir).map_err(Failure::usage)?;

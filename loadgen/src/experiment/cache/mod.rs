@@ -68,7 +68,7 @@ pub(crate) fn run(args: &CacheArgs, begun: Instant) -> Outcome<Exit> {
     let work = output.status.beside(bench.experiment());
     match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
         Ok((found, stopped)) => {
-            output.finish_caching(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
+            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
             Ok(exit(&found, stopped))
         }
         Err(failure) => {
@@ -222,7 +222,7 @@ impl Bench<'_> {
         caching(found).map_err(Failure::host)?;
         // What was concluded of fewer parts is no verdict.
         let so_far = Caching { partial: true, verdict: Verdict::default(), ..found.clone() };
-        self.output.keep_caching(&so_far)
+        self.output.keep_found(&so_far)
     }
 
     /// This share of the budget.

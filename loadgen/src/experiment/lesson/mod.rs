@@ -85,7 +85,7 @@ fn carry_out(
     let work = output.status.beside(trials(found, common, setups, terms, &output));
     match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
         Ok((found, stopped)) => {
-            output.finish_lesson(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
+            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
             Ok(exit(&found, stopped))
         }
         Err(failure) => {
@@ -138,7 +138,7 @@ async fn trials(
         }
         // What was concluded of fewer trials is no verdict.
         let so_far = Lesson { partial: true, verdict: Verdict::default(), ..found.clone() };
-        output.keep_lesson(&so_far)?;
+        output.keep_found(&so_far)?;
     }
     conclude(&mut found);
     Ok((found, stopped))

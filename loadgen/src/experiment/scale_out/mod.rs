@@ -58,7 +58,7 @@ pub(crate) fn run(args: &ScaleOutArgs, begun: Instant) -> Outcome<Exit> {
     let work = output.status.beside(experiment(args, &room, &output));
     match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
         Ok((found, stopped)) => {
-            output.finish_scale_out(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
+            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
             Ok(exit(&found, stopped))
         }
         Err(failure) => {
@@ -138,7 +138,7 @@ async fn experiment(
             say(&found, output);
             // What was concluded of fewer searches is no verdict.
             let so_far = ScaleOut { partial: true, verdict: Verdict::default(), ..found.clone() };
-            output.keep_scale_out(&so_far)?;
+            output.keep_found(&so_far)?;
         }
     }
     found.duration_s = (pace::now() - begun).as_secs_f64();

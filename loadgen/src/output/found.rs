@@ -1,34 +1,35 @@
-//! What an experiment on caching leaves and shows: its record after each part, and at the end the picture and the summary.
+//! What an experiment that leaves one record leaves and shows: the record after each of its parts, and at the end the picture and
+//! the summary.
 
 use super::Output;
 use crate::failure::{Failure, Outcome};
+use crate::show::found::{Found, drawn, summary};
 use crate::{show, terminal};
-use reports::cache::Caching;
-use reports::store;
 
 impl Output {
     /// Writes what has been found so far.
     ///
     /// # Errors
     /// The host's fault: it cannot be written any more.
-    pub(crate) fn keep_caching(&self, found: &Caching) -> Outcome {
+    pub(crate) fn keep_found(&self, found: &impl Found) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        store::save_caching(dir, found)
+        found
+            .save(dir)
             .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
         self.kept.set(true);
         Ok(())
     }
 
-    /// Writes what was found, draws it and shows it; `note` is what went wrong on the way.
+    /// Writes what was found, draws it and shows it; `note` is what stopped it.
     ///
     /// # Errors
     /// The host's fault: it cannot be written any more.
-    pub(crate) fn finish_caching(&self, found: &Caching, note: Option<&str>) -> Outcome {
+    pub(crate) fn finish_found(&self, found: &impl Found, note: Option<&str>) -> Outcome {
         let mut lines = Vec::new();
-        let mut kept = self.keep_caching(found);
+        let mut kept = self.keep_found(found);
         if let Some(dir) = &self.dir {
             lines.push(format!("record      {}", dir.join(self.file).display()));
-            match show::caching::drawn(dir, found) {
+            match drawn(dir, found) {
                 Ok(drawn) => lines.extend(drawn),
                 Err(failure) => kept = kept.and(Err(failure)),
             }
@@ -39,8 +40,7 @@ impl Output {
             // Between what was said on the way and the summary.
             show::note("");
         }
-        let shown =
-            if self.quiet { Ok(()) } else { show::caching::summary(found, note, &lines, beside_json) };
+        let shown = if self.quiet { Ok(()) } else { summary(found, note, &lines, beside_json) };
         kept.and(told).and(shown)
     }
 }

@@ -1,0 +1,98 @@
+//! What a person is shown of an experiment that leaves one record: a summary, a picture, a report. What they have in common is here; what
+//! each of them is, the record says.
+
+use super::{painted, write};
+use crate::failure::{Exit, Failure, Outcome};
+use reports::cache::Caching;
+use reports::lesson::Lesson;
+use reports::scale_out::ScaleOut;
+use reports::terminal::printable;
+use reports::{html, pictures, store, text};
+use serde::Serialize;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A record that can be kept, drawn and told.
+pub(crate) trait Found: Serialize {
+    /// Writes it into `dir`.
+    fn save(&self, dir: &Path) -> io::Result<()>;
+    /// Draws its pictures there.
+    fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String>;
+    /// Writes its report there.
+    fn report(&self, dir: &Path) -> Result<PathBuf, String>;
+    /// Its summary.
+    fn text(&self, colour: bool) -> String;
+}
+
+/// The record `$found`, by its functions in `reports`.
+macro_rules! found {
+    ($found:ty, $save:path, $draw:path, $report:path, $text:path) => {
+        impl Found for $found {
+            fn save(&self, dir: &Path) -> io::Result<()> {
+                $save(dir, self)
+            }
+
+            fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String> {
+                $draw(dir, self)
+            }
+
+            fn report(&self, dir: &Path) -> Result<PathBuf, String> {
+                $report(dir, self)
+            }
+
+            fn text(&self, colour: bool) -> String {
+                $text(self, colour)
+            }
+        }
+    };
+}
+
+found!(Caching, store::save_caching, pictures::write_caching, html::write_caching, text::caching);
+found!(Lesson, store::save_lesson, pictures::write_lesson, html::write_lesson, text::lesson);
+found!(ScaleOut, store::save_scale_out, pictures::write_scale_out, html::write_scale_out, text::scale_out);
+
+/// The summary; `note` is what went wrong on the way.
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn summary(
+    found: &impl Found,
+    note: Option<&str>,
+    lines: &[String],
+    beside_json: bool,
+) -> Outcome {
+    let mut text = found.text(painted(beside_json));
+    text.push('\n');
+    let lines = note.map(|note| format!("stopped     {note}")).into_iter().chain(lines.iter().cloned());
+    lines.for_each(|line| text += &format!("{}\n", printable(&line)));
+    write(&text, beside_json)
+}
+
+/// Draws it into `dir`, and gives the lines that say where.
+///
+/// # Errors
+/// The host's fault: a file cannot be written.
+pub(crate) fn drawn(dir: &Path, found: &impl Found) -> Outcome<Vec<String>> {
+    let pictures = found.draw(dir).map_err(Failure::host)?;
+    let report = found.report(dir).map_err(Failure::host)?;
+    let pictures = pictures.iter().map(|picture| format!("picture     {}", picture.display()));
+    Ok(pictures.chain([format!("report      {}", report.display())]).collect())
+}
+
+/// Draws again what was read from `dir`, and prints its summary again.
+///
+/// # Errors
+/// Wrong use: the record cannot be read, or the directory cannot be written to.
+pub(super) fn again(
+    dir: &Path,
+    found: Result<impl Found, String>,
+    json_file: Option<&Path>,
+) -> Outcome<Exit> {
+    let found = found.map_err(Failure::usage)?;
+    let lines = drawn(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
+    if let Some(file) = json_file {
+        super::json(&found, file)?;
+    }
+    summary(&found, None, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
+    Ok(Exit::Passed)
+}
