@@ -98,9 +98,11 @@ fn the_ceiling_of_a_known_queue_is_found_and_its_record_says_it_again() {
     let alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let target = Target::start("queue --workers 4 --service 2ms");
     let line = format!("ceiling --budget 30s --precision 5% --out out --json - {}", aim(&target));
-    // Where something else has the machine for a while, it is measured again.
-    let quiet = |ended: &Ended| ended.code == 0 && !is_of_the_machine(&ended.json());
-    let ended = (0..3).map(|_| loadgen(&line)).find(quiet);
+    // Where something else has the machine for a while, it is measured again: a load that the machine spoiled is
+    // left out by the search, and what the others tell is true, but no more as narrow as the test would have it.
+    let unspoiled = |found: &Value| steps(found).iter().all(|step| step["valid"] == true);
+    let quiet = |found: &Value| unspoiled(found) && !is_of_the_machine(found);
+    let ended = (0..3).map(|_| loadgen(&line)).find(|ended| ended.code == 0 && quiet(&ended.json()));
     drop((alone, target));
     let Some(ended) = ended else {
         let why = b"NOT JUDGED: in three times the machine could not measure 2,000 requests per second\n";
