@@ -266,7 +266,7 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn keep_ceiling(&self, found: &Ceiling) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        store::save_ceiling(dir, found)
+        store::keep(dir, found)
             .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
         self.kept.set(true);
         Ok(())
@@ -307,7 +307,7 @@ impl Output {
     pub(crate) fn finish_trace(&self, trace: &Trace) -> Outcome {
         let (mut lines, mut kept) = (Vec::new(), Ok(()));
         if let Some(dir) = &self.dir {
-            kept = store::save_trace(dir, trace)
+            kept = store::keep(dir, trace)
                 .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())));
             lines.push(format!("record      {}", dir.join(self.file).display()));
             match show::drawn_trace(dir, trace) {

@@ -3,7 +3,7 @@
 
 use crate::failure::{Exit, Failure, Outcome};
 use reports::html::{self, Lessons};
-use reports::store::{self, CACHE_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, SPOF_FILE};
+use reports::store::{CACHE_FILE, Kept, MAINTENANCE_FILE, SCALE_OUT_FILE, SPOF_FILE, kept};
 use std::path::{Path, PathBuf};
 
 /// The experiments in the order of the story: each one's name, which is its directory's too, and its record.
@@ -24,18 +24,20 @@ pub(super) fn are_in(dir: &Path) -> bool {
 /// # Errors
 /// Wrong use: a record cannot be read, or the report cannot be written.
 pub(crate) fn drawn(dir: &Path) -> Outcome<PathBuf> {
-    let [spof, maintenance, scale_out, cache] = PARTS.map(|(name, file)| {
-        let part = dir.join(name);
-        part.join(file).is_file().then_some(part)
-    });
-    let lesson = |part: PathBuf, file| store::load_lesson(&part, file).map_err(Failure::usage);
     let lessons = Lessons {
-        spof: spof.map(|part| lesson(part, SPOF_FILE)).transpose()?,
-        maintenance: maintenance.map(|part| lesson(part, MAINTENANCE_FILE)).transpose()?,
-        scale_out: scale_out.map(|part| store::load_scale_out(&part).map_err(Failure::usage)).transpose()?,
-        cache: cache.map(|part| store::load_caching(&part).map_err(Failure::usage)).transpose()?,
+        spof: part(dir, SPOF_FILE)?,
+        maintenance: part(dir, MAINTENANCE_FILE)?,
+        scale_out: part(dir, SCALE_OUT_FILE)?,
+        cache: part(dir, CACHE_FILE)?,
     };
     html::write_lessons(dir, &lessons).map_err(Failure::usage)
+}
+
+/// The record of the part that leaves `file`, if it is there.
+fn part<K: Kept>(dir: &Path, file: &str) -> Outcome<Option<K>> {
+    let name = PARTS.iter().find(|(_, of)| *of == file).map_or("", |(name, _)| name);
+    let dir = dir.join(name);
+    dir.join(file).is_file().then(|| kept(&dir, file).map_err(Failure::usage)).transpose()
 }
 
 /// Draws all of it again: each record that is there, and the story.

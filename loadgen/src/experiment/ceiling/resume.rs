@@ -9,7 +9,7 @@ use http::Uri;
 use reports::ceiling::Ceiling;
 use reports::number::counted;
 use reports::record::Target;
-use reports::store::{CEILING_FILE, RUN_FILE};
+use reports::store::{CEILING_FILE, RUN_FILE, kept};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
             what_is(dir)
         )));
     }
-    let found = reports::store::load_ceiling(dir).map_err(Failure::usage)?;
+    let found = kept::<Ceiling>(dir, CEILING_FILE).map_err(Failure::usage)?;
     if !found.partial {
         return Err(Failure::usage(format!(
             "--resume: the search in {there} has ended: begin another, or see it again with loadgen report {there}"
