@@ -19,7 +19,7 @@ const UNSURE: f64 = 2.0;
 /// # Errors
 /// When its objective is none.
 pub fn conclude(found: &mut ScaleOut) -> Result<(), String> {
-    let (seed, check) = (found.seed, found.self_check.clone());
+    let (seed, check) = (found.head.seed, found.self_check.clone());
     for mix in &mut found.mixes {
         for point in &mut mix.points {
             conclude_search(&mut point.search)?;

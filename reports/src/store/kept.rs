@@ -93,7 +93,7 @@ macro_rules! fields {
         }
 
         fn host(&self) -> &crate::record::Host {
-            &self.host
+            &self.head.host
         }
 
         fn end(&self) -> (bool, &crate::record::Verdict) {

@@ -133,7 +133,7 @@ fn figures(found: &ScaleOut) -> String {
         &format!(
             "{searches} search{plural} of {loads} in {}, seed {}",
             seconds(found.duration_s),
-            found.seed
+            found.head.seed
         ),
     )
 }

@@ -241,12 +241,8 @@ impl Bench<'_> {
         let proxy = if args.target_proxy == Some(TargetProxy::Nginx) { "nginx" } else { "builtin" };
         Caching {
             schema: CACHE_SCHEMA.to_owned(),
-            seed: args.seed,
-            command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-            started_at: record::timestamp(started_at).to_string(),
+            head: record::head(args.seed, started_at, &self.cpus),
             budget_s: args.budget.as_secs_f64(),
-            cpus: self.cpus.clone(),
-            host: record::host(),
             slo: args.slo.to_string(),
             setting: Setting {
                 parts: args.parts.clone().0,

@@ -34,8 +34,8 @@ pub(super) fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
             "--resume: the search in {there} has ended: begin another, or see it again with loadgen report {there}"
         )));
     }
-    let cli =
-        Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e, &found.command)))?;
+    let cli = Cli::try_parse_from(&found.head.command)
+        .map_err(|e| Failure::usage(cli::one_line(&e, &found.head.command)))?;
     let Some(Command::Ceiling(args)) = cli.command else {
         return Err(Failure::usage(format!("--resume: {there} has no search in it")));
     };
@@ -54,8 +54,9 @@ fn what_is(dir: &Path) -> String {
 
 /// What is taken over from the search before, in words.
 pub(super) fn taken_over(before: &Ceiling) -> String {
-    let begun = before.started_at.parse::<jiff::Timestamp>();
-    let begun = begun.map_or_else(|_| before.started_at.clone(), |at| at.strftime("%FT%H:%MZ").to_string());
+    let begun = before.head.started_at.parse::<jiff::Timestamp>();
+    let begun =
+        begun.map_or_else(|_| before.head.started_at.clone(), |at| at.strftime("%FT%H:%MZ").to_string());
     format!(
         "resuming the search of {begun}: {} taken over, {:.0} of {:.0} s spent",
         counted(before.steps.len() as u64, "load"),
@@ -68,7 +69,7 @@ pub(super) fn taken_over(before: &Ceiling) -> String {
 pub(super) fn beginning(before: Option<&Ceiling>) -> ((Instant, Duration), f64, bool) {
     let now = (pace::now(), pace::wall_clock());
     let Some(before) = before else { return (now, 0.0, false) };
-    let began = before.started_at.parse::<jiff::Timestamp>().ok();
+    let began = before.head.started_at.parse::<jiff::Timestamp>().ok();
     let began = began.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Duration::from_millis);
     ((now.0, began.unwrap_or(now.1)), before.duration_s, true)
 }
@@ -85,6 +86,11 @@ pub(super) fn started_anew(target: &mut Target, url: &Uri) {
 mod tests {
     use super::*;
     use reports::ceiling::Step;
+    use reports::record::Head;
+
+    fn begun_at(started_at: &str) -> Head {
+        Head { started_at: started_at.to_owned(), ..Head::default() }
+    }
 
     #[test]
     fn it_is_said_what_is_taken_over() {
@@ -93,8 +99,8 @@ mod tests {
             ("2026-11-24T17:30:22Z", 1, 0.4, "2026-11-24T17:30Z: 1 load taken over, 0 of 90 s spent"),
             ("some day", 0, 0.0, "some day: 0 loads taken over, 0 of 90 s spent"),
         ] {
-            let (steps, started_at) = (vec![Step::default(); loads], started_at.to_owned());
-            let before = Ceiling { started_at, steps, duration_s, budget_s: 90.0, ..Ceiling::default() };
+            let (steps, head) = (vec![Step::default(); loads], begun_at(started_at));
+            let before = Ceiling { head, steps, duration_s, budget_s: 90.0, ..Ceiling::default() };
             assert_eq!(taken_over(&before), format!("resuming the search of {said}"));
         }
     }
@@ -113,7 +119,7 @@ mod tests {
     #[test]
     fn the_time_that_was_spent_counts() {
         let before =
-            Ceiling { started_at: "1970-01-01T00:01:00Z".into(), duration_s: 7.5, ..Ceiling::default() };
+            Ceiling { head: begun_at("1970-01-01T00:01:00Z"), duration_s: 7.5, ..Ceiling::default() };
         let ((_, since_1970), spent_s, resumes) = beginning(Some(&before));
         assert_eq!((since_1970, spent_s, resumes), (Duration::from_secs(60), 7.5, true));
         let ((_, since_1970), spent_s, resumes) = beginning(None);

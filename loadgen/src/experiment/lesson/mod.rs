@@ -172,13 +172,9 @@ fn take(found: &mut Lesson, ended: Ended) {
 fn blank(schema: &str, common: &LessonArgs, terms: &Terms) -> Lesson {
     Lesson {
         schema: schema.to_owned(),
-        seed: common.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(pace::wall_clock()).to_string(),
+        head: record::head(common.seed, pace::wall_clock(), &terms.cpus),
         rps: terms.rps.rps(),
         limit_ms: common.limit.as_secs_f64() * 1e3,
-        cpus: terms.cpus.clone(),
-        host: record::host(),
         ..Lesson::default()
     }
 }

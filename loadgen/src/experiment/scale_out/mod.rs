@@ -258,9 +258,7 @@ fn expected(points: &[Point], servers: u32) -> Option<f64> {
 fn blank(args: &ScaleOutArgs, room: &Room, started_at: Duration) -> ScaleOut {
     ScaleOut {
         schema: SCALE_OUT_SCHEMA.to_owned(),
-        seed: args.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
+        head: record::head(args.seed, started_at, &room.cpus),
         budget_s: args.budget.as_secs_f64(),
         slo: args.slo.to_string(),
         servers: args.servers.0.clone(),
@@ -269,9 +267,7 @@ fn blank(args: &ScaleOutArgs, room: &Room, started_at: Duration) -> ScaleOut {
             db_cpu: args.db_cpu,
             proxy_cpu: args.proxy_cpu,
         },
-        cpus: room.cpus.clone(),
         target_cpus: room.target_cpus.clone(),
-        host: record::host(),
         ..ScaleOut::default()
     }
 }

@@ -20,7 +20,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::waterfall;
 use reports::number::counted;
 use reports::random::SplitMix;
-use reports::record::{Target, TargetKind};
+use reports::record::{Head, Target, TargetKind};
 use reports::store::TRACE_FILE;
 use reports::trace::{TRACE_SCHEMA, Trace};
 use std::time::Instant;
@@ -78,8 +78,12 @@ async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<
         let what = if args.path.is_some() { "a page" } else { "the home page" };
         let (kind, what) = (TargetKind::Reference, what.to_owned());
         let found = Target { url: url.to_string(), kind, what, cpus: descriptor.cpus };
-        let trace =
-            Trace { target: found, emulated: descriptor.emulated, cpus: cpus.clone(), ..Trace::default() };
+        let trace = Trace {
+            target: found,
+            emulated: descriptor.emulated,
+            head: Head { cpus: cpus.clone(), ..Head::default() },
+            ..Trace::default()
+        };
         limits::pin(&cpus)?;
         ask_all(args, (&url, &route), trace, output, &mut signals).await
     };
@@ -120,14 +124,11 @@ async fn ask_all(
     let errand = Errand { way, tls: tls.as_ref(), timeout: args.timeout };
     let mut trace = Trace {
         schema: TRACE_SCHEMA.to_owned(),
-        seed: args.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
+        head: record::head(args.seed, started_at, &blank.head.cpus),
         resolver: match way {
             Way::Known(_) => None,
             Way::Ask { server, .. } => Some(server.to_string()),
         },
-        host: record::host(),
         ..blank
     };
     output.say(&format!("asking {url}: {}", counted(u64::from(args.count), "request")));
