@@ -7,6 +7,7 @@ mod probe;
 mod spof;
 mod trial;
 
+use super::carry_out::find;
 use crate::cli::{Cli, LessonArgs, LoadArgs, MaintenanceArgs, SpofArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
@@ -75,33 +76,9 @@ fn carry_out(
     begun: Instant,
 ) -> Outcome<Exit> {
     let (out, json) = (common.out.clone(), common.json.clone());
-    let mut output = Output::of_experiment(name, lesson_file(schema), out, json, common.quiet, begun);
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
+    let output = Output::of_experiment(name, lesson_file(schema), out, json, common.quiet, begun);
     let found = blank(schema, common, terms);
-    let work = output.status.beside(trials(found, common, setups, terms, &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, stopped)) => {
-            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
-            Ok(exit(&found, stopped))
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
-}
-
-/// What stopped it before an answer that is none.
-fn exit(found: &Lesson, stopped: Option<Failure>) -> Exit {
-    match stopped {
-        Some(failure) => failure.exit,
-        None if found.verdict.valid => Exit::Passed,
-        None => Exit::Invalid,
-    }
+    find(output, async |output| trials(found, common, setups, terms, output).await)
 }
 
 /// All trials, one after the other; beside them what stopped them early.

@@ -7,6 +7,7 @@ mod room;
 
 use super::ceiling::alone::self_check;
 use super::ceiling::course::Wanted;
+use super::carry_out::find;
 use super::ceiling::stack::{self, Order};
 use crate::cli::{ScaleOutArgs, Sizes};
 use crate::failure::{Exit, Failure, Outcome};
@@ -42,7 +43,7 @@ const LOWEST_RPS: f64 = 1.0;
 /// In one line: wrong use, a target that does not start, a host that does not let us.
 pub(crate) fn run(args: &ScaleOutArgs, begun: Instant) -> Outcome<Exit> {
     let room = check(args)?;
-    let mut output = Output::of_experiment(
+    let output = Output::of_experiment(
         "scale-out",
         SCALE_OUT_FILE,
         args.out.clone(),
@@ -50,31 +51,7 @@ pub(crate) fn run(args: &ScaleOutArgs, begun: Instant) -> Outcome<Exit> {
         args.quiet,
         begun,
     );
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let work = output.status.beside(experiment(args, &room, &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, stopped)) => {
-            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
-            Ok(exit(&found, stopped))
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
-}
-
-/// What stopped it before an answer that is none.
-fn exit(found: &ScaleOut, stopped: Option<Failure>) -> Exit {
-    match stopped {
-        Some(failure) => failure.exit,
-        None if found.verdict.valid => Exit::Passed,
-        None => Exit::Invalid,
-    }
+    find(output, async |output| experiment(args, &room, output).await)
 }
 
 /// Errors of use, before anything is made or started.

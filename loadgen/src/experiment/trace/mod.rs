@@ -3,6 +3,7 @@
 
 mod ask;
 
+use super::carry_out::carry_out;
 use crate::cli::TraceArgs;
 use crate::client::tls::{Options, Tls};
 use crate::failure::{Exit, Failure, Outcome};
@@ -39,23 +40,10 @@ pub(crate) fn run(args: TraceArgs, begun: Instant) -> Outcome<Exit> {
         return Err(Failure::usage(format!("`{path}` is no path: write it as /products/7")));
     }
     let (out, json) = (args.out.clone(), args.json.clone());
-    let mut output = Output::of_experiment("trace", TRACE_FILE, out, json, args.quiet, begun);
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let work = output.status.beside(trace(&args, url.as_ref(), &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok(trace) => {
-            output.finish_trace(&trace)?;
-            Ok(if trace.verdict.valid { Exit::Passed } else { Exit::Invalid })
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
+    let output = Output::of_experiment("trace", TRACE_FILE, out, json, args.quiet, begun);
+    let (trace, output) = carry_out(output, async |output| trace(&args, url.as_ref(), output).await)?;
+    output.finish_trace(&trace)?;
+    Ok(if trace.verdict.valid { Exit::Passed } else { Exit::Invalid })
 }
 
 async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<Trace> {
