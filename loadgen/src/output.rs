@@ -4,7 +4,7 @@
 
 mod found;
 
-use crate::cli::RunArgs;
+use crate::cli::{ResultArgs, RunArgs};
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::{LogFile, Manner};
@@ -76,14 +76,8 @@ impl Output {
     }
 
     /// Of an experiment, which leaves one file.
-    pub(crate) fn of_experiment(
-        name: &str,
-        file: &'static str,
-        out: Option<PathBuf>,
-        json: Option<PathBuf>,
-        quiet: bool,
-        begun: Instant,
-    ) -> Self {
+    pub(crate) fn of_experiment(name: &str, file: &'static str, args: &ResultArgs, begun: Instant) -> Self {
+        let ResultArgs { out, json, quiet } = args.clone();
         let dir = Some(out.unwrap_or_else(|| default_dir(name)));
         Self {
             dir,

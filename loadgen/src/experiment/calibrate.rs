@@ -6,7 +6,7 @@ mod queues;
 
 use super::null_target::NullTarget;
 use super::search::{Bounds, Search};
-use crate::cli::CalibrateArgs;
+use crate::cli::{CalibrateArgs, ResultArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::limits::{self, Cpus};
 use crate::load::{self, Site};
@@ -62,7 +62,8 @@ pub(crate) fn run(args: CalibrateArgs, begun: Instant) -> Outcome<Exit> {
         return Err(Failure::usage(format!("--budget: a calibration needs at least {LEAST_BUDGET:?}")));
     }
     let (cpus, target_cpus) = share(args.cpus.as_ref())?;
-    let mut output = Output::of_experiment("calibrate", FILE, args.out, args.json, args.quiet, begun);
+    let result = ResultArgs { out: args.out, json: args.json, quiet: args.quiet };
+    let mut output = Output::of_experiment("calibrate", FILE, &result, begun);
     output.prepare()?;
     limits::raise_descriptors(DESCRIPTORS);
     let runtime = tokio::runtime::Builder::new_current_thread()

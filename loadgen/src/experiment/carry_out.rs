@@ -49,6 +49,7 @@ fn exit(found: &impl Found, stopped: Option<Failure>) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ResultArgs;
     use reports::lesson::Lesson;
     use reports::record::Verdict;
 
@@ -65,8 +66,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("a/b");
         let output = || {
-            let out = Some(out.clone());
-            Output::of_experiment("spof", "spof.json", out, None, true, crate::pace::now())
+            let args = ResultArgs { out: Some(out.clone()), quiet: true, ..ResultArgs::default() };
+            Output::of_experiment("spof", "spof.json", &args, crate::pace::now())
         };
         let failed = carry_out(output(), async |_| Err::<(), _>(Failure::target("it did not start")));
         assert!(failed.is_err() && !dir.path().join("a").exists());

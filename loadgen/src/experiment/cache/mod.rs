@@ -57,8 +57,7 @@ pub(super) struct Bench<'a> {
 /// In one line: wrong use, a target that does not start, a host that does not let us.
 pub(crate) fn run(args: &CacheArgs, begun: Instant) -> Outcome<Exit> {
     check(args)?;
-    let (out, json) = (args.out.clone(), args.json.clone());
-    let output = Output::of_experiment("cache", CACHE_FILE, out, json, args.quiet, begun);
+    let output = Output::of_experiment("cache", CACHE_FILE, &args.result, begun);
     let (cpus, target_cpus) = limits::share_with_target(&limits::allowed_cpus());
     find(output, async |output| Bench { args, cpus, target_cpus, output }.experiment().await)
 }

@@ -57,14 +57,7 @@ pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
         Some(dir) => resume::resumed(&dir)?,
     };
     check(&args)?;
-    let output = Output::of_experiment(
-        "ceiling",
-        CEILING_FILE,
-        args.out.clone(),
-        args.json.clone(),
-        args.quiet,
-        begun,
-    );
+    let output = Output::of_experiment("ceiling", CEILING_FILE, &args.result, begun);
     let ((found, died), output) = carry_out(output, async |output| search(&args, before, output).await)?;
     output.finish_ceiling(&found, died.as_deref())?;
     Ok(exit(&found, died.is_some()))

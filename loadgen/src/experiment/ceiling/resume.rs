@@ -1,7 +1,7 @@
 //! Going on with a search that was interrupted: what it was asked for, what it has, and what is no longer as it was. Given its
 //! record, it changes nothing of what was measured.
 
-use crate::cli::{self, CeilingArgs, Cli, Command};
+use crate::cli::{self, CeilingArgs, Cli, Command, ResultArgs};
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use clap::Parser;
@@ -39,7 +39,14 @@ pub(super) fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
     let Some(Command::Ceiling(args)) = cli.command else {
         return Err(Failure::usage(format!("--resume: {there} has no search in it")));
     };
-    Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
+    Ok((
+        CeilingArgs {
+            result: ResultArgs { out: Some(dir.to_owned()), ..args.result },
+            resume: None,
+            ..*args
+        },
+        Some(found),
+    ))
 }
 
 /// A place without a search, in words.

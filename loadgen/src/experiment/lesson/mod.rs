@@ -75,8 +75,7 @@ fn carry_out(
     terms: &Terms,
     begun: Instant,
 ) -> Outcome<Exit> {
-    let (out, json) = (common.out.clone(), common.json.clone());
-    let output = Output::of_experiment(name, lesson_file(schema), out, json, common.quiet, begun);
+    let output = Output::of_experiment(name, lesson_file(schema), &common.result, begun);
     let found = blank(schema, common, terms);
     find(output, async |output| trials(found, common, setups, terms, output).await)
 }

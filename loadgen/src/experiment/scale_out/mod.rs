@@ -5,9 +5,9 @@
 mod mix;
 mod room;
 
+use super::carry_out::find;
 use super::ceiling::alone::self_check;
 use super::ceiling::course::Wanted;
-use super::carry_out::find;
 use super::ceiling::stack::{self, Order};
 use crate::cli::{ScaleOutArgs, Sizes};
 use crate::failure::{Exit, Failure, Outcome};
@@ -43,14 +43,7 @@ const LOWEST_RPS: f64 = 1.0;
 /// In one line: wrong use, a target that does not start, a host that does not let us.
 pub(crate) fn run(args: &ScaleOutArgs, begun: Instant) -> Outcome<Exit> {
     let room = check(args)?;
-    let output = Output::of_experiment(
-        "scale-out",
-        SCALE_OUT_FILE,
-        args.out.clone(),
-        args.json.clone(),
-        args.quiet,
-        begun,
-    );
+    let output = Output::of_experiment("scale-out", SCALE_OUT_FILE, &args.result, begun);
     find(output, async |output| experiment(args, &room, output).await)
 }
 

@@ -39,8 +39,7 @@ pub(crate) fn run(args: TraceArgs, begun: Instant) -> Outcome<Exit> {
     {
         return Err(Failure::usage(format!("`{path}` is no path: write it as /products/7")));
     }
-    let (out, json) = (args.out.clone(), args.json.clone());
-    let output = Output::of_experiment("trace", TRACE_FILE, out, json, args.quiet, begun);
+    let output = Output::of_experiment("trace", TRACE_FILE, &args.result, begun);
     let (trace, output) = carry_out(output, async |output| trace(&args, url.as_ref(), output).await)?;
     output.finish_trace(&trace)?;
     Ok(if trace.verdict.valid { Exit::Passed } else { Exit::Invalid })
