@@ -1,6 +1,6 @@
 //! The directory of an experiment on caching: `cache.json`, from which all that it claims follows again.
 
-use super::kept::{Kept, again, changed, fields};
+use super::kept::{Kept, changed, fields, of_search};
 use crate::analyse::caching::{caching, contradiction};
 use crate::cache::{CACHE_SCHEMA, Caching};
 
@@ -15,7 +15,7 @@ impl Kept for Caching {
     fn check(&self) -> Result<(), String> {
         for (name, way) in [("without", &self.uncached), ("with", &self.cached)] {
             way.as_ref()
-                .map_or(Ok(()), |way| again(&way.search).map(drop))
+                .map_or(Ok(()), |way| of_search(&way.search, &self.slo, &self.head))
                 .map_err(|what| format!("the search {name} a cache: {what}"))?;
         }
         changed(contradiction(self))
@@ -62,6 +62,7 @@ mod tests {
             assert!(error.contains(part) && error.contains("cache.json"), "{error}");
         };
         refused(|found| found.schema = "loadgen.cache/2".into(), "is not loadgen.cache/1");
+        refused(|found| found.slo = "p95<1s".into(), "the search without a cache: it has another objective");
         refused(|found| found.gain.as_mut().unwrap().ratio = 90.0, "do not follow");
         refused(|found| found.stampedes[0].expiries[0].requests = 1, "do not follow");
         refused(|found| found.outages[1].dead.as_mut().unwrap().failed = 0, "do not follow");

@@ -2,7 +2,8 @@
 //! and takes a record only if what is in it follows.
 
 use super::{read_with, replace};
-use crate::record::{Host, Verdict};
+use crate::ceiling::Ceiling;
+use crate::record::{Head, Host, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -78,6 +79,13 @@ pub(super) fn again<K: Kept>(found: &K) -> Result<K, String> {
          concluded otherwise",
         by.trim()
     ))
+}
+
+/// A search that is a part of a record with this objective and this seed, which has to be what it was made with.
+pub(super) fn of_search(search: &Ceiling, slo: &str, head: &Head) -> Result<(), String> {
+    let others = search.slo != slo || search.head.seed != head.seed;
+    changed(others.then(|| String::from("it has another objective or seed than the record that it is in")))?;
+    again(search).map(drop)
 }
 
 /// What cannot be in a record that nobody has changed.

@@ -1,6 +1,6 @@
 //! The directory of an experiment on scaling out: `scale-out.json`, from which all that it claims follows again.
 
-use super::kept::{Kept, again, fields};
+use super::kept::{Kept, fields, of_search};
 use crate::analyse::scale_out::conclude;
 use crate::scale_out::{SCALE_OUT_SCHEMA, ScaleOut};
 
@@ -14,7 +14,8 @@ impl Kept for ScaleOut {
 
     fn check(&self) -> Result<(), String> {
         for point in self.mixes.iter().flat_map(|mix| &mix.points) {
-            again(&point.search).map_err(|what| format!("with {} servers: {what}", point.servers))?;
+            of_search(&point.search, &self.slo, &self.head)
+                .map_err(|what| format!("with {} servers: {what}", point.servers))?;
         }
         Ok(())
     }
@@ -63,6 +64,8 @@ mod tests {
             assert!(error.contains(part) && error.contains("scale-out.json"), "{error}");
         };
         refused(|found| found.schema = "loadgen.scale-out/2".into(), "is not loadgen.scale-out/1");
+        refused(|found| found.slo = "p95<1s".into(), "with 1 servers: it has another objective");
+        refused(|found| found.head.seed = 2, "with 1 servers: it has another objective or seed");
         refused(
             |found| found.mixes[0].gain.as_mut().unwrap().ratio = 4.0,
             "its conclusions do not follow from its loads",
