@@ -57,7 +57,7 @@ pub(super) fn page(lessons: &Lessons) -> Page {
     let findings: Vec<String> =
         chapters.iter().map(|chapter| format!("{}: {}.", chapter.title, chapter.finding)).collect();
     let first = [lessons.spof.as_ref(), lessons.maintenance.as_ref()].into_iter().flatten().next();
-    let started_at = first.map(|lesson| lesson.started_at.clone());
+    let started_at = first.map(|lesson| lesson.head.started_at.clone());
     Page {
         kind: "Four lessons of one server",
         target: String::from("the reference website"),

@@ -119,7 +119,7 @@ fn figures(found: &ScaleOut) -> String {
         &format!(
             "{searches} search{plural} of {loads} in {}, seed {}",
             seconds(found.duration_s),
-            found.seed
+            found.head.seed
         ),
     )
 }
