@@ -146,6 +146,33 @@ fn a_version_that_is_not_well_goes_no_further_than_the_first_server() {
 }
 
 #[test]
+fn a_server_is_in_use_again_where_not_all_proxies_can_be_told_that_it_is_not() {
+    let (stack, proxies) = up("--servers 2 --proxies 2");
+    // Nothing can be written where a directory is.
+    let obstacle = dir(&stack).join("proxy-2/nginx.conf.new");
+    std::fs::create_dir(&obstacle).expect("a directory");
+    operate(&stack, "deploy").refused(1, "cannot write ");
+    let told = std::fs::read_to_string(dir(&stack).join("nginx.conf")).expect("a configuration");
+    assert!(told.contains("        server 127.0.0.1:") && !told.contains(" down;"), "{told}");
+    std::fs::remove_dir(&obstacle).expect("a way");
+    assert_eq!(operate(&stack, "deploy --version 7").code, 0);
+    assert!(proxies.iter().all(|proxy| version(proxy) == "7"));
+}
+
+#[test]
+fn who_cannot_be_put_back_is_the_version_before_when_it_is_started() {
+    let (stack, proxies) = up("--servers 2 --on-death stay");
+    let before = version(&proxies[0]);
+    assert_eq!(operate(&stack, "kill db").code, 0);
+    operate(&stack, "deploy --strategy stop-and-start --version 7").refused(1, "cannot use the database");
+    assert_eq!(operate(&stack, "start db").code, 0);
+    for number in 1..=2 {
+        let started = operate(&stack, &format!("start app --number {number}"));
+        assert_eq!((started.code, &events(&started)[0]["version"]), (0, &before.as_str().into()));
+    }
+}
+
+#[test]
 fn a_server_that_is_dead_is_replaced_first_and_the_only_one_not_at_all() {
     let (stack, proxies) = up("--servers 2");
     assert_eq!(operate(&stack, "kill app --number 2").code, 0);
