@@ -8,6 +8,8 @@ use e2e::stack::{
 use e2e::{Running, Target, binary, get, http, runs, signal, until};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -83,6 +85,20 @@ fn each_tier_comes_back_where_it_was() {
         assert_eq!(value(&scraped(&stack, "db"), "mysql_up"), Some(1.0));
         assert!(stack.end(Signal::TERM).success());
         gone(&pids, &dir);
+    }
+}
+
+#[test]
+fn a_database_that_is_asked_to_end_leaves_what_it_has_to_the_next() {
+    let place = tempfile::TempDir::new().unwrap();
+    // Its server is another user's.
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let dir = place.path().join("db");
+    for goes_on in [false, true] {
+        assert_eq!((dir.join("data").exists(), dir.join("left").exists()), (goes_on, goes_on));
+        let database = Target::start(&format!("db --keep --scale small --dir {}", dir.display()));
+        assert!(dir.join("data").exists() && !dir.join("left").exists());
+        assert!(database.end(Signal::TERM).success());
     }
 }
 
