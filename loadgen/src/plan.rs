@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) cpus: Option<Vec<usize>>,
     /// What decides whether the run passes.
     pub(crate) thresholds: Vec<Threshold>,
+    /// What is read off the run is no finer than this; `None`: its percentiles are.
+    pub(crate) resolution: Option<Duration>,
     /// Endpoints to sample.
     pub(crate) observe: Vec<Observe>,
     /// The reference target's proxy, if it was said which.
@@ -210,6 +212,7 @@ impl Plan {
             threads: args.threads,
             cpus: args.cpus.map(|cpus| cpus.0),
             thresholds: Vec::new(),
+            resolution: None,
             observe: args.observe,
             target_proxy: args.target_proxy,
         };

@@ -143,7 +143,8 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     };
     run.steady = Some(steady(&run));
     run.thresholds = plan.thresholds.iter().map(|threshold| threshold.judge(&run)).collect();
-    run.verdict = verdict(&run, &findings);
+    let resolution_ms = plan.resolution.map(|time| time.as_secs_f64() * 1e3);
+    run.verdict = verdict(&run, &findings, resolution_ms);
     run.verdict.reasons.extend(run.telemetry.notes.iter().cloned());
     add_notes(&mut run, &tally.first_errors, tally.not_begun.as_ref(), facts.log_error.as_deref());
     run

@@ -163,6 +163,10 @@ pub struct Impact {
     pub recovered_s: Option<f64>,
     /// The same after the end of the cause.
     pub after_end_s: Option<f64>,
+    /// When, in seconds after the first request was due, times were over the limit although all had been well for a second; `None` where
+    /// they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_again_s: Option<f64>,
     /// The highest 99th percentile of an interval in the two seconds before, in milliseconds.
     pub p99_before_ms: Option<f64>,
     /// The same from the beginning on.

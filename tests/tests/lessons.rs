@@ -18,8 +18,7 @@ fn alone() -> MutexGuard<'static, ()> {
 
 const SPOF: &str =
     "spof --tiers app --rps 100 -d 5s --kill-after 1500ms --repair-after 1500ms --limit 1s --timeout 5s";
-const MAINTENANCE: &str =
-    "maintenance --ways stop-and-start,rolling --rps 100 -d 8s --deploy-after 1s --timeout 5s";
+const MAINTENANCE: &str = "maintenance --ways stop-and-start,rolling --start-up 700ms --rps 100 -d 8s --deploy-after 1s --timeout 5s";
 
 fn n(value: &Value) -> u64 {
     value.as_u64().unwrap()
@@ -78,12 +77,16 @@ fn one_server_is_missed_and_one_of_two_is_not() {
 }
 
 #[test]
-fn a_rolling_deployment_loses_nothing() {
+fn stopping_and_starting_is_missed_and_a_rolling_deployment_is_not() {
     let _alone = alone();
     let ended = loadgen(&format!("{MAINTENANCE} --out out --json -"));
     assert!([0, 4].contains(&ended.code), "{ended:?}");
     let found = ended.json();
-    let rolling = &trials(&found)[1];
+    let (stopped, rolling) = (&trials(&found)[0], &trials(&found)[1]);
+    assert_eq!(stopped["name"], "stopping and starting the only app server");
+    // Nobody listens for 700 ms at least, in which 70 requests come due.
+    assert!(n(&stopped["impact"]["failed"]) >= 60, "{}", stopped["impact"]);
+    assert!(found["emulated"][0].as_str().unwrap().contains("takes 700ms longer"), "{}", found["emulated"]);
     assert_eq!(rolling["name"], "rolling over 2 app servers");
     assert_eq!(n(&rolling["impact"]["failed"]), 0, "{rolling}");
     let versions = rolling["versions"].as_array().unwrap();
@@ -135,6 +138,7 @@ fn wrong_use_is_one_line() {
         ("spof -d 2s", "is over before the part is started again"),
         ("maintenance -d 2s", "is over before the change begins"),
         ("maintenance --servers 1", "needs at least 2"),
+        ("maintenance http://127.0.0.1:1/ --deploy-cmd true --start-up 1s", "--start-up"),
         ("spof --tiers cellar", "cellar"),
         ("spof --servers 1", "--servers"),
         ("lessons http://127.0.0.1:1/", "need the reference target"),

@@ -116,7 +116,7 @@ pub(crate) struct SpofArgs {
 /// A way of bringing out a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Way {
-    /// All servers are stopped, then started anew
+    /// The only app server is stopped, then started anew
     StopAndStart,
     /// One server after the other
     Rolling,
@@ -150,6 +150,10 @@ pub(crate) struct MaintenanceArgs {
     /// App servers, of which a rolling deployment takes one at a time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 1, 16>, help_heading = "Experiment")]
     pub(crate) servers: u32,
+    /// How much longer an app server of the reference target takes to start, which is emulated: its own takes some milliseconds, and most
+    /// applications take seconds
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::duration, conflicts_with = "url", help_heading = "Reference target")]
+    pub(crate) start_up: Duration,
     /// With a URL: the command of the shell that brings out a change
     #[arg(long, value_name = "CMD", requires = "url", help_heading = "Hooks")]
     pub(crate) deploy_cmd: Option<String>,

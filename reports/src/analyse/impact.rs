@@ -27,8 +27,9 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
     let highest = |bins: &[Moment]| bins.iter().filter_map(|bin| bin.p99_ms).reduce(f64::max);
     let first_failed = during.iter().position(|bin| bin.failed > 0);
     let out = during.iter().filter(|bin| (bin.ok as f64) < OUT * bin.planned as f64).count();
-    let recovered_at =
-        well_from(during, trial.interval_s, limit_ms).map(|n| if n == 0 { begin_s } else { start_of(n) });
+    let well = well_from(during, trial.interval_s, limit_ms);
+    let recovered_at = well.map(|n| if n == 0 { begin_s } else { start_of(n) });
+    let slow_again = well.and_then(|n| Some(n + during[n..].iter().position(|bin| is_slow(bin, limit_ms))?));
     let after = |from_s: f64| recovered_at.map(|at_s| (at_s - from_s).max(0.0));
     Impact {
         failed: trial.errors.total() + trial.dropped + trial.unfinished,
@@ -37,18 +38,37 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
         outage_s: out as f64 * trial.interval_s,
         recovered_s: after(begin_s),
         after_end_s: at(EventKind::End).and_then(after),
+        slow_again_s: slow_again.map(start_of),
         p99_before_ms: highest(&before[settled..]),
         p99_during_ms: highest(during),
     }
 }
 
-/// The number of the first interval from which on nothing fails and no time is too long; `None` where there is none, or where too
-/// little of the load is left to say that it is for good.
+/// The number of the first interval from which on nothing fails, and no time is too long until all is well for good; `None` where there is
+/// none, or where too little of the load is left to say so. A long time after that is another matter, which [`Impact::slow_again_s`] says:
+/// an interval has so few requests that a single one decides.
 fn well_from(bins: &[Moment], interval_s: f64, limit_ms: f64) -> Option<usize> {
-    let ill = |bin: &Moment| bin.failed > 0 || bin.p99_ms.is_some_and(|ms| ms > limit_ms) || is_silent(bin);
-    let from = bins.iter().rposition(ill).map_or(0, |last| last + 1);
-    let left_s = (bins.len() - from) as f64 * interval_s;
-    (left_s + SLACK >= FOR_GOOD_S).then_some(from)
+    let fails = |bin: &Moment| bin.failed > 0 || is_silent(bin);
+    let whole = bins.iter().rposition(fails).map_or(0, |last| last + 1);
+    let mut from = whole;
+    for (n, bin) in bins.iter().enumerate().skip(whole) {
+        if lasts(n - from, interval_s) {
+            break;
+        }
+        if is_slow(bin, limit_ms) {
+            from = n + 1;
+        }
+    }
+    lasts(bins.len() - from, interval_s).then_some(from)
+}
+
+/// Whether so many intervals are for good.
+fn lasts(intervals: usize, interval_s: f64) -> bool {
+    intervals as f64 * interval_s + SLACK >= FOR_GOOD_S
+}
+
+fn is_slow(bin: &Moment, limit_ms: f64) -> bool {
+    bin.p99_ms.is_some_and(|ms| ms > limit_ms)
 }
 
 /// Whether requests came due and none ended: nothing failed yet, and nothing is well.
@@ -101,8 +121,11 @@ mod tests {
             // Slow is not out, but not well either.
             ("..xs.s....", Some(0.0), 0.5, Some(2.0), Some(1.0)),
             ("..__x.....", Some(1.0), 1.5, Some(1.5), Some(0.5)),
-            // A single failure later puts it off.
+            // A single failure later puts it off, and so does a long time before all was well for good, but none after that.
             ("..xx...h..", Some(0.0), 1.0, Some(3.0), Some(2.0)),
+            ("..xx.s..s.", Some(0.0), 1.0, Some(2.0), Some(1.0)),
+            ("...s......", None, 0.0, Some(1.0), Some(0.0)),
+            ("......s...", None, 0.0, Some(0.0), Some(0.0)),
             // What ends well too late to say so, or does not.
             ("..xxxxxxx.", Some(0.0), 3.5, None, None),
             ("..xxxxxxxx", Some(0.0), 4.0, None, None),
@@ -120,6 +143,20 @@ mod tests {
         assert_eq!((found.p99_before_ms, found.p99_during_ms), (Some(2.0), Some(80.0)));
         let dropped = Trial { dropped: 3, unfinished: 2, planned: 105, ..trial("..........") };
         assert_eq!((impact(&dropped, 50.0).failed, impact(&dropped, 50.0).lost), (5, 5));
+    }
+
+    #[test]
+    fn what_is_slow_when_all_had_been_well_is_said() {
+        for (text, want) in [
+            ("..........", None),
+            ("s.........", None),
+            ("..xx.s..s.", Some(4.0)),
+            ("......s.s.", Some(3.0)),
+            ("...s......", None),
+            ("..xxxxxxx.", None),
+        ] {
+            assert_eq!(impact(&trial(text), 50.0).slow_again_s, want, "{text}");
+        }
     }
 
     #[test]

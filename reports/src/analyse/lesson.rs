@@ -64,11 +64,13 @@ pub fn felt(trial: &Trial) -> String {
         0 => format!("none of {} failed", counted(trial.planned, "request")),
         n => format!("{} of {} failed", count(n), counted(trial.planned, "request")),
     });
-    parts.push(match impact.recovered_s {
-        Some(0.0) => String::from("nothing to be seen in the times"),
-        Some(s) => format!("well again after {}", seconds(s)),
-        None => String::from("not well again before the end"),
+    parts.push(match (impact.recovered_s, impact.slow_again_s) {
+        (Some(0.0), None) => String::from("nothing to be seen in the times"),
+        (Some(0.0), Some(_)) => String::from("at first nothing to be seen in the times"),
+        (Some(s), _) => format!("well again after {}", seconds(s)),
+        (None, _) => String::from("not well again before the end"),
     });
+    parts.extend(impact.slow_again_s.map(|s| format!("slow once more at {}", seconds(s))));
     parts.join(", ")
 }
 
@@ -80,7 +82,9 @@ pub fn finding(lesson: &Lesson) -> String {
         let best = others.min_by_key(|other| other.impact.failed);
         best.filter(|best| best.impact.failed < trial.impact.failed)
     };
-    let cured = trials.iter().filter(|trial| cure(trial).is_some()).max_by_key(|trial| trial.impact.failed);
+    let saved = |trial: &&Trial| cure(trial).map_or(0, |best| trial.impact.failed - best.impact.failed);
+    // Of equals the last is the greatest, and the first trial is the one that a reader begins with.
+    let cured = trials.iter().rev().filter(|trial| cure(trial).is_some()).max_by_key(saved);
     let worst = cured.or_else(|| trials.iter().max_by_key(|trial| trial.impact.failed));
     let Some(worst) = worst else { return String::from("No trial was made") };
     if worst.impact.failed == 0 {

@@ -28,7 +28,7 @@ use crate::cgroup::Group;
 use crate::descriptor::{Tier, announce};
 use crate::failure::{Failure, Outcome};
 use crate::signals::Wishes;
-use crate::units;
+use crate::{pace, units};
 use attempts::Attempts;
 use axum::http::HeaderValue;
 use burden::Burden;
@@ -77,6 +77,9 @@ pub(crate) struct Args {
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
+    /// How much longer it takes until it listens, such as 2s: an application that has more to load
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    start_up: Option<Duration>,
     /// What every answer says of itself in the header x-app-version
     #[arg(long = "version", id = "app-version", value_name = "V", default_value = VERSION, value_parser = parse_version)]
     version: String,
@@ -127,6 +130,12 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
             door.hurry();
         }
     });
+    if let Some(longer) = args.start_up {
+        tokio::select! {
+            () = pace::pause(longer) => {}
+            () = door.left() => return Ok(()),
+        }
+    }
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|e| Failure::start(format!("cannot listen on {}: {e}", args.listen)))?;

@@ -34,6 +34,9 @@ pub(super) struct Sizes {
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
+    /// How much longer an app server takes until it listens, such as 2s: an application that has more to load
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    start_up: Option<Duration>,
     /// How long each request holds a lock that all of its app server share and no counter shows, for tests
     #[arg(long, hide = true, value_name = "TIME", value_parser = units::time)]
     fault_lock: Option<Duration>,
@@ -159,6 +162,9 @@ impl Sizes {
         emulated.extend(self.db_latency.map(|time| {
             format!("A database further away: each use of a connection to it takes {time:?} longer.")
         }));
+        emulated.extend(self.start_up.map(|time| {
+            format!("An application that starts slowly: a server takes {time:?} longer until it listens.")
+        }));
         emulated.extend(self.fault_lock.map(|time| {
             format!(
                 "A fault: all requests of an app server share a lock, which each of them holds for {time:?}."
@@ -180,6 +186,7 @@ impl Sizes {
         let times = [
             ("--service", self.service),
             ("--db-latency", self.db_latency),
+            ("--start-up", self.start_up),
             ("--fault-lock", self.fault_lock),
         ];
         let times = times.into_iter().filter_map(|(name, time)| Some((name, units::option(time?))));
@@ -242,6 +249,7 @@ mod tests {
             ("", "--workers 16 --pool 16"),
             ("--workers 2", "--workers 2 --pool 2"),
             ("--workers 2 --pool 1 --service 5ms", "--workers 2 --pool 1 --service 5000us"),
+            ("--start-up 2s", "--workers 16 --pool 16 --start-up 2000000us"),
             ("--fault-lock 2.5ms", "--workers 16 --pool 16 --fault-lock 2500us"),
             // Fewer workers, where control groups cannot be written, and with them a smaller pool.
             ("--server-cpu 0.25", "--workers 4 --pool 4"),
@@ -259,6 +267,7 @@ mod tests {
             ("--workers 3 --pool 2", &[][..]),
             ("--server-cpu 0.25", &["0.25 CPUs, is emulated by 4 workers in place of 16", "(no right)"]),
             ("--service 5ms", &["holds its worker for 5ms longer"]),
+            ("--start-up 2s", &["takes 2s longer until it listens"]),
             ("--fault-lock 2ms", &["a lock, which each of them holds for 2ms"]),
         ] {
             let said = settled(line, 1).expect("sizes").emulated.join(" ");

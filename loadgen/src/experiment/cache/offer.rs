@@ -21,6 +21,8 @@ pub(super) struct Offer<'a> {
     pub(super) rate: Option<Rate>,
     /// How long.
     pub(super) length: Duration,
+    /// See [`Plan::resolution`].
+    pub(super) resolution: Duration,
 }
 
 impl Offer<'_> {
@@ -36,6 +38,7 @@ impl Offer<'_> {
         beside: impl Future<Output = ()>,
     ) -> Outcome<Run> {
         let plan = Plan::at(self.load, self.rate, Duration::ZERO, self.length)?;
+        let plan = Plan { resolution: Some(self.resolution), ..plan };
         let aim = aim::reference(&plan, descriptor, cpus.to_vec()).await?;
         let wire = run::reach(&plan, &aim).await?;
         limits::pin(cpus)?;

@@ -75,7 +75,8 @@ impl Bench<'_> {
         let beside = async {
             tokio::join!(operating, sample(&meters, &notes));
         };
-        let offer = Offer { load: &load, rate: Some(self.args.rps), length };
+        // It is told in intervals, and counters are read as often.
+        let offer = Offer { load: &load, rate: Some(self.args.rps), length, resolution: PERIOD };
         let run = offer.carry_out(descriptor, &self.cpus, signals, beside).await?;
         if run.partial {
             return Ok(None);

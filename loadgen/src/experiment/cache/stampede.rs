@@ -55,7 +55,9 @@ impl Bench<'_> {
             }
         };
         let length = self.lasting(STAMPEDE, EXPIRIES);
-        let offer = Offer { load: &load, rate: Some(self.args.rps), length };
+        // A request that comes while the page is being made goes to the app, or waits: so long is what matters.
+        let resolution = self.args.slow.max(PERIOD);
+        let offer = Offer { load: &load, rate: Some(self.args.rps), length, resolution };
         let run = offer.carry_out(&stack.descriptor, &self.cpus, signals, sampling).await?;
         if run.partial {
             return Ok(None);

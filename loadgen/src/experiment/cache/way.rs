@@ -119,7 +119,7 @@ impl Bench<'_> {
             let load =
                 LoadArgs { seed: load.seed.wrapping_add(n), connections: Some(CONNECTIONS), ..load.clone() };
             let before = meters.reached().await?;
-            let offer = Offer { load: &load, rate: None, length: FILLING };
+            let offer = Offer { load: &load, rate: None, length: FILLING, resolution: FILLING };
             let run = offer.carry_out(&stack.descriptor, &self.cpus, signals, async {}).await?;
             if run.partial {
                 return Ok(None);
@@ -153,7 +153,8 @@ impl Bench<'_> {
             let rate = Rate { micro: (rps * 1e6) as u64 };
             let length = Duration::from_secs_f64(self.share_s(BUSY));
             let before = meters.read().await?;
-            let offer = Offer { load, rate: Some(rate), length };
+            // Nothing but sums is read off it.
+            let offer = Offer { load, rate: Some(rate), length, resolution: length };
             let run = offer.carry_out(&stack.descriptor, &self.cpus, signals, async {}).await?;
             if run.partial {
                 return Ok(None);

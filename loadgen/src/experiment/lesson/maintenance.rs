@@ -37,17 +37,27 @@ pub(super) fn setups(args: &MaintenanceArgs) -> Outcome<Vec<Setup>> {
 
 fn of_way(args: &MaintenanceArgs, way: Way) -> Setup {
     let servers = counted(args.servers.into(), "app server");
-    let (words, name) = match way {
-        Way::StopAndStart => ("deploy --strategy stop-and-start", format!("stopping and starting {servers}")),
-        Way::Rolling => ("deploy --strategy rolling", format!("rolling over {servers}")),
-        Way::Sick => ("deploy --strategy rolling --sick", format!("rolling out a sick version to {servers}")),
-        Way::Reload => ("reload", String::from("reloading the proxy")),
+    let (servers, words, name) = match way {
+        // As it is where there is one server; where there are several, nobody has to do it like that.
+        Way::StopAndStart => {
+            let name = String::from("stopping and starting the only app server");
+            (1, "deploy --strategy stop-and-start", name)
+        }
+        Way::Rolling => (args.servers, "deploy --strategy rolling", format!("rolling over {servers}")),
+        Way::Sick => {
+            let name = format!("rolling out a sick version to {servers}");
+            (args.servers, "deploy --strategy rolling --sick", name)
+        }
+        Way::Reload => (args.servers, "reload", String::from("reloading the proxy")),
     };
-    setup(args, args.servers, name, Command::Stack(words.to_owned()), way == Way::Sick)
+    setup(args, servers, name, Command::Stack(words.to_owned()), way == Way::Sick)
 }
 
 fn setup(args: &MaintenanceArgs, servers: u32, name: String, command: Command, refused: bool) -> Setup {
     let task = Task { at: args.deploy_after, command, what: name.clone(), begins: true, ends: true, refused };
-    let options = vec![String::from("--servers"), servers.to_string()];
+    let mut options = vec![String::from("--servers"), servers.to_string()];
+    if !args.start_up.is_zero() {
+        options.extend([String::from("--start-up"), format!("{}us", args.start_up.as_micros())]);
+    }
     Setup { name, tier: "app", servers, options, deeds: vec![task] }
 }

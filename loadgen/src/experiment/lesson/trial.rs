@@ -15,7 +15,6 @@ use crate::units::Rate;
 use crate::{aim, limits, pace};
 use http::Uri;
 use jiff::Timestamp;
-use reports::analyse::threshold::Threshold;
 use reports::lesson::{self, Event, Moment, Orders, Trial};
 use reports::record::{Run, Target, TargetKind, Wire};
 use std::net::SocketAddr;
@@ -112,10 +111,9 @@ pub(super) async fn make(
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome<Option<Ended>> {
-    // How late the generator may be depends on what is judged by it.
-    let limit = Threshold::parse(&format!("p99<{}us", terms.limit.as_micros())).map_err(Failure::usage)?;
     let plan = Plan::at(&terms.load, Some(terms.rps), Duration::ZERO, terms.length)?;
-    let plan = Plan { thresholds: vec![limit], ..plan };
+    // How late the generator may be depends on what is judged by it.
+    let plan = Plan { resolution: Some(terms.limit), ..plan };
     if let Some(url) = plan.url.clone() {
         let there = async { given(&plan, &url).await };
         let there = tokio::select! { there = there => there?, () = signals.asked() => return Ok(None) };

@@ -1,6 +1,7 @@
 //! Each rule of the verdict at its border, and the cases in which lateness is the target's.
 
 use super::*;
+use crate::analyse::threshold::Threshold;
 use crate::fixture;
 use crate::record::ThresholdResult;
 
@@ -142,11 +143,59 @@ fn each_rule_at_its_border() {
     for (name, change, against) in CASES {
         let (mut run, mut found) = (sound(), HostFindings::default());
         change(&mut run, &mut found);
-        let verdict = verdict(&run, &found);
+        let verdict = verdict(&run, &found, None);
         assert_eq!(verdict.valid, against.is_none(), "{name}: {verdict:?}");
         if let Some(part) = against {
             assert!(verdict.reasons[0].contains(part), "{name}: {verdict:?}");
         }
+    }
+}
+
+/// Changes to a run of which nothing finer than 50 ms is read, and the same as in [`CASES`].
+const COARSE: [Case; 9] = [
+    ("stolen from", |_, found| found.steal_share = 0.2, None),
+    ("kept from running", |_, found| found.stalled_share = 0.05, None),
+    (
+        "woke late",
+        |_, found| found.wakeup_lag_p99_ms = 5.1,
+        Some("woke late: p99 5.1 ms after the intended instant, over 5 ms"),
+    ),
+    ("woke in time", |_, found| found.wakeup_lag_p99_ms = 5.0, None),
+    (
+        "sent late",
+        |run, _| run.send_lag_ms.p99 = Some(5.1),
+        Some("p99 5.1 ms, over 5 ms, 10 % of the 50 ms that are told apart"),
+    ),
+    (
+        "once very late",
+        |run, _| run.send_lag_ms.max = Some(51.0),
+        Some("a request was sent 51 ms late though"),
+    ),
+    (
+        "very late by the target's doing",
+        |run, found| (run.send_lag_ms.max, found.connect_limited) = (Some(900.0), true),
+        None,
+    ),
+    ("busy", |run, _| run.generator.cpu_share_max = 0.81, Some("81 % of a CPU, over 80 %")),
+    ("ledger", |run, _| run.ok -= 1, Some("does not add up")),
+];
+
+#[test]
+fn lateness_decides_nothing_where_little_is_told_apart() {
+    for (name, change, against) in COARSE {
+        let (mut run, mut found) = (sound(), HostFindings::default());
+        change(&mut run, &mut found);
+        let coarse = verdict(&run, &found, Some(50.0));
+        assert_eq!(coarse.valid, against.is_none(), "{name}: {coarse:?}");
+        assert!(against.is_none_or(|part| coarse.reasons[0].contains(part)), "{name}: {coarse:?}");
+        // What is no reason any more, is told as a note.
+        let fine = verdict(&run, &found, None);
+        assert!(
+            fine.valid || !coarse.reasons.is_empty() || found.wakeup_lag_p99_ms > 0.0,
+            "{name}: {fine:?}"
+        );
+        run.load_loop = Loop::Closed;
+        assert_eq!(verdict(&run, &found, Some(50.0)), verdict(&run, &found, None), "{name}");
     }
 }
 
@@ -164,7 +213,7 @@ fn notes_leave_a_run_valid() {
     run.partial = true;
     run.response_ms.count = 1000;
     (run.response_ms.p999, run.response_ms.p9999) = (None, None);
-    let verdict = verdict(&run, &HostFindings::default());
+    let verdict = verdict(&run, &HostFindings::default(), None);
     assert!(verdict.valid);
     assert_eq!(verdict.reasons[0], "p99.9 needs 2,995 requests, there were 1,000; p99.99 needs 29,956");
     assert!(verdict.reasons[1].starts_with("cut short"));
@@ -226,14 +275,14 @@ fn each_note_at_its_border() {
         run.response_ms.max = Some(1_000.0);
         run.arrival_stream = (n > 6).then(|| stream("cv", 0.31, None));
         change(&mut run, &mut found);
-        let verdict = verdict(&run, &found);
+        let verdict = verdict(&run, &found, None);
         assert!(verdict.valid, "{n}: a note is no reason");
         assert_eq!(verdict.reasons.len(), usize::from(part.is_some()), "{n}: {verdict:?}");
         assert!(part.is_none_or(|part| verdict.reasons[0].contains(part)), "{n}: {verdict:?}");
     }
     let mut run = sound();
     run.arrival_stream = Some(stream("anderson-darling", 9.0, Some(0.00002)));
-    let reasons = verdict(&run, &HostFindings::default()).reasons;
+    let reasons = verdict(&run, &HostFindings::default(), None).reasons;
     assert!(
         reasons[0]
             .contains("as a Poisson stream: Anderson and Darling's test gives p = 0.00002, below 0.001")
