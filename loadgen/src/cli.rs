@@ -15,7 +15,7 @@ use crate::{plan, request};
 pub(crate) use cache::CacheArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-pub(crate) use experiments::{CalibrateArgs, CeilingArgs, Sizes};
+pub(crate) use experiments::{CalibrateArgs, CeilingArgs, ResultArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
 use reports::analyse::threshold::Threshold;

@@ -12,7 +12,7 @@ use crate::target::Reference;
 use crate::transport::address::Address;
 use crate::transport::names::Names;
 use crate::work::What;
-use crate::{aim, limits, observe, pace};
+use crate::{aim, limits, observe, pace, record};
 use clap::Parser;
 use http::Uri;
 use reports::record::{Run, TargetKind, Wire};
@@ -88,7 +88,6 @@ pub(crate) async fn unless_asked<T>(
 
 async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signals) -> Outcome<Run> {
     let wire = unless_asked(signals, run::reach(plan, aim)).await?;
-    let command = std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect();
     let how = match &wire.tls {
         None if wire.transport == "raw" => String::new(),
         tls => format!(
@@ -101,7 +100,7 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signal
     for silent in observe::unreadable(&aim.observe).await {
         output.say(&silent);
     }
-    let manner = output.begin(command, wire)?;
+    let manner = output.begin(record::command(), wire)?;
     output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, signals, manner).await

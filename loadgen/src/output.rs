@@ -4,7 +4,7 @@
 
 mod found;
 
-use crate::cli::RunArgs;
+use crate::cli::{ResultArgs, RunArgs};
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::run::{LogFile, Manner};
@@ -76,14 +76,8 @@ impl Output {
     }
 
     /// Of an experiment, which leaves one file.
-    pub(crate) fn of_experiment(
-        name: &str,
-        file: &'static str,
-        out: Option<PathBuf>,
-        json: Option<PathBuf>,
-        quiet: bool,
-        begun: Instant,
-    ) -> Self {
+    pub(crate) fn of_experiment(name: &str, file: &'static str, args: &ResultArgs, begun: Instant) -> Self {
+        let ResultArgs { out, json, quiet } = args.clone();
         let dir = Some(out.unwrap_or_else(|| default_dir(name)));
         Self {
             dir,
@@ -266,7 +260,7 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn keep_ceiling(&self, found: &Ceiling) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        store::save_ceiling(dir, found)
+        store::keep(dir, found)
             .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
         self.kept.set(true);
         Ok(())
@@ -307,7 +301,7 @@ impl Output {
     pub(crate) fn finish_trace(&self, trace: &Trace) -> Outcome {
         let (mut lines, mut kept) = (Vec::new(), Ok(()));
         if let Some(dir) = &self.dir {
-            kept = store::save_trace(dir, trace)
+            kept = store::keep(dir, trace)
                 .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())));
             lines.push(format!("record      {}", dir.join(self.file).display()));
             match show::drawn_trace(dir, trace) {

@@ -17,7 +17,7 @@ use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, Network, verdict};
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::{
-    Dns, Generator, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
+    Dns, Generator, Head, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -236,7 +236,23 @@ fn step(step: &crate::schedule::Step, counts: Counts) -> Step {
 }
 
 /// The machine, and this tool's version.
-pub(crate) fn host() -> Host {
+/// The head of an experiment's record that was begun at `started_at`, since 1970, by a generator on `cpus`.
+pub(crate) fn head(seed: u64, started_at: Duration, cpus: &[usize]) -> Head {
+    Head {
+        seed,
+        command: command(),
+        started_at: timestamp(started_at).to_string(),
+        cpus: cpus.to_vec(),
+        host: host(),
+    }
+}
+
+/// This command line.
+pub(crate) fn command() -> Vec<String> {
+    std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect()
+}
+
+fn host() -> Host {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     Host {

@@ -7,8 +7,11 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal;
 use clap::Command;
 use clap_complete::Shell;
+use reports::cache::Caching;
 use reports::ceiling::Ceiling;
+use reports::lesson::Lesson;
 use reports::record::Run;
+use reports::scale_out::ScaleOut;
 use reports::terminal::{printable, printable_json};
 use reports::trace::Trace;
 use reports::{exports, html, junit, pictures, store, text};
@@ -212,7 +215,7 @@ fn page(text: &[u8]) -> Outcome<Exit> {
 /// Wrong use: there is no record, or it cannot be read or written to.
 pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     if dir.join(store::CEILING_FILE).is_file() {
-        let found = store::load_ceiling(dir).map_err(Failure::usage)?;
+        let found = store::kept::<Ceiling>(dir, store::CEILING_FILE).map_err(Failure::usage)?;
         let lines = drawn(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
         if let Some(file) = json_file {
             json(&found, file)?;
@@ -221,18 +224,18 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         return Ok(Exit::Passed);
     }
     if dir.join(store::CACHE_FILE).is_file() {
-        return found::again(dir, store::load_caching(dir), json_file);
+        return found::again::<Caching>(dir, store::CACHE_FILE, json_file);
     }
     for file in [store::SPOF_FILE, store::MAINTENANCE_FILE] {
         if dir.join(file).is_file() {
-            return found::again(dir, store::load_lesson(dir, file), json_file);
+            return found::again::<Lesson>(dir, file, json_file);
         }
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
-        return found::again(dir, store::load_scale_out(dir), json_file);
+        return found::again::<ScaleOut>(dir, store::SCALE_OUT_FILE, json_file);
     }
     if dir.join(store::TRACE_FILE).is_file() {
-        let found = store::load_trace(dir).map_err(Failure::usage)?;
+        let found = store::kept::<Trace>(dir, store::TRACE_FILE).map_err(Failure::usage)?;
         let lines = drawn_trace(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
         if let Some(file) = json_file {
             json(&found, file)?;

@@ -3,7 +3,7 @@
 //! what a request costs behind the proxy, the size of a stampede, who was served while the app was dead) can be computed again.
 
 use crate::ceiling::{Bound, Ceiling};
-use crate::record::{Host, Target, Verdict};
+use crate::record::{Head, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,12 +17,9 @@ pub struct Caching {
     pub schema: String,
     /// Whether it was cut short.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// The time that all of it was given, in seconds.
     pub budget_s: f64,
     /// The time that all of it took, in seconds.
@@ -31,10 +28,6 @@ pub struct Caching {
     pub target: Target,
     /// What of the target is emulated, in words.
     pub emulated: Vec<String>,
-    /// The CPUs that the sending threads are pinned to.
-    pub cpus: Vec<usize>,
-    /// The machine, and the tool's version.
-    pub host: Host,
     /// The objective of both searches: rules with commas between them.
     pub slo: String,
     /// What was asked for, and how the target was set up.

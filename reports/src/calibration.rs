@@ -7,7 +7,7 @@ pub use table::summary;
 
 use crate::analyse::queueing::{self, Queue};
 use crate::number::exact_rate;
-use crate::record::{Host, Run, Verdict};
+use crate::record::{Head, Run, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The name and version of [`Calibration`]'s JSON.
@@ -22,20 +22,15 @@ pub struct Calibration {
     pub schema: String,
     /// Whether it was cut short.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// How long it took, in seconds.
     pub duration_s: f64,
     /// How long it was allowed to take, in seconds.
     pub budget_s: f64,
     /// Sending threads.
     pub threads: usize,
-    /// The CPUs of the sending threads.
-    pub cpus: Vec<usize>,
     /// The CPUs of the targets.
     pub target_cpus: Vec<usize>,
     /// As fast as it goes, against a target that does nothing.
@@ -52,8 +47,6 @@ pub struct Calibration {
     pub queues: Vec<QueueCheck>,
     /// Whether the machine is quiet enough to be calibrated.
     pub verdict: Verdict,
-    /// The machine, and the tool's version.
-    pub host: Host,
 }
 
 /// A closed loop.

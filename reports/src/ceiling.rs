@@ -2,7 +2,7 @@
 //! offered is in it with its windows and with what the tiers said of themselves, and all that is concluded from them (the
 //! ceiling, its interval, the limit and its evidence, the scalability law) can be computed from it again.
 
-use crate::record::{Host, Target, Verdict};
+use crate::record::{Head, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,12 +17,9 @@ pub struct Ceiling {
     pub schema: String,
     /// Whether it was cut short; it can be resumed then.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// What was loaded.
     pub target: Target,
     /// What of the target is emulated, in words; empty for nothing.
@@ -77,10 +74,6 @@ pub struct Ceiling {
     /// The rate that a forecast is wanted for; `None`: twice the ceiling.
     #[serde(default)]
     pub wanted_rps: Option<f64>,
-    /// The CPUs that the sending threads are pinned to.
-    pub cpus: Vec<usize>,
-    /// The machine, and the tool's version.
-    pub host: Host,
     /// What was not done, in words: the budget left no time for it, or it could not be.
     #[serde(default)]
     pub cut: Vec<String>,

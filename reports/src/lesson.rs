@@ -3,7 +3,7 @@
 //! of each tenth or fifth of a second, and what that means, which can be computed from it again.
 
 use crate::outcome::Errors;
-use crate::record::{Host, Target, Verdict};
+use crate::record::{Head, Target, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,12 +19,9 @@ pub struct Lesson {
     pub schema: String,
     /// Whether it was cut short.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// What was loaded.
     pub target: Target,
     /// What of the target is emulated, in words; empty for nothing.
@@ -37,10 +34,6 @@ pub struct Lesson {
     pub trials: Vec<Trial>,
     /// The time that it took, in seconds.
     pub duration_s: f64,
-    /// The CPUs that the sending threads are pinned to.
-    pub cpus: Vec<usize>,
-    /// The machine, and the tool's version.
-    pub host: Host,
     /// Whether the figures can be trusted.
     pub verdict: Verdict,
 }

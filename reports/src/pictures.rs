@@ -6,7 +6,6 @@ use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
 use crate::charts::{availability, caching, heatmap, percentiles, scale_out, timeline, waterfall};
-
 use crate::draw;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
@@ -24,7 +23,6 @@ const OF_A_CEILING: [Picture<Ceiling>; 4] =
 const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)];
 const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
-
 const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.

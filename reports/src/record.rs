@@ -15,6 +15,21 @@ pub use timeline::{ArrivalStream, Bin, Steady, Timeline};
 /// The name and version of [`Run`]'s JSON.
 pub const RUN_SCHEMA: &str = "loadgen.run/1";
 
+/// By what, when and where the record of an experiment was made: fields of it, like all others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// What everything random came from.
+    pub seed: u64,
+    /// The command line.
+    pub command: Vec<String>,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// The CPUs that the sending threads are pinned to.
+    pub cpus: Vec<usize>,
+    /// The machine, and the tool's version.
+    pub host: Host,
+}
+
 /// One run: what was asked, what was sent, what came back, and whether to believe it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {

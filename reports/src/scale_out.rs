@@ -3,7 +3,7 @@
 //! what more of them gain, the law, the next wall) can be computed from it again.
 
 use crate::ceiling::{Ceiling, SelfCheck, Usl};
-use crate::record::{Host, Verdict};
+use crate::record::{Head, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The name and version of [`ScaleOut`]'s JSON.
@@ -16,12 +16,9 @@ pub struct ScaleOut {
     pub schema: String,
     /// Whether it was cut short.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// The time that it was given, in seconds.
     pub budget_s: f64,
     /// The time that it took, in seconds.
@@ -34,12 +31,8 @@ pub struct ScaleOut {
     pub sizes: Sizes,
     /// What of the target is emulated, in words.
     pub emulated: Vec<String>,
-    /// The CPUs that the sending threads are pinned to.
-    pub cpus: Vec<usize>,
     /// The CPUs that the target is pinned to.
     pub target_cpus: Vec<usize>,
-    /// The machine, and the tool's version.
-    pub host: Host,
     /// The generator against a target that does nothing, before the first search.
     pub self_check: Option<SelfCheck>,
     /// One mix of requests after the other.
@@ -172,7 +165,21 @@ mod tests {
         let mix = Mix { points: vec![point], gain: Some(Gain::default()), ..Mix::default() };
         let found = ScaleOut { schema: SCALE_OUT_SCHEMA.to_owned(), mixes: vec![mix], ..ScaleOut::default() };
         let json = serde_json::to_value(&found).unwrap();
-        for name in ["schema", "partial", "seed", "slo", "servers", "sizes", "emulated", "mixes", "verdict"] {
+        for name in [
+            "schema",
+            "partial",
+            "seed",
+            "command",
+            "started_at",
+            "cpus",
+            "host",
+            "slo",
+            "servers",
+            "sizes",
+            "emulated",
+            "mixes",
+            "verdict",
+        ] {
             assert!(json.get(name).is_some(), "{name}");
         }
         for name in ["name", "what", "points", "gain", "law", "no_law", "wall"] {

@@ -1,7 +1,7 @@
 //! What a traced request leaves behind: `loadgen.trace/1` as a value. The record has what the client measured of each request and what
 //! the answers said of themselves; which of them is drawn, and where its parts lie, can be computed from that again.
 
-use crate::record::{Host, Target, Verdict};
+use crate::record::{Head, Target, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The name and version of [`Trace`]'s JSON.
@@ -14,12 +14,9 @@ pub struct Trace {
     pub schema: String,
     /// Whether it was cut short: fewer requests than were asked for.
     pub partial: bool,
-    /// What everything random came from.
-    pub seed: u64,
-    /// The command line.
-    pub command: Vec<String>,
-    /// When it began, RFC 3339.
-    pub started_at: String,
+    /// By what, when and where it was made.
+    #[serde(flatten)]
+    pub head: Head,
     /// What was asked.
     pub target: Target,
     /// What of the target is emulated, in words; empty for nothing.
@@ -33,10 +30,6 @@ pub struct Trace {
     pub drawn: Option<usize>,
     /// What that one is made of: each after what it is a part of.
     pub parts: Vec<Part>,
-    /// The CPUs of the client.
-    pub cpus: Vec<usize>,
-    /// Where it was measured.
-    pub host: Host,
     /// Whether the parts add up, and what has to be known to read them.
     pub verdict: Verdict,
 }

@@ -1,11 +1,10 @@
 //! The options of an experiment on caching.
 
-use super::{Sizes, TargetProxy};
+use super::{ResultArgs, Sizes, TargetProxy};
 use crate::units::{self, Rate};
 use clap::Args;
 use reports::analyse::objective::Objective;
 use reports::cache::Part;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options.
@@ -47,15 +46,9 @@ pub(crate) struct CacheArgs {
     #[command(flatten)]
     pub(crate) sizes: Sizes,
 
-    /// Where the record and the picture go [default: reports/runs/<utc>-cache]
-    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the result as JSON (- for standard output)
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(short, long, help_heading = "Result")]
-    pub(crate) quiet: bool,
+    /// Where the result goes
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
 }
 
 /// See [`CacheArgs::parts`].

@@ -46,7 +46,15 @@ pub(crate) struct CeilingArgs {
     #[command(flatten)]
     pub(crate) sizes: Sizes,
 
-    /// Where the record and the pictures go [default: reports/runs/<utc>-ceiling]
+    /// Where the result goes
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
+}
+
+/// Where the result of an experiment goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct ResultArgs {
+    /// Where the record and the pictures go [default: reports/runs/<utc>-<experiment>]
     #[arg(short, long, value_name = "DIR", help_heading = "Result")]
     pub(crate) out: Option<PathBuf>,
     /// Write the result as JSON (- for standard output)

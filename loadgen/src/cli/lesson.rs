@@ -1,6 +1,6 @@
 //! The options of the experiments with failures and with changes.
 
-use super::TargetProxy;
+use super::{ResultArgs, TargetProxy};
 use crate::limits::{self, Cpus};
 use crate::units::{self, Rate};
 use clap::{Args, ValueEnum};
@@ -34,15 +34,9 @@ pub(crate) struct LessonArgs {
     #[arg(long, value_enum, conflicts_with = "url", help_heading = "Reference target")]
     pub(crate) target_proxy: Option<TargetProxy>,
 
-    /// Where the record and the picture go [default: reports/runs/<utc>-<experiment>]
-    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the result as JSON (- for standard output)
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(short, long, help_heading = "Result")]
-    pub(crate) quiet: bool,
+    /// Where the result goes
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
 }
 
 /// A tier that can be killed.

@@ -1,9 +1,9 @@
 //! The options of scaling out.
 
+use super::ResultArgs;
 use crate::units;
 use clap::{Args, ValueEnum};
 use reports::analyse::objective::Objective;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// No more servers than `target-stack up` takes.
@@ -45,15 +45,9 @@ pub(crate) struct ScaleOutArgs {
     #[arg(long, value_name = "SCALE", value_parser = ["small", "default", "large"], help_heading = "Reference target")]
     pub(crate) scale: Option<String>,
 
-    /// Where the record and the picture go [default: reports/runs/<utc>-scale-out]
-    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the result as JSON (- for standard output)
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(short, long, help_heading = "Result")]
-    pub(crate) quiet: bool,
+    /// Where the result goes
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
 }
 
 /// Numbers of servers, in ascending order, each once.

@@ -1,6 +1,6 @@
 //! The options of a traced request.
 
-use super::{Sizes, TargetProxy};
+use super::{ResultArgs, Sizes, TargetProxy};
 use crate::{plan, request, units};
 use clap::Args;
 use http::{HeaderName, HeaderValue};
@@ -50,13 +50,7 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     pub(crate) sizes: Sizes,
 
-    /// Where the record and the picture go [default: reports/runs/<utc>-trace]
-    #[arg(short, long, value_name = "DIR", help_heading = "Result")]
-    pub(crate) out: Option<PathBuf>,
-    /// Write the result as JSON (- for standard output)
-    #[arg(long, value_name = "FILE", help_heading = "Result")]
-    pub(crate) json: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(short, long, help_heading = "Result")]
-    pub(crate) quiet: bool,
+    /// Where the result goes
+    #[command(flatten)]
+    pub(crate) result: ResultArgs,
 }

@@ -6,7 +6,7 @@ mod queues;
 
 use super::null_target::NullTarget;
 use super::search::{Bounds, Search};
-use crate::cli::CalibrateArgs;
+use crate::cli::{CalibrateArgs, ResultArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::limits::{self, Cpus};
 use crate::load::{self, Site};
@@ -62,7 +62,8 @@ pub(crate) fn run(args: CalibrateArgs, begun: Instant) -> Outcome<Exit> {
         return Err(Failure::usage(format!("--budget: a calibration needs at least {LEAST_BUDGET:?}")));
     }
     let (cpus, target_cpus) = share(args.cpus.as_ref())?;
-    let mut output = Output::of_experiment("calibrate", FILE, args.out, args.json, args.quiet, begun);
+    let result = ResultArgs { out: args.out, json: args.json, quiet: args.quiet };
+    let mut output = Output::of_experiment("calibrate", FILE, &result, begun);
     output.prepare()?;
     limits::raise_descriptors(DESCRIPTORS);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,14 +99,10 @@ async fn calibrate(
 ) -> Outcome<Calibration> {
     let found = Calibration {
         schema: CALIBRATE_SCHEMA.to_owned(),
-        seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(pace::wall_clock()).to_string(),
+        head: record::head(seed, pace::wall_clock(), &cpus),
         budget_s: budget.as_secs_f64(),
         threads: cpus.len(),
-        cpus,
         target_cpus,
-        host: record::host(),
         ..Calibration::default()
     };
     let signals = Signals::listen()?;
@@ -143,7 +140,7 @@ impl Bench<'_> {
         let options = format!(
             "--duration {}ms --timeout {TIMEOUT} --seed {} {options}",
             length.as_millis(),
-            self.found.seed
+            self.found.head.seed
         );
         let run = load::once(&options, site, &mut self.signals).await?;
         self.found.partial |= run.partial;
@@ -155,7 +152,7 @@ impl Bench<'_> {
             addresses: Vec::new(),
             what,
             target_cpus: self.found.target_cpus.clone(),
-            cpus: self.found.cpus.clone(),
+            cpus: self.found.head.cpus.clone(),
             not_ours: Vec::new(),
         }
     }
@@ -164,7 +161,7 @@ impl Bench<'_> {
     async fn against_nothing(&mut self) -> Outcome {
         // Its threads take their CPUs before this one gives them up.
         let target = NullTarget::start(&self.found.target_cpus)?;
-        limits::pin(&self.found.cpus)?;
+        limits::pin(&self.found.head.cpus)?;
         let site = Site {
             addresses: target.addresses.clone(),
             not_ours: target.threads.clone(),

@@ -8,6 +8,7 @@ use crate::show;
 use crate::show::lessons::PARTS;
 use crate::signals::Signals;
 use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use tokio::process::Command;
@@ -29,26 +30,36 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
         .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
     let mut worst = Exit::Passed;
     let mut asked = false;
+    let mut told = Vec::new();
     for (number, (name, file)) in PARTS.iter().enumerate() {
         if !args.quiet {
             show::note(&format!("lesson {} of {}: loadgen {name}", number + 1, PARTS.len()));
         }
+        let record = dir.join(name).join(file);
+        let before = made(&record);
         let ended = runtime.block_on(one(args, name, &dir.join(name), &mut asked))?;
-        let recorded = dir.join(name).join(file).is_file();
+        let recorded = made(&record).is_some_and(|made| Some(made) != before);
+        told.extend(recorded.then_some(*file));
         worst = worse(worst, exit(ended, name)?);
         // Who thought better of it wants no further one; and what failed for one would fail for the next.
         if asked || !recorded {
             break;
         }
     }
-    if !dir.exists() {
+    if told.is_empty() {
         return Ok(worst);
     }
-    let report = show::lessons::drawn(&dir)?;
+    let report = show::lessons::drawn(&dir, &told)?;
     if !args.quiet {
         show::write(&format!("\nstory       {}\n", report.display()), false)?;
     }
     Ok(worst)
+}
+
+/// Which file a record is, and since when: an experiment writes another one, and does not tell an older one as its own.
+fn made(record: &Path) -> Option<(u64, i64, i64)> {
+    let there = std::fs::metadata(record).ok()?;
+    Some((there.ino(), there.mtime(), there.mtime_nsec()))
 }
 
 /// One experiment, to its end. `asked`: somebody thought better of it.
@@ -112,5 +123,19 @@ mod tests {
         ] {
             assert_eq!(all.into_iter().fold(Exit::Passed, worse), want);
         }
+    }
+
+    #[test]
+    fn a_record_is_made_when_it_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = reports::lesson::Lesson::default();
+        let keep = || reports::store::keep(dir.path(), &found).unwrap();
+        let record = dir.path().join(reports::store::SPOF_FILE);
+        assert_eq!(made(&record), None);
+        keep();
+        let first = made(&record);
+        assert!(first.is_some() && first == made(&record));
+        keep();
+        assert!(made(&record).is_some_and(|second| Some(second) != first));
     }
 }

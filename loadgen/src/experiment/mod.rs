@@ -1,5 +1,7 @@
 //! Experiments: several runs that together answer a question. Each only arranges runs and asks for their analysis.
 
+mod carry_out;
+
 pub(crate) mod cache;
 pub(crate) mod calibrate;
 pub(crate) mod ceiling;

@@ -5,6 +5,7 @@ use super::Output;
 use crate::failure::{Failure, Outcome};
 use crate::show::found::{Found, drawn, summary};
 use crate::{show, terminal};
+use reports::store;
 
 impl Output {
     /// Writes what has been found so far.
@@ -13,8 +14,7 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn keep_found(&self, found: &impl Found) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        found
-            .save(dir)
+        store::keep(dir, found)
             .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
         self.kept.set(true);
         Ok(())

@@ -6,16 +6,13 @@ use crate::failure::{Exit, Failure, Outcome};
 use reports::cache::Caching;
 use reports::lesson::Lesson;
 use reports::scale_out::ScaleOut;
+use reports::store::{Kept, kept};
 use reports::terminal::printable;
-use reports::{html, pictures, store, text};
-use serde::Serialize;
-use std::io;
+use reports::{html, pictures, text};
 use std::path::{Path, PathBuf};
 
-/// A record that can be kept, drawn and told.
-pub(crate) trait Found: Serialize {
-    /// Writes it into `dir`.
-    fn save(&self, dir: &Path) -> io::Result<()>;
+/// A record that can be drawn and told.
+pub(crate) trait Found: Kept {
     /// Draws its pictures there.
     fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String>;
     /// Writes its report there.
@@ -26,12 +23,8 @@ pub(crate) trait Found: Serialize {
 
 /// The record `$found`, by its functions in `reports`.
 macro_rules! found {
-    ($found:ty, $save:path, $draw:path, $report:path, $text:path) => {
+    ($found:ty, $draw:path, $report:path, $text:path) => {
         impl Found for $found {
-            fn save(&self, dir: &Path) -> io::Result<()> {
-                $save(dir, self)
-            }
-
             fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String> {
                 $draw(dir, self)
             }
@@ -47,9 +40,9 @@ macro_rules! found {
     };
 }
 
-found!(Caching, store::save_caching, pictures::write_caching, html::write_caching, text::caching);
-found!(Lesson, store::save_lesson, pictures::write_lesson, html::write_lesson, text::lesson);
-found!(ScaleOut, store::save_scale_out, pictures::write_scale_out, html::write_scale_out, text::scale_out);
+found!(Caching, pictures::write_caching, html::write_caching, text::caching);
+found!(Lesson, pictures::write_lesson, html::write_lesson, text::lesson);
+found!(ScaleOut, pictures::write_scale_out, html::write_scale_out, text::scale_out);
 
 /// The summary; `note` is what went wrong on the way.
 ///
@@ -79,16 +72,12 @@ pub(crate) fn drawn(dir: &Path, found: &impl Found) -> Outcome<Vec<String>> {
     Ok(pictures.chain([format!("report      {}", report.display())]).collect())
 }
 
-/// Draws again what was read from `dir`, and prints its summary again.
+/// Draws the record in `file` of `dir` again, and prints its summary again.
 ///
 /// # Errors
 /// Wrong use: the record cannot be read, or the directory cannot be written to.
-pub(super) fn again(
-    dir: &Path,
-    found: Result<impl Found, String>,
-    json_file: Option<&Path>,
-) -> Outcome<Exit> {
-    let found = found.map_err(Failure::usage)?;
+pub(super) fn again<K: Found>(dir: &Path, file: &str, json_file: Option<&Path>) -> Outcome<Exit> {
+    let found: K = kept(dir, file).map_err(Failure::usage)?;
     let lines = drawn(dir, &found).map_err(|failure| Failure::usage(failure.message))?;
     if let Some(file) = json_file {
         super::json(&found, file)?;

@@ -43,7 +43,7 @@ pub fn conclude(found: &mut Ceiling) -> Result<(), String> {
     found.predicted_rps = bottleneck::predicted_rps(&found.resources);
     found.limited_by = bottleneck::explain(found, &found.resources);
     found.audits = little::audits(&found.steps);
-    let usl = usl::usl(&found.steps, found.seed);
+    let usl = usl::usl(&found.steps, found.head.seed);
     let wanted_rps = found.wanted_rps.or(found.ceiling_rps.map(|rps| WANTED * rps));
     found.forecast = wanted_rps.and_then(|rps| forecast::forecast(found, &found.resources, rps));
     let faults = faults(found, &objective);

@@ -19,7 +19,7 @@ const UNSURE: f64 = 2.0;
 /// # Errors
 /// When its objective is none.
 pub fn conclude(found: &mut ScaleOut) -> Result<(), String> {
-    let (seed, check) = (found.seed, found.self_check.clone());
+    let (seed, check) = (found.head.seed, found.self_check.clone());
     for mix in &mut found.mixes {
         for point in &mut mix.points {
             conclude_search(&mut point.search)?;
@@ -27,7 +27,8 @@ pub fn conclude(found: &mut ScaleOut) -> Result<(), String> {
             point.headroom = headroom(&point.search, check.as_ref());
         }
         mix.gain = gain(&mix.points);
-        let law = law(&mix.points.iter().filter_map(measured).collect::<Vec<_>>(), seed);
+        let known = mix.points.iter().filter_map(|point| measured(point, interval(point)?));
+        let law = law(&known.collect::<Vec<_>>(), seed);
         (mix.law, mix.no_law) = match law {
             Ok(law) => (Some(law), String::new()),
             Err(why) => (None, why),
@@ -84,16 +85,22 @@ fn headroom(search: &Ceiling, check: Option<&SelfCheck>) -> Headroom {
     }
 }
 
-/// A ceiling that counts, with its interval.
-fn measured(point: &Point) -> Option<Measured> {
+/// A ceiling that counts, with this interval.
+fn measured(point: &Point, ci95: [f64; 2]) -> Option<Measured> {
     let rps = point.search.ceiling_rps.filter(|_| point.standing.counts())?;
-    let ci95 = point.search.ci95.filter(|[from, to]| *from > 0.0 && from <= to).unwrap_or([rps; 2]);
     Some(Measured { servers: point.servers, rps, ci95 })
+}
+
+/// The interval of a ceiling, if it is known to a factor.
+fn interval(point: &Point) -> Option<[f64; 2]> {
+    point.search.ci95.filter(|[from, to]| *from > 0.0 && from <= to)
 }
 
 /// Of the ratio of two independent measurements, each known to a factor, the logarithms' errors add up as squares.
 fn gain(points: &[Point]) -> Option<Gain> {
-    let known: Vec<Measured> = points.iter().filter_map(measured).collect();
+    // What is not known to a factor has an interval without ends, and so has its ratio.
+    let ends = |point| interval(point).unwrap_or([0.0, f64::INFINITY]);
+    let known: Vec<Measured> = points.iter().filter_map(|point| measured(point, ends(point))).collect();
     let (few, many) = (known.first()?, known.last()?);
     if few.servers == many.servers {
         return None;
@@ -173,7 +180,14 @@ fn faults(found: &ScaleOut) -> Vec<String> {
 
 /// That too little is known of a ratio, in words.
 fn unsure(gain: &Gain) -> Option<String> {
-    let [from, to] = gain.ci95.filter(|[from, to]| *to > UNSURE * from)?;
+    let Some([from, to]) = gain.ci95 else {
+        return Some(String::from(
+            "how exact the ratio is is not known: try again, or give it more --budget",
+        ));
+    };
+    if to <= UNSURE * from {
+        return None;
+    }
     let (from, to) = (times(from), times(to));
     Some(format!(
         "the noise is too large to compare, {from} to {to} times: try again, or give it more --budget"
@@ -278,6 +292,25 @@ fn ended(mix: &Mix, predicted: bool) -> String {
 /// A ratio as people say it: `3.64`.
 pub fn times(ratio: f64) -> String {
     if ratio.is_finite() { format!("{ratio:.2}") } else { NONE.to_owned() }
+}
+
+/// All that a mix says: how many times what one server serves, what is lost to perfect scaling, and where the next tier ends it.
+pub fn learnt(mix: &Mix) -> String {
+    let mut said = vec![mix.what.clone()];
+    said.extend(mix.gain.as_ref().map(|gain| {
+        let ci95 = gain.ci95.map_or_else(String::new, |[from, to]| {
+            format!(" (95 % interval {} to {})", times(from), times(to))
+        });
+        let perfect = percent(gain.of_perfect);
+        format!("{} times{ci95}, {perfect} of perfect scaling", times(gain.ratio))
+    }));
+    said.extend(Some(losses(mix)).filter(|words| !words.is_empty()));
+    said.extend(mix.wall.as_ref().map(|wall| {
+        let how = if wall.reached { "reached" } else { "ahead" };
+        let [from, to] = wall.range.map(rate);
+        format!("wall {how}: {}, full at {}/s ({from} to {to})", wall.what, rate(wall.rps))
+    }));
+    said.join("; ")
 }
 
 /// The law's two losses in words; empty where there is no law.

@@ -151,6 +151,16 @@ fn an_error_of_a_ratio_is_that_of_both() {
     assert_eq!(unsure(&found), None);
     let noisy = gain(&[point(1, 100.0, 0.03), point(2, 200.0, 0.4)]).unwrap();
     assert!(unsure(&noisy).is_some_and(|why| why.contains("1.34 to 2.99 times")), "{noisy:?}");
+    // An end at nothing is no exactness.
+    let mut unknown = [point(1, 100.0, 0.03), point(2, 200.0, 0.04)];
+    for ci95 in [Some([0.0, 230.0]), None] {
+        unknown[1].search.ci95 = ci95;
+        let found = gain(&unknown).unwrap();
+        assert!(
+            found.ci95.is_none() && unsure(&found).is_some_and(|why| why.contains("how exact")),
+            "{found:?}"
+        );
+    }
     assert_eq!(gain(&[point(1, 100.0, 0.03)]), None);
     assert_eq!(gain(&[]), None);
 }

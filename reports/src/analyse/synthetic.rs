@@ -3,6 +3,7 @@
 
 use crate::ceiling::{Bound, Ceiling, Step};
 use crate::random::SplitMix;
+use crate::record::Head;
 use std::collections::BTreeMap;
 
 /// How long requests are at most in an overloaded target, in seconds.
@@ -104,11 +105,11 @@ impl System {
             ci95: Some([ceiling * 0.98, ceiling * 1.02]),
             peak_goodput_rps: Some(peak),
             steps,
-            cpus: vec![0],
+            head: Head { cpus: vec![0], ..Head::default() },
             ..Ceiling::default()
         };
         found.target.cpus = (1..=self.shared_cpus).collect();
-        found.host.cpus = self.shared_cpus + 1;
+        found.head.host.cpus = self.shared_cpus + 1;
         found
     }
 

@@ -36,9 +36,9 @@ fn verdict(calibration: &Calibration) -> String {
 
 fn generator(calibration: &Calibration) -> String {
     let mut own = vec![counted(calibration.threads as u64, "thread")];
-    own.extend(cpus("on", &calibration.cpus));
+    own.extend(cpus("on", &calibration.head.cpus));
     own.extend(cpus("targets on", &calibration.target_cpus));
-    own.push(format!("seed {}", calibration.seed));
+    own.push(format!("seed {}", calibration.head.seed));
     let mut out = named("generator", &own.join(", "));
     if let Some(closed) = &calibration.closed {
         let text = format!(

@@ -33,7 +33,7 @@ fn whole() -> Calibration {
     Calibration {
         schema: CALIBRATE_SCHEMA.to_owned(),
         threads: 1,
-        cpus: vec![1],
+        head: Head { cpus: vec![1], ..Head::default() },
         target_cpus: vec![0],
         closed: Some(Closed { rps: 123_456.0, connections: 64, ..Closed::default() }),
         ceiling: Ceiling {

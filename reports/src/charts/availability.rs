@@ -1,7 +1,7 @@
 //! What visitors had of each trial over time: a panel for each, in rows of two, with what was offered, answered and failed, the
 //! outage shaded, and where there are two versions, how many answers were the new one's. From a record to a chart model.
 
-use super::{BETWEEN, cpus, place, target, warned};
+use super::{cpus, made, target, warned};
 use crate::analyse::lesson::{felt, finding};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
 use crate::lesson::{EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
@@ -141,14 +141,11 @@ fn footer(lesson: &Lesson) -> Vec<String> {
         "{} trials in {}, seed {}",
         lesson.trials.len(),
         seconds(lesson.duration_s),
-        lesson.seed
+        lesson.head.seed
     )];
     what.extend(target(&lesson.target));
-    what.extend(cpus("generator", &lesson.cpus));
-    let mut lines =
-        vec![lesson.command.join(" "), place(&lesson.host, &lesson.started_at), what.join(BETWEEN)];
-    lines.extend((!lesson.emulated.is_empty()).then(|| lesson.emulated.join(" ")));
-    lines
+    what.extend(cpus("generator", &lesson.head.cpus));
+    made(&lesson.head, &what, &lesson.emulated.join(" "), &[])
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a cache buys, on four plots: the ceilings without one and with one, what a request costs behind the proxy, who reaches the app
 //! when a popular page expires, and who is served while the app is dead. From a record to a chart model.
 
-use super::{BETWEEN, cpus, place, target, warned};
+use super::{cpus, made, target, warned};
 use crate::analyse::caching::{ceiling, finding, is_at_least, per_request, requests};
 use crate::cache::{Busy, Caching, Cure, Outage, Stampede, Way};
 use crate::chart::{Axis, Band, Chart, Colour, Panel, Reading, Series, Shape, Tick, Weight};
@@ -208,17 +208,12 @@ fn outages(found: &Caching) -> Panel {
 fn footer(found: &Caching) -> Vec<String> {
     let setting = &found.setting;
     let mut what = target(&found.target);
-    what.extend(cpus("generator", &found.cpus));
+    what.extend(cpus("generator", &found.head.cpus));
     what.push(format!(
         "in the lower plots a page is fresh for {}, and the catalogue a small one",
         seconds(setting.short_valid_s as f64)
     ));
-    let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
-    if !found.emulated.is_empty() {
-        footer.push(format!("EMULATED: {}", found.emulated.join("; ")));
-    }
-    footer.retain(|line| !line.is_empty());
-    footer
+    made(&found.head, &what, &found.emulated.join("; "), &[])
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub mod waterfall;
 
 use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};
-use crate::record::{Host, Loop, Run, Target, TargetKind, Verdict};
+use crate::record::{Head, Host, Loop, Run, Target, TargetKind, Verdict};
 
 /// Times below this, in milliseconds, are drawn at it: a logarithmic axis has no zero.
 const LEAST_MS: f64 = 0.001;
@@ -67,6 +67,23 @@ fn footer(run: &Run) -> Vec<String> {
     what.extend(target(&run.target));
     what.extend(cpus("generator", &run.generator.cpus));
     vec![run.command.join(" "), place(&run.host, &run.started_at), what.join(BETWEEN)]
+}
+
+/// The footer of an experiment: by what, when and where it was made, what there is to know of it, and if so what of the target is
+/// emulated and what was not done.
+fn made(head: &Head, what: &[String], emulated: &str, cut: &[String]) -> Vec<String> {
+    let labelled = |label: &str, text: &str| {
+        if text.is_empty() { String::new() } else { format!("{label}: {text}") }
+    };
+    let mut lines = vec![
+        head.command.join(" "),
+        place(&head.host, &head.started_at),
+        what.join(BETWEEN),
+        labelled("EMULATED", emulated),
+        labelled("NOT DONE", &cut.join("; ")),
+    ];
+    lines.retain(|line| !line.is_empty());
+    lines
 }
 
 /// By what, when and where it was measured.

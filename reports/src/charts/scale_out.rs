@@ -2,7 +2,7 @@
 //! scaling from the first point, the law, and the next tier's wall. From a record to a chart model. What is not the servers' own
 //! ceiling is drawn apart from what is, and past the largest number of servers the law is drawn as the guess that it is.
 
-use super::{BETWEEN, cpus, place, warned};
+use super::{cpus, made, warned};
 use crate::analyse::scale_out::{finding, losses, times};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Weight};
 use crate::number::{capital, counted, rate, seconds};
@@ -69,16 +69,8 @@ fn footer(found: &ScaleOut) -> Vec<String> {
     let searches: usize = found.mixes.iter().map(|mix| mix.points.len()).sum();
     let mut what = vec![format!("{} in {}", count_of(searches), seconds(found.duration_s.round()))];
     what.extend(cpus("target", &found.target_cpus));
-    what.extend(cpus("generator", &found.cpus));
-    let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
-    if !found.emulated.is_empty() {
-        footer.push(format!("EMULATED: {}", found.emulated.join(" ")));
-    }
-    if !found.cut.is_empty() {
-        footer.push(format!("NOT DONE: {}", found.cut.join("; ")));
-    }
-    footer.retain(|line| !line.is_empty());
-    footer
+    what.extend(cpus("generator", &found.head.cpus));
+    made(&found.head, &what, &found.emulated.join(" "), &found.cut)
 }
 
 fn count_of(searches: usize) -> String {

@@ -1,7 +1,7 @@
 //! One request from name to page: a bar a part, below what it is a part of. From a record to a chart model. What is known only to lie
 //! somewhere within another part has that as a pale bar around it.
 
-use super::{BETWEEN, cpus, place, target, tier_colour, warned};
+use super::{cpus, made, target, tier_colour, warned};
 use crate::analyse::waterfall::finding;
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Series, Shape, Tick};
 use crate::number::{bytes, counted, ms};
@@ -121,13 +121,8 @@ fn footer(trace: &Trace) -> Vec<String> {
     let mut what = vec![format!("{}{each}", counted(trace.requests.len() as u64, "request"))];
     what.extend(trace.resolver.as_ref().map(|resolver| format!("names by {resolver}")));
     what.extend(target(&trace.target));
-    what.extend(cpus("client", &trace.cpus));
-    let mut footer = vec![trace.command.join(" "), place(&trace.host, &trace.started_at), what.join(BETWEEN)];
-    if !trace.emulated.is_empty() {
-        footer.push(format!("EMULATED: {}", trace.emulated.join("; ")));
-    }
-    footer.retain(|line| !line.is_empty());
-    footer
+    what.extend(cpus("client", &trace.head.cpus));
+    made(&trace.head, &what, &trace.emulated.join("; "), &[])
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, tiles, verdict};
 use crate::analyse::caching::{
     ceiling, finding, is_at_least, outage_in_words, per_request, requests, stampede_in_words, times,
 };
@@ -12,7 +12,6 @@ use crate::ceiling::Bound;
 use crate::number::{NONE, capital, count, exact_rate, ms, percent, rate, seconds};
 use crate::pictures::of_caching;
 use crate::store::CACHE_FILE;
-use crate::text;
 use maud::{Markup, html};
 
 /// The report of `found`.
@@ -22,7 +21,7 @@ pub(super) fn page(found: &Caching) -> Page {
     Page {
         kind: "Caching",
         target: found.target.url.clone(),
-        started_at: found.started_at.clone(),
+        started_at: found.head.started_at.clone(),
         title: format!("Caching: {finding}"),
         opening: opening(found, &finding),
         sections: vec![
@@ -242,22 +241,18 @@ fn measured(found: &Caching) -> Markup {
         "{}, for which {} were given; seed {}",
         seconds(found.duration_s),
         seconds(found.budget_s),
-        found.seed
+        found.head.seed
     );
     let target = format!("{}, {}, proxy {}", found.target.url, found.target.what, setting.proxy);
     let mut all: Vec<Fact> = vec![
-        ("Command", command(&found.command)),
+        ("Command", command(&found.head.command)),
         ("Target", said(&target)),
         ("Catalogue", said(&catalogue)),
         ("Objective", said(&found.slo)),
         ("Time", said(&spent)),
     ];
-    let pinned = [text::cpus("generator on", &found.cpus), text::cpus("target on", &found.target.cpus)];
-    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
-    if !pinned.is_empty() {
-        all.push(("CPUs", said(&pinned.join(", "))));
-    }
-    all.extend(host(&found.host));
+    all.extend(pinned("generator on", &found.head.cpus, &found.target.cpus));
+    all.extend(host(&found.head.host));
     html! {
         (facts(&all))
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }
@@ -275,7 +270,7 @@ mod tests {
         for which in Made::ALL {
             let mut found = made(which);
             sound(&of_caching(&found));
-            (found.emulated, found.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
+            (found.emulated, found.head.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
             (found.target.url, found.setting.proxy) = (HOSTILE.to_owned(), HOSTILE.to_owned());
             found.stampedes.iter_mut().for_each(|one| one.reasons = vec![HOSTILE.to_owned()]);
             sound(&of_caching(&found));

@@ -4,7 +4,7 @@
 use super::page::{Page, Section};
 use super::steps;
 use super::table::{Cell, Table, Tone};
-use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, tiles, verdict};
 use crate::analyse::bottleneck::{noun, tried};
 use crate::analyse::conclude::overload;
 use crate::analyse::forecast;
@@ -39,7 +39,7 @@ pub(super) fn page(found: &Ceiling) -> Page {
     Page {
         kind: "Search for the ceiling",
         target: found.target.url.clone(),
-        started_at: found.started_at.clone(),
+        started_at: found.head.started_at.clone(),
         title: format!("{}: {finding}", found.target.url),
         opening: opening(found, &finding),
         sections,
@@ -264,19 +264,15 @@ fn measured(found: &Ceiling) -> Markup {
         seconds(found.duration_s),
         seconds(found.budget_s),
         found.arrivals,
-        found.seed
+        found.head.seed
     );
     let mut all: Vec<Fact> = vec![
-        ("Command", command(&found.command)),
+        ("Command", command(&found.head.command)),
         ("Target", said(&target.join(", "))),
         ("Objective", said(&found.slo)),
         ("Search", said(&search)),
     ];
-    let pinned = [text::cpus("generator on", &found.cpus), text::cpus("target on", &found.target.cpus)];
-    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
-    if !pinned.is_empty() {
-        all.push(("CPUs", said(&pinned.join(", "))));
-    }
+    all.extend(pinned("generator on", &found.head.cpus, &found.target.cpus));
     if let Some(check) = &found.self_check {
         let time = |value: Option<f64>| value.map_or(NONE.to_owned(), ms);
         let check = format!(
@@ -288,7 +284,7 @@ fn measured(found: &Ceiling) -> Markup {
         );
         all.push(("Generator alone", said(&check)));
     }
-    all.extend(host(&found.host));
+    all.extend(host(&found.head.host));
     html! {
         (facts(&all))
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }

@@ -3,13 +3,12 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, said, sentences, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, verdict};
 use crate::analyse::lesson;
 use crate::lesson::{Lesson, SPOF_SCHEMA, Trial};
 use crate::number::{exact_rate, ms, seconds};
 use crate::pictures::of_lesson;
 use crate::store::lesson_file;
-use crate::text;
 use maud::{Markup, html};
 
 /// The report of `found`.
@@ -32,7 +31,7 @@ pub(super) fn page(found: &Lesson) -> Page {
     Page {
         kind: if found.schema == SPOF_SCHEMA { "Single points of failure" } else { "Maintenance" },
         target: found.target.url.clone(),
-        started_at: found.started_at.clone(),
+        started_at: found.head.started_at.clone(),
         title: format!("{}: {finding}", found.target.url),
         opening: verdict(&found.verdict, partial, &finding),
         sections,
@@ -76,21 +75,18 @@ fn trials(found: &Lesson) -> Table {
 
 fn measured(found: &Lesson) -> Markup {
     let target = format!("{}, {}", found.target.url, found.target.what);
-    let load = format!("{} requests/s in each trial, open loop, seed {}", exact_rate(found.rps), found.seed);
+    let load =
+        format!("{} requests/s in each trial, open loop, seed {}", exact_rate(found.rps), found.head.seed);
     let well = format!("nothing fails, and p99 is at most {}, for the rest of the trial", ms(found.limit_ms));
     let mut all: Vec<Fact> = vec![
-        ("Command", command(&found.command)),
+        ("Command", command(&found.head.command)),
         ("Target", said(&target)),
         ("Load", said(&load)),
         ("Well again", said(&well)),
         ("Length", said(&seconds(found.duration_s))),
     ];
-    let pinned = [text::cpus("generator on", &found.cpus), text::cpus("target on", &found.target.cpus)];
-    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
-    if !pinned.is_empty() {
-        all.push(("CPUs", said(&pinned.join(", "))));
-    }
-    all.extend(host(&found.host));
+    all.extend(pinned("generator on", &found.head.cpus, &found.target.cpus));
+    all.extend(host(&found.head.host));
     html! {
         (facts(&all))
         h3 { "What happened when" }

@@ -3,14 +3,13 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, said, sentences, tiles, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, tiles, verdict};
 use crate::analyse::scale_out::{finding, losses, times};
 use crate::charts::scale_out::counted_points;
 use crate::number::{NONE, capital, exact_rate, percent, rate, seconds};
 use crate::pictures::of_scale_out;
 use crate::scale_out::{Mix, Point, ScaleOut, Standing};
 use crate::store::SCALE_OUT_FILE;
-use crate::text;
 use crate::text::{scale_out_limit as limit, scale_out_ratio as ratio};
 use maud::{Markup, html};
 
@@ -21,7 +20,7 @@ pub(super) fn page(found: &ScaleOut) -> Page {
     Page {
         kind: "Scaling out",
         target: "the reference website".to_owned(),
-        started_at: found.started_at.clone(),
+        started_at: found.head.started_at.clone(),
         title: format!("Scaling out: {finding}"),
         opening: opening(found, &finding),
         sections: vec![
@@ -176,25 +175,25 @@ fn measured(found: &ScaleOut) -> Markup {
         rate(sizes.db_cpu),
         rate(sizes.proxy_cpu)
     );
-    let spent =
-        format!("{} of {} used, seed {}", seconds(found.duration_s), seconds(found.budget_s), found.seed);
+    let spent = format!(
+        "{} of {} used, seed {}",
+        seconds(found.duration_s),
+        seconds(found.budget_s),
+        found.head.seed
+    );
     let mut all: Vec<Fact> = vec![
-        ("Command", command(&found.command)),
+        ("Command", command(&found.head.command)),
         ("Sizes", said(&size)),
         ("Objective", said(&found.slo)),
         ("Searches", said(&spent)),
     ];
-    let pinned = [text::cpus("generator on", &found.cpus), text::cpus("target on", &found.target_cpus)];
-    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
-    if !pinned.is_empty() {
-        all.push(("CPUs", said(&pinned.join(", "))));
-    }
+    all.extend(pinned("generator on", &found.head.cpus, &found.target_cpus));
     if let Some(check) = &found.self_check {
         let able =
             format!("{} requests/s at most against a target that does nothing", exact_rate(check.closed_rps));
         all.push(("Generator alone", said(&able)));
     }
-    all.extend(host(&found.host));
+    all.extend(host(&found.head.host));
     html! {
         (facts(&all))
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }

@@ -7,6 +7,7 @@ use crate::analyse::lesson::{finding as of_trials, sentences as learnt};
 use crate::analyse::{caching, scale_out};
 use crate::cache::Caching;
 use crate::lesson::Lesson;
+use crate::number::capital;
 use crate::pictures::{of_caching, of_lesson, of_scale_out};
 use crate::record::Verdict;
 use crate::scale_out::ScaleOut;
@@ -56,7 +57,7 @@ pub(super) fn page(lessons: &Lessons) -> Page {
     let findings: Vec<String> =
         chapters.iter().map(|chapter| format!("{}: {}.", chapter.title, chapter.finding)).collect();
     let first = [lessons.spof.as_ref(), lessons.maintenance.as_ref()].into_iter().flatten().next();
-    let started_at = first.map(|lesson| lesson.started_at.clone());
+    let started_at = first.map(|lesson| lesson.head.started_at.clone());
     Page {
         kind: "Four lessons of one server",
         target: String::from("the reference website"),
@@ -130,7 +131,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         finding: scale_out::finding(found),
         verdict: &found.verdict,
         partial: found.partial,
-        sentences: found.mixes.iter().map(scale_out::losses).filter(|text| !text.is_empty()).collect(),
+        sentences: found.mixes.iter().map(|mix| capital(&scale_out::learnt(mix))).collect(),
         pictures: pictures(&of_scale_out(found)),
         dir: "scale-out",
     });

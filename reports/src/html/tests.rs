@@ -8,7 +8,7 @@ use crate::ceiling::{
 };
 use crate::fixture::{self, ceiling as scenes};
 use crate::number::{count, exact_rate, ms, ms_column};
-use crate::record::{Dns, Steady, ThresholdResult};
+use crate::record::{Dns, Head, Steady, ThresholdResult};
 use std::collections::BTreeMap;
 
 /// Everything in it that would do something if it were let.
@@ -135,8 +135,12 @@ fn step(offered: f64, phase: Phase) -> Step {
 
 fn search() -> Ceiling {
     let mut found = Ceiling {
-        command: vec!["loadgen".into(), "ceiling".into()],
-        started_at: "2026-11-24T08:00:00Z".into(),
+        head: Head {
+            command: vec!["loadgen".into(), "ceiling".into()],
+            started_at: "2026-11-24T08:00:00Z".into(),
+            cpus: vec![1],
+            ..Head::default()
+        },
         slo: "p99<50ms,errors<0.1%".into(),
         precision: 0.02,
         budget_s: 90.0,
@@ -181,7 +185,6 @@ fn search() -> Ceiling {
         }),
         emulated: vec!["servers are CPU quotas".into()],
         cut: vec!["the sweep".into()],
-        cpus: vec![1],
         ..Ceiling::default()
     };
     found.target.url = "http://www.foobar.com:8080/".into();
@@ -202,7 +205,8 @@ fn search() -> Ceiling {
 fn hostile_search() -> Ceiling {
     let mut found = search();
     let text = || HOSTILE.to_owned();
-    (found.command, found.started_at, found.slo, found.arrivals) = (vec![text()], text(), text(), text());
+    (found.head.command, found.head.started_at, found.slo, found.arrivals) =
+        (vec![text()], text(), text(), text());
     (found.target.url, found.target.what) = (text(), text());
     (found.emulated, found.cut, found.verdict.reasons) = (vec![text()], vec![text()], vec![text()]);
     found.limited_by = LimitedBy {
@@ -220,7 +224,7 @@ fn hostile_search() -> Ceiling {
     let forecast = found.forecast.as_mut().unwrap();
     (forecast.tier, forecast.wall) = (text(), text());
     found.cause.as_mut().unwrap().change = text();
-    (found.host.cpu, found.host.kernel, found.host.version, found.host.commit) =
+    (found.head.host.cpu, found.head.host.kernel, found.head.host.version, found.head.host.commit) =
         (text(), text(), text(), text());
     found
 }
@@ -386,7 +390,7 @@ fn scaling_out_reads_whole_whatever_the_record_has_in_it() {
         let mut found = made(scene);
         sound(&of_scale_out(&found));
         found.mixes.iter_mut().for_each(|mix| mix.what = HOSTILE.to_owned());
-        (found.emulated, found.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
+        (found.emulated, found.head.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
         sound(&of_scale_out(&found));
     }
 }

@@ -6,6 +6,7 @@ use crate::draw;
 use crate::number::counted;
 use crate::record::{Host, Verdict};
 use crate::terminal::printable;
+use crate::text;
 use maud::{Markup, PreEscaped, html};
 
 /// Text of a record, apart from the direction of writing around it.
@@ -137,6 +138,13 @@ pub(super) fn command(words: &[String]) -> Markup {
     };
     let line: Vec<_> = words.iter().map(quoted).collect();
     html! { code.command { (said(&line.join(" "))) } }
+}
+
+/// The CPUs of `whose`, in words, and the target's, where they are known.
+pub(super) fn pinned(whose: &str, cpus: &[usize], target: &[usize]) -> Option<Fact> {
+    let pinned = [text::cpus(whose, cpus), text::cpus("target on", target)];
+    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
+    (!pinned.is_empty()).then(|| ("CPUs", said(&pinned.join(", "))))
 }
 
 /// Where it was measured, and by what.

@@ -2,13 +2,12 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, said, sentences, verdict};
+use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, verdict};
 use crate::analyse::waterfall::finding;
 use crate::charts::waterfall::among;
 use crate::number::bytes;
 use crate::pictures;
 use crate::store::TRACE_FILE;
-use crate::text;
 use crate::trace::{Asked, Place, Trace};
 use maud::{Markup, html};
 
@@ -21,7 +20,7 @@ pub(super) fn page(trace: &Trace) -> Page {
     Page {
         kind: "Traced request",
         target: trace.target.url.clone(),
-        started_at: trace.started_at.clone(),
+        started_at: trace.head.started_at.clone(),
         title: format!("{finding} - {}", trace.target.url),
         opening: verdict(&trace.verdict, partial, &finding),
         sections: vec![
@@ -132,19 +131,16 @@ fn timings(trace: &Trace) -> Markup {
 fn measured(trace: &Trace) -> Markup {
     let target = [&trace.target.url, &trace.target.what].map(String::as_str);
     let target: Vec<_> = target.into_iter().filter(|part| !part.is_empty()).collect();
-    let mut all: Vec<Fact> = vec![("Command", command(&trace.command)), ("Target", said(&target.join(", ")))];
+    let mut all: Vec<Fact> =
+        vec![("Command", command(&trace.head.command)), ("Target", said(&target.join(", ")))];
     all.extend(trace.resolver.as_ref().map(|resolver| ("Names by", said(resolver))));
     if let Some(asked) = trace.shown() {
         all.push(("Answer", said(&format!("{} from {}", bytes(asked.bytes), asked.address))));
         let among = among(trace);
         all.extend((!among.is_empty()).then(|| ("Drawn", said(&among))));
     }
-    let pinned = [text::cpus("client on", &trace.cpus), text::cpus("target on", &trace.target.cpus)];
-    let pinned: Vec<_> = pinned.into_iter().flatten().collect();
-    if !pinned.is_empty() {
-        all.push(("CPUs", said(&pinned.join(", "))));
-    }
-    all.extend(host(&trace.host));
+    all.extend(pinned("client on", &trace.head.cpus, &trace.target.cpus));
+    all.extend(host(&trace.head.host));
     html! {
         (facts(&all))
         @if !trace.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &trace.emulated)) }

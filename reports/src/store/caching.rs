@@ -1,64 +1,43 @@
 //! The directory of an experiment on caching: `cache.json`, from which all that it claims follows again.
 
-use super::{again, numbers, otherwise, read_with, replace};
+use super::kept::{Kept, changed, fields, of_search};
 use crate::analyse::caching::{caching, contradiction};
 use crate::cache::{CACHE_SCHEMA, Caching};
-use crate::record::Verdict;
-use std::io;
-use std::path::Path;
 
 /// The record, as `loadgen.cache/1`.
 pub const CACHE_FILE: &str = "cache.json";
 
-/// Writes `found` into `dir`, which is made where it is missing. An older record is replaced in one step.
-///
-/// # Errors
-/// When the directory or the file cannot be written.
-pub fn save_caching(dir: &Path, found: &Caching) -> io::Result<()> {
-    replace(dir, CACHE_FILE, found)
-}
+impl Kept for Caching {
+    const FILES: &'static [(&'static str, &'static str)] = &[(CACHE_SCHEMA, CACHE_FILE)];
 
-/// Reads the record in `dir`, and concludes from its measurements again: the numbers that are in it have to come out.
-///
-/// # Errors
-/// When the file is missing, is not what it should be, or its conclusions do not follow from what was measured.
-pub fn load_caching(dir: &Path) -> Result<Caching, String> {
-    read_with(&dir.join(CACHE_FILE), |json| {
-        let found: Caching = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-        if found.schema != CACHE_SCHEMA {
-            return Err(format!("\"{}\" is not {CACHE_SCHEMA}", found.schema));
-        }
-        for (name, way) in [("without", &found.uncached), ("with", &found.cached)] {
+    fields!();
+
+    fn check(&self) -> Result<(), String> {
+        for (name, way) in [("without", &self.uncached), ("with", &self.cached)] {
             way.as_ref()
-                .map_or(Ok(()), |way| again(&way.search).map(drop))
+                .map_or(Ok(()), |way| of_search(&way.search, &self.slo, &self.head))
                 .map_err(|what| format!("the search {name} a cache: {what}"))?;
         }
-        if let Some(what) = contradiction(&found) {
-            return Err(format!("{what}: it was changed"));
-        }
-        let mut concluded = found.clone();
-        caching(&mut concluded)?;
-        // An experiment that was killed has not come to its conclusions.
-        if found.partial && found.verdict == Verdict::default() || bare(&concluded) == bare(&found) {
-            Ok(concluded)
-        } else {
-            Err(otherwise(&found.host))
-        }
-    })
-}
-
-/// What was concluded but for the sentences.
-fn bare(found: &Caching) -> Caching {
-    let mut found = found.clone();
-    found.verdict.reasons.clear();
-    for way in [&mut found.uncached, &mut found.cached].into_iter().flatten() {
-        way.search = numbers(&way.search);
+        changed(contradiction(self))
     }
-    found
+
+    fn conclude(&mut self) -> Result<(), String> {
+        caching(self)
+    }
+
+    fn numbers(&self) -> Self {
+        let mut found = self.clone();
+        found.verdict.reasons.clear();
+        for way in [&mut found.uncached, &mut found.cached].into_iter().flatten() {
+            way.search = way.search.numbers();
+        }
+        found
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{keep, kept};
     use super::*;
     use crate::fixture::caching::{Made, made};
 
@@ -67,8 +46,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for scene in Made::ALL {
             let found = made(scene);
-            save_caching(dir.path(), &found).unwrap();
-            assert_eq!(load_caching(dir.path()).unwrap(), found, "{scene:?}");
+            keep(dir.path(), &found).unwrap();
+            assert_eq!(kept::<Caching>(dir.path(), CACHE_FILE).unwrap(), found, "{scene:?}");
         }
     }
 
@@ -78,11 +57,12 @@ mod tests {
         let refused = |change: fn(&mut Caching), part: &str| {
             let mut found = made(Made::Whole);
             change(&mut found);
-            save_caching(dir.path(), &found).unwrap();
-            let error = load_caching(dir.path()).unwrap_err();
+            keep(dir.path(), &found).unwrap();
+            let error = kept::<Caching>(dir.path(), CACHE_FILE).unwrap_err();
             assert!(error.contains(part) && error.contains("cache.json"), "{error}");
         };
         refused(|found| found.schema = "loadgen.cache/2".into(), "is not loadgen.cache/1");
+        refused(|found| found.slo = "p95<1s".into(), "the search without a cache: it has another objective");
         refused(|found| found.gain.as_mut().unwrap().ratio = 90.0, "do not follow");
         refused(|found| found.stampedes[0].expiries[0].requests = 1, "do not follow");
         refused(|found| found.outages[1].dead.as_mut().unwrap().failed = 0, "do not follow");
@@ -103,8 +83,8 @@ mod tests {
     fn one_that_was_killed_is_concluded_from_what_it_has() {
         let dir = tempfile::tempdir().unwrap();
         let whole = made(Made::Partial);
-        let found = Caching { verdict: Verdict::default(), gain: None, ..whole.clone() };
-        save_caching(dir.path(), &found).unwrap();
-        assert_eq!(load_caching(dir.path()).unwrap(), whole);
+        let found = Caching { verdict: crate::record::Verdict::default(), gain: None, ..whole.clone() };
+        keep(dir.path(), &found).unwrap();
+        assert_eq!(kept::<Caching>(dir.path(), CACHE_FILE).unwrap(), whole);
     }
 }

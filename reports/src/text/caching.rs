@@ -81,7 +81,7 @@ fn figures(found: &Caching) -> String {
             out.push_str(&named(name, &outage_in_words(one)));
         }
     }
-    out.push_str(&named("took", &format!("{}, seed {}", seconds(found.duration_s), found.seed)));
+    out.push_str(&named("took", &format!("{}, seed {}", seconds(found.duration_s), found.head.seed)));
     out
 }
 

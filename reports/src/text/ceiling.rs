@@ -112,7 +112,10 @@ fn figures(found: &Ceiling) -> String {
         out.push_str(&named("generator", &format!("can do {}/s here{floor}{lag}", rate(check.closed_rps))));
     }
     let loads = counted(found.steps.len() as u64, "load");
-    out.push_str(&named("search", &format!("{loads} in {}, seed {}", seconds(found.duration_s), found.seed)));
+    out.push_str(&named(
+        "search",
+        &format!("{loads} in {}, seed {}", seconds(found.duration_s), found.head.seed),
+    ));
     out
 }
 

@@ -24,7 +24,7 @@ pub fn lesson(lesson: &Lesson, colour: bool) -> String {
     let load = format!(
         "{}/s in each trial, seed {}, {} in all",
         exact_rate(lesson.rps),
-        lesson.seed,
+        lesson.head.seed,
         seconds(lesson.duration_s)
     );
     out.push_str(&named("load", &load));

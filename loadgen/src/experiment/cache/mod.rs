@@ -9,6 +9,7 @@ mod stack;
 mod stampede;
 mod way;
 
+use super::carry_out::find;
 use super::ceiling::alone::self_check;
 use crate::cli::{CacheArgs, Sizes, TargetProxy};
 use crate::failure::{Exit, Failure, Outcome};
@@ -56,35 +57,9 @@ pub(super) struct Bench<'a> {
 /// In one line: wrong use, a target that does not start, a host that does not let us.
 pub(crate) fn run(args: &CacheArgs, begun: Instant) -> Outcome<Exit> {
     check(args)?;
-    let (out, json) = (args.out.clone(), args.json.clone());
-    let mut output = Output::of_experiment("cache", CACHE_FILE, out, json, args.quiet, begun);
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
+    let output = Output::of_experiment("cache", CACHE_FILE, &args.result, begun);
     let (cpus, target_cpus) = limits::share_with_target(&limits::allowed_cpus());
-    let bench = Bench { args, cpus, target_cpus, output: &output };
-    let work = output.status.beside(bench.experiment());
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, stopped)) => {
-            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
-            Ok(exit(&found, stopped))
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
-}
-
-/// What stopped it before an answer that is none.
-fn exit(found: &Caching, stopped: Option<Failure>) -> Exit {
-    match stopped {
-        Some(failure) => failure.exit,
-        None if found.verdict.valid => Exit::Passed,
-        None => Exit::Invalid,
-    }
+    find(output, async |output| Bench { args, cpus, target_cpus, output }.experiment().await)
 }
 
 /// Errors of use, before anything is made or started.
@@ -241,12 +216,8 @@ impl Bench<'_> {
         let proxy = if args.target_proxy == Some(TargetProxy::Nginx) { "nginx" } else { "builtin" };
         Caching {
             schema: CACHE_SCHEMA.to_owned(),
-            seed: args.seed,
-            command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-            started_at: record::timestamp(started_at).to_string(),
+            head: record::head(args.seed, started_at, &self.cpus),
             budget_s: args.budget.as_secs_f64(),
-            cpus: self.cpus.clone(),
-            host: record::host(),
             slo: args.slo.to_string(),
             setting: Setting {
                 parts: args.parts.clone().0,

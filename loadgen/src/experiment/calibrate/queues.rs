@@ -33,7 +33,7 @@ impl Bench<'_> {
         }
         self.say("percentiles against queues whose truth is known");
         for (workers, service_ms, exponential) in SHAPES {
-            let seed = self.found.seed;
+            let seed = self.found.head.seed;
             self.percentiles(Shape { workers, service_ms, exponential, seed }).await?;
         }
         Ok(())
@@ -93,10 +93,10 @@ impl Bench<'_> {
             let truth = Truth {
                 queue: &model,
                 offered_rps: rps,
-                perfect: perfect(shape, rps, run.duration_s, self.found.seed),
+                perfect: perfect(shape, rps, run.duration_s, self.found.head.seed),
                 logged: [seen.response_ms.p50, seen.response_ms.p99, seen.response_ms.p999],
             };
-            let check = QueueCheck::of(&run, shape.workers, service_ms, truth, self.found.seed);
+            let check = QueueCheck::of(&run, shape.workers, service_ms, truth, self.found.head.seed);
             self.found.queues.push(check);
         }
         Ok(())

@@ -10,6 +10,7 @@ mod resume;
 pub(super) mod stack;
 mod windows;
 
+use super::carry_out::carry_out;
 use crate::cli::CeilingArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::load::unless_asked;
@@ -56,33 +57,10 @@ pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
         Some(dir) => resume::resumed(&dir)?,
     };
     check(&args)?;
-    let mut output = Output::of_experiment(
-        "ceiling",
-        CEILING_FILE,
-        args.out.clone(),
-        args.json.clone(),
-        args.quiet,
-        begun,
-    );
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let resumes = before.is_some();
-    let work = output.status.beside(search(&args, before, &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, died)) => {
-            output.finish_ceiling(&found, died.as_deref())?;
-            Ok(exit(&found, died.is_some()))
-        }
-        Err(failure) => {
-            if !resumes {
-                output.unmake();
-            }
-            Err(failure)
-        }
-    }
+    let output = Output::of_experiment("ceiling", CEILING_FILE, &args.result, begun);
+    let ((found, died), output) = carry_out(output, async |output| search(&args, before, output).await)?;
+    output.finish_ceiling(&found, died.as_deref())?;
+    Ok(exit(&found, died.is_some()))
 }
 
 /// A dead target before an answer that is none, before an objective that holds at no rate.

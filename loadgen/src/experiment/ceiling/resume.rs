@@ -1,7 +1,7 @@
 //! Going on with a search that was interrupted: what it was asked for, what it has, and what is no longer as it was. Given its
 //! record, it changes nothing of what was measured.
 
-use crate::cli::{self, CeilingArgs, Cli, Command};
+use crate::cli::{self, CeilingArgs, Cli, Command, ResultArgs};
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use clap::Parser;
@@ -9,7 +9,7 @@ use http::Uri;
 use reports::ceiling::Ceiling;
 use reports::number::counted;
 use reports::record::Target;
-use reports::store::{CEILING_FILE, RUN_FILE};
+use reports::store::{CEILING_FILE, RUN_FILE, kept};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,18 +28,25 @@ pub(super) fn resumed(dir: &Path) -> Outcome<(CeilingArgs, Option<Ceiling>)> {
             what_is(dir)
         )));
     }
-    let found = reports::store::load_ceiling(dir).map_err(Failure::usage)?;
+    let found = kept::<Ceiling>(dir, CEILING_FILE).map_err(Failure::usage)?;
     if !found.partial {
         return Err(Failure::usage(format!(
             "--resume: the search in {there} has ended: begin another, or see it again with loadgen report {there}"
         )));
     }
-    let cli =
-        Cli::try_parse_from(&found.command).map_err(|e| Failure::usage(cli::one_line(&e, &found.command)))?;
+    let cli = Cli::try_parse_from(&found.head.command)
+        .map_err(|e| Failure::usage(cli::one_line(&e, &found.head.command)))?;
     let Some(Command::Ceiling(args)) = cli.command else {
         return Err(Failure::usage(format!("--resume: {there} has no search in it")));
     };
-    Ok((CeilingArgs { out: Some(dir.to_owned()), resume: None, ..*args }, Some(found)))
+    Ok((
+        CeilingArgs {
+            result: ResultArgs { out: Some(dir.to_owned()), ..args.result },
+            resume: None,
+            ..*args
+        },
+        Some(found),
+    ))
 }
 
 /// A place without a search, in words.
@@ -54,8 +61,9 @@ fn what_is(dir: &Path) -> String {
 
 /// What is taken over from the search before, in words.
 pub(super) fn taken_over(before: &Ceiling) -> String {
-    let begun = before.started_at.parse::<jiff::Timestamp>();
-    let begun = begun.map_or_else(|_| before.started_at.clone(), |at| at.strftime("%FT%H:%MZ").to_string());
+    let begun = before.head.started_at.parse::<jiff::Timestamp>();
+    let begun =
+        begun.map_or_else(|_| before.head.started_at.clone(), |at| at.strftime("%FT%H:%MZ").to_string());
     format!(
         "resuming the search of {begun}: {} taken over, {:.0} of {:.0} s spent",
         counted(before.steps.len() as u64, "load"),
@@ -68,7 +76,7 @@ pub(super) fn taken_over(before: &Ceiling) -> String {
 pub(super) fn beginning(before: Option<&Ceiling>) -> ((Instant, Duration), f64, bool) {
     let now = (pace::now(), pace::wall_clock());
     let Some(before) = before else { return (now, 0.0, false) };
-    let began = before.started_at.parse::<jiff::Timestamp>().ok();
+    let began = before.head.started_at.parse::<jiff::Timestamp>().ok();
     let began = began.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(Duration::from_millis);
     ((now.0, began.unwrap_or(now.1)), before.duration_s, true)
 }
@@ -85,6 +93,11 @@ pub(super) fn started_anew(target: &mut Target, url: &Uri) {
 mod tests {
     use super::*;
     use reports::ceiling::Step;
+    use reports::record::Head;
+
+    fn begun_at(started_at: &str) -> Head {
+        Head { started_at: started_at.to_owned(), ..Head::default() }
+    }
 
     #[test]
     fn it_is_said_what_is_taken_over() {
@@ -93,8 +106,8 @@ mod tests {
             ("2026-11-24T17:30:22Z", 1, 0.4, "2026-11-24T17:30Z: 1 load taken over, 0 of 90 s spent"),
             ("some day", 0, 0.0, "some day: 0 loads taken over, 0 of 90 s spent"),
         ] {
-            let (steps, started_at) = (vec![Step::default(); loads], started_at.to_owned());
-            let before = Ceiling { started_at, steps, duration_s, budget_s: 90.0, ..Ceiling::default() };
+            let (steps, head) = (vec![Step::default(); loads], begun_at(started_at));
+            let before = Ceiling { head, steps, duration_s, budget_s: 90.0, ..Ceiling::default() };
             assert_eq!(taken_over(&before), format!("resuming the search of {said}"));
         }
     }
@@ -113,7 +126,7 @@ mod tests {
     #[test]
     fn the_time_that_was_spent_counts() {
         let before =
-            Ceiling { started_at: "1970-01-01T00:01:00Z".into(), duration_s: 7.5, ..Ceiling::default() };
+            Ceiling { head: begun_at("1970-01-01T00:01:00Z"), duration_s: 7.5, ..Ceiling::default() };
         let ((_, since_1970), spent_s, resumes) = beginning(Some(&before));
         assert_eq!((since_1970, spent_s, resumes), (Duration::from_secs(60), 7.5, true));
         let ((_, since_1970), spent_s, resumes) = beginning(None);

@@ -169,9 +169,7 @@ pub(super) fn blank(
 ) -> Ceiling {
     Ceiling {
         schema: CEILING_SCHEMA.to_owned(),
-        seed: load.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
+        head: record::head(load.seed, started_at, &aim.cpus),
         target: Target {
             url: aim.url.to_string(),
             kind: aim.kind,
@@ -183,8 +181,6 @@ pub(super) fn blank(
         slo: wanted.objective.to_string(),
         precision: wanted.precision,
         budget_s: wanted.budget_s,
-        cpus: aim.cpus.clone(),
-        host: record::host(),
         ..Ceiling::default()
     }
 }

@@ -3,15 +3,19 @@
 
 use crate::pace;
 use reports::lesson::EventKind;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
-/// More of a command's complaint than this is not read.
-const LONGEST_COMPLAINT: u64 = 4096;
+/// More of a command's complaint than this, from its end, is not kept.
+const LONGEST_COMPLAINT: usize = 4096;
+/// How long the end of its pipes is waited for when a command has ended: it is there, unless something else holds them.
+const PIPES: Duration = Duration::from_millis(200);
 /// A command that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -91,7 +95,8 @@ pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
         }
         if deed.ends {
             let what = if deed.begins { format!("{}: through", deed.what) } else { deed.what.clone() };
-            let last = done.happened.last().filter(|last| last.kind == EventKind::Step && !deed.begins);
+            let last = done.happened[before..].last();
+            let last = last.filter(|last| last.kind == EventKind::Step && !deed.begins);
             let at = last.map_or_else(pace::wall_clock, |last| last.at);
             done.happened.push(Happened { at, kind: EventKind::End, what });
         }
@@ -117,30 +122,58 @@ async fn carry_out(deed: &Deed, happened: &mut Vec<Happened>) -> Result<(), Stri
         .process_group(0)
         .spawn()
         .map_err(|e| format!("cannot run {program}: {e}"))?;
+    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
     let (out, errors) = (child.stdout.take(), child.stderr.take());
-    let complaint = async {
-        let mut text = Vec::new();
-        if let Some(errors) = errors {
-            // What cannot be read is not there.
-            let _ = errors.take(LONGEST_COMPLAINT).read_to_end(&mut text).await;
+    let complaint = RefCell::new(Vec::new());
+    {
+        let words = async {
+            let Some(out) = out else { return };
+            let mut lines = BufReader::new(out).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                happened.extend(read(&String::from_utf8_lossy(&line)));
+            }
+        };
+        let mut said = std::pin::pin!(async { tokio::join!(last_words(errors, &complaint), words) });
+        tokio::select! {
+            biased;
+            _ = &mut said => {}
+            // What it leaves behind in the background may hold its pipes for as long as it likes; its own words are in them.
+            _ = child.wait() => {
+                let _ = pace::within(PIPES, said).await;
+            }
         }
-        String::from_utf8_lossy(&text).trim().to_owned()
-    };
-    let words = async {
-        let Some(out) = out else { return };
-        let mut lines = BufReader::new(out).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            happened.extend(read(&line));
-        }
-    };
-    let (complaint, ()) = tokio::join!(complaint, words);
+    }
     let status = child.wait().await.map_err(|e| e.to_string())?;
+    group.0 = None;
     if status.success() {
         return Ok(());
     }
+    let complaint = String::from_utf8_lossy(&complaint.take()).trim().to_owned();
     let complaint = complaint.lines().last().unwrap_or_default();
     let complaint = complaint.strip_prefix("target-stack: ").unwrap_or(complaint);
     Err(if complaint.is_empty() { format!("it ended with {status}") } else { complaint.to_owned() })
+}
+
+/// Reads all that is said, for whoever is not listened to may die of it, and keeps the end of it.
+async fn last_words(errors: Option<ChildStderr>, kept: &RefCell<Vec<u8>>) {
+    let Some(mut errors) = errors else { return };
+    let mut some = [0; LONGEST_COMPLAINT];
+    while let Ok(n @ 1..) = errors.read(&mut some).await {
+        let mut kept = kept.borrow_mut();
+        kept.extend_from_slice(&some[..n]);
+        let over = kept.len().saturating_sub(LONGEST_COMPLAINT);
+        kept.drain(..over);
+    }
+}
+
+/// The processes of a command that has not ended: they end with it.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // There may be none any more.
+        let _ = self.0.map(|group| kill_process_group(group, Signal::KILL));
+    }
 }
 
 /// What a line tells, if it tells of something that happened.
@@ -209,6 +242,61 @@ mod tests {
             let deed = Deed { refused, ..deed(line, true, false) };
             let done = all(&[deed], pace::now()).await;
             assert_eq!(done.failed.first().map(String::as_str), want, "{line}");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_ends_does_so_by_its_own_words_and_not_by_those_of_another() {
+        let line = |event: &str| format!(r#"{{"event":"{event}","tier":"app","number":1,"at_unix_s":2.5}}"#);
+        let kills = format!("echo '{}'; echo '{}'", line("killed"), line("noticed"));
+        let done = all(&[deed(&kills, true, false), deed("true", false, true)], pace::now()).await;
+        let [begin, step, end] = &done.happened[..] else { panic!("{:?}", done.happened) };
+        let then = Duration::from_millis(2500);
+        assert!(begin.at == then && step.at == then && end.at > then, "{:?}", done.happened);
+        assert_eq!(end.kind, EventKind::End);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_command_has_ended_when_it_has_whatever_it_leaves_running() {
+        let dir = tempfile::tempdir().unwrap();
+        let noted = dir.path().join("pid");
+        let line = format!("sleep 300 & echo $! > {}", noted.display());
+        let done = all(&[deed(&line, true, true)], pace::now()).await;
+        let pid = std::fs::read_to_string(noted).unwrap().trim().parse().unwrap();
+        // What was started is the user's, and goes on.
+        let running = rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        assert!(done.failed.is_empty() && running.is_ok(), "{:?} {running:?}", done.failed);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_command_that_says_much_is_heard_to_its_end() {
+        let much = "i=0; while [ $i -lt 20000 ]; do echo complaint >&2; i=$((i+1)); done; printf '\\377\\n'";
+        let done = all(&[deed(&format!("{much}; echo last >&2; exit 3"), true, true)], pace::now()).await;
+        assert_eq!(done.failed, ["it: last"]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_command_that_is_given_up_takes_what_it_has_started_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let noted = dir.path().join("pid");
+        let line = format!("sleep 300 & echo $! > {0}.part; mv {0}.part {0}; wait", noted.display());
+        let deeds = [deed(&line, true, true)];
+        let there = async {
+            while !noted.is_file() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            done = all(&deeds, pace::now()) => panic!("{:?}", done.failed),
+            () = there => {}
+        }
+        let pid: i32 = std::fs::read_to_string(noted).unwrap().trim().parse().unwrap();
+        let runs = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+        };
+        while runs() {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -7,6 +7,7 @@ mod probe;
 mod spof;
 mod trial;
 
+use super::carry_out::find;
 use crate::cli::{Cli, LessonArgs, LoadArgs, MaintenanceArgs, SpofArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
@@ -74,34 +75,9 @@ fn carry_out(
     terms: &Terms,
     begun: Instant,
 ) -> Outcome<Exit> {
-    let (out, json) = (common.out.clone(), common.json.clone());
-    let mut output = Output::of_experiment(name, lesson_file(schema), out, json, common.quiet, begun);
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
+    let output = Output::of_experiment(name, lesson_file(schema), &common.result, begun);
     let found = blank(schema, common, terms);
-    let work = output.status.beside(trials(found, common, setups, terms, &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, stopped)) => {
-            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
-            Ok(exit(&found, stopped))
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
-}
-
-/// What stopped it before an answer that is none.
-fn exit(found: &Lesson, stopped: Option<Failure>) -> Exit {
-    match stopped {
-        Some(failure) => failure.exit,
-        None if found.verdict.valid => Exit::Passed,
-        None => Exit::Invalid,
-    }
+    find(output, async |output| trials(found, common, setups, terms, output).await)
 }
 
 /// All trials, one after the other; beside them what stopped them early.
@@ -172,13 +148,9 @@ fn take(found: &mut Lesson, ended: Ended) {
 fn blank(schema: &str, common: &LessonArgs, terms: &Terms) -> Lesson {
     Lesson {
         schema: schema.to_owned(),
-        seed: common.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(pace::wall_clock()).to_string(),
+        head: record::head(common.seed, pace::wall_clock(), &terms.cpus),
         rps: terms.rps.rps(),
         limit_ms: common.limit.as_secs_f64() * 1e3,
-        cpus: terms.cpus.clone(),
-        host: record::host(),
         ..Lesson::default()
     }
 }

@@ -5,6 +5,7 @@
 mod mix;
 mod room;
 
+use super::carry_out::find;
 use super::ceiling::alone::self_check;
 use super::ceiling::course::Wanted;
 use super::ceiling::stack::{self, Order};
@@ -42,39 +43,8 @@ const LOWEST_RPS: f64 = 1.0;
 /// In one line: wrong use, a target that does not start, a host that does not let us.
 pub(crate) fn run(args: &ScaleOutArgs, begun: Instant) -> Outcome<Exit> {
     let room = check(args)?;
-    let mut output = Output::of_experiment(
-        "scale-out",
-        SCALE_OUT_FILE,
-        args.out.clone(),
-        args.json.clone(),
-        args.quiet,
-        begun,
-    );
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let work = output.status.beside(experiment(args, &room, &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok((found, stopped)) => {
-            output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
-            Ok(exit(&found, stopped))
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
-}
-
-/// What stopped it before an answer that is none.
-fn exit(found: &ScaleOut, stopped: Option<Failure>) -> Exit {
-    match stopped {
-        Some(failure) => failure.exit,
-        None if found.verdict.valid => Exit::Passed,
-        None => Exit::Invalid,
-    }
+    let output = Output::of_experiment("scale-out", SCALE_OUT_FILE, &args.result, begun);
+    find(output, async |output| experiment(args, &room, output).await)
 }
 
 /// Errors of use, before anything is made or started.
@@ -258,9 +228,7 @@ fn expected(points: &[Point], servers: u32) -> Option<f64> {
 fn blank(args: &ScaleOutArgs, room: &Room, started_at: Duration) -> ScaleOut {
     ScaleOut {
         schema: SCALE_OUT_SCHEMA.to_owned(),
-        seed: args.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
+        head: record::head(args.seed, started_at, &room.cpus),
         budget_s: args.budget.as_secs_f64(),
         slo: args.slo.to_string(),
         servers: args.servers.0.clone(),
@@ -269,9 +237,7 @@ fn blank(args: &ScaleOutArgs, room: &Room, started_at: Duration) -> ScaleOut {
             db_cpu: args.db_cpu,
             proxy_cpu: args.proxy_cpu,
         },
-        cpus: room.cpus.clone(),
         target_cpus: room.target_cpus.clone(),
-        host: record::host(),
         ..ScaleOut::default()
     }
 }

@@ -3,6 +3,7 @@
 
 mod ask;
 
+use super::carry_out::carry_out;
 use crate::cli::TraceArgs;
 use crate::client::tls::{Options, Tls};
 use crate::failure::{Exit, Failure, Outcome};
@@ -20,7 +21,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use reports::analyse::waterfall;
 use reports::number::counted;
 use reports::random::SplitMix;
-use reports::record::{Target, TargetKind};
+use reports::record::{Head, Target, TargetKind};
 use reports::store::TRACE_FILE;
 use reports::trace::{TRACE_SCHEMA, Trace};
 use std::time::Instant;
@@ -38,24 +39,10 @@ pub(crate) fn run(args: TraceArgs, begun: Instant) -> Outcome<Exit> {
     {
         return Err(Failure::usage(format!("`{path}` is no path: write it as /products/7")));
     }
-    let (out, json) = (args.out.clone(), args.json.clone());
-    let mut output = Output::of_experiment("trace", TRACE_FILE, out, json, args.quiet, begun);
-    output.prepare()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
-    let work = output.status.beside(trace(&args, url.as_ref(), &output));
-    match runtime.block_on(tokio::task::LocalSet::new().run_until(work)) {
-        Ok(trace) => {
-            output.finish_trace(&trace)?;
-            Ok(if trace.verdict.valid { Exit::Passed } else { Exit::Invalid })
-        }
-        Err(failure) => {
-            output.unmake();
-            Err(failure)
-        }
-    }
+    let output = Output::of_experiment("trace", TRACE_FILE, &args.result, begun);
+    let (trace, output) = carry_out(output, async |output| trace(&args, url.as_ref(), output).await)?;
+    output.finish_trace(&trace)?;
+    Ok(if trace.verdict.valid { Exit::Passed } else { Exit::Invalid })
 }
 
 async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<Trace> {
@@ -78,8 +65,12 @@ async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<
         let what = if args.path.is_some() { "a page" } else { "the home page" };
         let (kind, what) = (TargetKind::Reference, what.to_owned());
         let found = Target { url: url.to_string(), kind, what, cpus: descriptor.cpus };
-        let trace =
-            Trace { target: found, emulated: descriptor.emulated, cpus: cpus.clone(), ..Trace::default() };
+        let trace = Trace {
+            target: found,
+            emulated: descriptor.emulated,
+            head: Head { cpus: cpus.clone(), ..Head::default() },
+            ..Trace::default()
+        };
         limits::pin(&cpus)?;
         ask_all(args, (&url, &route), trace, output, &mut signals).await
     };
@@ -120,14 +111,11 @@ async fn ask_all(
     let errand = Errand { way, tls: tls.as_ref(), timeout: args.timeout };
     let mut trace = Trace {
         schema: TRACE_SCHEMA.to_owned(),
-        seed: args.seed,
-        command: std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect(),
-        started_at: record::timestamp(started_at).to_string(),
+        head: record::head(args.seed, started_at, &blank.head.cpus),
         resolver: match way {
             Way::Known(_) => None,
             Way::Ask { server, .. } => Some(server.to_string()),
         },
-        host: record::host(),
         ..blank
     };
     output.say(&format!("asking {url}: {}", counted(u64::from(args.count), "request")));

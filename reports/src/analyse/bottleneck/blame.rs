@@ -45,7 +45,7 @@ fn verdict(what: Limit, resource: Option<&str>, evidence: Vec<String>) -> Limite
 fn crowded(facts: &Facts) -> Option<Vec<String>> {
     let target = &facts.found.target.cpus;
     let common: Vec<String> =
-        facts.found.cpus.iter().filter(|cpu| target.contains(cpu)).map(usize::to_string).collect();
+        facts.found.head.cpus.iter().filter(|cpu| target.contains(cpu)).map(usize::to_string).collect();
     let busy = facts.machine("target_cpu_busy").or_else(|| facts.machine("cpu_busy"))?;
     if common.is_empty() || busy < BUSY {
         return None;
@@ -148,9 +148,9 @@ fn busy(facts: &Facts) -> Option<Vec<String>> {
             ("the target's CPUs", Some(used).filter(|used| all && used - tiers >= FOREIGN_LEAST * used)?)
         }
         None => {
-            let cpus = facts.found.host.cpus as f64;
+            let cpus = facts.found.head.host.cpus as f64;
             let used = facts.machine("cpu_busy").filter(|share| *share >= BUSY)? * cpus;
-            let others = used - tiers - facts.found.cpus.len() as f64;
+            let others = used - tiers - facts.found.head.cpus.len() as f64;
             ("the machine's CPUs", Some(used).filter(|_| others >= OTHERS_LEAST * cpus)?)
         }
     };

@@ -3,6 +3,11 @@
 use super::*;
 use crate::analyse::synthetic::{Cpu, System};
 use crate::ceiling::SelfCheck;
+use crate::record::Head;
+
+fn pinned_to(cpu: usize) -> Head {
+    Head { cpus: vec![cpu], ..Head::default() }
+}
 
 fn explained(found: &Ceiling) -> LimitedBy {
     explain(found, &resources(found, found.target.cpus.len()))
@@ -144,7 +149,7 @@ fn the_generator_is_ruled_out_first() {
     let own = |rps: f64| Some(SelfCheck { closed_rps: rps, ..SelfCheck::default() });
     let ceiling = base.ceiling_rps.unwrap();
     let late = "the generator used 97 % of a CPU, over 80 %";
-    let pinned = Ceiling { cpus: vec![1], ..with_machine(base.clone(), "target_cpu_busy", 0.98) };
+    let pinned = Ceiling { head: pinned_to(1), ..with_machine(base.clone(), "target_cpu_busy", 0.98) };
     let generator: [(&str, Ceiling); 5] = [
         ("on the target's CPUs", pinned.clone()),
         ("at its own rate", Ceiling { self_check: own(ceiling / 0.85), ..base.clone() }),
@@ -162,7 +167,7 @@ fn the_generator_is_ruled_out_first() {
     let not: [(&str, Ceiling); 5] = [
         (
             "has CPUs to spare",
-            Ceiling { cpus: vec![1], ..with_machine(base.clone(), "target_cpu_busy", 0.5) },
+            Ceiling { head: pinned_to(1), ..with_machine(base.clone(), "target_cpu_busy", 0.5) },
         ),
         ("can do more", Ceiling { self_check: own(ceiling * 3.0), ..base.clone() }),
         ("is late far above only", unjudged_from(base.clone(), 1.15, late)),

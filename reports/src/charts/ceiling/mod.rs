@@ -8,7 +8,7 @@ mod resources;
 pub mod tiers;
 pub mod usl;
 
-use super::{BETWEEN, cpus, place, target, warned};
+use super::{cpus, made, target, warned};
 use crate::analyse::conclude::overload;
 use crate::analyse::threshold::{Metric, Threshold};
 use crate::ceiling::{Bound, Ceiling, Step};
@@ -100,16 +100,8 @@ fn footer(found: &Ceiling) -> Vec<String> {
     let arrivals = if found.arrivals.is_empty() { "" } else { &format!(", {} arrivals", found.arrivals) };
     let mut what = vec![format!("{} offered{arrivals}", counted(found.steps.len() as u64, "load"))];
     what.extend(target(&found.target));
-    what.extend(cpus("generator", &found.cpus));
-    let mut footer = vec![found.command.join(" "), place(&found.host, &found.started_at), what.join(BETWEEN)];
-    if !found.emulated.is_empty() {
-        footer.push(format!("EMULATED: {}", found.emulated.join("; ")));
-    }
-    if !found.cut.is_empty() {
-        footer.push(format!("NOT DONE: {}", found.cut.join("; ")));
-    }
-    footer.retain(|line| !line.is_empty());
-    footer
+    what.extend(cpus("generator", &found.head.cpus));
+    made(&found.head, &what, &found.emulated.join("; "), &found.cut)
 }
 
 /// What the search as a whole found.

@@ -226,7 +226,7 @@ fn wall(forecast: &Forecast, predicted: f64) -> (String, f64) {
 
 fn finding(found: &Ceiling) -> String {
     let Some(usl) = &found.usl else {
-        let why = law::usl(&found.steps, found.seed).err().filter(|_| !found.steps.is_empty());
+        let why = law::usl(&found.steps, found.head.seed).err().filter(|_| !found.steps.is_empty());
         let why = why.unwrap_or_else(|| "this search has no law of it".to_owned());
         return format!("How the target scales cannot be said: {why}");
     };

@@ -26,7 +26,7 @@ pub(super) fn hostile() -> Trace {
     let mut trace = traces::foreign();
     let text = || HOSTILE.to_owned();
     (trace.target.url, trace.target.what, trace.resolver) = (text(), text(), Some(text()));
-    (trace.command, trace.emulated, trace.verdict.reasons) = (vec![text()], vec![text()], vec![text()]);
+    (trace.head.command, trace.emulated, trace.verdict.reasons) = (vec![text()], vec![text()], vec![text()]);
     let asked = &mut trace.requests[0];
     (asked.id, asked.address, asked.server_timing) = (text(), text(), vec![text()]);
     trace.requests.push(Asked { failed: Some(text()), ..Default::default() });
