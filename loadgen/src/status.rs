@@ -7,7 +7,7 @@ use crate::run::Referee;
 use crate::{pace, terminal};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::histogram::Histogram;
-use reports::number::{exact_rate, ms_column};
+use reports::number::{count, exact_rate, ms_column};
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -43,14 +43,19 @@ struct Budget {
 }
 
 /// What has been seen of the load that is under way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Seen {
     rps: f64,
     /// The length of an interval.
     interval_s: f64,
     intervals: u32,
     ok: u64,
+    /// Correct answers of the last interval.
+    ok_now: u64,
+    failed: u64,
     times: Histogram,
+    /// Whether it is looked at for what becomes of it in the course of time, and not for what it is as a whole.
+    live: bool,
     /// Whether nothing more comes due.
     over: bool,
 }
@@ -77,13 +82,19 @@ impl Status {
         self.now.borrow_mut().budget = Some(Budget { begun, spent_s, total_s });
     }
 
+    /// The same of one in the course of which something is done to the target.
+    pub(crate) fn follows(&self, what: &str, rps: f64, interval_s: f64) {
+        self.loads(what, rps, interval_s);
+        self.now.borrow_mut().load.iter_mut().for_each(|load| load.live = true);
+    }
+
     /// A load of `rps` requests per second begins, whose intervals are so long.
     pub(crate) fn loads(&self, phase: impl Display, rps: f64, interval_s: f64) {
         let mut now = self.now.borrow_mut();
         // A fresh histogram is memory that has to be faulted in, on a CPU that the generator uses.
         let mut times = now.load.take().map_or_else(Histogram::default, |load| load.times);
         times.clear();
-        now.load = Some(Seen { rps, interval_s, intervals: 0, ok: 0, times, over: false });
+        now.load = Some(Seen { rps, interval_s, times, ..Seen::default() });
         now.what = phase.to_string();
     }
 
@@ -149,13 +160,19 @@ impl Seen {
             return;
         }
         self.intervals += 1;
-        self.ok += interval.ok + interval.left_over_ok;
+        self.ok_now = interval.ok + interval.left_over_ok;
+        self.ok += self.ok_now;
+        self.failed += interval.errors + interval.dropped;
         self.times.add(&interval.times.response);
     }
 
     fn words(&self) -> String {
         if self.intervals == 0 {
             return String::from("  begins");
+        }
+        if self.live {
+            let ok = exact_rate((self.ok_now as f64 / self.interval_s).round());
+            return format!("  answered {ok}/s  {} failed", count(self.failed));
         }
         let seconds = f64::from(self.intervals) * self.interval_s;
         let ok = exact_rate((self.ok as f64 / seconds).round());
@@ -179,6 +196,16 @@ impl Referee for Watched<'_> {
         let enough = self.referee.see(interval);
         self.status.see(interval, enough);
         enough
+    }
+}
+
+/// Shows a load that nobody ends early.
+pub(crate) struct Onlooker<'a>(pub(crate) &'a Status);
+
+impl Referee for Onlooker<'_> {
+    fn see(&mut self, interval: &Interval) -> bool {
+        self.0.see(interval, false);
+        false
     }
 }
 
@@ -220,6 +247,27 @@ mod tests {
         let large = [interval(0, 987_654, 12_345_678_901)];
         let line = shown(4_938_270.0, &large, true);
         assert!(line.len() <= 75 && line.contains("answered 4,938,270/s  p99 12.3 s"), "{line}");
+    }
+
+    #[test]
+    fn a_load_that_is_followed_says_what_is_answered_now_and_what_has_failed() {
+        let (status, begun) = (Status::new(false), pace::now());
+        status.follows("killing the only app server", 200.0, 0.2);
+        let mut now = status.now.borrow_mut();
+        let load = now.load.as_mut().unwrap();
+        for (interval, words) in [
+            (interval(0, 40, 1_000_000), "  answered 200/s  0 failed"),
+            (
+                Interval { number: 1, errors: 30, dropped: 10, ..Interval::default() },
+                "  answered 0/s  40 failed",
+            ),
+            (interval(2, 40, 1_000_000), "  answered 200/s  40 failed"),
+        ] {
+            load.see(&interval, false);
+            assert_eq!(load.words(), words);
+        }
+        let line = now.line(begun);
+        assert_eq!(line, "killing the only app server      200/s  answered 200/s  40 failed");
     }
 
     #[test]

@@ -10,6 +10,13 @@ const ZONE: &str = "pages";
 /// nginx's memory for keys, about 8,000 of them in a megabyte, and for what is kept on disk.
 const KEYS: &str = "16m";
 const SIZE: &str = "512m";
+/// What an app server says of its times is true once, and in no copy: it is left out of the copies, not out of the cache.
+const TIMING: &str = r#"    map $upstream_cache_status $app_timing {
+        "~^(HIT|STALE|UPDATING)$" "";
+        default $upstream_http_server_timing;
+    }
+    add_header Server-Timing $app_timing always;
+"#;
 /// The app's own answers to a failure of its own are among the failures.
 const FAILURES: &str = "error timeout http_500 http_502 http_503 http_504";
 
@@ -67,20 +74,20 @@ impl Caching {
         cache.into_iter().chain(valid).flatten().collect()
     }
 
-    /// What stands in `http`, for a proxy whose files are in `dir`: a line, or nothing.
-    pub(crate) fn path(&self, dir: &Path) -> String {
+    /// What stands in `http`, for a proxy whose files are in `dir`: lines, or nothing.
+    pub(crate) fn in_http(&self, dir: &Path) -> String {
         if self.is_off() {
             return String::new();
         }
         let place = crate::nginx_conf::quoted(&dir.join("cache"));
         format!(
-            "    proxy_cache_path {place} levels=1:2 keys_zone={ZONE}:{KEYS} inactive=1h max_size={SIZE} use_temp_path=off;\n"
+            "    proxy_cache_path {place} levels=1:2 keys_zone={ZONE}:{KEYS} inactive=1h max_size={SIZE} use_temp_path=off;\n{TIMING}"
         )
     }
 
     /// What stands in the location that leads to the app: lines, or nothing. Whoever has a cookie, signs in or says which customer he
     /// is may be shown what is his alone; of what the app marks as private, or sends with a cookie, nothing is kept in any case.
-    pub(crate) fn directives(&self) -> String {
+    pub(crate) fn in_location(&self) -> String {
         if self.is_off() {
             return String::new();
         }
@@ -91,8 +98,8 @@ impl Caching {
             format!("proxy_cache_valid 200 {valid};"),
             String::from("# Pages of people who are known are theirs alone."),
             String::from("proxy_cache_bypass $http_cookie $http_authorization $arg_customer;"),
-            String::from("# What a traced answer says of its times is true once."),
-            String::from("proxy_no_cache $http_cookie $http_authorization $arg_customer $trace;"),
+            String::from("proxy_no_cache $http_cookie $http_authorization $arg_customer;"),
+            String::from("proxy_hide_header Server-Timing;"),
         ];
         let own = self.cache.unwrap_or_default().directives();
         let lines = always.into_iter().chain(own);
@@ -145,11 +152,11 @@ mod tests {
                  proxy_cache_background_update on;",
             ),
         ] {
-            let text = caching(line).expect("options").directives();
-            let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            let (first, last) = (&lines[..6], &lines[6..lines.len() - 1]);
-            assert_eq!(last.join(" "), own, "{line}");
-            assert!(first.contains(&"proxy_cache_valid 200 60s;"), "{line}: {text}");
+            let text = caching(line).expect("options").in_location();
+            let always = caching("--cache on").expect("options").in_location();
+            let more = text.strip_prefix(&always).expect("what each way has");
+            assert_eq!(more.lines().map(str::trim).collect::<Vec<_>>().join(" "), own, "{line}");
+            assert!(always.contains("proxy_cache_valid 200 60s;\n"), "{line}: {text}");
         }
     }
 
@@ -157,14 +164,14 @@ mod tests {
     fn nothing_is_cached_unless_it_is_asked_for() {
         for line in ["", "--cache off", "--cache off --cache-valid 3s"] {
             let caching = caching(line).expect("options");
-            assert_eq!((caching.directives(), caching.path(Path::new("/a"))), <_>::default(), "{line}");
+            assert_eq!((caching.in_location(), caching.in_http(Path::new("/a"))), <_>::default(), "{line}");
         }
     }
 
     #[test]
     fn a_person_s_pages_are_neither_kept_nor_taken_from_the_cache() {
         for line in ["--cache on", "--cache lock", "--cache stale", "--cache"] {
-            let text = caching(line).expect("options").directives();
+            let text = caching(line).expect("options").in_location();
             for directive in ["proxy_cache_bypass", "proxy_no_cache"] {
                 let want =
                     format!("            {directive} $http_cookie $http_authorization $arg_customer;\n");
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_validity_is_of_whole_seconds_and_goes_with_a_cache() {
-        let valid = |line: &str| caching(line).map(|caching| caching.directives());
+        let valid = |line: &str| caching(line).map(|caching| caching.in_location());
         assert!(valid("--cache on --cache-valid 10s").is_ok_and(|text| text.contains("_valid 200 10s;")));
         assert!(valid("--cache --cache-valid 2m").is_ok_and(|text| text.contains("_valid 200 120s;")));
         for line in [
@@ -199,8 +206,8 @@ mod tests {
             let words = caching(line).expect("options").arguments();
             assert_eq!(words.join(" "), want, "{line}");
             assert_eq!(
-                caching(want).expect("options").directives(),
-                caching(line).expect("options").directives()
+                caching(want).expect("options").in_location(),
+                caching(line).expect("options").in_location()
             );
         }
     }

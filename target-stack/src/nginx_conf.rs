@@ -22,6 +22,7 @@ pub(crate) struct Server {
     /// It gets no requests.
     pub(crate) down: bool,
 }
+
 /// Which requests are traced, and what is told of those: to the app server, to the client and to the log. nginx counts in seconds, of
 /// which `Server-Timing` wants thousandths, so the dot goes; of several tries at servers the last one counts.
 pub(crate) const TRACE: &str = r#"
@@ -84,7 +85,7 @@ impl Site<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(paths, "    {name} {};", quoted(&base.join(name)));
         }
-        let (cache, cached) = (caching.path(dir), caching.directives());
+        let (cache, cached) = (caching.in_http(dir), caching.in_location());
         format!(
             r#"worker_processes {workers};
 daemon off;
@@ -96,8 +97,7 @@ events {{
 
 http {{
     keepalive_requests 1000000;
-{paths}{cache}
-{TRACE}    access_log {log} trace if=$trace;
+{paths}{TRACE}{cache}    access_log {log} trace if=$trace;
 
     upstream app {{
 {servers}        keepalive 64;

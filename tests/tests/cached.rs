@@ -49,6 +49,35 @@ fn pages_of_the_catalogue_are_kept() {
     }
 }
 
+#[test]
+fn who_is_traced_fills_the_cache_and_keeps_it_fresh_and_hears_of_no_other_request_s_times() {
+    for proxy in proxies() {
+        let shop = Shop::with(&format!("--proxy {proxy} --cache --cache-valid 1s"));
+        let mut anybody = shop.person();
+        let mut asked = 0;
+        let mut traced = || {
+            asked += 1;
+            let answer = anybody.look("/products/7", &format!("X-Request-ID: id-{asked}\r\n")).is(200);
+            // The app's times where it was asked, and the proxy's own in any case.
+            let copy = ["HIT", "STALE", "UPDATING"].contains(&fared(&answer));
+            let app = format!(";desc=\"id-{asked}\"");
+            assert_eq!(answer.head.contains("app;dur="), !copy, "{proxy}: {}", answer.head);
+            assert_eq!(answer.head.matches(&app).count(), usize::from(!copy), "{proxy}: {}", answer.head);
+            assert_eq!(answer.head.matches("proxy;dur=").count(), 1, "{proxy}: {}", answer.head);
+            fared(&answer).to_owned()
+        };
+        assert_eq!(traced(), "MISS", "{proxy}");
+        for how in ["STALE", "HIT", "STALE", "HIT"] {
+            until("it fares so", || traced() == how);
+        }
+        // What is not kept at all has its times.
+        let bought = anybody.send("/cart", "item=7&quantity=1", &format!("X-Request-ID: mine\r\n{JSON}"));
+        assert!(bought.head.contains(";desc=\"mine\""), "{proxy}: {}", bought.head);
+        let plain = anybody.look("/products/7", "");
+        assert!(!plain.head.to_lowercase().contains("server-timing"), "{proxy}: {}", plain.head);
+    }
+}
+
 /// Looks twice, and asserts that no copy was sent.
 fn is_own(person: &mut Person<'_>, path: &str, what: &str) {
     for _ in 0..2 {

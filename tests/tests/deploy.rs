@@ -29,6 +29,13 @@ fn version(address: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
+/// The app servers that the proxy's configuration has as down.
+fn told_not_to_use(stack: &Target) -> Vec<String> {
+    let text = std::fs::read_to_string(dir(stack).join("nginx.conf")).expect("a configuration");
+    let down = |line: &str| Some(line.trim().strip_prefix("server ")?.strip_suffix(" down;")?.to_owned());
+    text.lines().filter_map(down).collect()
+}
+
 /// Rolls `times` versions out under visitors, none of whom may notice.
 fn roll(options: &str, times: usize, want: &[&str]) {
     let (stack, proxies) = up(options);
@@ -116,7 +123,9 @@ fn a_version_that_is_not_well_goes_no_further_than_the_first_server() {
     let before = tiers(&stack, "app");
     let seen = during(&proxies, VISITORS, |visit| {
         some_answers(visit);
-        let ended = operate(&stack, "deploy --version bad --sick");
+        let deploying = operating(&stack, "deploy --version bad --sick");
+        until("the proxy is told not to use it", || told_not_to_use(&stack) == [before[0].1.as_str()]);
+        let ended = deploying.wait();
         ended.refused(
             1,
             "version bad goes no further than app 1: it answers 503 at /healthz (this version is sick)",
@@ -127,6 +136,7 @@ fn a_version_that_is_not_well_goes_no_further_than_the_first_server() {
         let said = events(&ended);
         let versions: Vec<&str> = said.iter().filter_map(|event| event["version"].as_str()).collect();
         assert_eq!(versions[2..], ["bad", "bad", "bad", versions[0]]);
+        assert_eq!(told_not_to_use(&stack), [""; 0]);
         some_answers(visit);
     });
     assert_eq!(seen.failures, [""; 0]);
@@ -143,6 +153,32 @@ fn a_version_that_is_not_well_goes_no_further_than_the_first_server() {
     }
     let ended = operate(&stack, "deploy");
     assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn a_server_is_in_use_again_where_not_all_proxies_can_be_told_that_it_is_not() {
+    let (stack, proxies) = up("--servers 2 --proxies 2");
+    // Nothing can be written where a directory is.
+    let obstacle = dir(&stack).join("proxy-2/nginx.conf.new");
+    std::fs::create_dir(&obstacle).expect("a directory");
+    operate(&stack, "deploy").refused(1, "cannot write ");
+    assert_eq!(told_not_to_use(&stack), [""; 0]);
+    std::fs::remove_dir(&obstacle).expect("a way");
+    assert_eq!(operate(&stack, "deploy --version 7").code, 0);
+    assert!(proxies.iter().all(|proxy| version(proxy) == "7"));
+}
+
+#[test]
+fn who_cannot_be_put_back_is_the_version_before_when_it_is_started() {
+    let (stack, proxies) = up("--servers 2 --on-death stay");
+    let before = version(&proxies[0]);
+    assert_eq!(operate(&stack, "kill db").code, 0);
+    operate(&stack, "deploy --strategy stop-and-start --version 7").refused(1, "cannot use the database");
+    assert_eq!(operate(&stack, "start db").code, 0);
+    for number in 1..=2 {
+        let started = operate(&stack, &format!("start app --number {number}"));
+        assert_eq!((started.code, &events(&started)[0]["version"]), (0, &before.as_str().into()));
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ use e2e::stack::{
 use e2e::{Running, Target, binary, get, http, runs, signal, until};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -87,6 +89,20 @@ fn each_tier_comes_back_where_it_was() {
 }
 
 #[test]
+fn a_database_that_is_asked_to_end_leaves_what_it_has_to_the_next() {
+    let place = tempfile::TempDir::new().unwrap();
+    // Its server is another user's.
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let dir = place.path().join("db");
+    for goes_on in [false, true] {
+        assert_eq!((dir.join("data").exists(), dir.join("left").exists()), (goes_on, goes_on));
+        let database = Target::start(&format!("db --keep --scale small --dir {}", dir.display()));
+        assert!(dir.join("data").exists() && !dir.join("left").exists());
+        assert!(database.end(Signal::TERM).success());
+    }
+}
+
+#[test]
 fn without_its_database_a_stack_ends_as_cleanly() {
     for with in [Signal::TERM, Signal::KILL] {
         let stack = Target::start("up --scale small --on-death stay");
@@ -152,15 +168,17 @@ fn what_cannot_be_done_is_said_in_one_line() {
 fn whoever_is_asked_to_end_is_not_ready_before_it_goes() {
     let stack = Target::start("up --scale small --servers 2");
     let (pid, address) = tiers(&stack, "app").swap_remove(1);
-    let (mut first, mut second) = (Kept::connect(&address).unwrap(), Kept::connect(&address).unwrap());
-    assert_eq!(second.ask("GET", "/plaintext", "", "").unwrap().field("connection"), None);
-    assert_eq!(first.ask("GET", "/healthz", "", "").unwrap().status, 200);
+    let mut kept = Kept::connect(&address).unwrap();
+    // A connection each: one that was asked on before may have had its last answer.
+    let health = || Kept::connect(&address).unwrap().ask("GET", "/healthz", "", "").unwrap();
+    assert_eq!(kept.ask("GET", "/plaintext", "", "").unwrap().field("connection"), None);
+    assert_eq!(health().status, 200);
     signal(pid, Signal::TERM);
     until("it is not ready", || {
-        let answer = first.ask("GET", "/healthz", "", "").unwrap();
+        let answer = health();
         answer.status == 503 && answer.field("connection") == Some("close")
     });
-    let last = second.ask("GET", "/plaintext", "", "").unwrap();
+    let last = kept.ask("GET", "/plaintext", "", "").unwrap();
     assert_eq!((last.status, last.field("connection"), &*last.body), (200, Some("close"), "Hello, World!"));
     until("it has gone", || !runs(pid));
 }

@@ -245,7 +245,10 @@ fn an_id_goes_the_same_way_through_either_proxy() {
                 "{proxy}: {answer:?}"
             );
         }
+        // What came before it is in the log as soon as this is.
+        told("/db", "X-Request-ID: last\r\n");
+        logged(&stack, "last");
         let lines = std::fs::read_to_string(dir(&stack).join("access.log")).unwrap();
-        assert_eq!(lines.lines().count(), 1, "{proxy}: {lines}");
+        assert_eq!(lines.lines().count(), 2, "{proxy}: {lines}");
     }
 }

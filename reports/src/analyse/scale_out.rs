@@ -294,6 +294,25 @@ pub fn times(ratio: f64) -> String {
     if ratio.is_finite() { format!("{ratio:.2}") } else { NONE.to_owned() }
 }
 
+/// All that a mix says: how many times what one server serves, what is lost to perfect scaling, and where the next tier ends it.
+pub fn learnt(mix: &Mix) -> String {
+    let mut said = vec![mix.what.clone()];
+    said.extend(mix.gain.as_ref().map(|gain| {
+        let ci95 = gain.ci95.map_or_else(String::new, |[from, to]| {
+            format!(" (95 % interval {} to {})", times(from), times(to))
+        });
+        let perfect = percent(gain.of_perfect);
+        format!("{} times{ci95}, {perfect} of perfect scaling", times(gain.ratio))
+    }));
+    said.extend(Some(losses(mix)).filter(|words| !words.is_empty()));
+    said.extend(mix.wall.as_ref().map(|wall| {
+        let how = if wall.reached { "reached" } else { "ahead" };
+        let [from, to] = wall.range.map(rate);
+        format!("wall {how}: {}, full at {}/s ({from} to {to})", wall.what, rate(wall.rps))
+    }));
+    said.join("; ")
+}
+
 /// The law's two losses in words; empty where there is no law.
 pub fn losses(mix: &Mix) -> String {
     let Some(law) = &mix.law else { return String::new() };

@@ -7,6 +7,7 @@ use crate::analyse::lesson::{finding as of_trials, sentences as learnt};
 use crate::analyse::{caching, scale_out};
 use crate::cache::{Caching, Outage, Stampede};
 use crate::lesson::Lesson;
+use crate::number::capital;
 use crate::pictures::{of_caching, of_lesson, of_scale_out};
 use crate::record::Verdict;
 use crate::scale_out::ScaleOut;
@@ -135,7 +136,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         finding: scale_out::finding(found),
         verdict: &found.verdict,
         partial: found.partial,
-        sentences: found.mixes.iter().map(scale_out::losses).filter(|text| !text.is_empty()).collect(),
+        sentences: found.mixes.iter().map(|mix| capital(&scale_out::learnt(mix))).collect(),
         pictures: pictures(&of_scale_out(found)),
         dir: "scale-out",
     });

@@ -3,7 +3,7 @@
 
 use super::{Paint, named, wrapped};
 use crate::analyse::bottleneck::noun;
-use crate::analyse::scale_out::{finding, limiting, losses, times, why_not};
+use crate::analyse::scale_out::{finding, learnt, limiting, times, why_not};
 use crate::number::{NONE, counted, exact_rate, percent, rate, seconds};
 use crate::scale_out::{Mix, Point, ScaleOut, Standing};
 use crate::terminal::printable;
@@ -92,21 +92,7 @@ fn figures(found: &ScaleOut) -> String {
         out.push_str(&named("emulated", &printable(emulated)));
     }
     for mix in &found.mixes {
-        let mut said = vec![mix.what.clone()];
-        said.extend(mix.gain.as_ref().map(|gain| {
-            let ci95 = gain.ci95.map_or_else(String::new, |[from, to]| {
-                format!(" (95 % interval {} to {})", times(from), times(to))
-            });
-            let perfect = percent(gain.of_perfect);
-            format!("{} times{ci95}, {perfect} of perfect scaling", times(gain.ratio))
-        }));
-        said.extend(Some(losses(mix)).filter(|words| !words.is_empty()));
-        said.extend(mix.wall.as_ref().map(|wall| {
-            let how = if wall.reached { "reached" } else { "ahead" };
-            let [from, to] = wall.range.map(rate);
-            format!("wall {how}: {}, full at {}/s ({from} to {to})", wall.what, rate(wall.rps))
-        }));
-        out.push_str(&named(&printable(&mix.name), &printable(&said.join("; "))));
+        out.push_str(&named(&printable(&mix.name), &printable(&learnt(mix))));
     }
     let lowest = found.mixes.iter().flat_map(|mix| &mix.points).map(|point| point.headroom);
     let most = |of: fn(&crate::scale_out::Headroom) -> Option<f64>| {

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The instance's own directory: made at the start (or empty), removed at the end
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// Leave the data of a server that died, and go on with such
+    /// Leave the data to the next server, however this one ends, and go on with what was left
     #[arg(long, hide = true)]
     keep: bool,
     /// How much data there is
@@ -99,8 +99,7 @@ pub(crate) fn run(args: Args, group: Option<Group>) -> Outcome {
             }
             failure = serve(&mut instance, &args) => Err(failure),
         };
-        let left = args.keep && outcome.is_err();
-        outcome.and(if left { instance.leave().await } else { instance.end().await })
+        outcome.and(if args.keep { instance.leave().await } else { instance.end().await })
     })
 }
 

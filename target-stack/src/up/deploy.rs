@@ -29,10 +29,11 @@ pub(super) async fn deploy(
     caller: &mut Caller,
 ) -> Outcome {
     let mut deployment = Deployment { running, release, caller };
-    match strategy {
+    let outcome = match strategy {
         Strategy::Rolling => deployment.roll().await,
         Strategy::StopAndStart => deployment.stop_and_start().await,
-    }
+    };
+    outcome.map_err(|failure| Failure::dead(failure.message))
 }
 
 struct Deployment<'r, 'p> {
@@ -55,7 +56,14 @@ impl Deployment<'_, '_> {
         }
         apps.sort_by_key(|&at| self.running.places.pid(at).is_some());
         for at in apps {
-            let lived = self.end(at).await?;
+            let lived = match self.end(at).await {
+                Ok(lived) => lived,
+                Err(failure) => {
+                    // It is still there: nobody is to pass over it for good because another proxy could not be told.
+                    let _ = self.use_again().await;
+                    return Err(failure);
+                }
+            };
             let old = self.running.places.tell(at, Some(self.release.clone()))?;
             if let Err(refused) = self.begin(at).await {
                 self.put_back(at, old, lived).await?;
@@ -77,12 +85,15 @@ impl Deployment<'_, '_> {
         if builtin {
             self.running.reload_fronts(self.caller).await?;
             let server = places.tier(at)?.address;
+            let mut drained = true;
             for front in &self.running.fronts {
                 if places.pid(front.at()).is_some() {
-                    front.let_go(&places.tier(front.at())?, &server).await;
+                    drained &= front.let_go(&places.tier(front.at())?, &server).await;
                 }
             }
-            self.caller.tell(event(What::Drained)).await;
+            if drained {
+                self.caller.tell(event(What::Drained)).await;
+            }
         } else {
             self.others_are_used(at).await;
         }
@@ -174,16 +185,20 @@ impl Deployment<'_, '_> {
             }
             self.say(What::Replaced, at).await;
         }
+        let mut back = Ok(());
         if outcome.is_err() {
             self.stop_all(&apps).await;
             for (at, old) in old {
                 self.running.places.tell(at, old)?;
-                self.running.start(at, self.caller).await?;
+            }
+            for &at in &apps {
+                // One that does not come back is no reason to leave the others dead.
+                back = back.and(self.running.start(at, self.caller).await);
             }
         }
         // The proxies have seen the servers fail, and would pass over them for a while. There is nothing that could be lost by it.
         self.running.reload_fronts(self.caller).await?;
-        outcome
+        back.and(outcome)
     }
 
     async fn stop_all(&mut self, apps: &[Spot]) {

@@ -176,8 +176,8 @@ impl Front {
     }
 
     /// Waits until the proxy here, whose configuration has no more use for the app server at `server`, works on no request
-    /// there, and none of its workers is left that had; for a while, since a client can hold one up.
-    pub(super) async fn let_go(&self, tier: &Tier, server: &str) {
+    /// there, and none of its workers is left that had; for a while, since a client can hold one up. Gives whether that is so now.
+    pub(super) async fn let_go(&self, tier: &Tier, server: &str) -> bool {
         let works = format!("proxy_upstream_requests_in_flight{{upstream=\"app\",server=\"{server}\"}}");
         let workers = self.workers as f64;
         let let_go = async {
@@ -191,7 +191,7 @@ impl Front {
                 pace::pause(ASK_EVERY).await;
             }
         };
-        pace::within(DRAIN_LIMIT, let_go).await;
+        pace::within(DRAIN_LIMIT, let_go).await.is_some()
     }
 
     /// What it says of itself, as long as it lives.

@@ -10,6 +10,7 @@ use crate::output::Output;
 use crate::plan::Plan;
 use crate::run::{self, Aim, Manner};
 use crate::signals::Signals;
+use crate::status::Onlooker;
 use crate::target::{self, Descriptor, Reference};
 use crate::units::Rate;
 use crate::{aim, limits, pace};
@@ -171,10 +172,15 @@ async fn under_load(
     let deeds: Vec<Deed> = setup.deeds.iter().map(|task| task.deed(&dir)).collect();
     let seen = Seen::default();
     limits::pin(&there.aim.cpus)?;
-    output.status.does(&format!("{}: under load for {:?}", setup.name, plan.measured()));
+    output.status.follows(
+        &setup.name,
+        plan.steps.first().map_or(0.0, |step| step.from.rps()),
+        plan.window().length_s(),
+    );
+    let mut onlooker = Onlooker(&output.status);
     let manner = Manner {
         log: None,
-        referee: None,
+        referee: Some(&mut onlooker),
         wire: there.wire.clone(),
         visible: false,
         exporter: None,

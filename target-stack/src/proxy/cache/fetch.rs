@@ -179,7 +179,7 @@ impl Errand {
         let freshness = freshness::judge(head.status, &head.headers, rules.ignored, &rules.valid, now)?;
         let asked = &exchange.parts.headers;
         // Who has the credentials in the key shares with nobody who has others.
-        let apart = rules.key.as_ref().is_some_and(|key| key.reads_request_field(&AUTHORIZATION));
+        let apart = rules.key.as_ref().is_some_and(|key| key.has_request_field(&AUTHORIZATION));
         if asked.has(&AUTHORIZATION) && !apart && !freshness::is_shared_despite_credentials(&head.headers) {
             return None;
         }

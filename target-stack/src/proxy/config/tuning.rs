@@ -16,6 +16,8 @@ const MOST_LEVELS: u64 = 10;
 enum Kind {
     Switch,
     Number,
+    /// A number that may have a sign.
+    Signed,
     /// In bytes, in which nginx knows no `g`.
     Size,
     /// The same where it does.
@@ -36,7 +38,9 @@ enum Kind {
     OpenFiles,
 }
 
-use Kind::{Buffers, Method, Number, Offset, OpenFiles, Path, Pool, Seconds, Size, Switch, Time, Word};
+use Kind::{
+    Buffers, Method, Number, Offset, OpenFiles, Path, Pool, Seconds, Signed, Size, Switch, Time, Word,
+};
 
 /// One of these directives.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ pub(super) const TUNINGS: &[Tuning] = &[
     row("pcre_jit", MAIN, Switch),
     row("timer_resolution", MAIN, Time),
     row("lock_file", MAIN, Word),
-    row("worker_priority", MAIN, Number),
+    row("worker_priority", MAIN, Signed),
     row("worker_rlimit_core", MAIN, Offset),
     row("use", EVENTS, Method),
     row("multi_accept", EVENTS, Switch),
@@ -115,6 +119,9 @@ pub(super) fn check(directive: &Directive) -> Outcome {
     let good = match tuning.kind {
         Switch => return values::switch(directive).map(drop),
         Number => return values::number(directive, first).map(drop),
+        Signed => {
+            return values::number(directive, first.strip_prefix(['-', '+']).unwrap_or(first)).map(drop);
+        }
         Word => true,
         Size => size(first).is_some(),
         Offset => values::parse_size(first).is_some(),
@@ -183,6 +190,7 @@ mod tests {
         let good = |kind| match kind {
             Switch => "on",
             Number | Size | Time | Seconds => "1",
+            Signed => "-5",
             Offset => "1g",
             Buffers => "8 16k",
             Path => "temp 1 2",

@@ -257,7 +257,10 @@ fn credentials_keep_an_answer_to_themselves() {
     let dir = dir();
     let in_key =
         "} location /key { proxy_pass http://app; proxy_cache z; proxy_cache_key $http_authorization;";
-    let proxy = caching(&origin, dir.path(), in_key);
+    // Whether there are any tells nobody from another.
+    let mapped = "} location /mapped { proxy_pass http://app; proxy_cache z; proxy_cache_key $uri$known; } }
+        map $http_authorization $known { '' 0; default 1; } server { listen 127.0.0.1:0; location / {";
+    let proxy = caching(&origin, dir.path(), &format!("{in_key} {mapped}"));
     let rows = [
         ("/own", "a", "MISS"),
         ("/own", "a", "MISS"),
@@ -266,6 +269,8 @@ fn credentials_keep_an_answer_to_themselves() {
         ("/key", "a", "MISS"),
         ("/key", "a", "HIT"),
         ("/key", "b", "MISS"),
+        ("/mapped", "a", "MISS"),
+        ("/mapped", "b", "MISS"),
     ];
     for (path, who, _) in rows {
         assert!(get(&proxy, path, &format!("Authorization: {who}\r\n")).ends_with("secret"));

@@ -99,9 +99,9 @@ impl Template {
         self.any(&|variable| matches!(variable, Variable::UpstreamHttp(_)))
     }
 
-    /// Whether the text has a field of the request in it.
-    pub(crate) fn reads_request_field(&self, field: &HeaderName) -> bool {
-        self.any(&|variable| matches!(variable, Variable::Http(name) if name == field))
+    /// Whether the text has a field of the request in it as it came, and nothing that was made of it.
+    pub(crate) fn has_request_field(&self, field: &HeaderName) -> bool {
+        self.variables().any(|variable| matches!(variable, Variable::Http(name) if name == field))
     }
 
     /// Whether `test` holds of one of its variables, or of one that they are made of.
