@@ -242,7 +242,7 @@ mod tests {
         for (line, refused, want) in [
             ("echo no such thing >&2; exit 1", false, Some("it: no such thing")),
             ("exit 3", false, Some("it: it ended with exit status: 3")),
-            ("exit 1", true, None),
+            ("exit 1", true, Some("it: it ended with exit status: 1")),
             ("true", true, Some("it: it was not refused")),
         ] {
             let deed = Deed { refused, ..deed(line, true, false) };
