@@ -143,10 +143,13 @@ pub struct Seen {
 /// What a failure or a change did to the visitors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Impact {
-    /// Requests that failed, were given up or never ended.
+    /// Requests that failed, were given up or never ended, from the beginning on.
     pub failed: u64,
-    /// Correct answers that are missing, in requests.
+    /// Correct answers that are missing, in requests: the goodput that was lost.
     pub lost: u64,
+    /// Requests that failed before the beginning: nothing that was done is the cause.
+    #[serde(default)]
+    pub failed_before: u64,
     /// From the beginning to the first request that failed, in seconds; `None`: none did.
     pub noticed_s: Option<f64>,
     /// For how long fewer than half of the requests were answered well, in seconds.

@@ -3,7 +3,7 @@
 
 use crate::lesson::{EventKind, Impact, Moment, Trial};
 
-/// Where fewer than this share of the requests are answered well, the website is out.
+/// Where something fails, or is overdue, and fewer than this share of the requests are answered well, the website is out.
 const OUT: f64 = 0.5;
 /// The end of what was before, in seconds: in the beginning connections are opened, and caches are cold.
 const BEFORE_S: f64 = 2.0;
@@ -26,16 +26,20 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
     let settled = before.len().saturating_sub((BEFORE_S / trial.interval_s) as usize);
     let highest = |bins: &[Moment]| bins.iter().filter_map(|bin| bin.p99_ms).reduce(f64::max);
     let first_failed = during.iter().position(|bin| bin.failed > 0);
-    let out = during.iter().filter(|bin| (bin.ok as f64) < OUT * bin.planned as f64).count();
-    let well = well_from(during, trial.interval_s, limit_ms);
+    let overdue = overdue(bins, trial.interval_s, limit_ms);
+    let overdue = &overdue[before.len()..];
+    let well = well_from(during, overdue, trial.interval_s, limit_ms);
+    let failed_before = before.iter().map(|bin| bin.failed).fold(0, u64::saturating_add);
     let recovered_at = well.map(|n| if n == 0 { begin_s } else { start_of(n) });
     let slow_again = well.and_then(|n| Some(n + during[n..].iter().position(|bin| is_slow(bin, limit_ms))?));
+    let lost = trial.planned.saturating_sub(trial.ok).saturating_sub(failed_before);
     let after = |from_s: f64| recovered_at.map(|at_s| (at_s - from_s).max(0.0));
     Impact {
-        failed: trial.errors.total() + trial.dropped + trial.unfinished,
-        lost: trial.planned.saturating_sub(trial.ok),
+        failed: lost,
+        lost,
+        failed_before,
         noticed_s: first_failed.map(|n| (start_of(n) - begin_s).max(0.0)),
-        outage_s: out as f64 * trial.interval_s,
+        outage_s: out(during, overdue) as f64 * trial.interval_s,
         recovered_s: after(begin_s),
         after_end_s: at(EventKind::End).and_then(after),
         slow_again_s: slow_again.map(start_of),
@@ -47,9 +51,9 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
 /// The number of the first interval from which on nothing fails, and no time is too long until all is well for good; `None` where there is
 /// none, or where too little of the load is left to say so. A long time after that is another matter, which [`Impact::slow_again_s`] says:
 /// an interval has so few requests that a single one decides.
-fn well_from(bins: &[Moment], interval_s: f64, limit_ms: f64) -> Option<usize> {
-    let fails = |bin: &Moment| bin.failed > 0 || is_silent(bin);
-    let whole = bins.iter().rposition(fails).map_or(0, |last| last + 1);
+fn well_from(bins: &[Moment], overdue: &[bool], interval_s: f64, limit_ms: f64) -> Option<usize> {
+    let fails = |n: &usize| bins[*n].failed > 0 || overdue[*n] && bins[*n].ok == 0;
+    let whole = (0..bins.len()).rfind(fails).map_or(0, |last| last + 1);
     let mut from = whole;
     for (n, bin) in bins.iter().enumerate().skip(whole) {
         if lasts(n - from, interval_s) {
@@ -71,9 +75,38 @@ fn is_slow(bin: &Moment, limit_ms: f64) -> bool {
     bin.p99_ms.is_some_and(|ms| ms > limit_ms)
 }
 
-/// Whether requests came due and none ended: nothing failed yet, and nothing is well.
-fn is_silent(bin: &Moment) -> bool {
-    bin.planned > 0 && bin.ok == 0 && bin.failed == 0
+/// In how many intervals the website is out. One in which nothing ends, and nothing is overdue, is as the one before it: at a low rate
+/// nobody asks in some of them.
+fn out(bins: &[Moment], overdue: &[bool]) -> usize {
+    let mut is_out = false;
+    let mut count = 0;
+    for (bin, overdue) in bins.iter().zip(overdue) {
+        let troubled = bin.failed > 0 || *overdue;
+        if troubled || bin.ok > 0 {
+            is_out = troubled && (bin.ok == 0 || (bin.ok as f64) < OUT * bin.planned as f64);
+        }
+        count += usize::from(is_out);
+    }
+    count
+}
+
+/// Of each interval whether at its end somebody has been waiting for longer than `limit_ms`: more came due before that than have ended.
+/// Within an interval they are taken to come due evenly.
+fn overdue(bins: &[Moment], interval_s: f64, limit_ms: f64) -> Vec<bool> {
+    let limit = limit_ms / 1e3 / interval_s;
+    let mut due = vec![0.0];
+    let mut ended = 0.0;
+    let mut overdue = Vec::new();
+    for (n, bin) in bins.iter().enumerate() {
+        due.push(due[n] + bin.planned as f64);
+        ended += bin.ok as f64 + bin.failed as f64;
+        let at = (n as f64 + 1.0 - limit).max(0.0);
+        let whole = at as usize;
+        let next = due.get(whole + 1).copied().unwrap_or(due[n + 1]);
+        let by_then = due[whole] + (next - due[whole]) * at.fract();
+        overdue.push(by_then.floor() > ended);
+    }
+    overdue
 }
 
 #[cfg(test)]
@@ -82,7 +115,7 @@ mod tests {
     use crate::lesson::Event;
     use crate::outcome::Errors;
 
-    /// A trial of intervals of 0.5 s: `.` is well, `x` fails, `h` fails half, `s` is slow, `_` is silence. It begins at 1 s and ends at 2 s.
+    /// A trial of intervals of 0.5 s: `.` is well, `x` fails, `h` fails half, `s` is slow, `_` is silence, and ` ` nobody asks. It begins at 1 s and ends at 2 s.
     fn trial(text: &str) -> Trial {
         let bin = |c: char| {
             let (ok, failed, p99_ms) = match c {
@@ -92,7 +125,7 @@ mod tests {
                 'x' => (0, 10, Some(1.0)),
                 _ => (0, 0, None),
             };
-            Moment { planned: 10, ok, failed, p99_ms }
+            Moment { planned: if c == ' ' { 0 } else { 10 }, ok, failed, p99_ms }
         };
         let bins: Vec<Moment> = text.chars().map(bin).collect();
         let (planned, ok) = (bins.iter().map(|bin| bin.planned).sum(), bins.iter().map(|bin| bin.ok).sum());
@@ -121,6 +154,8 @@ mod tests {
             // Slow is not out, but not well either.
             ("..xs.s....", Some(0.0), 0.5, Some(2.0), Some(1.0)),
             ("..__x.....", Some(1.0), 1.5, Some(1.5), Some(0.5)),
+            // Where nobody asks, it is as it was.
+            ("..x x.. ..", Some(0.0), 1.5, Some(1.5), Some(0.5)),
             // A single failure later puts it off, and so does a long time before all was well for good, but none after that.
             ("..xx...h..", Some(0.0), 1.0, Some(3.0), Some(2.0)),
             ("..xx.s..s.", Some(0.0), 1.0, Some(2.0), Some(1.0)),
@@ -139,10 +174,33 @@ mod tests {
     #[test]
     fn what_is_missing_is_lost_and_times_are_told_apart() {
         let found = impact(&trial("..xxs....."), 50.0);
-        assert_eq!((found.failed, found.lost), (20, 20));
+        assert_eq!((found.failed, found.failed_before), (20, 0));
+        // What failed before anything was done, nothing that was done is to blame for.
+        let found = impact(&trial("xh.......x"), 50.0);
+        assert_eq!((found.failed, found.failed_before), (10, 15));
+        let found = impact(&trial("..xxs....."), 50.0);
         assert_eq!((found.p99_before_ms, found.p99_during_ms), (Some(2.0), Some(80.0)));
         let dropped = Trial { dropped: 3, unfinished: 2, planned: 105, ..trial("..........") };
-        assert_eq!((impact(&dropped, 50.0).failed, impact(&dropped, 50.0).lost), (5, 5));
+        assert_eq!(impact(&dropped, 50.0).failed, 5);
+    }
+
+    /// A website that is well, but takes its time over each of few requests: none is out before somebody has waited for too long.
+    #[test]
+    fn few_requests_that_are_answered_in_the_next_interval_are_no_outage() {
+        let moment = |planned, ok, failed| Moment { planned, ok, failed, p99_ms: Some(190.0) };
+        let bins: Vec<Moment> =
+            [(1, 0), (0, 1)].repeat(20).into_iter().map(|(due, ok)| moment(due, ok, 0)).collect();
+        let duration_s = bins.len() as f64 * 0.2;
+        let slow = Trial { interval_s: 0.2, duration_s, planned: 20, ok: 20, bins, ..Trial::default() };
+        let found = impact(&slow, 500.0);
+        assert_eq!((found.outage_s, found.recovered_s, found.failed), (0.0, Some(0.0), 0));
+        // Down for 3 s, in which a request comes due every 400 ms and fails at once.
+        let mut down = slow.clone();
+        down.bins[10..25].iter_mut().filter(|bin| bin.planned == 0).for_each(|bin| *bin = moment(0, 0, 0));
+        down.bins[10..25].iter_mut().filter(|bin| bin.planned > 0).for_each(|bin| *bin = moment(1, 0, 1));
+        (down.errors, down.ok) = (Errors { status: 8, ..Errors::default() }, 12);
+        let found = impact(&down, 500.0);
+        assert!((found.outage_s - 3.0).abs() < 0.21 && found.failed == 8, "{found:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! remember. From a record to the same record concluded; computed again whenever one is read.
 
 use super::impact::impact;
-use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, Orders, SPOF_SCHEMA, Trial};
+use crate::lesson::{EventKind, Lesson, MAINTENANCE_SCHEMA, Orders, SPOF_SCHEMA, Trial};
 use crate::number::{capital, count, counted, ms, seconds};
 use crate::record::Verdict;
 
@@ -24,6 +24,7 @@ pub fn conclude(lesson: &mut Lesson) {
             let why = trial.reasons.first().map_or("no reason was given", String::as_str);
             reasons.push(format!("{}: {why}", trial.name));
         }
+        reasons.extend(unfit(trial).map(|why| format!("{}: {why}", trial.name)));
         reasons.extend(trial.orders.and_then(|orders| disagreement(&trial.name, &orders)));
     }
     if lesson.partial {
@@ -38,6 +39,18 @@ pub fn conclude(lesson: &mut Lesson) {
 /// Whether `planned = ok + errors + dropped + unfinished`.
 pub fn conserved(trial: &Trial) -> bool {
     trial.planned == trial.ok + trial.errors.total() + trial.dropped + trial.unfinished
+}
+
+/// Why what was seen is not what was done, if it is not: it was not over while somebody looked, or all was not well before it.
+fn unfit(trial: &Trial) -> Option<String> {
+    let late = trial.events.iter().filter(|event| event.kind != EventKind::Step);
+    if let Some(late) = late.clone().find(|event| event.at_s > trial.duration_s) {
+        let (at, end) = (seconds(late.at_s), seconds(trial.duration_s));
+        let what = if late.kind == EventKind::Begin { "it began" } else { "it was not through before" };
+        return Some(format!("{what} {at} after the load began, which was over after {end}"));
+    }
+    let before = trial.impact.failed_before;
+    (before > 0).then(|| format!("{} failed before anything was done", counted(before, "request")))
 }
 
 /// Why the orders cannot be right, if they cannot: one that was acknowledged is missing, or there is one that nobody asked for.
@@ -183,7 +196,11 @@ fn handed_over(trial: &Trial) -> Option<String> {
     let begun = seen().find(|(_, version)| *version == last)?.0;
     let over = seen().rfind(|(_, version)| *version == first)?.0;
     let both_s = (over - begun).max(0) as f64 / 1e3;
-    Some(format!("version {first} handed over to {last}, and for {} both answered", seconds(both_s)))
+    let both = match both_s {
+        0.0 => String::from("at no moment were both seen to answer"),
+        _ => format!("for {} both answered", seconds(both_s)),
+    };
+    Some(format!("version {first} handed over to {last}, and {both}"))
 }
 
 #[cfg(test)]
@@ -236,12 +253,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_done_has_to_be_seen_from_its_beginning_to_its_end() {
+        let cases: [(fn(&mut crate::lesson::Trial), Option<&str>); 4] = [
+            (|_| {}, None),
+            (
+                |trial| trial.events.iter_mut().for_each(|event| event.at_s += trial.duration_s - 3.5),
+                Some("it was not through before 14.5 s after the load began, which was over after 12 s"),
+            ),
+            (
+                |trial| trial.events.iter_mut().for_each(|event| event.at_s += 20.0),
+                Some("it began 23 s after the load began, which was over after 12 s"),
+            ),
+            (
+                |trial| {
+                    (trial.bins[0].ok, trial.bins[0].failed) = (trial.bins[0].ok - 2, 2);
+                    (trial.ok, trial.errors.status) = (trial.ok - 2, trial.errors.status + 2);
+                },
+                Some("2 requests failed before anything was done"),
+            ),
+        ];
+        for (change, want) in cases {
+            let mut lesson = fixture::lesson::spof();
+            change(&mut lesson.trials[0]);
+            conclude(&mut lesson);
+            let reasons = &lesson.verdict.reasons;
+            assert_eq!(lesson.verdict.valid, want.is_none(), "{reasons:?}");
+            assert!(want.is_none_or(|part| reasons[0].ends_with(part)), "{reasons:?}");
+        }
+    }
+
+    #[test]
     fn versions_hand_over_or_are_taken_back() {
         for (text, want) in [
             ("", None),
             ("1 1 1", None),
             ("1 1 2 1 2 2", Some("version 1 handed over to 2, and for 100 ms both answered")),
-            ("1 - - 2 2", Some("version 1 handed over to 2, and for 0 ms both answered")),
+            ("1 - - 2 2", Some("version 1 handed over to 2, and at no moment were both seen to answer")),
             ("1 2 1 1", Some("the new version was taken back: version 1 answers as before")),
         ] {
             let seen = |(n, word): (usize, &str)| Seen {

@@ -2,7 +2,7 @@
 
 use super::{Paint, named, wrapped};
 use crate::analyse::lesson::{finding, sentences};
-use crate::lesson::Lesson;
+use crate::lesson::{Lesson, Trial};
 use crate::number::{NONE, count, exact_rate, ms_column, seconds};
 use crate::terminal::printable;
 use std::fmt::Write;
@@ -44,12 +44,21 @@ fn table(lesson: &Lesson) -> String {
             out,
             "{name:<42}{:>8}{:>8}{:>11}{:>11}",
             count(impact.failed),
-            seconds(impact.outage_s),
+            out_for(trial),
             impact.recovered_s.map_or_else(none, seconds),
             impact.p99_during_ms.map_or_else(none, ms_column),
         );
     }
     out
+}
+
+/// For how long the website was out, as exactly as its intervals tell.
+fn out_for(trial: &Trial) -> String {
+    let impact = &trial.impact;
+    if impact.outage_s == 0.0 && impact.failed > 0 {
+        return format!("<{}", seconds(trial.interval_s));
+    }
+    seconds(impact.outage_s)
 }
 
 fn verdict(lesson: &Lesson, paint: &Paint) -> String {
