@@ -225,6 +225,8 @@ pub(crate) async fn operate(dir: &Path, words: &[&str]) -> Outcome<String> {
     let mut command = Command::new(program());
     let (verb, others) = words.split_first().unwrap_or((&"status", &[]));
     command.arg(verb).arg("--dir").arg(dir).args(others).stdin(Stdio::null()).kill_on_drop(true);
+    // Ctrl-C at the terminal is for this program.
+    command.process_group(0);
     let said =
         command.output().await.map_err(|e| Failure::target(format!("cannot start target-stack: {e}")))?;
     if said.status.success() {

@@ -19,6 +19,9 @@ const PIPES: Duration = Duration::from_millis(200);
 /// A command that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What the reference target says of a version that is not well, after whose it is.
+const REFUSED: &str = " refused";
+
 /// Something to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Deed {
@@ -100,10 +103,13 @@ pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
             let at = last.map_or_else(pace::wall_clock, |last| last.at);
             done.happened.push(Happened { at, kind: EventKind::End, what });
         }
+        // Whoever fails otherwise has not refused anything.
+        let refused = done.happened[before..].iter().any(|one| one.what.contains(REFUSED));
         match (outcome, deed.refused) {
-            (Ok(()), false) | (Err(_), true) => {}
+            (Ok(()), false) => {}
+            (Err(_), true) if refused => {}
             (Ok(()), true) => done.failed.push(format!("{}: it was not refused", deed.what)),
-            (Err(why), false) => done.failed.push(format!("{}: {why}", deed.what)),
+            (Err(why), _) => done.failed.push(format!("{}: {why}", deed.what)),
         }
     }
     done
@@ -236,7 +242,7 @@ mod tests {
         for (line, refused, want) in [
             ("echo no such thing >&2; exit 1", false, Some("it: no such thing")),
             ("exit 3", false, Some("it: it ended with exit status: 3")),
-            ("exit 1", true, None),
+            ("exit 1", true, Some("it: it ended with exit status: 1")),
             ("true", true, Some("it: it was not refused")),
         ] {
             let deed = Deed { refused, ..deed(line, true, false) };
@@ -297,6 +303,20 @@ mod tests {
         };
         while runs() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_what_is_refused_has_been_refused() {
+        let says = r#"echo '{"event":"refused","tier":"app","number":1,"version":"2","at_unix_s":2.5}'"#;
+        for (line, failed) in [
+            (format!("{says}; exit 3"), None),
+            (says.to_owned(), Some("it: it was not refused")),
+            (String::from("echo no such stack >&2; exit 3"), Some("it: no such stack")),
+        ] {
+            let deed = Deed { refused: true, ..deed(&line, true, true) };
+            let done = all(&[deed], pace::now()).await;
+            assert_eq!(done.failed.first().map(String::as_str), failed, "{line}");
         }
     }
 }
