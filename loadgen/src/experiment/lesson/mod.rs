@@ -2,6 +2,7 @@
 //! done is theirs; how a trial is made, kept and compared is here.
 
 mod deed;
+mod heard;
 mod maintenance;
 mod probe;
 mod spof;

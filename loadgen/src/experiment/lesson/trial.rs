@@ -20,7 +20,7 @@ use reports::lesson::{self, Event, Moment, Orders, Trial};
 use reports::record::{Run, Target, TargetKind, Wire};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// The kind of request that is a purchase.
@@ -188,7 +188,9 @@ async fn under_load(
         begun: pace::now(),
         deadline: None,
     };
-    let origin = pace::now() + LEAD;
+    // The only look at the wall clock, which somebody may set: the record has the load's beginning by it.
+    let clocks = (pace::wall_clock(), pace::now());
+    let origin = clocks.1 + LEAD;
     // Whoever cuts the load short does not wait for what is being done either.
     let cut = Notify::new();
     let load = async {
@@ -211,7 +213,7 @@ async fn under_load(
     };
     let run = run?;
     let partial = run.partial;
-    let mut trial = of(setup, &run, done, seen);
+    let mut trial = of(setup, &run, done, seen, clocks);
     if let (Some(before), Some(dir), false) = (there.orders, &there.dir, partial) {
         let stored = orders(dir).await.map(|after| after.saturating_sub(before));
         match stored {
@@ -261,15 +263,19 @@ impl Task {
     }
 }
 
-/// The trial by what its load, its deeds and its onlookers gave.
-fn of(setup: &Setup, run: &Run, done: Done, seen: Seen) -> Trial {
-    let began: Duration = run
+/// The trial by what its load, its deeds and its onlookers gave. `clocks`: what both showed just before the load.
+fn of(setup: &Setup, run: &Run, done: Done, seen: Seen, (wall, now): (Duration, Instant)) -> Trial {
+    let began: Option<Duration> = run
         .started_at
         .parse::<Timestamp>()
         .ok()
         .and_then(|at| u64::try_from(at.as_millisecond()).ok())
-        .map_or(Duration::ZERO, Duration::from_millis);
-    let after_s = |at: Duration| at.as_secs_f64() - began.as_secs_f64();
+        .map(Duration::from_millis);
+    let began = now + began.unwrap_or(wall).saturating_sub(wall);
+    let after_s = |at: Instant| match at.checked_duration_since(began) {
+        Some(after) => after.as_secs_f64(),
+        None => -(began - at).as_secs_f64(),
+    };
     let event = |Happened { at, kind, what }: Happened| Event { at_s: after_s(at), kind, what };
     let moment = |bin: &reports::record::Bin| Moment {
         planned: bin.planned,
@@ -277,7 +283,7 @@ fn of(setup: &Setup, run: &Run, done: Done, seen: Seen) -> Trial {
         failed: bin.errors + bin.dropped,
         p99_ms: bin.p99_ms,
     };
-    let seen_at = |(at, version): (Duration, Option<String>)| lesson::Seen {
+    let seen_at = |(at, version): (Instant, Option<String>)| lesson::Seen {
         at_ms: (after_s(at) * 1e3).round() as i64,
         version,
     };

@@ -1,0 +1,144 @@
+//! What a command says of what it does. Given what it prints and when it ran, it gives what happened, by the clock of the load. It
+//! believes no time at which the command did not run.
+
+use super::deed::Happened;
+use crate::pace;
+use reports::lesson::EventKind;
+use reports::number::seconds;
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+/// Two clocks may differ by as much.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// A line of the reference target's, as far as it is of interest here.
+#[derive(Debug, Deserialize)]
+struct Line {
+    event: String,
+    tier: Option<String>,
+    number: Option<u64>,
+    version: Option<String>,
+    at_unix_s: f64,
+}
+
+/// Something that a command has told of.
+#[derive(Debug, PartialEq)]
+struct Told {
+    /// Since 1970, by whatever clock the command goes.
+    at: Duration,
+    what: String,
+}
+
+/// All that a command has told of so far.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    told: Vec<Told>,
+}
+
+/// When a command ran.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) begun: Instant,
+    pub(super) ended: Instant,
+    /// What the wall clock showed at the end.
+    wall: Duration,
+}
+
+impl Span {
+    /// From `begun` until now.
+    pub(super) fn since(begun: Instant) -> Self {
+        Self { begun, ended: pace::now(), wall: pace::wall_clock() }
+    }
+
+    /// When it was what the wall clock shows as `at`, or that end of the span that is nearest; and why that cannot have been, if so.
+    fn place(&self, at: Duration) -> (Instant, Option<String>) {
+        let (ahead, ago) = (at.saturating_sub(self.wall), self.wall.saturating_sub(at));
+        let early = ago.saturating_sub(self.ended - self.begun);
+        let far = |by: Duration, words: &str| {
+            (by > TOLERANCE).then(|| format!("{} {words}", seconds(by.as_secs_f64())))
+        };
+        if !ahead.is_zero() {
+            (self.ended, far(ahead, "after it had ended"))
+        } else if !early.is_zero() {
+            (self.begun, far(early, "before it had begun"))
+        } else {
+            (self.ended - ago, None)
+        }
+    }
+}
+
+impl Heard {
+    /// Reads what is said, to its end.
+    pub(super) async fn listen(&mut self, out: impl AsyncBufRead + Unpin) {
+        let mut lines = out.split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            self.told.extend(read(&String::from_utf8_lossy(&line)));
+        }
+    }
+
+    /// What happened in `span`, in the order in which it was said; and why that is not to be believed, where it is not.
+    pub(super) fn happened(self, span: &Span) -> (Vec<Happened>, Option<String>) {
+        let mut wrong = None;
+        let happened = self.told.into_iter().map(|Told { at, what }| {
+            let (at, why) = span.place(at);
+            let why = why.map(|why| format!("it says `{what}` of a time {why}: it goes by another clock"));
+            wrong = wrong.take().or(why);
+            Happened { at, kind: EventKind::Step, what }
+        });
+        (happened.collect(), wrong)
+    }
+}
+
+/// What a line tells, if it tells of something that happened.
+fn read(line: &str) -> Option<Told> {
+    let line: Line = serde_json::from_str(line).ok()?;
+    let at = Duration::try_from_secs_f64(line.at_unix_s).ok()?;
+    let number = line.number.map_or_else(String::new, |number| format!(" {number}"));
+    let version = line.version.map_or_else(String::new, |version| format!(", version {version}"));
+    let what = format!("{}{number} {}{version}", line.tier.as_deref().unwrap_or("stack"), line.event);
+    Some(Told { at, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_target_is_something_that_happened() {
+        for (line, want) in [
+            (r#"{"event":"killed","tier":"app","number":1,"pid":7,"at_unix_s":2.5}"#, Some("app 1 killed")),
+            (
+                r#"{"event":"replaced","tier":"app","number":2,"version":"3","at_unix_s":2.5}"#,
+                Some("app 2 replaced, version 3"),
+            ),
+            (r#"{"event":"reloaded","at_unix_s":2.5}"#, Some("stack reloaded")),
+            (r#"{"event":"reloaded"}"#, None),
+            (r#"{"event":"reloaded","at_unix_s":-1}"#, None),
+            ("done", None),
+        ] {
+            let found = read(line);
+            assert!(found.iter().all(|one| one.at == Duration::from_millis(2500)));
+            assert_eq!(found.map(|one| one.what).as_deref(), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_happened_when_the_command_did_not_run() {
+        let s = Duration::from_secs_f64;
+        let begun = pace::now();
+        let span = Span { begun, ended: begun + s(4.0), wall: s(1000.0) };
+        for (at, want, why) in [
+            (997.5, 1.5, None),
+            (1000.0, 4.0, None),
+            (996.0, 0.0, None),
+            (1000.75, 4.0, None),
+            (995.25, 0.0, None),
+            (1005.0, 4.0, Some("5 s after it had ended")),
+            (1.0, 0.0, Some("995 s before it had begun")),
+        ] {
+            let (found, said) = span.place(s(at));
+            assert_eq!((found - begun, said.as_deref()), (s(want), why), "{at}");
+        }
+    }
+}
