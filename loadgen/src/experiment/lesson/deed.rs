@@ -74,12 +74,15 @@ pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
         let mut heard = Heard::default();
         let result = pace::within(LIMIT, carry_out(deed, &mut heard)).await;
         let outcome = result.unwrap_or_else(|| Err(format!("it took more than {LIMIT:?}")));
-        let span = Span::since(begun);
+        let (span, refused) = (Span::since(begun), heard.of_refusal());
         let (mut happened, wrong) = heard.happened(&span);
         frame(deed, &mut happened, &span);
         done.happened.extend(happened);
         let failed = match (outcome, deed.refused) {
-            (Ok(()), false) | (Err(_), true) => None,
+            (Ok(()), false) => None,
+            // Whatever else may go wrong is not what was to be tried.
+            (Err(_), true) if refused => None,
+            (Err(why), true) => Some(format!("it was not refused: {why}")),
             (Ok(()), true) => Some(String::from("it was not refused")),
             (Err(why), false) => Some(why),
         };
@@ -206,10 +209,13 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_fails_is_said() {
+        let refuses = format!("{}; exit 1", tells("refused", 0));
+        let busy = "echo 'target-stack: the stack is busy' >&2; exit 1";
         for (line, refused, want) in [
             ("echo no such thing >&2; exit 1", false, Some("it: no such thing")),
             ("exit 3", false, Some("it: it ended with exit status: 3")),
-            ("exit 1", true, None),
+            (&*refuses, true, None),
+            (busy, true, Some("it: it was not refused: the stack is busy")),
             ("true", true, Some("it: it was not refused")),
         ] {
             let deed = Deed { refused, ..deed(line, true, false) };

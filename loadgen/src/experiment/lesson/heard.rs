@@ -27,6 +27,8 @@ struct Line {
 struct Told {
     /// Since 1970, by whatever clock the command goes.
     at: Duration,
+    /// In one word, such as `killed`.
+    event: String,
     what: String,
 }
 
@@ -77,10 +79,15 @@ impl Heard {
         }
     }
 
+    /// Whether a version was refused.
+    pub(super) fn of_refusal(&self) -> bool {
+        self.told.iter().any(|told| told.event == "refused")
+    }
+
     /// What happened in `span`, in the order in which it was said; and why that is not to be believed, where it is not.
     pub(super) fn happened(self, span: &Span) -> (Vec<Happened>, Option<String>) {
         let mut wrong = None;
-        let happened = self.told.into_iter().map(|Told { at, what }| {
+        let happened = self.told.into_iter().map(|Told { at, what, .. }| {
             let (at, why) = span.place(at);
             let why = why.map(|why| format!("it says `{what}` of a time {why}: it goes by another clock"));
             wrong = wrong.take().or(why);
@@ -97,7 +104,7 @@ fn read(line: &str) -> Option<Told> {
     let number = line.number.map_or_else(String::new, |number| format!(" {number}"));
     let version = line.version.map_or_else(String::new, |version| format!(", version {version}"));
     let what = format!("{}{number} {}{version}", line.tier.as_deref().unwrap_or("stack"), line.event);
-    Some(Told { at, what })
+    Some(Told { at, event: line.event, what })
 }
 
 #[cfg(test)]
