@@ -1,5 +1,5 @@
 //! What a command says of what it does. Given what it prints and when it ran, it gives what happened, by the clock of the load. It
-//! believes no time at which the command did not run.
+//! believes no time at which the command did not run, and keeps neither long lines nor many.
 
 use super::deed::Happened;
 use crate::pace;
@@ -11,6 +11,11 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 /// Two clocks may differ by as much.
 const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// More than this of a line is not kept: no event takes as much.
+const LONGEST_LINE: usize = 4096;
+/// Further events than so many of one command are not kept.
+const MOST: usize = 256;
 
 /// A line of the reference target's, as far as it is of interest here.
 #[derive(Debug, Deserialize)]
@@ -36,6 +41,8 @@ struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     told: Vec<Told>,
+    /// There was more to be told of.
+    more: bool,
 }
 
 /// When a command ran.
@@ -71,12 +78,27 @@ impl Span {
 }
 
 impl Heard {
-    /// Reads what is said, to its end.
-    pub(super) async fn listen(&mut self, out: impl AsyncBufRead + Unpin) {
-        let mut lines = out.split(b'\n');
-        while let Ok(Some(line)) = lines.next_segment().await {
-            self.told.extend(read(&String::from_utf8_lossy(&line)));
+    /// Reads what is said, to its end: whoever is not listened to may die of it.
+    pub(super) async fn listen(&mut self, mut out: impl AsyncBufRead + Unpin) {
+        let mut line = Vec::new();
+        while let Ok(some @ [_, ..]) = out.fill_buf().await {
+            let end = some.iter().position(|byte| *byte == b'\n');
+            let part = &some[..end.unwrap_or(some.len())];
+            line.extend_from_slice(&part[..part.len().min(LONGEST_LINE - line.len())]);
+            let used = part.len() + usize::from(end.is_some());
+            out.consume(used);
+            if end.is_some() {
+                self.note(&line);
+                line.clear();
+            }
         }
+        self.note(&line);
+    }
+
+    fn note(&mut self, line: &[u8]) {
+        let told = read(&String::from_utf8_lossy(line));
+        self.more |= told.is_some() && self.told.len() == MOST;
+        self.told.extend(told.filter(|_| !self.more));
     }
 
     /// Whether a version was refused.
@@ -86,7 +108,7 @@ impl Heard {
 
     /// What happened in `span`, in the order in which it was said; and why that is not to be believed, where it is not.
     pub(super) fn happened(self, span: &Span) -> (Vec<Happened>, Option<String>) {
-        let mut wrong = None;
+        let mut wrong = self.more.then(|| format!("it tells of more than {MOST} events"));
         let happened = self.told.into_iter().map(|Told { at, what, .. }| {
             let (at, why) = span.place(at);
             let why = why.map(|why| format!("it says `{what}` of a time {why}: it goes by another clock"));
@@ -128,6 +150,26 @@ mod tests {
             assert!(found.iter().all(|one| one.at == Duration::from_millis(2500)));
             assert_eq!(found.map(|one| one.what).as_deref(), want, "{line}");
         }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn neither_a_long_line_nor_many_are_kept() {
+        let event = |s: usize| format!("{{\"event\":\"{s}\",\"at_unix_s\":{s}}}\n");
+        let long = format!("{}{}", " ".repeat(LONGEST_LINE), event(1));
+        let heard = async |said: String| {
+            let mut heard = Heard::default();
+            heard.listen(tokio::io::BufReader::with_capacity(100, said.as_bytes())).await;
+            heard
+        };
+        let some = heard(format!("{long}{}{}", event(2), event(3).trim_end())).await;
+        assert_eq!(some.told.iter().map(|one| &*one.event).collect::<Vec<_>>(), ["2", "3"]);
+        let span = Span { begun: pace::now(), ended: pace::now(), wall: Duration::from_secs(3) };
+        assert_eq!(some.happened(&span).1, None);
+        let many = heard((0..=MOST).map(event).collect()).await;
+        assert_eq!((many.told.len(), many.more), (MOST, true));
+        assert_eq!(many.happened(&span).1.as_deref(), Some("it tells of more than 256 events"));
+        let enough = heard((0..MOST).map(event).collect()).await;
+        assert_eq!((enough.told.len(), enough.more), (MOST, false));
     }
 
     #[test]
