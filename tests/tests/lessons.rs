@@ -3,10 +3,11 @@
 //! user's what this program does not, and wrong use is one line. Nothing of the stacks is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::{Running, Target, loadgen, processes_with, signal, until};
+use e2e::{Running, Target, binary, loadgen, processes_with, runs, signal, until};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Whoever measures has the machine to himself.
@@ -127,6 +128,34 @@ fn hooks_do_to_a_website_of_the_users_what_they_say() {
     ));
     assert_eq!(ended.code, 4, "{ended:?}");
     assert!(ended.json()["verdict"]["reasons"][0].as_str().unwrap().contains("exit status: 1"), "{ended:?}");
+}
+
+/// Whether a process has threads that send.
+fn sends(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok())
+        .any(|name| name.starts_with("send-"))
+}
+
+#[test]
+fn what_is_interrupted_waits_for_no_hook() {
+    let _alone = alone();
+    let queue = Target::start("queue --workers 4 --service 1ms");
+    let mut command = Command::new(binary("loadgen"));
+    command.arg("maintenance").arg(format!("http://{}/", queue.address()));
+    command.args(["--deploy-cmd", "echo $$ > part; mv part hook; sleep 300; true"]);
+    command.args("--rps 50 -d 2s --deploy-after 500ms --out out --json -".split_whitespace());
+    let running = Running::start(command);
+    let (pid, hook) = (running.pid(), running.dir().join("hook"));
+    until("the hook runs", || hook.is_file());
+    let hook: u32 = std::fs::read_to_string(hook).unwrap().trim().parse().unwrap();
+    until("the load is over", || !sends(pid));
+    signal(pid, Signal::INT);
+    let ended = running.wait();
+    let found = ended.json();
+    assert_eq!((ended.code, &found["partial"], &found["trials"]), (4, &true.into(), &json!([])), "{found}");
+    until("the hook has ended", || !runs(hook));
 }
 
 #[test]

@@ -191,28 +191,13 @@ async fn under_load(
     // The only look at the wall clock, which somebody may set: the record has the load's beginning by it.
     let clocks = (pace::wall_clock(), pace::now());
     let origin = clocks.1 + LEAD;
-    // Whoever cuts the load short does not wait for what is being done either.
-    let cut = Notify::new();
-    let load = async {
-        let run = run::carry_out(plan, &there.aim, signals, manner).await;
-        if run.as_ref().map_or(true, |run| run.partial) {
-            cut.notify_one();
-        }
-        run
-    };
-    let doing = async {
-        tokio::select! {
-            done = deed::all(&deeds, origin) => done,
-            () = cut.notified() => Done::default(),
-        }
-    };
-    let both = async { tokio::join!(load, doing) };
-    let (run, done) = tokio::select! {
-        both = both => both,
+    let both = beside(&deeds, origin, signals, async |signals| {
+        run::carry_out(plan, &there.aim, signals, manner).await
+    });
+    let (run, partial, done) = tokio::select! {
+        both = both => both?,
         failed = looking(&there, &seen) => return Err(failed),
     };
-    let run = run?;
-    let partial = run.partial;
     let mut trial = of(setup, &run, done, seen, clocks);
     if let (Some(before), Some(dir), false) = (there.orders, &there.dir, partial) {
         let stored = orders(dir).await.map(|after| after.saturating_sub(before));
@@ -231,6 +216,40 @@ async fn under_load(
         cpus: there.aim.target_cpus.clone(),
     };
     Ok(Ended { trial, target, emulated: there.emulated, partial })
+}
+
+/// Carries out `deeds` beside a load that begins at `origin`: gives what came of both, and whether somebody thought better of it, who
+/// waits for neither.
+async fn beside(
+    deeds: &[Deed],
+    origin: Instant,
+    signals: &mut Signals,
+    load: impl AsyncFnOnce(&mut Signals) -> Outcome<Run>,
+) -> Outcome<(Run, bool, Done)> {
+    let (cut, through) = (Notify::new(), Notify::new());
+    let load = async {
+        let run = load(signals).await;
+        // What is being done may take longer than the load.
+        let ends = async {
+            tokio::select! { biased; () = through.notified() => false, () = signals.asked() => true }
+        };
+        let partial = run.as_ref().map_or(true, |run| run.partial) || ends.await;
+        if partial {
+            cut.notify_one();
+        }
+        run.map(|run| (run, partial))
+    };
+    let doing = async {
+        tokio::select! {
+            done = deed::all(deeds, origin) => {
+                through.notify_one();
+                done
+            }
+            () = cut.notified() => Done::default(),
+        }
+    };
+    let (run, done) = tokio::join!(load, doing);
+    run.map(|(run, partial)| (run, partial, done))
 }
 
 /// What is looked at beside the load, for ever; gives why it cannot be.
