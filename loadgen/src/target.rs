@@ -8,8 +8,9 @@ use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -130,7 +131,9 @@ impl Process {
         match line {
             Some(Ok(Some(line))) => Ok(line),
             Some(_) => {
-                let why = self.last_words().await.unwrap_or_default();
+                // Its standard output is closed, so it is ending.
+                let how = pace::within(END_LIMIT, self.child.wait()).await.and_then(Result::ok);
+                let why = self.last_words(how).await;
                 let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
                 Err(Failure::target(format!("{} did not start: {why}", self.what)))
             }
@@ -138,16 +141,26 @@ impl Process {
         }
     }
 
-    /// What it said when it ended by itself; `None` while it runs.
+    /// What it said when it ended by itself, or how it did; `None` while it runs.
     pub(crate) async fn died(&mut self) -> Option<String> {
-        match self.child.try_wait() {
-            Ok(None) => None,
-            _ => self.last_words().await,
-        }
+        let how = match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(how) => how,
+            Err(_) => None,
+        };
+        Some(self.last_words(how).await)
     }
 
-    async fn last_words(&mut self) -> Option<String> {
-        self.last_words.take()?.await.ok()
+    /// Why it ended as it did, in its own words where they can be of that: whoever was killed has said nothing of it.
+    async fn last_words(&mut self, how: Option<ExitStatus>) -> String {
+        let said = match self.last_words.take() {
+            Some(said) => said.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        match how {
+            Some(how) if said.is_empty() || how.code().is_none() => ended(how),
+            _ => said,
+        }
     }
 
     /// Takes it down and waits until it is gone.
@@ -206,7 +219,7 @@ impl Reference {
             .map_err(|e| Failure::target(format!("the reference target's descriptor cannot be read: {e}")))
     }
 
-    /// What it said when it ended by itself; `None` while it runs.
+    /// What it said when it ended by itself, or how it did; `None` while it runs.
     pub(crate) async fn died(&mut self) -> Option<String> {
         self.process.died().await
     }
@@ -244,6 +257,15 @@ pub(crate) fn program() -> PathBuf {
     let name = PathBuf::from("target-stack");
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&name)));
     beside.filter(|path| path.is_file()).unwrap_or(name)
+}
+
+/// How a process ended, as a clause.
+fn ended(how: ExitStatus) -> String {
+    match (how.code(), how.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => String::from("it ended"),
+    }
 }
 
 /// Reads standard error to its end, so that the child never waits for it, and keeps the last line.

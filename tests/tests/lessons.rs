@@ -130,6 +130,23 @@ fn hooks_do_to_a_website_of_the_users_what_they_say() {
     assert!(ended.json()["verdict"]["reasons"][0].as_str().unwrap().contains("exit status: 1"), "{ended:?}");
 }
 
+/// The processes of a tier of the stack that this one has started.
+fn tier_of(loadgen: u32, tier: &str) -> Vec<u32> {
+    let supervisors = processes_with(&format!("--die-with {loadgen}"));
+    supervisors.iter().flat_map(|pid| processes_with(&format!("--die-with {pid} {tier}"))).collect()
+}
+
+#[test]
+fn a_supervisor_that_is_killed_ends_it_with_the_reason() {
+    let _alone = alone();
+    let running = Running::loadgen(&format!("{SPOF} --out out"));
+    let pid = running.pid();
+    until("the load is on", || sends(pid));
+    let [supervisor] = processes_with(&format!("--die-with {pid}"))[..] else { panic!("one stack") };
+    signal(supervisor, Signal::KILL);
+    running.wait().refused(3, "the reference target ended: it was killed by signal 9");
+}
+
 /// Whether a process has threads that send.
 fn sends(pid: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
