@@ -81,11 +81,31 @@ impl Descriptor {
     }
 }
 
+/// What a stack says of a process of its own that died without having been asked to end.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Death {
+    event: String,
+    /// That of the descriptor.
+    pub(crate) pid: u32,
+    /// In words.
+    pub(crate) reason: String,
+}
+
+impl Death {
+    const EVENT: &str = "tier_died";
+
+    fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok().filter(|death: &Self| death.event == Self::EVENT)
+    }
+}
+
 /// A `target-stack` of ours, whatever its subcommand.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     out: Option<ChildStdout>,
+    /// Hears of deaths from when it answers until it ends.
+    deaths: Option<JoinHandle<Vec<Death>>>,
     /// The last line on its standard error, once that is closed.
     last_words: Option<JoinHandle<String>>,
     /// In words, for messages.
@@ -116,7 +136,7 @@ impl Process {
             })?;
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
-        Ok(Self { child, out, last_words: Some(last_words), what })
+        Ok(Self { child, out, deaths: None, last_words: Some(last_words), what })
     }
 
     /// Waits for the line with which it says that it answers.
@@ -124,12 +144,16 @@ impl Process {
     /// # Errors
     /// The target's fault, in its own words: it did not start.
     pub(crate) async fn ready(&mut self) -> Outcome<String> {
-        let line = match self.out.take() {
-            Some(out) => pace::within(START_LIMIT, BufReader::new(out).lines().next_line()).await,
+        let mut lines = self.out.take().map(|out| BufReader::new(out).lines());
+        let line = match &mut lines {
+            Some(lines) => pace::within(START_LIMIT, lines.next_line()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => Ok(line),
+            Some(Ok(Some(line))) => {
+                self.deaths = lines.map(|lines| tokio::spawn(deaths(lines)));
+                Ok(line)
+            }
             Some(_) => {
                 // Its standard output is closed, so it is ending.
                 let how = pace::within(END_LIMIT, self.child.wait()).await.and_then(Result::ok);
@@ -163,8 +187,8 @@ impl Process {
         }
     }
 
-    /// Takes it down and waits until it is gone.
-    pub(crate) async fn stop(mut self) {
+    /// Takes it down and waits until it is gone; gives the deaths that it has told of.
+    pub(crate) async fn stop(mut self) -> Vec<Death> {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // It may have ended in between; then there is nothing to do.
@@ -172,6 +196,11 @@ impl Process {
             if pace::within(END_LIMIT, self.child.wait()).await.is_none() {
                 let _ = self.child.kill().await;
             }
+        }
+        // Nothing else has its standard output, so that is closed.
+        match self.deaths.take() {
+            Some(deaths) => pace::within(END_LIMIT, deaths).await.and_then(Result::ok).unwrap_or_default(),
+            None => Vec::new(),
         }
     }
 }
@@ -224,9 +253,10 @@ impl Reference {
         self.process.died().await
     }
 
-    /// Takes the stack down and waits until it is gone.
-    pub(crate) async fn stop(self) {
-        self.process.stop().await;
+    /// Takes the stack down and waits until it is gone; gives the deaths that it has told of since it answered, also those that it was
+    /// asked for.
+    pub(crate) async fn stop(self) -> Vec<Death> {
+        self.process.stop().await
     }
 }
 
@@ -266,6 +296,15 @@ fn ended(how: ExitStatus) -> String {
         (None, Some(signal)) => format!("it was killed by signal {signal}"),
         (None, None) => String::from("it ended"),
     }
+}
+
+/// Hears what a stack says that answers, to its end.
+async fn deaths(mut lines: Lines<BufReader<ChildStdout>>) -> Vec<Death> {
+    let mut deaths = Vec::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        deaths.extend(Death::read(&line));
+    }
+    deaths
 }
 
 /// Reads standard error to its end, so that the child never waits for it, and keeps the last line.

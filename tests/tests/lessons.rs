@@ -132,8 +132,8 @@ fn hooks_do_to_a_website_of_the_users_what_they_say() {
 
 /// The processes of a tier of the stack that this one has started.
 fn tier_of(loadgen: u32, tier: &str) -> Vec<u32> {
-    let supervisors = processes_with(&format!("--die-with {loadgen}"));
-    supervisors.iter().flat_map(|pid| processes_with(&format!("--die-with {pid} {tier}"))).collect()
+    let supervisors = processes_with(&format!("--die-with {loadgen} "));
+    supervisors.iter().flat_map(|pid| processes_with(&format!("--die-with {pid} {tier} "))).collect()
 }
 
 #[test]
@@ -142,9 +142,25 @@ fn a_supervisor_that_is_killed_ends_it_with_the_reason() {
     let running = Running::loadgen(&format!("{SPOF} --out out"));
     let pid = running.pid();
     until("the load is on", || sends(pid));
-    let [supervisor] = processes_with(&format!("--die-with {pid}"))[..] else { panic!("one stack") };
+    let [supervisor] = processes_with(&format!("--die-with {pid} "))[..] else { panic!("one stack") };
     signal(supervisor, Signal::KILL);
     running.wait().refused(3, "the reference target ended: it was killed by signal 9");
+}
+
+#[test]
+fn a_death_that_nobody_meant_spoils_the_trial() {
+    let _alone = alone();
+    let spof = SPOF.replace("--tiers app", "--tiers dns");
+    let running = Running::loadgen(&format!("{spof} --out out --json -"));
+    let pid = running.pid();
+    until("the load is on", || sends(pid));
+    until("the name server has been killed", || tier_of(pid, "dns").is_empty());
+    let [app] = tier_of(pid, "app")[..] else { panic!("one app server") };
+    signal(app, Signal::KILL);
+    let ended = running.wait();
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let why = "killing the name server: a process died that was not to: the app tier was killed by signal 9";
+    assert_eq!(ended.json()["verdict"]["reasons"][0], why, "{ended:?}");
 }
 
 /// Whether a process has threads that send.

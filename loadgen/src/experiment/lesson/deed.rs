@@ -48,6 +48,8 @@ pub(super) struct Happened {
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) happened: Vec<Happened>,
+    /// The processes that were killed.
+    pub(super) killed: Vec<u32>,
     /// What could not be done, in words.
     pub(super) failed: Vec<String>,
 }
@@ -75,6 +77,7 @@ pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
         let result = pace::within(LIMIT, carry_out(deed, &mut heard)).await;
         let outcome = result.unwrap_or_else(|| Err(format!("it took more than {LIMIT:?}")));
         let (span, refused) = (Span::since(begun), heard.of_refusal());
+        done.killed.extend(heard.killed());
         let (mut happened, wrong) = heard.happened(&span);
         frame(deed, &mut happened, &span);
         done.happened.extend(happened);

@@ -24,6 +24,7 @@ struct Line {
     tier: Option<String>,
     number: Option<u64>,
     version: Option<String>,
+    pid: Option<u32>,
     at_unix_s: f64,
 }
 
@@ -34,6 +35,7 @@ struct Told {
     at: Duration,
     /// In one word, such as `killed`.
     event: String,
+    pid: Option<u32>,
     what: String,
 }
 
@@ -106,6 +108,11 @@ impl Heard {
         self.told.iter().any(|told| told.event == "refused")
     }
 
+    /// The processes that were killed.
+    pub(super) fn killed(&self) -> impl Iterator<Item = u32> {
+        self.told.iter().filter(|told| told.event == "killed").filter_map(|told| told.pid)
+    }
+
     /// What happened in `span`, in the order in which it was said; and why that is not to be believed, where it is not.
     pub(super) fn happened(self, span: &Span) -> (Vec<Happened>, Option<String>) {
         let mut wrong = self.more.then(|| format!("it tells of more than {MOST} events"));
@@ -126,7 +133,7 @@ fn read(line: &str) -> Option<Told> {
     let number = line.number.map_or_else(String::new, |number| format!(" {number}"));
     let version = line.version.map_or_else(String::new, |version| format!(", version {version}"));
     let what = format!("{}{number} {}{version}", line.tier.as_deref().unwrap_or("stack"), line.event);
-    Some(Told { at, event: line.event, what })
+    Some(Told { at, event: line.event, pid: line.pid, what })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::run::{self, Aim, Manner};
 use crate::signals::Signals;
 use crate::status::Onlooker;
-use crate::target::{self, Descriptor, Reference};
+use crate::target::{self, Death, Descriptor, Reference};
 use crate::units::Rate;
 use crate::{aim, limits, pace};
 use http::Uri;
@@ -84,6 +84,8 @@ pub(super) struct Ended {
     pub(super) trial: Trial,
     pub(super) target: Target,
     pub(super) emulated: Vec<String>,
+    /// The processes that were killed for it.
+    killed: Vec<u32>,
     /// It was cut short.
     pub(super) partial: bool,
 }
@@ -130,10 +132,11 @@ pub(super) async fn make(
         None => Ok(None),
     };
     let died = target.died().await;
-    target.stop().await;
+    let deaths = target.stop().await;
     match (ended, died) {
         // It goes on whatever is killed of it, so this was nobody's wish.
         (Ok(Some(_)), Some(said)) => Err(Failure::target(format!("the reference target ended: {said}"))),
+        (Ok(Some(ended)), None) => Ok(Some(ended.spoilt(&deaths))),
         (ended, _) => ended,
     }
 }
@@ -198,6 +201,7 @@ async fn under_load(
         both = both => both?,
         failed = looking(&there, &seen) => return Err(failed),
     };
+    let killed = done.killed.clone();
     let mut trial = of(setup, &run, done, seen, clocks);
     if let (Some(before), Some(dir), false) = (there.orders, &there.dir, partial) {
         let stored = orders(dir).await.map(|after| after.saturating_sub(before));
@@ -215,7 +219,7 @@ async fn under_load(
         what: there.aim.what.clone(),
         cpus: there.aim.target_cpus.clone(),
     };
-    Ok(Ended { trial, target, emulated: there.emulated, partial })
+    Ok(Ended { trial, target, emulated: there.emulated, killed, partial })
 }
 
 /// Carries out `deeds` beside a load that begins at `origin`: gives what came of both, and whether somebody thought better of it, who
@@ -269,6 +273,20 @@ async fn looking(there: &There, seen: &Seen) -> Failure {
     let versions = async { versions.await.err() };
     let (failed, ()) = tokio::join!(versions, names);
     failed.unwrap_or_else(|| Failure::host("nothing is looked at any more"))
+}
+
+impl Ended {
+    /// As it is to be judged when these have died.
+    fn spoilt(mut self, deaths: &[Death]) -> Self {
+        let unmeant = deaths.iter().find(|death| !self.killed.contains(&death.pid));
+        if let Some(death) = unmeant {
+            self.trial.valid = false;
+            // The others may come of it.
+            let why = format!("a process died that was not to: {}", death.reason);
+            self.trial.reasons.insert(0, why);
+        }
+        self
+    }
 }
 
 impl Task {
