@@ -148,6 +148,20 @@ fn a_supervisor_that_is_killed_ends_it_with_the_reason() {
 }
 
 #[test]
+fn no_lesson_outlives_all_of_them() {
+    let _alone = alone();
+    let running = Running::loadgen("lessons --out out");
+    let (pid, mark) = (running.pid(), String::from("loadgen spof --out out/spof"));
+    until("the first lesson has begun", || processes_with(&mark).iter().any(|pid| sends(*pid)));
+    let stack = format!("--die-with {} ", processes_with(&mark)[0]);
+    assert!(!processes_with(&stack).is_empty());
+    signal(pid, Signal::KILL);
+    running.wait();
+    until("the lesson has ended", || processes_with(&mark).is_empty());
+    until("no stack is left", || processes_with(&stack).is_empty());
+}
+
+#[test]
 fn a_death_that_nobody_meant_spoils_the_trial() {
     let _alone = alone();
     let spof = SPOF.replace("--tiers app", "--tiers dns");
@@ -165,7 +179,8 @@ fn a_death_that_nobody_meant_spoils_the_trial() {
 
 /// Whether a process has threads that send.
 fn sends(pid: u32) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
     threads
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok())
         .any(|name| name.starts_with("send-"))
