@@ -231,3 +231,13 @@ fn wrong_use_is_one_line() {
         loadgen(words).refused(2, part);
     }
 }
+
+#[test]
+fn too_few_descriptors_can_only_be_raised() {
+    for words in ["spof", "maintenance http://127.0.0.1:1/ --deploy-cmd true"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n 64; exec {} {words}", binary("loadgen").display())]);
+        let said = Running::start(command).wait().refused(2, "the hard limit is 64: raise it (ulimit -Hn)");
+        assert!(!said.contains("--connections"), "{said}");
+    }
+}

@@ -61,7 +61,7 @@ fn terms(common: &LessonArgs, scenario: Option<&'static str>, rps: Rate, length:
     };
     let load = LoadArgs {
         own_scenario: scenario,
-        connections: Some(CONNECTIONS),
+        own_connections: Some(CONNECTIONS),
         timeout: common.timeout,
         cpus: common.cpus.clone(),
         ..cli.run.load
