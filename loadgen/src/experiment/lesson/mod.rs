@@ -132,7 +132,7 @@ fn options(common: &LessonArgs, setup: &Setup) -> Vec<String> {
 
 /// Takes a trial, unless it was cut short.
 fn take(found: &mut Lesson, ended: Ended) {
-    let Ended { trial, target, emulated, partial } = ended;
+    let Ended { trial, target, emulated, partial, .. } = ended;
     found.partial |= partial;
     found.target = target;
     for said in emulated {
