@@ -7,6 +7,7 @@ use crate::output::default_dir;
 use crate::show;
 use crate::show::lessons::PARTS;
 use crate::signals::Signals;
+use crate::target;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -74,12 +75,17 @@ async fn one(
 ) -> Outcome<ExitStatus> {
     let failed = |e: std::io::Error| Failure::host(format!("cannot run loadgen {name}: {e}"));
     let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
+    let mut command = leashed(&program);
     command.arg(name).arg("--out").arg(dir).args(["--seed", &args.seed.to_string()]);
     if args.quiet {
         command.arg("--quiet");
     }
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = command.spawn().map_err(|e| {
+        Failure::target(format!(
+            "cannot start {}, which loadgen {name} needs: {e}",
+            target::program().display()
+        ))
+    })?;
     loop {
         tokio::select! {
             ended = child.wait() => return ended.map_err(failed),
@@ -92,6 +98,14 @@ async fn one(
             }
         }
     }
+}
+
+/// The program, which is asked to end when this one is killed: it has a stack to take down.
+fn leashed(program: &Path) -> Command {
+    let mut command = Command::new(target::program());
+    let own = std::process::id().to_string();
+    command.args(["leash", "--gently", "--parent", &own, "--"]).arg(program);
+    command
 }
 
 fn exit(ended: ExitStatus, name: &str) -> Outcome<Exit> {
