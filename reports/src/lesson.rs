@@ -47,6 +47,9 @@ pub struct Trial {
     pub tier: String,
     /// How many processes that tier had.
     pub servers: u32,
+    /// Whether this is what helps against what the other trials of its tier suffer from.
+    #[serde(default)]
+    pub cure: bool,
     /// What happened when, by the clock of the load.
     pub events: Vec<Event>,
     /// The length of an interval in seconds.

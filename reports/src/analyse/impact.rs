@@ -25,10 +25,13 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
     let start_of = |n: usize| (begin + n) as f64 * trial.interval_s;
     let settled = before.len().saturating_sub((BEFORE_S / trial.interval_s) as usize);
     let highest = |bins: &[Moment]| bins.iter().filter_map(|bin| bin.p99_ms).reduce(f64::max);
-    let first_failed = during.iter().position(|bin| bin.failed > 0);
+    // What came due last may fail after the load.
+    let since = &trial.bins[begin.min(counted)..];
+    let first_failed = since.iter().position(|bin| bin.failed > 0);
+    let failed_after = trial.bins[counted..].iter().any(|bin| bin.failed > 0);
     let overdue = overdue(bins, trial.interval_s, limit_ms);
     let overdue = &overdue[before.len()..];
-    let well = well_from(during, overdue, trial.interval_s, limit_ms);
+    let well = well_from(during, overdue, trial.interval_s, limit_ms).filter(|_| !failed_after);
     let failed_before = before.iter().map(|bin| bin.failed).fold(0, u64::saturating_add);
     let recovered_at = well.map(|n| if n == 0 { begin_s } else { start_of(n) });
     let slow_again = well.and_then(|n| Some(n + during[n..].iter().position(|bin| is_slow(bin, limit_ms))?));
@@ -182,6 +185,13 @@ mod tests {
         assert_eq!((found.p99_before_ms, found.p99_during_ms), (Some(2.0), Some(80.0)));
         let dropped = Trial { dropped: 3, unfinished: 2, planned: 105, ..trial("..........") };
         assert_eq!(impact(&dropped, 50.0).failed, 5);
+    }
+
+    #[test]
+    fn what_fails_after_the_load_has_failed() {
+        let late = trial("..........x");
+        let found = impact(&Trial { duration_s: 5.0, ..late }, 50.0);
+        assert_eq!((found.failed, found.noticed_s, found.recovered_s), (10, Some(4.0), None));
     }
 
     /// A website that is well, but takes its time over each of few requests: none is out before somebody has waited for too long.

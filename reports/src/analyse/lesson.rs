@@ -91,8 +91,8 @@ pub fn felt(trial: &Trial) -> String {
 pub fn finding(lesson: &Lesson) -> String {
     let trials = &lesson.trials;
     let cure = |trial: &&Trial| {
-        let others = trials.iter().filter(|other| other.tier == trial.tier);
-        let best = others.min_by_key(|other| other.impact.failed);
+        let cures = trials.iter().filter(|other| other.cure && other.valid && other.tier == trial.tier);
+        let best = cures.min_by_key(|other| other.impact.failed);
         best.filter(|best| best.impact.failed < trial.impact.failed)
     };
     let saved = |trial: &&Trial| cure(trial).map_or(0, |best| trial.impact.failed - best.impact.failed);
@@ -220,6 +220,18 @@ mod tests {
             (
                 Lesson { trials: vec![fixture::lesson::spof().trials.remove(1)], ..Lesson::default() },
                 "Killing one of 2 app servers: none of 2,400 requests failed in 1 trial",
+            ),
+            (
+                // What is no cure is none, however little it costs.
+                Lesson {
+                    trials: fixture::lesson::spof()
+                        .trials
+                        .into_iter()
+                        .map(|one| Trial { cure: false, ..one })
+                        .collect(),
+                    ..Lesson::default()
+                },
+                "Killing the only app server cost 3 s and 600 requests",
             ),
             (Lesson::default(), "No trial was made"),
         ] {

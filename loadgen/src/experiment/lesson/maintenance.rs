@@ -50,7 +50,8 @@ fn of_way(args: &MaintenanceArgs, way: Way) -> Setup {
         }
         Way::Reload => (args.servers, "reload", String::from("reloading the proxy")),
     };
-    setup(args, servers, name, Command::Stack(words.to_owned()), way == Way::Sick)
+    let setup = setup(args, servers, name, Command::Stack(words.to_owned()), way == Way::Sick);
+    Setup { cure: way == Way::Rolling, ..setup }
 }
 
 fn setup(args: &MaintenanceArgs, servers: u32, name: String, command: Command, refused: bool) -> Setup {
@@ -59,5 +60,5 @@ fn setup(args: &MaintenanceArgs, servers: u32, name: String, command: Command, r
     if !args.start_up.is_zero() {
         options.extend([String::from("--start-up"), format!("{}us", args.start_up.as_micros())]);
     }
-    Setup { name, tier: "app", servers, options, deeds: vec![task] }
+    Setup { name, tier: "app", servers, cure: false, options, deeds: vec![task] }
 }

@@ -51,6 +51,7 @@ fn hooked(args: &SpofArgs, kill: &str) -> Setup {
         name: String::from("killing a part of it"),
         tier: "given",
         servers: 1,
+        cure: false,
         options: Vec::new(),
         deeds: [task(args.kill_after, kill, "it is killed", true, false)].into_iter().chain(repair).collect(),
     }
@@ -74,6 +75,7 @@ fn of_tier(args: &SpofArgs, tier: Tier) -> Vec<Setup> {
         },
         tier: word,
         servers,
+        cure: servers > 1,
         options,
         deeds: deeds(args.kill_after, args.repair_after, word, noun),
     };

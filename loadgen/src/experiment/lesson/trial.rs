@@ -35,6 +35,8 @@ pub(super) struct Setup {
     pub(super) tier: &'static str,
     /// See [`Trial::servers`].
     pub(super) servers: u32,
+    /// See [`Trial::cure`].
+    pub(super) cure: bool,
     /// Of a reference target: further options of `target-stack up`.
     pub(super) options: Vec<String>,
     /// What is done; of a reference target, without its directory.
@@ -331,6 +333,7 @@ fn of(setup: &Setup, run: &Run, done: Done, seen: Seen, (wall, now): (Duration, 
         name: setup.name.clone(),
         tier: setup.tier.to_owned(),
         servers: setup.servers,
+        cure: setup.cure,
         events: done.happened.into_iter().map(event).collect(),
         interval_s: run.timeline.interval_s,
         duration_s: run.duration_s,
