@@ -1,7 +1,7 @@
 //! From what an experiment on caching measured to what its record concludes: hit ratios, costs, stampedes, outages, the moved
 //! ceiling, and whether to believe it. The same measurements give the same conclusions, now and when the record is read again.
 
-use super::conclude;
+use super::{conclude, others};
 use crate::cache::{Busy, Caching, Cure, Dead, Expiry, Gain, Outage, Part, Stampede, Way};
 use crate::ceiling::{Bound, Limit};
 use crate::number::{counted, exact_rate, percent, rate, round_to_digits, seconds};
@@ -130,7 +130,7 @@ fn of_ceilings(found: &Caching) -> Vec<String> {
         match &way.busy {
             None => faults.push(format!("the costs of a request {name} were not measured")),
             Some(busy) if !busy.valid => faults.push(invalid(&format!("the load {name}"), &busy.reasons)),
-            Some(_) => {}
+            Some(busy) => faults.extend(others::beside(busy).map(|why| format!("the load {name}: {why}"))),
         }
     }
     faults.extend(found.uncached.as_ref().filter(|way| is_at_least(way)).map(|way| {
@@ -146,7 +146,7 @@ fn of_stampede(found: &Caching, cure: Cure) -> Option<String> {
         None => Some(format!("{name} was not measured")),
         Some(one) if !one.valid => Some(invalid(&name, &one.reasons)),
         Some(one) if one.expiries.is_empty() => Some(format!("{name} was not seen to expire")),
-        Some(_) => None,
+        Some(one) => others::beside_page(one).map(|why| format!("{name}: {why}")),
     }
 }
 

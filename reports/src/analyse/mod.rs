@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod lesson;
 pub mod little;
 pub mod objective;
+mod others;
 pub mod plausible;
 pub mod queueing;
 pub mod scale_out;
