@@ -6,6 +6,7 @@ pub mod bottleneck;
 pub mod caching;
 pub mod capacity;
 pub mod conclude;
+pub mod credible;
 pub mod finding;
 pub mod forecast;
 pub mod impact;
