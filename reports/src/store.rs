@@ -159,5 +159,7 @@ mod tests {
         fails_with("\"loadgen.run/2\" is not loadgen.run/1");
         fs::write(dir.path().join(RUN_FILE), "{").unwrap();
         fails_with("run.json: EOF");
+        fs::write(dir.path().join(RUN_FILE), "").unwrap();
+        fails_with("run.json: the record is empty: ");
     }
 }
