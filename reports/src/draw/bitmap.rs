@@ -38,6 +38,8 @@ impl Bitmap {
         let mut encoder = png::Encoder::new(&mut bytes, self.size.0, self.size.1);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        // A third smaller than without.
+        encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
         let mut writer = encoder.write_header().map_err(words)?;
         writer.write_image_data(&self.scaled_down()).map_err(words)?;
         writer.finish().map_err(words)?;
