@@ -260,10 +260,23 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn keep_ceiling(&self, found: &Ceiling) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        store::keep(dir, found)
-            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
+        self.keeps(dir, store::keep(dir, found))
+    }
+
+    /// Notes that something was recorded in `dir`, if it was.
+    fn keeps(&self, dir: &Path, written: io::Result<()>) -> Outcome {
+        written.map_err(|e| self.lost(dir, &e.to_string()))?;
         self.kept.set(true);
         Ok(())
+    }
+
+    /// Why the record is not what it should be. Where there is none yet, what was made for it goes away again.
+    fn lost(&self, dir: &Path, why: &str) -> Failure {
+        let dir = dir.display();
+        Failure::host(match self.kept.get() {
+            true => format!("the record in {dir} is incomplete: {why}"),
+            false => format!("nothing could be recorded in {dir}: {why}"),
+        })
     }
 
     /// Writes what a ceiling search has found, draws it and shows it; `note` is what a dead target said.
@@ -301,8 +314,7 @@ impl Output {
     pub(crate) fn finish_trace(&self, trace: &Trace) -> Outcome {
         let (mut lines, mut kept) = (Vec::new(), Ok(()));
         if let Some(dir) = &self.dir {
-            kept = store::keep(dir, trace)
-                .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())));
+            kept = self.keeps(dir, store::keep(dir, trace));
             lines.push(format!("record      {}", dir.join(self.file).display()));
             match show::drawn_trace(dir, trace) {
                 Ok(drawn) => lines.extend(drawn),

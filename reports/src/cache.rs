@@ -174,6 +174,9 @@ pub struct Stampede {
     pub max_ms: Option<f64>,
     /// Seconds after the load began, and how many requests had reached the app by then.
     pub reached: Vec<(f64, u64)>,
+    /// Requests by how they fared in the cache, where the proxy says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fared: BTreeMap<String, u64>,
     /// Whether the generator and the host let it be judged.
     pub valid: bool,
     /// Why not, in words.
@@ -260,7 +263,7 @@ impl Ledger {
 impl Dead {
     /// The share that was served, 0 to 1.
     pub fn served(&self) -> f64 {
-        self.ok as f64 / ((self.ok + self.failed) as f64).max(1.0)
+        self.ok as f64 / (self.ok as f64 + self.failed as f64).max(1.0)
     }
 }
 
@@ -268,8 +271,8 @@ impl Stampede {
     /// Requests that reached the app at an expiry: in the mean, and at most. `None` where none was seen.
     pub fn sizes(&self) -> Option<(f64, u64)> {
         let most = self.expiries.iter().map(|expiry| expiry.requests).max()?;
-        let sum: u64 = self.expiries.iter().map(|expiry| expiry.requests).sum();
-        Some((sum as f64 / self.expiries.len() as f64, most))
+        let sum: f64 = self.expiries.iter().map(|expiry| expiry.requests as f64).sum();
+        Some((sum / self.expiries.len() as f64, most))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::analyse::interval::NS_PER_MS;
 use crate::histogram::Histogram;
 use crate::record::{Bin, Timeline};
 use crate::store::Record;
+use crate::whole;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ const TICKS: u32 = 5;
 /// # Errors
 /// When a file cannot be written, with its path.
 pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
-    fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    fs::create_dir_all(dir).map_err(|e| format!("cannot write {}: {e}", dir.display()))?;
     let files = [
         (TIMELINE_FILE, csv(&record.run.timeline)),
         (RESPONSE_FILE, hgrm(&record.totals.response)),
@@ -33,7 +34,8 @@ pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
     ];
     let keep = |(name, text): (&str, String)| {
         let path = dir.join(name);
-        fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display())).map(|()| path)
+        let written = whole::replace(&path, text.as_bytes());
+        written.map_err(|e| format!("cannot write {}: {e}", path.display())).map(|()| path)
     };
     files.into_iter().map(keep).collect()
 }

@@ -27,6 +27,7 @@ pub mod terminal;
 pub mod text;
 pub mod ticks;
 pub mod trace;
+mod whole;
 
 #[cfg(test)]
 mod fixture;

@@ -92,23 +92,34 @@ impl Errors {
         ]
     }
 
-    /// All errors.
+    /// All errors; the largest number there is, where they are more than that.
     pub fn total(&self) -> u64 {
-        self.named().iter().map(|(_, n)| n).sum()
+        self.named().iter().map(|(_, n)| *n).fold(0, u64::saturating_add)
     }
 }
 
 impl AddAssign for Errors {
     fn add_assign(&mut self, other: Self) {
-        self.connect += other.connect;
-        self.timeout += other.timeout;
-        self.reset += other.reset;
-        self.protocol += other.protocol;
-        self.tls += other.tls;
-        self.dns += other.dns;
-        self.status += other.status;
-        self.check += other.check;
+        for (sum, n) in [
+            (&mut self.connect, other.connect),
+            (&mut self.timeout, other.timeout),
+            (&mut self.reset, other.reset),
+            (&mut self.protocol, other.protocol),
+            (&mut self.tls, other.tls),
+            (&mut self.dns, other.dns),
+            (&mut self.status, other.status),
+            (&mut self.check, other.check),
+        ] {
+            *sum = sum.saturating_add(n);
+        }
     }
+}
+
+/// Whether each of `planned` requests has one outcome: `others` are those that are no errors. Numbers from outside may be of any size:
+/// sums that are too large are none.
+pub fn is_conserved(planned: u64, others: [u64; 3], errors: &Errors) -> bool {
+    let all = others.into_iter().chain(errors.named().map(|(_, n)| n));
+    all.into_iter().try_fold(0, u64::checked_add) == Some(planned)
 }
 
 /// The ledger of a run, or of a part of one.
@@ -133,20 +144,25 @@ pub struct Counts {
 impl Counts {
     /// Whether `planned = ok + errors + dropped + unfinished`.
     pub fn conserved(&self) -> bool {
-        self.planned == self.ok + self.errors.total() + self.dropped + self.unfinished
+        is_conserved(self.planned, [self.ok, self.dropped, self.unfinished], &self.errors)
     }
 }
 
 impl AddAssign<&Counts> for Counts {
     fn add_assign(&mut self, other: &Counts) {
-        self.planned += other.planned;
-        self.sent += other.sent;
-        self.ok += other.ok;
-        self.dropped += other.dropped;
-        self.unfinished += other.unfinished;
+        for (sum, n) in [
+            (&mut self.planned, other.planned),
+            (&mut self.sent, other.sent),
+            (&mut self.ok, other.ok),
+            (&mut self.dropped, other.dropped),
+            (&mut self.unfinished, other.unfinished),
+        ] {
+            *sum = sum.saturating_add(n);
+        }
         self.errors += other.errors;
         for (&code, n) in &other.status {
-            *self.status.entry(code).or_default() += n;
+            let sum = self.status.entry(code).or_default();
+            *sum = sum.saturating_add(*n);
         }
     }
 }
@@ -189,5 +205,21 @@ mod tests {
         let mut sum = counts.clone();
         sum += &counts;
         assert!(sum.conserved() && sum.planned == 8);
+    }
+
+    #[test]
+    fn sums_that_no_number_holds_are_no_sums() {
+        let errors = |status| Errors { status, ..Errors::default() };
+        let counts = Counts { planned: 900, ok: u64::MAX, errors: errors(901), ..Counts::default() };
+        assert!(!counts.conserved());
+        let most = Errors { reset: u64::MAX, ..errors(901) };
+        assert_eq!(most.total(), u64::MAX);
+        assert!(!Counts { planned: u64::MAX, errors: most, ..Counts::default() }.conserved());
+        let mut sum = Counts { status: [(200, 5)].into(), ..counts.clone() };
+        sum += &Counts { status: [(200, u64::MAX)].into(), ..counts };
+        assert_eq!((sum.ok, sum.status[&200]), (u64::MAX, u64::MAX));
+        let mut twice = most;
+        twice += most;
+        assert_eq!(twice.reset, u64::MAX);
     }
 }

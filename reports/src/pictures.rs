@@ -11,6 +11,7 @@ use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
 use crate::store::Record;
 use crate::trace::Trace;
+use crate::whole;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -108,10 +109,11 @@ fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
 }
 
 fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBuf>, String> {
-    fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    fs::create_dir_all(dir).map_err(|e| format!("cannot write {}: {e}", dir.display()))?;
     let draw = |(name, chart): (&str, Chart)| {
         let path = dir.join(name).with_extension("png");
-        draw::png(&chart, &path).map(|()| path)
+        let written = whole::replace(&path, &draw::png(&chart)?);
+        written.map_err(|e| format!("cannot write {}: {e}", path.display())).map(|()| path)
     };
     charts.into_iter().map(draw).collect()
 }
@@ -235,6 +237,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("timeline.png")).unwrap();
         let error = write(dir.path(), &fixture::tiny()).unwrap_err();
-        assert!(error.contains("timeline.png: "), "{error}");
+        assert!(
+            error.starts_with("cannot write ") && error.contains("timeline.png: Is a directory"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing half written is left");
     }
 }

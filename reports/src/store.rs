@@ -14,14 +14,15 @@ use crate::analyse::ledger;
 use crate::histogram::Distributions;
 use crate::log;
 use crate::record::{Distribution, RUN_SCHEMA, Run};
+use crate::whole;
 pub use caching::CACHE_FILE;
 pub use ceiling::CEILING_FILE;
 pub use kept::{Kept, keep, kept};
 pub use lesson::{MAINTENANCE_FILE, SPOF_FILE, lesson_file};
 pub use scale_out::SCALE_OUT_FILE;
 use serde::Serialize;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 pub use trace::TRACE_FILE;
 
@@ -51,19 +52,9 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
 
 fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let unfinished = dir.join(format!("{name}.part"));
     let mut json = serde_json::to_vec_pretty(record)?;
     json.push(b'\n');
-    let written = File::create(&unfinished).and_then(|mut file| {
-        file.write_all(&json)?;
-        file.sync_all()
-    });
-    if let Err(e) = written.and_then(|()| fs::rename(&unfinished, dir.join(name))) {
-        // What is half written helps nobody, and may be what fills the disk.
-        let _ = fs::remove_file(unfinished);
-        return Err(e);
-    }
-    Ok(())
+    whole::replace(&dir.join(name), &json)
 }
 
 /// Reads the record and the histograms in `dir`.
@@ -119,6 +110,12 @@ fn response(record: &Record) -> Distribution {
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
     let named = |what: String| format!("{}: {what}", path.display());
     let bytes = fs::read(path).map_err(|e| named(e.to_string()))?;
+    if bytes.is_empty() {
+        // A file that can be written to is made before anything is done.
+        return Err(named(String::from(
+            "the record is empty: what was to write it was ended before it had found anything",
+        )));
+    }
     parse(&bytes).map_err(named)
 }
 
@@ -162,5 +159,7 @@ mod tests {
         fails_with("\"loadgen.run/2\" is not loadgen.run/1");
         fs::write(dir.path().join(RUN_FILE), "{").unwrap();
         fails_with("run.json: EOF");
+        fs::write(dir.path().join(RUN_FILE), "").unwrap();
+        fails_with("run.json: the record is empty: ");
     }
 }

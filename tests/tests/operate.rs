@@ -126,6 +126,32 @@ fn a_stack_that_is_not_to_stay_ends_with_its_tier() {
 }
 
 #[test]
+fn what_was_started_is_told_although_it_cannot_be_written_down() {
+    let stack = Target::start("up --scale small --servers 2 --on-death stay");
+    let dir = dir(&stack);
+    assert_eq!(operate(&stack, "kill app --number 2").code, 0);
+    // Nothing can be written where the descriptor is written first.
+    let blocked = dir.join("stack.json.new");
+    std::fs::create_dir(&blocked).unwrap();
+    let started = operate(&stack, "start app --number 2");
+    let said = events(&started).swap_remove(0);
+    assert_eq!((started.code, &said["event"]), (0, &"started".into()), "{started:?}");
+    assert!(
+        started.err.contains("cannot write ") && started.err.contains("does not know of app 2"),
+        "{started:?}"
+    );
+    // The next change is written down, and what was not.
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(operate(&stack, "reload").code, 0);
+    let kept = || {
+        let file: Value = serde_json::from_slice(&std::fs::read(dir.join("stack.json")).unwrap()).unwrap();
+        file["tiers"]["app"][1]["pid"].clone()
+    };
+    until("it is written down", || kept() == said["pid"]);
+    assert_eq!(status(&dir).0, Some(0));
+}
+
+#[test]
 fn what_cannot_be_done_is_said_in_one_line() {
     let stack = Target::start("up --scale small --servers 2");
     for (command, code, part) in [

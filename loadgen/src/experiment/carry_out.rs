@@ -74,4 +74,27 @@ mod tests {
         let given = carry_out(output(), async |output| output.keep_found(&Lesson::default()).map(|()| 7));
         assert!(given.is_ok_and(|(given, _)| given == 7) && out.join("spof.json").is_file());
     }
+
+    #[test]
+    fn a_record_is_incomplete_only_where_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = ResultArgs { out: Some(dir.path().into()), quiet: true, ..ResultArgs::default() };
+        let output = Output::of_experiment("spof", "spof.json", &args, crate::pace::now());
+        // Nothing can be written where a record is written first.
+        let blocked = dir.path().join("spof.json.part");
+        let said = carry_out(output, async |output| {
+            let refused = || {
+                std::fs::create_dir(&blocked).unwrap();
+                let failure = output.keep_found(&Lesson::default()).unwrap_err();
+                std::fs::remove_dir(&blocked).unwrap();
+                failure.message
+            };
+            let first = refused();
+            output.keep_found(&Lesson::default())?;
+            Ok([first, refused()])
+        });
+        let [first, then] = said.unwrap().0;
+        assert!(first.starts_with("nothing could be recorded in "), "{first}");
+        assert!(then.starts_with("the record in ") && then.contains(" is incomplete: "), "{then}");
+    }
 }

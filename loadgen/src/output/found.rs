@@ -2,7 +2,7 @@
 //! the summary.
 
 use super::Output;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::show::found::{Found, drawn, summary};
 use crate::{show, terminal};
 use reports::store;
@@ -14,10 +14,7 @@ impl Output {
     /// The host's fault: it cannot be written any more.
     pub(crate) fn keep_found(&self, found: &impl Found) -> Outcome {
         let Some(dir) = &self.dir else { return Ok(()) };
-        store::keep(dir, found)
-            .map_err(|e| Failure::host(format!("the record in {} is incomplete: {e}", dir.display())))?;
-        self.kept.set(true);
-        Ok(())
+        self.keeps(dir, store::keep(dir, found))
     }
 
     /// Writes what was found, draws it and shows it; `note` is what stopped it.

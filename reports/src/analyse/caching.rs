@@ -1,7 +1,7 @@
 //! From what an experiment on caching measured to what its record concludes: hit ratios, costs, stampedes, outages, the moved
 //! ceiling, and whether to believe it. The same measurements give the same conclusions, now and when the record is read again.
 
-use super::conclude;
+use super::{conclude, others};
 use crate::cache::{Busy, Caching, Cure, Dead, Expiry, Gain, Outage, Part, Stampede, Way};
 use crate::ceiling::{Bound, Limit};
 use crate::number::{counted, exact_rate, percent, rate, round_to_digits, seconds};
@@ -37,8 +37,9 @@ fn cost(busy: &mut Busy) {
     let requests = busy.ledger.planned;
     busy.app_per_request = per(busy.app_requests, requests);
     busy.queries_per_request = per(busy.db_queries, requests);
-    let all: u64 = busy.fared.values().sum();
-    let answered = ANSWERED.iter().filter_map(|name| busy.fared.get(*name)).sum();
+    let all = busy.fared.values().copied().fold(0, u64::saturating_add);
+    let answered = ANSWERED.iter().filter_map(|name| busy.fared.get(*name));
+    let answered = answered.copied().fold(0, u64::saturating_add);
     busy.hit_ratio = per(answered, all).or(busy.app_per_request.map(|share| (1.0 - share).clamp(0.0, 1.0)));
 }
 
@@ -76,7 +77,9 @@ fn dead(outage: &Outage) -> Option<Dead> {
     let to = outage.back_at_s.unwrap_or(f64::INFINITY);
     let middle = |number: usize| (number as f64 + 0.5) * outage.interval_s;
     let within = outage.intervals.iter().enumerate().filter(|(n, _)| (from..to).contains(&middle(*n)));
-    let (ok, failed) = within.fold((0, 0), |(ok, failed), (_, one)| (ok + one.0, failed + one.1));
+    let (ok, failed) = within.fold((0u64, 0u64), |(ok, failed), (_, one)| {
+        (ok.saturating_add(one.0), failed.saturating_add(one.1))
+    });
     let sent_by = |at: f64| outage.stale_sent.iter().take_while(|sample| sample.0 <= at).last().map(|s| s.1);
     let first = outage.stale_sent.first().map(|sample| sample.1);
     let stale = sent_by(to).zip(sent_by(from).or(first)).map(|(to, from)| to.saturating_sub(from).min(ok));
@@ -127,7 +130,7 @@ fn of_ceilings(found: &Caching) -> Vec<String> {
         match &way.busy {
             None => faults.push(format!("the costs of a request {name} were not measured")),
             Some(busy) if !busy.valid => faults.push(invalid(&format!("the load {name}"), &busy.reasons)),
-            Some(_) => {}
+            Some(busy) => faults.extend(others::beside(busy).map(|why| format!("the load {name}: {why}"))),
         }
     }
     faults.extend(found.uncached.as_ref().filter(|way| is_at_least(way)).map(|way| {
@@ -143,7 +146,7 @@ fn of_stampede(found: &Caching, cure: Cure) -> Option<String> {
         None => Some(format!("{name} was not measured")),
         Some(one) if !one.valid => Some(invalid(&name, &one.reasons)),
         Some(one) if one.expiries.is_empty() => Some(format!("{name} was not seen to expire")),
-        Some(_) => None,
+        Some(one) => others::beside_page(one).map(|why| format!("{name}: {why}")),
     }
 }
 

@@ -179,3 +179,18 @@ fn small_numbers_are_not_said_to_be_none() {
         assert_eq!(per_request(value), want);
     }
 }
+
+#[test]
+fn what_others_did_to_the_target_is_no_answer() {
+    let mut found = made(Made::Whole);
+    found.cached.as_mut().unwrap().busy.as_mut().unwrap().app_requests = 5_000;
+    found.stampedes[0].fared = [(String::from("HIT"), 1_600)].into();
+    caching(&mut found).unwrap();
+    let reasons = found.verdict.reasons;
+    assert!(!found.verdict.valid && reasons.len() == 2, "{reasons:?}");
+    assert!(
+        reasons[0].starts_with("the load with a cache: the app got 5,000 requests, and 380 of"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].starts_with("the popular page (no lock): the app got "), "{reasons:?}");
+}

@@ -2,7 +2,7 @@
 //! the interactions of a scenario, which together are the run. It names what does not; it mends nothing.
 
 use crate::number::count;
-use crate::outcome::{Counts, Errors};
+use crate::outcome::{Counts, Errors, is_conserved};
 use crate::record::Run;
 
 /// What does not add up in the ledgers of `run`, if anything.
@@ -10,8 +10,9 @@ pub fn broken(run: &Run) -> Option<String> {
     if let Some(n) = run.steps.iter().position(|step| !step.counts.conserved()) {
         return Some(format!("the ledger of step {} does not add up", n + 1));
     }
-    let ended = run.ok + run.errors.total() + run.dropped + run.unfinished;
-    if ended != run.planned {
+    if !is_conserved(run.planned, [run.ok, run.dropped, run.unfinished], &run.errors) {
+        let parts = [run.errors.total(), run.dropped, run.unfinished];
+        let ended = parts.into_iter().fold(run.ok, u64::saturating_add);
         let (planned, ended) = (count(run.planned), count(ended));
         return Some(format!("the ledger does not add up: {planned} planned, {ended} accounted for"));
     }
@@ -39,11 +40,11 @@ fn of_the_run(run: &Run) -> Sums {
 
 fn of_the_interactions(run: &Run) -> Sums {
     run.interactions.iter().fold(Sums::default(), |mut sum, one| {
-        sum.0 += one.planned;
-        sum.1 += one.sent;
-        sum.2 += one.ok;
-        sum.3 += one.dropped;
-        sum.4 += one.unfinished;
+        sum.0 = sum.0.saturating_add(one.planned);
+        sum.1 = sum.1.saturating_add(one.sent);
+        sum.2 = sum.2.saturating_add(one.ok);
+        sum.3 = sum.3.saturating_add(one.dropped);
+        sum.4 = sum.4.saturating_add(one.unfinished);
         sum.5 += one.errors;
         sum
     })
@@ -59,8 +60,16 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_found_wherever_it_is() {
-        let cases: [Case; 7] = [
+        let cases: [Case; 8] = [
             (|_| {}, None),
+            (
+                |run| {
+                    // What wraps around would add up.
+                    run.errors.status = run.errors.status.wrapping_add(run.ok).wrapping_add(1);
+                    run.ok = u64::MAX;
+                },
+                Some("does not add up: "),
+            ),
             (|run| run.interactions.clear(), None),
             (|run| run.steps[0].counts.ok += 1, Some("ledger of step 1")),
             (|run| run.ok += 1, Some("does not add up: ")),

@@ -7,6 +7,8 @@ use crate::ceiling::{Ceiling, Step, Window};
 
 /// No rate in requests per second, time in milliseconds or length in seconds is above this.
 const MOST: f64 = 1e9;
+/// No count of a run is above this.
+const MOST_COUNTED: u64 = 1_000_000_000_000;
 /// What is computed again differs by no more than this share: a record keeps all digits of a double.
 const SAME: f64 = 1e-6;
 /// A percentile is known to a bucket of its histogram.
@@ -28,8 +30,14 @@ pub fn contradiction(found: &Ceiling, objective: &Objective) -> Option<String> {
     of_it.or_else(|| named("", &found.steps)).or_else(of_cause)
 }
 
-fn is_amount(value: f64) -> bool {
+/// Whether a rate, a time or a length can be so.
+pub(super) fn is_amount(value: f64) -> bool {
     (0.0..=MOST).contains(&value)
+}
+
+/// Whether so many requests, or answers, can have been counted. Sums of such numbers are numbers, too.
+pub(super) fn is_count(n: u64) -> bool {
+    n <= MOST_COUNTED
 }
 
 fn of_step(step: &Step, objective: &Objective) -> Option<String> {
@@ -65,6 +73,9 @@ fn of_window(
 ) -> Option<&'static str> {
     let times = [window.p50_ms, window.p99_ms];
     if !is_amount(window.length_s) || window.length_s == 0.0 || !times.into_iter().flatten().all(is_amount) {
+        return Some("a number that no window has");
+    }
+    if ![window.planned, window.ended, window.in_flight].into_iter().all(is_count) {
         return Some("a number that no window has");
     }
     if window.ok > window.ended || window.broke.iter().any(|broke| *broke > window.ended) {
@@ -158,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_named() {
-        let changes: [Case; 14] = [
+        let changes: [Case; 15] = [
             (|found| found.budget_s = -1.0, "its budget_s cannot be"),
             (|found| found.duration_s = f64::NAN, "its duration_s cannot be"),
             (|found| found.steps[0].offered_rps = -100.0, "load 1: a number that no load has"),
@@ -167,6 +178,7 @@ mod tests {
             (|found| found.steps[0].p99_ms = Some(9.0), "load 1: its percentiles are not in order"),
             (|found| found.steps[0].mean_ms = Some(12.0), "load 1: in_flight is not what"),
             (|found| found.steps[0].ok_rps = 100.0, "load 1: ok_rps is not what"),
+            (|found| found.steps[0].windows[1].ended = u64::MAX, "window 2: a number that no window has"),
             (|found| found.steps[0].windows[1].ended = 98, "window 2: more requests than ended"),
             (|found| found.steps[0].windows[1].bad = true, "load 1: window 2: its verdict is not what"),
             (

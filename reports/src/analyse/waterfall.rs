@@ -4,7 +4,7 @@
 
 use super::server_timing::{Metric, metrics};
 use crate::number::{counted, ms};
-use crate::record::Verdict;
+use crate::record::{TargetKind, Verdict};
 use crate::trace::{Asked, Part, Place, Trace};
 
 /// The client's clock tells nanoseconds; a record has fewer digits.
@@ -33,6 +33,8 @@ pub fn conclude(trace: &mut Trace) {
     trace.parts = parts(&asked, &metrics);
     reasons.extend(trace.parts.iter().filter_map(|part| too_long(part, &trace.parts)));
     reasons.extend(too_many(&trace.parts));
+    reasons.extend(trace.partial.then(|| String::from("it was cut short")));
+    reasons.extend(misdirected(trace, &asked));
     let valid = reasons.is_empty();
     reasons.extend(note);
     if failed > 0 {
@@ -43,6 +45,12 @@ pub fn conclude(trace: &mut Trace) {
         reasons.push(format!("the answer is an error: status {status}"));
     }
     trace.verdict = Verdict { valid, reasons };
+}
+
+/// Why an answer cannot be that of the request: the reference target gives back the id that it was sent. Others may have ids of their own.
+fn misdirected(trace: &Trace, asked: &Asked) -> Option<String> {
+    let other = asked.answered_id.as_ref().filter(|id| **id != asked.id)?;
+    (trace.target.kind == TargetKind::Reference).then(|| format!("the answer is that of request {other}"))
 }
 
 /// Of an even number, the lower of the two in the middle.

@@ -1,4 +1,4 @@
-//! A canvas of pixels, saved as a PNG. Everything is drawn at twice the size and scaled down, which smooths the edges. With
+//! A canvas of pixels, which becomes a PNG. Everything is drawn at twice the size and scaled down, which smooths the edges. With
 //! `canvas`, it is what calls the plotting library.
 
 use super::canvas::{Align, Canvas, Point, font, fonts_registered, width};
@@ -6,7 +6,6 @@ use super::style::{Ink, Type};
 use plotters::prelude::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 use std::fmt::Display;
-use std::path::Path;
 
 /// Pixels drawn per pixel kept, in each direction; scaling down relies on it being two.
 const FINE: u32 = 2;
@@ -33,12 +32,18 @@ impl Bitmap {
         BitMapBackend::with_buffer(&mut self.fine, (self.size.0 * FINE, self.size.1 * FINE))
     }
 
-    /// Writes the picture as a PNG.
-    pub(super) fn save(&self, path: &Path) -> Result<(), String> {
-        let kept = self.scaled_down();
-        let mut file = BitMapBackend::new(path, self.size);
-        file.blit_bitmap((0, 0), self.size, &kept).map_err(words)?;
-        file.present().map_err(words)
+    /// The picture as the bytes of a PNG.
+    pub(super) fn encoded(&self) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.size.0, self.size.1);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        // A third smaller than without.
+        encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
+        let mut writer = encoder.write_header().map_err(words)?;
+        writer.write_image_data(&self.scaled_down()).map_err(words)?;
+        writer.finish().map_err(words)?;
+        Ok(bytes)
     }
 
     /// Each pixel kept is the mean of the four drawn in its place.

@@ -1,4 +1,4 @@
-//! From a chart model to a PNG file or to SVG as text: the page with its title, panels and footer. Nothing here knows what a
+//! From a chart model to a PNG or to SVG as text: the page with its title, panels and footer. Nothing here knows what a
 //! run is, and nothing outside knows the plotting library; drawing the same chart twice gives the same picture.
 
 mod bitmap;
@@ -14,7 +14,6 @@ mod svg;
 use crate::chart::Chart;
 use bitmap::Bitmap;
 use canvas::fonts_registered;
-use std::path::Path;
 use svg::Svg;
 
 /// The size of every picture in pixels.
@@ -22,14 +21,14 @@ pub const SIZE: (u32, u32) = (1600, 900);
 /// The size of one for a narrow screen, on which the type is twice as large; the height of each row of panels.
 const NARROW: (u32, u32) = (720, 820);
 
-/// Draws `chart` into the file `path`, which is replaced.
+/// `chart` as the bytes of a PNG.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn png(chart: &Chart, path: &Path) -> Result<(), String> {
+/// When the type that comes with the program cannot be used.
+pub fn png(chart: &Chart) -> Result<Vec<u8>, String> {
     let mut canvas = Bitmap::new(SIZE)?;
     page::draw(&mut canvas, chart)?;
-    canvas.save(path).map_err(|e| format!("{}: {e}", path.display()))
+    canvas.encoded()
 }
 
 /// The same as an SVG element, for a document of its own or inside HTML. It has no width, and fills what it stands in.
@@ -134,8 +133,6 @@ mod tests {
 
     #[test]
     fn no_model_is_too_strange_to_be_drawn() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("strange.png");
         let (nan, inf) = (f64::NAN, f64::INFINITY);
         let points =
             [(nan, Some(nan)), (0.0, Some(inf)), (1.0, None), (-inf, Some(-inf)), (1e300, Some(1e-300))];
@@ -151,7 +148,7 @@ mod tests {
             none,
         ];
         for strange in charts {
-            png(&strange, &path).unwrap();
+            assert!(png(&strange).unwrap().starts_with(b"\x89PNG"));
             let text = svg(&strange);
             assert!(text.ends_with("</svg>\n") && !text.contains("=\"NaN") && !text.contains(",inf"));
         }

@@ -21,6 +21,7 @@ use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
 use crate::store::Record;
 use crate::trace::Trace;
+use crate::whole;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,8 +123,8 @@ pub fn write_lessons(dir: &Path, lessons: &Lessons) -> Result<PathBuf, String> {
 
 fn keep(dir: &Path, text: &str) -> Result<PathBuf, String> {
     let path = dir.join(REPORT_FILE);
-    let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, text));
-    written.map_err(|e| format!("{}: {e}", path.display())).map(|()| path)
+    let written = fs::create_dir_all(dir).and_then(|()| whole::replace(&path, text.as_bytes()));
+    written.map_err(|e| format!("cannot write {}: {e}", path.display())).map(|()| path)
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ fn scenario(run: &Run) -> Markup {
     let row = |one: &crate::record::Interaction| {
         let name = [one.name.as_str(), one.step.as_str()].join(" ");
         let times = &one.response_ms;
-        let checks: u64 = one.failed_checks.values().sum();
+        let checks = one.failed_checks.values().copied().fold(0, u64::saturating_add);
         vec![
             Cell::text(name.trim()),
             Cell::count(one.planned),

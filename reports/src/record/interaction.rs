@@ -1,7 +1,7 @@
 //! What became of each kind of request of a scenario, and of its sessions.
 
 use super::Distribution;
-use crate::outcome::Errors;
+use crate::outcome::{Errors, is_conserved};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct Interaction {
 impl Interaction {
     /// Whether `planned = ok + errors + dropped + unfinished`.
     pub fn conserved(&self) -> bool {
-        self.planned == self.ok + self.errors.total() + self.dropped + self.unfinished
+        is_conserved(self.planned, [self.ok, self.dropped, self.unfinished], &self.errors)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::kept::{Kept, changed, fields, of_search};
 use crate::analyse::caching::{caching, contradiction};
+use crate::analyse::credible;
 use crate::cache::{CACHE_SCHEMA, Caching};
 
 /// The record, as `loadgen.cache/1`.
@@ -18,7 +19,7 @@ impl Kept for Caching {
                 .map_or(Ok(()), |way| of_search(&way.search, &self.slo, &self.head))
                 .map_err(|what| format!("the search {name} a cache: {what}"))?;
         }
-        changed(contradiction(self))
+        changed(credible::of_caching(self).or_else(|| contradiction(self)))
     }
 
     fn conclude(&mut self) -> Result<(), String> {
@@ -72,6 +73,10 @@ mod tests {
         refused(
             |found| found.cached.as_mut().unwrap().busy.as_mut().unwrap().db_queries = 0,
             "do not follow",
+        );
+        refused(
+            |found| found.stampedes[1].duration_s = -1.0,
+            "the popular page (lock): a number that no load has",
         );
         refused(
             |found| found.cached.as_mut().unwrap().search.ceiling_rps = Some(2e5),

@@ -2,8 +2,10 @@
 //! it claims follows again.
 
 use super::kept::{Kept, changed, fields};
-use crate::analyse::lesson::{conclude, conserved};
+use crate::analyse::credible;
+use crate::analyse::lesson::conclude;
 use crate::lesson::{Lesson, MAINTENANCE_SCHEMA, Moment, SPOF_SCHEMA, Trial};
+use crate::outcome::is_conserved;
 
 /// The record of trials with failures, as `loadgen.spof/1`.
 pub const SPOF_FILE: &str = "spof.json";
@@ -18,7 +20,7 @@ pub fn lesson_file(schema: &str) -> &'static str {
 /// What in a trial cannot be, whatever was measured.
 fn contradiction(trial: &Trial) -> Option<&'static str> {
     let sum = |of: fn(&Moment) -> u64| trial.bins.iter().map(of).fold(0, u64::saturating_add);
-    if !conserved(trial) {
+    if !is_conserved(trial.planned, [trial.ok, trial.dropped, trial.unfinished], &trial.errors) {
         return Some("the requests are not the sum of their outcomes");
     }
     let ended = (trial.ok, trial.errors.total().saturating_add(trial.dropped));
@@ -33,8 +35,9 @@ impl Kept for Lesson {
     fields!();
 
     fn check(&self) -> Result<(), String> {
-        let wrong = self.trials.iter().find_map(|trial| Some((trial, contradiction(trial)?)));
-        changed(wrong.map(|(trial, what)| format!("{}: {what}", trial.name)))
+        let wrong = || self.trials.iter().find_map(|trial| Some((trial, contradiction(trial)?)));
+        let contradictory = || wrong().map(|(trial, what)| format!("{}: {what}", trial.name));
+        changed(credible::of_lesson(self).or_else(contradictory))
     }
 
     fn conclude(&mut self) -> Result<(), String> {
@@ -89,5 +92,21 @@ mod tests {
         refused(|trial| (trial.planned, trial.ok) = (24_000, 24_000), "the intervals are not the outcomes");
         refused(|trial| trial.bins[3].failed = 5, "the intervals are not the outcomes");
         refused(|trial| trial.planned += 1, "not the sum of their outcomes");
+    }
+
+    #[test]
+    fn what_no_experiment_leaves_is_refused_before_anything_is_concluded_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut found = fixture::lesson::spof();
+        let (alone, two) = (found.trials[0].clone(), found.trials[1].clone());
+        // Sums that wrap around are right.
+        found.trials[0] = Trial { ok: u64::MAX, planned: 900, ..alone };
+        found.trials[0].errors.status = 901;
+        keep(dir.path(), &found).unwrap();
+        assert!(kept::<Lesson>(dir.path(), SPOF_FILE).unwrap_err().contains("a count that no load has"));
+        found.trials = vec![two; 3_000];
+        keep(dir.path(), &found).unwrap();
+        let error = kept::<Lesson>(dir.path(), SPOF_FILE).unwrap_err();
+        assert!(error.contains("3,000 trials: no experiment has more than 64"), "{error}");
     }
 }

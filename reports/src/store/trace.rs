@@ -1,6 +1,7 @@
 //! The directory of a traced request: `trace.json`, from whose requests the parts that are drawn follow again.
 
 use super::kept::{Kept, changed, fields};
+use crate::analyse::credible;
 use crate::analyse::waterfall::{conclude, contradiction};
 use crate::trace::{TRACE_SCHEMA, Trace};
 
@@ -13,7 +14,7 @@ impl Kept for Trace {
     fields!();
 
     fn check(&self) -> Result<(), String> {
-        changed(contradiction(self))
+        changed(credible::of_trace(self).or_else(|| contradiction(self)))
     }
 
     fn conclude(&mut self) -> Result<(), String> {
@@ -50,6 +51,11 @@ mod tests {
         assert!(changed(|trace| trace.requests[2].wait_ms += 0.5).contains("it was changed"));
         assert!(changed(|trace| trace.parts[4].took_ms += 0.5).contains("it was changed"));
         assert!(changed(|trace| trace.requests[2].server_timing.clear()).contains("it was changed"));
+        assert!(changed(|trace| trace.requests[1].status = Some(0)).contains("no status"));
+        assert!(
+            changed(|trace| trace.partial = true).contains("it was changed"),
+            "a partial one is not valid"
+        );
         assert!(changed(|trace| trace.schema.clear()).contains("is not loadgen.trace/1"));
     }
 }

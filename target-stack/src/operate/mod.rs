@@ -6,13 +6,17 @@ pub(crate) mod words;
 use crate::app;
 use crate::failure::{Failure, Outcome};
 use crate::status;
+use crate::status::show::plain;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use words::{Answer, Part, SOCKET, Spot, Strategy, Wish};
 
 /// More than any line of the supervisor's has.
 const LONGEST: u64 = 64 << 10;
+/// A stack that says nothing for longer is stuck: no step of a deployment takes as long, and each is told.
+const SILENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
@@ -80,8 +84,23 @@ impl OneArgs {
 fn put(place: &Place, wish: &Wish) -> Outcome {
     let dir = status::directory(place.dir.as_deref())?;
     status::descriptor(&dir)?;
-    let mut stream = UnixStream::connect(dir.join(SOCKET)).map_err(|e| deaf(&dir, &e))?;
-    let gone = |e: std::io::Error| Failure::dead(format!("the stack has ended meanwhile ({e})"));
+    let stream = UnixStream::connect(dir.join(SOCKET)).map_err(|e| deaf(&dir, &e))?;
+    converse(stream, wish, SILENCE)
+}
+
+/// Says the wish, and hears what comes of it, for as long as the other side is not silent for `silence`.
+fn converse(mut stream: UnixStream, wish: &Wish, silence: Duration) -> Outcome {
+    let gone = |e: std::io::Error| match e.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::dead(format!(
+            "the stack has said nothing for {} s, and its supervisor may be stopped: what was asked for may still be done",
+            silence.as_secs()
+        )),
+        ErrorKind::InvalidData => Failure::start("the stack said something unexpected: no text"),
+        _ => Failure::dead(format!("the stack has ended meanwhile ({e})")),
+    };
+    let patient =
+        stream.set_read_timeout(Some(silence)).and_then(|()| stream.set_write_timeout(Some(silence)));
+    patient.map_err(gone)?;
     let line = serde_json::to_string(wish).map_err(|e| Failure::start(e.to_string()))?;
     stream.write_all((line + "\n").as_bytes()).map_err(gone)?;
     let mut answers = BufReader::new(stream);
@@ -92,7 +111,7 @@ fn put(place: &Place, wish: &Wish) -> Outcome {
             return Err(Failure::dead("the stack has ended meanwhile"));
         }
         let answer: Answer = serde_json::from_str(&line)
-            .map_err(|e| Failure::start(format!("the stack said something unexpected: {e}")))?;
+            .map_err(|e| Failure::start(plain(&format!("the stack said something unexpected: {e}"))))?;
         if answer.heed()? {
             return Ok(());
         }
@@ -107,5 +126,32 @@ fn deaf(dir: &Path, why: &std::io::Error) -> Failure {
             Failure::usage(format!("cannot use {socket}: {why}: the stack is another user's"))
         }
         _ => Failure::dead(format!("nobody listens at {socket} ({why}): the stack's supervisor is dead")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a wish that is answered by these words, and by nothing after them.
+    fn told(words: &str, silence: Duration) -> (Outcome, UnixStream) {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        theirs.write_all(words.as_bytes()).expect("room for a line");
+        (converse(ours, &Wish::Reload, silence), theirs)
+    }
+
+    #[test]
+    fn whoever_says_nothing_is_not_waited_for_for_ever() {
+        for words in ["", "{\"warning\":\"full\"}\n", "\"do"] {
+            let failure = told(words, Duration::from_millis(20)).0.expect_err("silence");
+            assert!(failure.code == 1 && failure.message.contains("has said nothing for 0 s"), "{failure}");
+        }
+        assert!(told("{\"warning\":\"full\"}\n\"done\"\n", SILENCE).0.is_ok());
+    }
+
+    #[test]
+    fn what_is_no_answer_is_said_to_be_none() {
+        let failure = told("{\"\u{1b}[2J\":1}\n", SILENCE).0.expect_err("nonsense");
+        assert!(failure.code == 3 && !failure.message.contains('\u{1b}'), "{failure}");
     }
 }

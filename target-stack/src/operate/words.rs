@@ -4,9 +4,11 @@
 use crate::descriptor;
 use crate::failure::{Failure, Outcome};
 use crate::pace;
+use crate::status::show::plain;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::io::Write;
 
 /// The socket in a running stack's directory.
 pub(crate) const SOCKET: &str = "control.sock";
@@ -154,8 +156,13 @@ impl Event {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
     Event(Event),
+    /// What could not be done beside what was asked, which goes on.
+    Warning(String),
     Done,
-    Failed { code: u8, message: String },
+    Failed {
+        code: u8,
+        message: String,
+    },
 }
 
 impl Answer {
@@ -166,15 +173,34 @@ impl Answer {
     pub(super) fn heed(self) -> Outcome<bool> {
         match self {
             Self::Event(event) => descriptor::announce(&event).map(|()| false),
+            Self::Warning(what) => {
+                // Whoever closes standard error does not want to know.
+                let _ = writeln!(std::io::stderr(), "target-stack: {}", plain(&what));
+                Ok(false)
+            }
             Self::Done => Ok(true),
-            Self::Failed { code, message } => Err(Failure { code, message }),
+            Self::Failed { code, message } => Err(Failure { code: ours(code), message: plain(&message) }),
         }
     }
+}
+
+/// What comes through a socket may be anybody's: an exit code that this program has, whatever it says.
+fn ours(code: u8) -> u8 {
+    if (1..=3).contains(&code) { code } else { 1 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_printable_words_and_by_an_exit_code_of_this_program() {
+        for (code, want) in [(0, 1), (1, 1), (2, 2), (3, 3), (77, 1)] {
+            let failed = Answer::Failed { code, message: String::from("no\u{1b}]0;gone\u{7}\nroom\u{9b}2J") };
+            let failure = failed.heed().expect_err("a failure");
+            assert_eq!((failure.code, &*failure.message), (want, "no?]0;gone??room?2J"));
+        }
+    }
 
     #[test]
     fn a_line_is_what_was_agreed() {
@@ -196,7 +222,12 @@ mod tests {
             assert_eq!(serde_json::to_string(&read).expect("a line"), line);
         }
         let event = Answer::Event(Event::now(What::Refused, at));
-        for answer in [event, Answer::Done, Answer::Failed { code: 1, message: "no".into() }] {
+        for answer in [
+            event,
+            Answer::Warning("full".into()),
+            Answer::Done,
+            Answer::Failed { code: 1, message: "no".into() },
+        ] {
             let line = serde_json::to_string(&answer).expect("a line");
             let read: Answer = serde_json::from_str(&line).expect("an answer");
             assert_eq!(serde_json::to_string(&read).expect("a line"), line);

@@ -3,7 +3,7 @@
 
 mod find;
 mod sample;
-mod show;
+pub(crate) mod show;
 
 use crate::descriptor::{FILE, Stack, Tier, announce};
 use crate::failure::{Failure, Outcome};

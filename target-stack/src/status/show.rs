@@ -73,7 +73,7 @@ fn aligned(rows: &[[String; HEAD.len()]]) -> String {
 }
 
 /// Text without what a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

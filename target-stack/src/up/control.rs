@@ -71,6 +71,11 @@ impl Caller {
         self.say(&Answer::Event(event)).await;
     }
 
+    /// Says what could not be done beside it.
+    pub(super) async fn warn(&mut self, what: String) {
+        self.say(&Answer::Warning(what)).await;
+    }
+
     /// Says how it ended.
     pub(super) async fn end(&mut self, outcome: Outcome) {
         let answer = match outcome {

@@ -145,7 +145,13 @@ async fn serve(
         // Whoever closes the terminal does not want to know.
         let _ = errors.write_all(welcome::lines(&stack).as_bytes());
     }
-    let running = Running { places, fronts, stack: RefCell::new(stack), versions: Cell::new(1) };
+    let running = Running {
+        places,
+        fronts,
+        stack: RefCell::new(stack),
+        unkept: Cell::new(false),
+        versions: Cell::new(1),
+    };
     Err(tend::tend(&running, args.on_death, deaths, calls).await)
 }
 

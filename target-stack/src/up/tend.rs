@@ -31,6 +31,8 @@ pub(super) struct Running<'p> {
     pub(super) places: Places<'p>,
     pub(super) fronts: Vec<Front>,
     pub(super) stack: RefCell<Stack>,
+    /// Whether the descriptor in the stack's directory is an older one, which could not be replaced.
+    pub(super) unkept: Cell<bool>,
     /// How many versions of the app there have been.
     pub(super) versions: Cell<u32>,
 }
@@ -59,12 +61,16 @@ pub(super) async fn tend(
         tokio::select! {
             // Whoever asked for a death is told before it ends everything.
             biased;
-            () = working => work = None,
+            () = working => {
+                work = None;
+                running.keep_at_last();
+            }
             Some(death) = deaths.recv() => {
                 let last = death.left == 0;
                 // Without the sweeper, nobody would clean up after a supervisor that is killed.
                 let ends = last && (on_death == OnDeath::End || running.places.is_none(death.tier));
                 tell(&death, ends);
+                running.keep_at_last();
                 if ends {
                     return Failure::start(death.reason);
                 }
@@ -132,14 +138,31 @@ impl Running<'_> {
     pub(super) async fn start(&self, at: Spot, caller: &mut Caller) -> Outcome {
         // What the caller is to hear is that it could not be done.
         let tier = self.places.start(at).await.map_err(|failure| Failure::dead(failure.message))?;
-        {
-            let mut stack = self.stack.borrow_mut();
-            stack.tiers = self.places.tiers();
-            stack.keep()?;
-        }
         let event = Event::now(What::Started, at).pid(Some(tier.pid)).version(self.places.version(at));
         caller.tell(event).await;
+        // It runs, whatever the disk has room for.
+        if let Err(failure) = self.keep() {
+            let what = format!("{}: until that can be done, status does not know of {at}", failure.message);
+            let _ = writeln!(std::io::stderr(), "target-stack: {what}");
+            caller.warn(what).await;
+        }
         Ok(())
+    }
+
+    /// Writes down what runs now.
+    fn keep(&self) -> Outcome {
+        let mut stack = self.stack.borrow_mut();
+        stack.tiers = self.places.tiers();
+        let kept = stack.keep();
+        self.unkept.set(kept.is_err());
+        kept
+    }
+
+    /// The same, where it could not be done before. Whoever was told so is told no more of it.
+    fn keep_at_last(&self) {
+        if self.unkept.get() {
+            let _ = self.keep();
+        }
     }
 
     /// Has all proxies read their configuration again that are there.

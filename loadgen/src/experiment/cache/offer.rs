@@ -13,6 +13,9 @@ use reports::cache::Ledger;
 use reports::record::Run;
 use std::time::Duration;
 
+/// So many requests may end between the readings of two counters.
+const READING: u64 = 5;
+
 /// A load.
 pub(super) struct Offer<'a> {
     /// What is sent.
@@ -77,6 +80,11 @@ pub(super) fn since_start(run: &Run, at: Duration) -> f64 {
     at.as_secs_f64() - begun
 }
 
+/// Whether a counter was begun anew between two samples: by more than two counters that are read one after the other seem to go back.
+pub(super) fn goes_back(samples: &[(Duration, u64)]) -> bool {
+    samples.windows(2).any(|pair| pair[1].1.saturating_add(READING) < pair[0].1)
+}
+
 /// Samples of a counter, with the instants of a run's own clock: from its beginning to its end, less what was counted before. Two counters
 /// that are read one after the other may seem to go back by a request, which is no news.
 pub(super) fn samples(run: &Run, samples: &[(Duration, u64)]) -> Vec<(f64, u64)> {
@@ -99,6 +107,13 @@ fn counted(timed: &[(f64, u64)], end_s: f64) -> Vec<(f64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_counter_that_goes_back_by_more_than_its_reading_was_begun_anew() {
+        let at = |counts: &[u64]| counts.iter().map(|n| (Duration::ZERO, *n)).collect::<Vec<_>>();
+        assert!(!goes_back(&at(&[])) && !goes_back(&at(&[7, 9, 8, 12])));
+        assert!(goes_back(&at(&[7, 90, 3, 95])));
+    }
 
     #[test]
     fn a_counter_is_told_from_the_beginning_of_the_load_to_its_end() {

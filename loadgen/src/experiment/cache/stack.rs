@@ -148,19 +148,35 @@ impl Meters {
     }
 }
 
+/// What was counted in between: requests to the app, statements to the database, and how requests fared.
+pub(super) type Grown = (u64, u64, BTreeMap<String, u64>);
+
+/// Why nothing is known of what was counted in between.
+pub(super) const WENT_BACK: &str = "a counter of the target went back: it was started anew meanwhile";
+
 impl Counts {
-    /// What was counted since: requests to the app, statements to the database, and how requests fared.
-    pub(super) fn since(self, before: &Self) -> (u64, u64, BTreeMap<String, u64>) {
-        let grown = |(status, n): (String, u64)| {
-            let grown = n.saturating_sub(before.fared.get(&status).copied().unwrap_or(0));
-            (grown > 0).then_some((status, grown))
-        };
-        (
-            self.app_requests.saturating_sub(before.app_requests),
-            self.db_queries.saturating_sub(before.db_queries),
-            self.fared.into_iter().filter_map(grown).collect(),
-        )
+    /// What was counted since; `None` where a counter went back, so that nobody knows.
+    pub(super) fn since(self, before: &Self) -> Option<Grown> {
+        Some((
+            self.app_requests.checked_sub(before.app_requests)?,
+            self.db_queries.checked_sub(before.db_queries)?,
+            grown(&self.fared, &before.fared)?,
+        ))
     }
+}
+
+/// What each of these counters grew by, where it did; `None` where one went back.
+pub(super) fn grown(
+    after: &BTreeMap<String, u64>,
+    before: &BTreeMap<String, u64>,
+) -> Option<BTreeMap<String, u64>> {
+    let counted = before.keys().chain(after.keys());
+    let one = |status: &String| {
+        let of = |counts: &BTreeMap<String, u64>| counts.get(status).copied().unwrap_or(0);
+        Some((status.clone(), of(after).checked_sub(of(before))?))
+    };
+    let grown: Option<BTreeMap<_, _>> = counted.map(one).collect();
+    Some(grown?.into_iter().filter(|(_, n)| *n > 0).collect())
 }
 
 #[cfg(test)]
@@ -175,10 +191,18 @@ mod tests {
             fared: fared.iter().map(|(status, n)| ((*status).to_owned(), *n)).collect(),
         };
         let before = counts(10, 20, &[("HIT", 5), ("MISS", 3)]);
-        let (app, db, fared) = counts(14, 29, &[("HIT", 105), ("MISS", 3), ("STALE", 2)]).since(&before);
+        let (app, db, fared) =
+            counts(14, 29, &[("HIT", 105), ("MISS", 3), ("STALE", 2)]).since(&before).unwrap();
         assert_eq!((app, db), (4, 9));
         assert_eq!(fared.into_iter().collect::<Vec<_>>(), [("HIT".into(), 100), ("STALE".into(), 2)]);
-        // A tier that was started anew.
-        assert_eq!(counts(1, 1, &[("HIT", 1)]).since(&before).0, 0);
+        // A tier that was started anew has not counted nothing.
+        for (app, db, fared) in [
+            (1, 29, &[("HIT", 5), ("MISS", 3)][..]),
+            (10, 1, &[("HIT", 5), ("MISS", 3)]),
+            (10, 20, &[("HIT", 4), ("MISS", 9)]),
+            (10, 20, &[("HIT", 5)]),
+        ] {
+            assert_eq!(counts(app, db, fared).since(&before), None);
+        }
     }
 }

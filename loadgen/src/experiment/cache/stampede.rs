@@ -1,8 +1,8 @@
 //! One popular page of which there is no copy at first, and whose copy expires again and again, before an app that takes long over it: who
 //! reaches the app then.
 
-use super::offer::{Offer, ledger, samples};
-use super::stack::Stack;
+use super::offer::{Offer, goes_back, ledger, samples};
+use super::stack::{Stack, WENT_BACK, grown};
 use super::{Bench, EXPIRIES, STAMPEDE, catalogue};
 use crate::cli::Sizes;
 use crate::failure::Outcome;
@@ -44,6 +44,7 @@ impl Bench<'_> {
         let (meters, load) = (stack.meters()?, catalogue::page(self.args.target_proxy)?);
         self.output.status.does("a popular page expires");
         // Nobody has asked for the page yet.
+        let before = meters.fared().await?;
         let reached = RefCell::new(vec![(pace::wall_clock(), meters.reached().await?)]);
         let sampling = async {
             loop {
@@ -62,7 +63,12 @@ impl Bench<'_> {
         if run.partial {
             return Ok(None);
         }
-        let reached = samples(&run, &reached.take());
+        let (reached, after) = (reached.take(), meters.fared().await?);
+        let fared = grown(&after, &before).filter(|_| !goes_back(&reached));
+        let reached = samples(&run, &reached);
+        let valid = run.verdict.valid && fared.is_some();
+        let mut reasons = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
+        reasons.extend(fared.is_none().then(|| WENT_BACK.to_owned()));
         Ok(Some(Stampede {
             cure,
             offered_rps: self.args.rps.rps(),
@@ -72,8 +78,9 @@ impl Bench<'_> {
             p99_ms: run.response_ms.p99,
             max_ms: run.response_ms.max,
             reached,
-            valid: run.verdict.valid,
-            reasons: if run.verdict.valid { Vec::new() } else { run.verdict.reasons },
+            fared: fared.unwrap_or_default(),
+            valid,
+            reasons,
             ..Stampede::default()
         }))
     }

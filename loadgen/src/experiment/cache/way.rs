@@ -1,7 +1,7 @@
 //! The catalogue without a cache, or with one: its ceiling, and what a request costs behind the proxy somewhat below it.
 
 use super::offer::{Offer, ledger};
-use super::stack::{Meters, Stack};
+use super::stack::{Meters, Stack, WENT_BACK};
 use super::{BUSY, Bench, SEARCH, catalogue};
 use crate::cli::LoadArgs;
 use crate::experiment::ceiling::course::Wanted;
@@ -159,17 +159,21 @@ impl Bench<'_> {
             if run.partial {
                 return Ok(None);
             }
-            let (app_requests, db_queries, fared) = meters.read().await?.since(&before);
-            let valid = run.verdict.valid;
+            let ledger = ledger(&run);
+            let counted = meters.read().await?.since(&before);
+            let valid = run.verdict.valid && counted.is_some();
+            let mut reasons = if run.verdict.valid { Vec::new() } else { run.verdict.reasons };
+            reasons.extend(counted.is_none().then(|| WENT_BACK.to_owned()));
+            let (app_requests, db_queries, fared) = counted.unwrap_or_default();
             last = Some(Busy {
                 offered_rps: rps,
-                ledger: ledger(&run),
+                ledger,
                 p99_ms: run.response_ms.p99,
                 app_requests,
                 db_queries,
                 fared,
                 valid,
-                reasons: if valid { Vec::new() } else { run.verdict.reasons },
+                reasons,
                 ..Busy::default()
             });
             if valid {
