@@ -106,7 +106,9 @@ fn harmless(chart: &Chart) -> Chart {
         let series = panel.series.iter_mut().map(|series| &mut series.label);
         let spans = panel.spans.iter_mut().map(|span| &mut span.label);
         let rows = panel.y.ticks.iter_mut().map(|tick| &mut tick.label);
-        series.chain(spans).chain(rows).chain([&mut panel.title]).chain(&mut panel.note)
+        let marks = panel.marks.iter_mut().map(|mark| &mut mark.label);
+        let own = [&mut panel.title].into_iter().chain(&mut panel.note);
+        series.chain(spans).chain(marks).chain(rows).chain(own)
     });
     let texts = own.into_iter().chain(&mut chart.footer).chain(bands).chain(marks).chain(panels);
     texts.for_each(|text| *text = printable(text).into_owned());
