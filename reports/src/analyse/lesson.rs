@@ -99,7 +99,9 @@ pub fn finding(lesson: &Lesson) -> String {
     // Of equals the last is the greatest, and the first trial is the one that a reader begins with.
     let cured = trials.iter().rev().filter(|trial| cure(trial).is_some()).max_by_key(saved);
     let worst = cured.or_else(|| trials.iter().max_by_key(|trial| trial.impact.failed));
-    let Some(worst) = worst else { return String::from("No trial was made") };
+    let Some(worst) = worst.filter(|_| !lesson.is_empty()) else {
+        return String::from("Nothing was measured: no trial has ended");
+    };
     if worst.impact.failed == 0 {
         let planned = trials.iter().map(|trial| trial.planned).sum();
         let many = counted(trials.len() as u64, "trial");
@@ -258,7 +260,7 @@ mod tests {
                 Lesson { trials: vec![fixture::lesson::spof().trials.remove(1)], ..Lesson::default() },
                 "Killing one of 2 app servers: none of 2,400 requests failed in 1 trial",
             ),
-            (Lesson::default(), "No trial was made"),
+            (Lesson::default(), "Nothing was measured: no trial has ended"),
         ] {
             assert_eq!(finding(&lesson), want);
         }

@@ -253,7 +253,7 @@ pub fn finding(found: &ScaleOut) -> String {
         let none = if ended {
             "There are no two ceilings of the servers' own to compare"
         } else {
-            "No search was ended"
+            "Nothing was measured: no search has ended"
         };
         return none.to_owned();
     };

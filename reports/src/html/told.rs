@@ -1,10 +1,11 @@
 //! What is said in a report: texts of a record made harmless, facts as a list, a picture with its words, the verdict. From
 //! values to pieces of HTML; maud escapes, and what a screen would obey is spelt out before.
 
+use super::page::{Page, Section};
 use crate::chart::{Chart, Tone};
 use crate::draw;
 use crate::number::counted;
-use crate::record::{Host, Verdict};
+use crate::record::{Head, Host, Verdict};
 use crate::terminal::printable;
 use crate::text;
 use maud::{Markup, PreEscaped, html};
@@ -55,6 +56,23 @@ pub(super) fn verdict(verdict: &Verdict, partial: Option<&str>, finding: &str) -
         @if !verdict.valid { p.alarm { "The figures below are not to be relied on:" } }
         (sentences(if verdict.valid { "notes" } else { "reasons" }, &verdict.reasons))
         @if let Some(partial) = partial { p.alarm { "PARTIAL: " (printable(partial)) } }
+    }
+}
+
+/// Of an experiment that was cut short before anything was measured: what was asked for, and no more.
+pub(super) fn nothing(kind: &'static str, head: &Head, finding: &str, file: &str) -> Page {
+    let all = [("Command", command(&head.command))];
+    let all: Vec<Fact> = all.into_iter().chain(host(&head.host)).collect();
+    Page {
+        kind,
+        target: String::new(),
+        started_at: head.started_at.clone(),
+        title: format!("{kind}: {finding}"),
+        opening: html! { h1 { span.badge.invalid { "INVALID" } " " span { (finding) } } },
+        sections: vec![
+            Section { id: "measured", title: "How it was to be measured", body: facts(&all) },
+            Section { id: "data", title: "Raw data", body: files(&[(file, "the record")], &[]) },
+        ],
     }
 }
 

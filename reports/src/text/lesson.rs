@@ -1,6 +1,6 @@
 //! Trials as a terminal shows them: a row each, what there is to know of them, and last whether to believe it and the finding.
 
-use super::{Paint, named, wrapped};
+use super::{Paint, named, nothing, wrapped};
 use crate::analyse::lesson::{finding, sentences};
 use crate::lesson::{Lesson, Trial};
 use crate::number::{NONE, count, exact_rate, ms_column, seconds};
@@ -11,6 +11,9 @@ use std::fmt::Write;
 /// none of it is for a terminal to obey.
 pub fn lesson(lesson: &Lesson, colour: bool) -> String {
     let paint = Paint { colour };
+    if lesson.is_empty() {
+        return nothing(&finding(lesson), &paint);
+    }
     let mut out = table(lesson);
     out.push('\n');
     for sentence in sentences(lesson) {
@@ -89,6 +92,12 @@ mod tests {
         assert!(text.contains("200 orders acknowledged"), "{text}");
         assert!(text.contains("VALID  Killing the only app server cost 3 s and 600 requests"), "{text}");
         assert!(!text.contains("PARTIAL"), "{text}");
+    }
+
+    #[test]
+    fn of_what_was_not_measured_there_is_one_sentence() {
+        let text = lesson(&Lesson { partial: true, ..Lesson::default() }, false);
+        assert_eq!(text, "INVALID  Nothing was measured: no trial has ended\n");
     }
 
     #[test]
