@@ -24,6 +24,8 @@ pub struct Lessons {
     pub scale_out: Option<ScaleOut>,
     /// A cache.
     pub cache: Option<Caching>,
+    /// Which were not made, and why, in a sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// A chapter before it is laid out.
@@ -93,6 +95,7 @@ pub(super) fn page(lessons: &Lessons) -> Page {
                 "Here is what that cost on this machine, and what four cures bought."
             }
             (sentences("evidence", &findings))
+            (sentences("notes", &lessons.left_out))
         },
         sections: chapters.into_iter().map(section).collect(),
     }
@@ -216,9 +219,11 @@ mod tests {
             trial.reasons = vec!["the generator was kept from running".into(), "so was the target".into()];
         }
         crate::analyse::lesson::conclude(&mut spof);
-        let page = page(&Lessons { spof: Some(spof), ..Lessons::default() });
+        let left_out = vec![String::from("Scaling out was left out: no right")];
+        let page = page(&Lessons { spof: Some(spof), left_out, ..Lessons::default() });
         let top = page.opening.into_string();
         assert_eq!(top.matches("the generator was kept from running").count(), 1, "{top}");
+        assert!(top.contains("Scaling out was left out"), "{top}");
         assert!(top.contains("Failure: INVALID, 2 of 2 trials: the generator"), "{top}");
     }
 }
