@@ -22,7 +22,9 @@ pub fn conclude(lesson: &mut Lesson) {
         }
         if !trial.valid {
             let why = trial.reasons.first().map_or("no reason was given", String::as_str);
-            reasons.push(format!("{}: {why}", trial.name));
+            // What could not be done may have the trial's name already.
+            let named = why.strip_prefix(&*trial.name).is_some_and(|rest| rest.starts_with(": "));
+            reasons.push(if named { why.to_owned() } else { format!("{}: {why}", trial.name) });
         }
         reasons.extend(unfit(trial).map(|why| format!("{}: {why}", trial.name)));
         reasons.extend(trial.orders.and_then(|orders| disagreement(&trial.name, &orders)));
@@ -289,6 +291,14 @@ mod tests {
         lesson.trials[1].errors = Errors { reset: 1, ..Errors::default() };
         conclude(&mut lesson);
         assert!(!lesson.verdict.valid && lesson.verdict.reasons.len() == 2, "{:?}", lesson.verdict);
+        for why in
+            ["it ended with exit status: 3", "killing the only app server: it ended with exit status: 3"]
+        {
+            lesson.trials[0].reasons = vec![why.to_owned()];
+            conclude(&mut lesson);
+            let want = "killing the only app server: it ended with exit status: 3";
+            assert_eq!(lesson.verdict.reasons[0], want);
+        }
     }
 
     #[test]

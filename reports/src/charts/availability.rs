@@ -5,7 +5,7 @@ use super::{cpus, made, target, warned};
 use crate::analyse::lesson::{felt, finding, refusal};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
 use crate::lesson::{Event, EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
-use crate::number::{capital, ms, rate, seconds};
+use crate::number::{capital, counted, ms, rate, seconds};
 
 /// So that a line at its highest is not the panel's edge.
 const HEADROOM: f64 = 1.05;
@@ -172,8 +172,8 @@ fn newcomer(trial: &Trial, bins: &[Moment]) -> Vec<(f64, Option<f64>)> {
 
 fn footer(lesson: &Lesson) -> Vec<String> {
     let mut what = vec![format!(
-        "{} trials in {}, seed {}",
-        lesson.trials.len(),
+        "{} in {}, seed {}",
+        counted(lesson.trials.len() as u64, "trial"),
         seconds(lesson.duration_s),
         lesson.head.seed
     )];
