@@ -6,7 +6,7 @@ use crate::chart::{Chart, Tone};
 use crate::draw;
 use crate::number::counted;
 use crate::record::{Head, Host, Verdict};
-use crate::terminal::printable;
+use crate::terminal::{printable, shell};
 use crate::text;
 use maud::{Markup, PreEscaped, html};
 
@@ -148,16 +148,7 @@ pub(super) fn files(files: &[(&str, &str)], charts: &[(&str, Chart)]) -> Markup 
 
 /// A command line as it can be typed again.
 pub(super) fn command(words: &[String]) -> Markup {
-    let quoted = |word: &String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    };
-    let line: Vec<_> = words.iter().map(quoted).collect();
-    html! { code.command { (said(&line.join(" "))) } }
+    html! { code.command { (said(&shell(words))) } }
 }
 
 /// The CPUs of `whose`, in words, and the target's, where they are known.
