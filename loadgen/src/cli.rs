@@ -158,6 +158,9 @@ pub(crate) struct LoadArgs {
     /// At most so many connections, opened as needed [default: 1024; 64 in a closed loop]
     #[arg(short, long, value_name = "N", value_parser = plan::count, help_heading = "Load")]
     pub(crate) connections: Option<usize>,
+    /// What an experiment has in place of that
+    #[arg(skip)]
+    pub(crate) own_connections: Option<usize>,
     /// Requests that may wait for a connection before further ones are dropped [default: 2 x rate, at least 1000]
     #[arg(long, value_name = "N", value_parser = units::whole::<usize, 0, { u64::MAX }>, help_heading = "Load")]
     pub(crate) max_backlog: Option<usize>,

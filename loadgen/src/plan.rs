@@ -168,7 +168,10 @@ impl Plan {
             Some(SessionArrivals::Closed { users }) => usize::try_from(users).ok(),
             _ => None,
         };
-        let connections = args.connections.or(users).unwrap_or(if open { 1024 } else { 64 });
+        // Of an experiment, that gives nobody the option.
+        let fixed = args.own_connections.is_some() || args.own_scenario.is_some();
+        let connections = args.own_connections.or(args.connections).or(users);
+        let connections = connections.unwrap_or(if open { 1024 } else { 64 });
         let scenario = scenario.map(|scenario| looped(scenario, open, connections)).transpose()?;
         let client = Settings::of(&args, url.as_ref())?.map(Arc::new);
         let max_requests_per_connection = args.requests_per_connection();
@@ -216,7 +219,7 @@ impl Plan {
             observe: args.observe,
             target_proxy: args.target_proxy,
         };
-        plan.check_descriptors()?;
+        plan.check_descriptors(fixed)?;
         Ok(plan)
     }
 
@@ -251,16 +254,17 @@ impl Plan {
         Window::new(origin, origin + ns(self.measured()))
     }
 
-    /// Every connection is a descriptor, and the rest of the process wants a few.
-    fn check_descriptors(&self) -> Outcome {
+    /// Every connection is a descriptor, and the rest of the process wants a few. `fixed`: nobody can ask for fewer.
+    fn check_descriptors(&self, fixed: bool) -> Outcome {
         const OTHERS: u64 = 64;
         let needed = self.connections as u64 + OTHERS;
         let limit = limits::raise_descriptors(needed);
         if limit < needed {
+            let fewer = limit.saturating_sub(OTHERS).max(1);
+            let lower = if fixed { String::new() } else { format!("lower --connections to {fewer}, or ") };
             return Err(Failure::usage(format!(
-                "{} connections need {needed} file descriptors, and the hard limit is {limit}: lower --connections to {}, or raise it (ulimit -Hn)",
+                "{} connections need {needed} file descriptors, and the hard limit is {limit}: {lower}raise it (ulimit -Hn)",
                 self.connections,
-                limit.saturating_sub(OTHERS).max(1),
             )));
         }
         Ok(())

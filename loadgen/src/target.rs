@@ -8,8 +8,9 @@ use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -80,11 +81,31 @@ impl Descriptor {
     }
 }
 
+/// What a stack says of a process of its own that died without having been asked to end.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Death {
+    event: String,
+    /// That of the descriptor.
+    pub(crate) pid: u32,
+    /// In words.
+    pub(crate) reason: String,
+}
+
+impl Death {
+    const EVENT: &str = "tier_died";
+
+    fn read(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok().filter(|death: &Self| death.event == Self::EVENT)
+    }
+}
+
 /// A `target-stack` of ours, whatever its subcommand.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     out: Option<ChildStdout>,
+    /// Hears of deaths from when it answers until it ends.
+    deaths: Option<JoinHandle<Vec<Death>>>,
     /// The last line on its standard error, once that is closed.
     last_words: Option<JoinHandle<String>>,
     /// In words, for messages.
@@ -115,7 +136,7 @@ impl Process {
             })?;
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
-        Ok(Self { child, out, last_words: Some(last_words), what })
+        Ok(Self { child, out, deaths: None, last_words: Some(last_words), what })
     }
 
     /// Waits for the line with which it says that it answers.
@@ -123,14 +144,20 @@ impl Process {
     /// # Errors
     /// The target's fault, in its own words: it did not start.
     pub(crate) async fn ready(&mut self) -> Outcome<String> {
-        let line = match self.out.take() {
-            Some(out) => pace::within(START_LIMIT, BufReader::new(out).lines().next_line()).await,
+        let mut lines = self.out.take().map(|out| BufReader::new(out).lines());
+        let line = match &mut lines {
+            Some(lines) => pace::within(START_LIMIT, lines.next_line()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => Ok(line),
+            Some(Ok(Some(line))) => {
+                self.deaths = lines.map(|lines| tokio::spawn(deaths(lines)));
+                Ok(line)
+            }
             Some(_) => {
-                let why = self.last_words().await.unwrap_or_default();
+                // Its standard output is closed, so it is ending.
+                let how = pace::within(END_LIMIT, self.child.wait()).await.and_then(Result::ok);
+                let why = self.last_words(how).await;
                 let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
                 Err(Failure::target(format!("{} did not start: {why}", self.what)))
             }
@@ -138,20 +165,30 @@ impl Process {
         }
     }
 
-    /// What it said when it ended by itself; `None` while it runs.
+    /// What it said when it ended by itself, or how it did; `None` while it runs.
     pub(crate) async fn died(&mut self) -> Option<String> {
-        match self.child.try_wait() {
-            Ok(None) => None,
-            _ => self.last_words().await,
+        let how = match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(how) => how,
+            Err(_) => None,
+        };
+        Some(self.last_words(how).await)
+    }
+
+    /// Why it ended as it did, in its own words where they can be of that: whoever was killed has said nothing of it.
+    async fn last_words(&mut self, how: Option<ExitStatus>) -> String {
+        let said = match self.last_words.take() {
+            Some(said) => said.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        match how {
+            Some(how) if said.is_empty() || how.code().is_none() => ended(how),
+            _ => said,
         }
     }
 
-    async fn last_words(&mut self) -> Option<String> {
-        self.last_words.take()?.await.ok()
-    }
-
-    /// Takes it down and waits until it is gone.
-    pub(crate) async fn stop(mut self) {
+    /// Takes it down and waits until it is gone; gives the deaths that it has told of.
+    pub(crate) async fn stop(mut self) -> Vec<Death> {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(pid) = pid {
             // It may have ended in between; then there is nothing to do.
@@ -159,6 +196,11 @@ impl Process {
             if pace::within(END_LIMIT, self.child.wait()).await.is_none() {
                 let _ = self.child.kill().await;
             }
+        }
+        // Nothing else has its standard output, so that is closed.
+        match self.deaths.take() {
+            Some(deaths) => pace::within(END_LIMIT, deaths).await.and_then(Result::ok).unwrap_or_default(),
+            None => Vec::new(),
         }
     }
 }
@@ -206,14 +248,15 @@ impl Reference {
             .map_err(|e| Failure::target(format!("the reference target's descriptor cannot be read: {e}")))
     }
 
-    /// What it said when it ended by itself; `None` while it runs.
+    /// What it said when it ended by itself, or how it did; `None` while it runs.
     pub(crate) async fn died(&mut self) -> Option<String> {
         self.process.died().await
     }
 
-    /// Takes the stack down and waits until it is gone.
-    pub(crate) async fn stop(self) {
-        self.process.stop().await;
+    /// Takes the stack down and waits until it is gone; gives the deaths that it has told of since it answered, also those that it was
+    /// asked for.
+    pub(crate) async fn stop(self) -> Vec<Death> {
+        self.process.stop().await
     }
 }
 
@@ -225,6 +268,8 @@ pub(crate) async fn operate(dir: &Path, words: &[&str]) -> Outcome<String> {
     let mut command = Command::new(program());
     let (verb, others) = words.split_first().unwrap_or((&"status", &[]));
     command.arg(verb).arg("--dir").arg(dir).args(others).stdin(Stdio::null()).kill_on_drop(true);
+    // Ctrl-C at the terminal is for this program.
+    command.process_group(0);
     let said =
         command.output().await.map_err(|e| Failure::target(format!("cannot start target-stack: {e}")))?;
     if said.status.success() {
@@ -244,6 +289,24 @@ pub(crate) fn program() -> PathBuf {
     let name = PathBuf::from("target-stack");
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(&name)));
     beside.filter(|path| path.is_file()).unwrap_or(name)
+}
+
+/// How a process ended, as a clause.
+fn ended(how: ExitStatus) -> String {
+    match (how.code(), how.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => String::from("it ended"),
+    }
+}
+
+/// Hears what a stack says that answers, to its end.
+async fn deaths(mut lines: Lines<BufReader<ChildStdout>>) -> Vec<Death> {
+    let mut deaths = Vec::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        deaths.extend(Death::read(&line));
+    }
+    deaths
 }
 
 /// Reads standard error to its end, so that the child never waits for it, and keeps the last line.

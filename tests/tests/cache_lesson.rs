@@ -138,6 +138,22 @@ fn stale_pages_are_sent_while_the_app_is_dead() {
 }
 
 #[test]
+fn a_death_that_nobody_meant_ends_it() {
+    let _alone = alone();
+    let run = Running::loadgen(&quick("outage"));
+    let stack = || processes_with(&format!("--die-with {} ", run.pid())).first().copied();
+    let tier = |name: &str| {
+        stack().and_then(|pid| processes_with(&format!("--die-with {pid} {name} ")).first().copied())
+    };
+    until("there is an app server", || tier("app").is_some());
+    until("it has been killed", || stack().is_some() && tier("app").is_none());
+    signal(tier("dns").unwrap(), Signal::KILL);
+    let ended = run.wait();
+    let said = ended.err.contains("the reference target died: the dns tier was killed by signal 9");
+    assert!(ended.code == 3 && said, "{ended:?}");
+}
+
+#[test]
 fn an_experiment_that_is_interrupted_keeps_what_it_has_and_leaves_nothing_else() {
     let _alone = alone();
     let run = Running::loadgen(&quick("stampede,outage"));

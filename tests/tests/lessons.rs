@@ -3,10 +3,11 @@
 //! user's what this program does not, and wrong use is one line. Nothing of the stacks is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use e2e::{Running, Target, loadgen, processes_with, signal, until};
+use e2e::{Running, Target, binary, loadgen, processes_with, runs, signal, until};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Whoever measures has the machine to himself.
@@ -129,6 +130,82 @@ fn hooks_do_to_a_website_of_the_users_what_they_say() {
     assert!(ended.json()["verdict"]["reasons"][0].as_str().unwrap().contains("exit status: 1"), "{ended:?}");
 }
 
+/// The processes of a tier of the stack that this one has started.
+fn tier_of(loadgen: u32, tier: &str) -> Vec<u32> {
+    let supervisors = processes_with(&format!("--die-with {loadgen} "));
+    supervisors.iter().flat_map(|pid| processes_with(&format!("--die-with {pid} {tier} "))).collect()
+}
+
+#[test]
+fn a_supervisor_that_is_killed_ends_it_with_the_reason() {
+    let _alone = alone();
+    let running = Running::loadgen(&format!("{SPOF} --out out"));
+    let pid = running.pid();
+    until("the load is on", || sends(pid));
+    let [supervisor] = processes_with(&format!("--die-with {pid} "))[..] else { panic!("one stack") };
+    signal(supervisor, Signal::KILL);
+    running.wait().refused(3, "the reference target ended: it was killed by signal 9");
+}
+
+#[test]
+fn no_lesson_outlives_all_of_them() {
+    let _alone = alone();
+    let running = Running::loadgen("lessons --out out");
+    let (pid, mark) = (running.pid(), String::from("loadgen spof --out out/spof"));
+    until("the first lesson has begun", || processes_with(&mark).iter().any(|pid| sends(*pid)));
+    let stack = format!("--die-with {} ", processes_with(&mark)[0]);
+    assert!(!processes_with(&stack).is_empty());
+    signal(pid, Signal::KILL);
+    running.wait();
+    until("the lesson has ended", || processes_with(&mark).is_empty());
+    until("no stack is left", || processes_with(&stack).is_empty());
+}
+
+#[test]
+fn a_death_that_nobody_meant_spoils_the_trial() {
+    let _alone = alone();
+    let spof = SPOF.replace("--tiers app", "--tiers dns");
+    let running = Running::loadgen(&format!("{spof} --out out --json -"));
+    let pid = running.pid();
+    until("the load is on", || sends(pid));
+    until("the name server has been killed", || tier_of(pid, "dns").is_empty());
+    let [app] = tier_of(pid, "app")[..] else { panic!("one app server") };
+    signal(app, Signal::KILL);
+    let ended = running.wait();
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let why = "killing the name server: a process died that was not to: the app tier was killed by signal 9";
+    assert_eq!(ended.json()["verdict"]["reasons"][0], why, "{ended:?}");
+}
+
+/// Whether a process has threads that send.
+fn sends(pid: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok())
+        .any(|name| name.starts_with("send-"))
+}
+
+#[test]
+fn what_is_interrupted_waits_for_no_hook() {
+    let _alone = alone();
+    let queue = Target::start("queue --workers 4 --service 1ms");
+    let mut command = Command::new(binary("loadgen"));
+    command.arg("maintenance").arg(format!("http://{}/", queue.address()));
+    command.args(["--deploy-cmd", "echo $$ > part; mv part hook; sleep 300; true"]);
+    command.args("--rps 50 -d 2s --deploy-after 500ms --out out --json -".split_whitespace());
+    let running = Running::start(command);
+    let (pid, hook) = (running.pid(), running.dir().join("hook"));
+    until("the hook runs", || hook.is_file());
+    let hook: u32 = std::fs::read_to_string(hook).unwrap().trim().parse().unwrap();
+    until("the load is over", || !sends(pid));
+    signal(pid, Signal::INT);
+    let ended = running.wait();
+    let found = ended.json();
+    assert_eq!((ended.code, &found["partial"], &found["trials"]), (4, &true.into(), &json!([])), "{found}");
+    until("the hook has ended", || !runs(hook));
+}
+
 #[test]
 fn wrong_use_is_one_line() {
     for (words, part) in [
@@ -140,9 +217,27 @@ fn wrong_use_is_one_line() {
         ("maintenance --servers 1", "needs at least 2"),
         ("maintenance http://127.0.0.1:1/ --deploy-cmd true --start-up 1s", "--start-up"),
         ("spof --tiers cellar", "cellar"),
+        ("spof http://127.0.0.1:1/ --kill-cmd=", "there is no command in it"),
+        ("spof http://127.0.0.1:1/ --kill-cmd true --repair-cmd=", "there is no command in it"),
+        ("maintenance http://127.0.0.1:1/ --deploy-cmd=", "there is no command in it"),
+        ("spof http://127.0.0.1:1/ --kill-cmd true --tiers db", "--tiers"),
+        ("spof http://127.0.0.1:1/ --kill-cmd true --servers 3", "--servers"),
+        ("maintenance http://127.0.0.1:1/ --deploy-cmd true --ways sick", "--ways"),
+        ("maintenance http://127.0.0.1:1/ --deploy-cmd true --servers 3", "--servers"),
+        ("maintenance http://127.0.0.1:1/ --deploy-cmd true --scale large", "--scale"),
         ("spof --servers 1", "--servers"),
         ("lessons http://127.0.0.1:1/", "need the reference target"),
     ] {
         loadgen(words).refused(2, part);
+    }
+}
+
+#[test]
+fn too_few_descriptors_can_only_be_raised() {
+    for words in ["spof", "maintenance http://127.0.0.1:1/ --deploy-cmd true"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n 64; exec {} {words}", binary("loadgen").display())]);
+        let said = Running::start(command).wait().refused(2, "the hard limit is 64: raise it (ulimit -Hn)");
+        assert!(!said.contains("--connections"), "{said}");
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct LessonArgs {
     pub(crate) cpus: Option<Cpus>,
 
     /// Size of the catalogue
-    #[arg(long, value_name = "SCALE", default_value = "small", value_parser = ["small", "default", "large"], help_heading = "Reference target")]
+    #[arg(long, value_name = "SCALE", default_value = "small", value_parser = ["small", "default", "large"], conflicts_with = "url", help_heading = "Reference target")]
     pub(crate) scale: String,
     /// The reference target's proxy [default: builtin]
     #[arg(long, value_enum, conflicts_with = "url", help_heading = "Reference target")]
@@ -90,17 +90,18 @@ pub(crate) struct SpofArgs {
         value_enum,
         value_delimiter = ',',
         default_value = "app,proxy,db,dns",
+        conflicts_with = "url",
         help_heading = "Experiment"
     )]
     pub(crate) tiers: Vec<Tier>,
     /// How many servers are several
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 2, 16>, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 2, 16>, conflicts_with = "url", help_heading = "Experiment")]
     pub(crate) servers: u32,
     /// With a URL: the command of the shell that kills a part of it
-    #[arg(long, value_name = "CMD", requires = "url", help_heading = "Hooks")]
+    #[arg(long, value_name = "CMD", value_parser = hook, requires = "url", help_heading = "Hooks")]
     pub(crate) kill_cmd: Option<String>,
     /// With a URL: the one that starts it again
-    #[arg(long, value_name = "CMD", requires = "kill_cmd", help_heading = "Hooks")]
+    #[arg(long, value_name = "CMD", value_parser = hook, requires = "kill_cmd", help_heading = "Hooks")]
     pub(crate) repair_cmd: Option<String>,
     /// What both experiments have in common
     #[command(flatten)]
@@ -138,20 +139,29 @@ pub(crate) struct MaintenanceArgs {
         value_enum,
         value_delimiter = ',',
         default_value = "stop-and-start,rolling,sick,reload",
+        conflicts_with = "url",
         help_heading = "Experiment"
     )]
     pub(crate) ways: Vec<Way>,
     /// App servers, of which a rolling deployment takes one at a time
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 1, 16>, help_heading = "Experiment")]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = units::whole::<u32, 1, 16>, conflicts_with = "url", help_heading = "Experiment")]
     pub(crate) servers: u32,
     /// How much longer an app server of the reference target takes to start, which is emulated: its own takes some milliseconds, and most
     /// applications take seconds
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::duration, conflicts_with = "url", help_heading = "Reference target")]
     pub(crate) start_up: Duration,
     /// With a URL: the command of the shell that brings out a change
-    #[arg(long, value_name = "CMD", requires = "url", help_heading = "Hooks")]
+    #[arg(long, value_name = "CMD", value_parser = hook, requires = "url", help_heading = "Hooks")]
     pub(crate) deploy_cmd: Option<String>,
     /// What both experiments have in common
     #[command(flatten)]
     pub(crate) common: LessonArgs,
+}
+
+/// A command of the shell that does something.
+fn hook(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err(String::from("there is no command in it"));
+    }
+    Ok(text.to_owned())
 }

@@ -31,6 +31,8 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
         .enable_all()
         .build()
         .map_err(|e| Failure::host(format!("cannot start: {e}")))?;
+    // From here on nobody's wish is lost, between two experiments either.
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
     let mut worst = Exit::Passed;
     let mut asked = false;
     let mut told = Vec::new();
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
         }
         let record = dir.join(name).join(file);
         let before = made(&record);
-        let ended = runtime.block_on(one(args, name, &dir.join(name), &mut asked))?;
+        let ended = runtime.block_on(one(args, name, &dir.join(name), &mut signals, &mut asked))?;
         let recorded = made(&record).is_some_and(|made| Some(made) != before);
         told.extend(recorded.then_some(*file));
         worst = worse(worst, exit(ended, name)?);
@@ -91,16 +93,26 @@ fn made(record: &Path) -> Option<(u64, i64, i64)> {
 }
 
 /// One experiment, to its end. `asked`: somebody thought better of it.
-async fn one(args: &LessonsArgs, name: &str, dir: &Path, asked: &mut bool) -> Outcome<ExitStatus> {
-    let mut signals = Signals::listen()?;
+async fn one(
+    args: &LessonsArgs,
+    name: &str,
+    dir: &Path,
+    signals: &mut Signals,
+    asked: &mut bool,
+) -> Outcome<ExitStatus> {
     let failed = |e: std::io::Error| Failure::host(format!("cannot run loadgen {name}: {e}"));
     let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(program);
+    let mut command = leashed(&program);
     command.arg(name).arg("--out").arg(dir).args(["--seed", &args.seed.to_string()]);
     if args.quiet {
         command.arg("--quiet");
     }
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = command.spawn().map_err(|e| {
+        Failure::target(format!(
+            "cannot start {}, which loadgen {name} needs: {e}",
+            target::program().display()
+        ))
+    })?;
     loop {
         tokio::select! {
             ended = child.wait() => return ended.map_err(failed),
@@ -113,6 +125,14 @@ async fn one(args: &LessonsArgs, name: &str, dir: &Path, asked: &mut bool) -> Ou
             }
         }
     }
+}
+
+/// The program, which is asked to end when this one is killed: it has a stack to take down.
+fn leashed(program: &Path) -> Command {
+    let mut command = Command::new(target::program());
+    let own = std::process::id().to_string();
+    command.args(["leash", "--gently", "--parent", &own, "--"]).arg(program);
+    command
 }
 
 fn exit(ended: ExitStatus, name: &str) -> Outcome<Exit> {

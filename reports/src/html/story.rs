@@ -5,7 +5,7 @@ use super::page::{Page, Section};
 use super::told::{pictures, said, sentences, verdict};
 use crate::analyse::lesson::{finding as of_trials, sentences as learnt};
 use crate::analyse::{caching, scale_out};
-use crate::cache::{Caching, Cure, Outage, Stampede};
+use crate::cache::{Caching, Outage, Stampede};
 use crate::lesson::Lesson;
 use crate::number::{capital, counted};
 use crate::pictures::{of_caching, of_lesson, of_scale_out};
@@ -80,8 +80,13 @@ pub(super) fn page(lessons: &Lessons) -> Page {
     let partial = cut.then(|| format!("{} of 4 lessons are here", chapters.len()));
     let findings: Vec<String> =
         chapters.iter().map(|chapter| format!("{}: {}.", chapter.title, chapter.finding)).collect();
-    let first = [lessons.spof.as_ref(), lessons.maintenance.as_ref()].into_iter().flatten().next();
-    let started_at = first.map(|lesson| lesson.head.started_at.clone());
+    let heads = [
+        lessons.spof.as_ref().map(|found| &found.head),
+        lessons.maintenance.as_ref().map(|found| &found.head),
+        lessons.scale_out.as_ref().map(|found| &found.head),
+        lessons.cache.as_ref().map(|found| &found.head),
+    ];
+    let started_at = heads.into_iter().flatten().next().map(|head| head.started_at.clone());
     Page {
         kind: "Four lessons of one server",
         target: String::from("the reference website"),
@@ -183,37 +188,37 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
 
 fn of_cache(found: &Caching) -> Vec<String> {
     let stampede = |one: &Stampede| {
-        let way = match one.cure {
-            Cure::None => "No lock",
-            Cure::Lock => "Lock",
-            Cure::Full => "Lock and updating",
-        };
-        format!("{way}: {}", caching::stampede_in_words(one))
+        format!("A popular page, {}: {}.", one.cure.words(), caching::stampede_in_words(one))
     };
     let outage = |one: &Outage| {
-        let way = if one.stale { "With" } else { "Without" };
-        format!("{way} stale pages: {}", caching::outage_in_words(one))
+        let how = if one.stale { "with" } else { "without" };
+        format!("The app is dead, {how} stale pages: {}.", caching::outage_in_words(one))
     };
     found.stampedes.iter().map(stampede).chain(found.outages.iter().map(outage)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::of_lessons;
     use super::*;
-    use crate::fixture;
+    use crate::fixture::caching::{Made, made};
 
     #[test]
-    fn it_is_said_which_way_is_which() {
-        let said = of_cache(&fixture::caching::made(fixture::caching::Made::Whole));
-        let ways =
-            ["No lock: ", "Lock: ", "Lock and updating: ", "Without stale pages: ", "With stale pages: "];
-        assert_eq!(said.len(), ways.len());
-        assert!(said.iter().zip(ways).all(|(said, way)| said.starts_with(way)), "{said:?}");
+    fn each_way_of_caching_is_told_by_its_name() {
+        let cache = Some(made(Made::Whole));
+        let page = of_lessons(&Lessons { cache, ..Lessons::default() });
+        for name in ["no lock", "lock", "lock and updating"] {
+            assert!(page.contains(&format!("A popular page, {name}: ")), "{name}");
+        }
+        for how in ["with", "without"] {
+            assert!(page.contains(&format!("The app is dead, {how} stale pages: ")), "{how}");
+        }
+        assert!(page.contains("2026-11-24 08:00"), "when it began");
     }
 
     #[test]
     fn a_lesson_that_is_not_to_be_believed_has_one_line_at_the_top() {
-        let mut spof = fixture::lesson::spof();
+        let mut spof = crate::fixture::lesson::spof();
         for trial in &mut spof.trials {
             trial.valid = false;
             trial.reasons = vec!["the generator was kept from running".into(), "so was the target".into()];

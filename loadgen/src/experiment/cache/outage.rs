@@ -26,6 +26,8 @@ const FILLING: u64 = 4;
 #[derive(Debug, Default)]
 struct Notes {
     killed: Option<Duration>,
+    /// The process that was.
+    pid: Option<u32>,
     back: Option<Duration>,
     stale: Vec<(Duration, u64)>,
     failed: Option<Failure>,
@@ -34,6 +36,7 @@ struct Notes {
 /// What an operator's command says of what it did.
 #[derive(Deserialize)]
 struct Event {
+    pid: Option<u32>,
     at_unix_s: f64,
 }
 
@@ -82,6 +85,7 @@ impl Bench<'_> {
             return Ok(None);
         }
         let notes = notes.into_inner();
+        stack.killed.set(notes.pid);
         match notes.failed {
             Some(failure) => Err(failure),
             None => Ok(Some(self.of(stale, run, &notes))),
@@ -113,25 +117,29 @@ impl Bench<'_> {
 async fn operate(dir: &Path, length: Duration, notes: &RefCell<Notes>) {
     pace::pause(length.mul_f64(KILL)).await;
     let killed = command(dir, &["kill", "app"]).await;
-    if let Some(at) = note(killed, notes) {
+    if let Some((at, pid)) = note(killed, notes) {
         notes.borrow_mut().killed = Some(at);
+        notes.borrow_mut().pid = pid;
         pace::pause(length.mul_f64(START - KILL)).await;
         let back = command(dir, &["start", "app"]).await;
         let back = note(back, notes);
-        notes.borrow_mut().back = back;
+        notes.borrow_mut().back = back.map(|(at, _)| at);
     }
 }
 
 /// When it was done, or nothing, and why.
-fn note(done: Outcome<Duration>, notes: &RefCell<Notes>) -> Option<Duration> {
+fn note<T>(done: Outcome<T>, notes: &RefCell<Notes>) -> Option<T> {
     done.map_err(|failure| notes.borrow_mut().failed = Some(failure)).ok()
 }
 
-/// Has it done, and gives when it was.
-async fn command(dir: &Path, words: &[&str]) -> Outcome<Duration> {
+/// Has it done, and gives when it was, and to which process.
+async fn command(dir: &Path, words: &[&str]) -> Outcome<(Duration, Option<u32>)> {
     let said = target::operate(dir, words).await?;
     let last = said.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()).next_back();
-    Ok(last.map_or_else(pace::wall_clock, |event| Duration::from_secs_f64(event.at_unix_s.max(0.0))))
+    Ok(last.map_or_else(
+        || (pace::wall_clock(), None),
+        |event| (Duration::from_secs_f64(event.at_unix_s.max(0.0)), event.pid),
+    ))
 }
 
 /// Asks the proxy again and again, where it says how requests fared.

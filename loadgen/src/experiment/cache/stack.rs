@@ -6,6 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::observe::Counter;
 use crate::signals::Signals;
 use crate::target::{Descriptor, Reference};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const QUESTIONS: &str = "mysql_global_status_questions";
 pub(super) struct Stack {
     target: Reference,
     pub(super) descriptor: Descriptor,
+    /// The process that the experiment has killed.
+    pub(super) killed: Cell<Option<u32>>,
 }
 
 impl Stack {
@@ -45,7 +48,7 @@ impl Stack {
             () = signals.asked() => None,
         };
         match ready {
-            Some(Ok(descriptor)) => Ok(Some(Self { target, descriptor })),
+            Some(Ok(descriptor)) => Ok(Some(Self { target, descriptor, killed: Cell::default() })),
             Some(Err(failure)) => {
                 target.stop().await;
                 Err(failure)
@@ -57,11 +60,15 @@ impl Stack {
         }
     }
 
-    /// Takes it down, and hands on what was done with it, or why it died.
-    pub(super) async fn end<T>(mut self, done: Outcome<T>) -> Outcome<T> {
+    /// Takes it down, and hands on what was done with it, or why it died, or one of its processes did.
+    pub(super) async fn end<T>(mut self, done: Outcome<Option<T>>) -> Outcome<Option<T>> {
         let died = self.target.died().await;
-        self.target.stop().await;
-        match died {
+        let deaths = self.target.stop().await;
+        // A stack that goes on without a process is not what was to be measured either.
+        let unmeant = deaths.into_iter().find(|death| Some(death.pid) != self.killed.get());
+        // Who was asked to end may not know any more what he has killed.
+        let unmeant = unmeant.filter(|_| !matches!(done, Ok(None)));
+        match died.or_else(|| unmeant.map(|death| death.reason)) {
             Some(said) => Err(Failure::target(format!("the reference target died: {said}"))),
             None => done,
         }

@@ -1,15 +1,15 @@
 //! What is done to a target while it is loaded. Given deeds with their instants, it carries them out by commands, the reference
 //! target's own or the user's, and gives what happened when, by the words of those commands. It loads nothing.
 
+use super::heard::{Heard, Span};
 use crate::pace;
 use reports::lesson::EventKind;
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde::Deserialize;
 use std::cell::RefCell;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{ChildStderr, Command};
 
 /// More of a command's complaint than this, from its end, is not kept.
@@ -39,8 +39,7 @@ pub(super) struct Deed {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Happened {
-    /// Since 1970.
-    pub(super) at: Duration,
+    pub(super) at: Instant,
     pub(super) kind: EventKind,
     pub(super) what: String,
 }
@@ -49,18 +48,10 @@ pub(super) struct Happened {
 #[derive(Debug, Default)]
 pub(super) struct Done {
     pub(super) happened: Vec<Happened>,
+    /// The processes that were killed.
+    pub(super) killed: Vec<u32>,
     /// What could not be done, in words.
     pub(super) failed: Vec<String>,
-}
-
-/// A line of the reference target's, as far as it is of interest here.
-#[derive(Deserialize)]
-struct Line {
-    event: String,
-    tier: Option<String>,
-    number: Option<u64>,
-    version: Option<String>,
-    at_unix_s: f64,
 }
 
 /// `target-stack`, with these words.
@@ -81,36 +72,49 @@ pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
     let mut done = Done::default();
     for deed in deeds {
         pace::pause((origin + deed.at).saturating_duration_since(pace::now())).await;
-        let begun = pace::wall_clock();
-        let before = done.happened.len();
-        let result = pace::within(LIMIT, carry_out(deed, &mut done.happened)).await;
+        let begun = pace::now();
+        let mut heard = Heard::default();
+        let result = pace::within(LIMIT, carry_out(deed, &mut heard)).await;
         let outcome = result.unwrap_or_else(|| Err(format!("it took more than {LIMIT:?}")));
-        // What a command says that only begins something is when it did; what goes on for longer begins with it.
-        let silent = done.happened.len() == before;
-        if deed.begins && (deed.ends || silent) {
-            let what = deed.what.clone();
-            done.happened.insert(before, Happened { at: begun, kind: EventKind::Begin, what });
-        } else if deed.begins {
-            done.happened[before].kind = EventKind::Begin;
-        }
-        if deed.ends {
-            let what = if deed.begins { format!("{}: through", deed.what) } else { deed.what.clone() };
-            let last = done.happened[before..].last();
-            let last = last.filter(|last| last.kind == EventKind::Step && !deed.begins);
-            let at = last.map_or_else(pace::wall_clock, |last| last.at);
-            done.happened.push(Happened { at, kind: EventKind::End, what });
-        }
-        match (outcome, deed.refused) {
-            (Ok(()), false) | (Err(_), true) => {}
-            (Ok(()), true) => done.failed.push(format!("{}: it was not refused", deed.what)),
-            (Err(why), false) => done.failed.push(format!("{}: {why}", deed.what)),
-        }
+        let (span, refused) = (Span::since(begun), heard.of_refusal());
+        done.killed.extend(heard.killed());
+        let (mut happened, wrong) = heard.happened(&span);
+        frame(deed, &mut happened, &span);
+        done.happened.extend(happened);
+        let failed = match (outcome, deed.refused) {
+            (Ok(()), false) => None,
+            // Whatever else may go wrong is not what was to be tried.
+            (Err(_), true) if refused => None,
+            (Err(why), true) => Some(format!("it was not refused: {why}")),
+            (Ok(()), true) => Some(String::from("it was not refused")),
+            (Err(why), false) => Some(why),
+        };
+        done.failed.extend(failed.into_iter().chain(wrong).map(|why| format!("{}: {why}", deed.what)));
     }
     done
 }
 
+/// Marks in what `happened` when `deed` began and when it ended, as far as it does either.
+fn frame(deed: &Deed, happened: &mut Vec<Happened>, span: &Span) {
+    // What a command says that only begins something is when it did; what goes on for longer begins with it.
+    match happened.first_mut() {
+        Some(first) if deed.begins && !deed.ends => first.kind = EventKind::Begin,
+        _ if deed.begins => {
+            let what = deed.what.clone();
+            happened.insert(0, Happened { at: span.begun, kind: EventKind::Begin, what });
+        }
+        _ => {}
+    }
+    if deed.ends {
+        let what = if deed.begins { format!("{}: through", deed.what) } else { deed.what.clone() };
+        let last = happened.last().filter(|_| !deed.begins);
+        let at = last.map_or(span.ended, |last| last.at);
+        happened.push(Happened { at, kind: EventKind::End, what });
+    }
+}
+
 /// Runs the command of `deed`, and notes what it says.
-async fn carry_out(deed: &Deed, happened: &mut Vec<Happened>) -> Result<(), String> {
+async fn carry_out(deed: &Deed, heard: &mut Heard) -> Result<(), String> {
     let Some((program, arguments)) = deed.command.split_first() else { return Ok(()) };
     let mut child = Command::new(program)
         .args(arguments)
@@ -127,10 +131,8 @@ async fn carry_out(deed: &Deed, happened: &mut Vec<Happened>) -> Result<(), Stri
     let complaint = RefCell::new(Vec::new());
     {
         let words = async {
-            let Some(out) = out else { return };
-            let mut lines = BufReader::new(out).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
-                happened.extend(read(&String::from_utf8_lossy(&line)));
+            if let Some(out) = out {
+                heard.listen(BufReader::new(out)).await;
             }
         };
         let mut said = std::pin::pin!(async { tokio::join!(last_words(errors, &complaint), words) });
@@ -176,16 +178,6 @@ impl Drop for Group {
     }
 }
 
-/// What a line tells, if it tells of something that happened.
-fn read(line: &str) -> Option<Happened> {
-    let line: Line = serde_json::from_str(line).ok()?;
-    let at = Duration::try_from_secs_f64(line.at_unix_s).ok()?;
-    let number = line.number.map_or_else(String::new, |number| format!(" {number}"));
-    let version = line.version.map_or_else(String::new, |version| format!(", version {version}"));
-    let what = format!("{}{number} {}{version}", line.tier.as_deref().unwrap_or("stack"), line.event);
-    Some(Happened { at, kind: EventKind::Step, what })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,29 +187,16 @@ mod tests {
         Deed { at: Duration::ZERO, command, what: "it".into(), begins, ends, refused: false }
     }
 
-    #[test]
-    fn a_line_of_the_target_is_something_that_happened() {
-        for (line, want) in [
-            (r#"{"event":"killed","tier":"app","number":1,"pid":7,"at_unix_s":2.5}"#, Some("app 1 killed")),
-            (
-                r#"{"event":"replaced","tier":"app","number":2,"version":"3","at_unix_s":2.5}"#,
-                Some("app 2 replaced, version 3"),
-            ),
-            (r#"{"event":"reloaded","at_unix_s":2.5}"#, Some("stack reloaded")),
-            (r#"{"event":"reloaded"}"#, None),
-            (r#"{"event":"reloaded","at_unix_s":-1}"#, None),
-            ("done", None),
-        ] {
-            let found = read(line);
-            assert!(found.iter().all(|one| one.at == Duration::from_millis(2500)));
-            assert_eq!(found.map(|one| one.what).as_deref(), want, "{line}");
-        }
+    /// The shell's command that tells of `event` of app server 1, `s` seconds from now.
+    fn tells(event: &str, s: i64) -> String {
+        let line = format!(r#"{{"event":"{event}","tier":"app","number":1,"pid":7,"at_unix_s":%s}}"#);
+        format!("printf '{line}\\n' $(date -d '{s} seconds' +%s.%N)")
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_is_done_begins_and_ends_when_its_command_says() {
         use EventKind::{Begin, End, Step};
-        let killed = r#"echo '{"event":"killed","tier":"app","number":1,"at_unix_s":2.5}'"#;
+        let killed = &*tells("killed", 0);
         for (deed, want) in [
             (deed("true", true, false), vec![Begin]),
             (deed(killed, true, false), vec![Begin]),
@@ -233,10 +212,13 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_fails_is_said() {
+        let refuses = format!("{}; exit 1", tells("refused", 0));
+        let busy = "echo 'target-stack: the stack is busy' >&2; exit 1";
         for (line, refused, want) in [
             ("echo no such thing >&2; exit 1", false, Some("it: no such thing")),
             ("exit 3", false, Some("it: it ended with exit status: 3")),
-            ("exit 1", true, None),
+            (&*refuses, true, None),
+            (busy, true, Some("it: it was not refused: the stack is busy")),
             ("true", true, Some("it: it was not refused")),
         ] {
             let deed = Deed { refused, ..deed(line, true, false) };
@@ -247,13 +229,24 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_ends_does_so_by_its_own_words_and_not_by_those_of_another() {
-        let line = |event: &str| format!(r#"{{"event":"{event}","tier":"app","number":1,"at_unix_s":2.5}}"#);
-        let kills = format!("echo '{}'; echo '{}'", line("killed"), line("noticed"));
-        let done = all(&[deed(&kills, true, false), deed("true", false, true)], pace::now()).await;
+        let kills = format!("{}; {}", tells("killed", 0), tells("noticed", 0));
+        let origin = pace::now();
+        let done = all(&[deed(&kills, true, false), deed("true", false, true)], origin).await;
         let [begin, step, end] = &done.happened[..] else { panic!("{:?}", done.happened) };
-        let then = Duration::from_millis(2500);
-        assert!(begin.at == then && step.at == then && end.at > then, "{:?}", done.happened);
+        assert!(origin <= begin.at && begin.at <= step.at && step.at < end.at, "{:?}", done.happened);
         assert_eq!(end.kind, EventKind::End);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_time_at_which_it_did_not_run_is_not_believed() {
+        for (s, words) in [(7, "after it had ended"), (-7, "before it had begun")] {
+            let begun = pace::now();
+            let done = all(&[deed(&tells("killed", s), true, false)], begun).await;
+            let [begin] = &done.happened[..] else { panic!("{:?}", done.happened) };
+            assert!((begun..=pace::now()).contains(&begin.at), "{begin:?}");
+            let [why] = &done.failed[..] else { panic!("{:?}", done.failed) };
+            assert!(why.starts_with("it: it says `app 1 killed`") && why.contains(words), "{why}");
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]

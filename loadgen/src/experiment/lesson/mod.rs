@@ -2,6 +2,7 @@
 //! done is theirs; how a trial is made, kept and compared is here.
 
 mod deed;
+mod heard;
 mod maintenance;
 mod probe;
 mod spof;
@@ -60,7 +61,7 @@ fn terms(common: &LessonArgs, scenario: Option<&'static str>, rps: Rate, length:
     };
     let load = LoadArgs {
         own_scenario: scenario,
-        connections: Some(CONNECTIONS),
+        own_connections: Some(CONNECTIONS),
         timeout: common.timeout,
         cpus: common.cpus.clone(),
         ..cli.run.load
@@ -131,7 +132,7 @@ fn options(common: &LessonArgs, setup: &Setup) -> Vec<String> {
 
 /// Takes a trial, unless it was cut short.
 fn take(found: &mut Lesson, ended: Ended) {
-    let Ended { trial, target, emulated, partial } = ended;
+    let Ended { trial, target, emulated, partial, .. } = ended;
     found.partial |= partial;
     found.target = target;
     for said in emulated {

@@ -9,7 +9,7 @@ use crate::transport::resolve;
 use http::Uri;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(50);
@@ -21,8 +21,8 @@ const VERSION: &str = "x-app-version";
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Since 1970, and the version that answered, if one did.
-    pub(super) versions: RefCell<Vec<(Duration, Option<String>)>>,
+    /// When it was asked, and the version that answered, if one did.
+    pub(super) versions: RefCell<Vec<(Instant, Option<String>)>>,
     /// Questions to the name server without an answer.
     pub(super) dns_failures: Cell<u64>,
 }
@@ -34,12 +34,12 @@ pub(super) struct Seen {
 pub(super) async fn versions(url: &str, seen: &Seen) -> Outcome {
     let client = observe::reader(LIMIT)?;
     loop {
-        let asked = pace::wall_clock();
+        let asked = pace::now();
         let answer = client.get(url).send().await.ok().filter(|answer| answer.status().is_success());
         let version =
             answer.and_then(|answer| Some(answer.headers().get(VERSION)?.to_str().ok()?.to_owned()));
         seen.versions.borrow_mut().push((asked, version));
-        pace::pause((asked + EVERY).saturating_sub(pace::wall_clock())).await;
+        pace::pause((asked + EVERY).saturating_duration_since(pace::now())).await;
     }
 }
 

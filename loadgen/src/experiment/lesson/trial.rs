@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::run::{self, Aim, Manner};
 use crate::signals::Signals;
 use crate::status::Onlooker;
-use crate::target::{self, Descriptor, Reference};
+use crate::target::{self, Death, Descriptor, Reference};
 use crate::units::Rate;
 use crate::{aim, limits, pace};
 use http::Uri;
@@ -20,7 +20,7 @@ use reports::lesson::{self, Event, Moment, Orders, Trial};
 use reports::record::{Run, Target, TargetKind, Wire};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// The kind of request that is a purchase.
@@ -84,6 +84,8 @@ pub(super) struct Ended {
     pub(super) trial: Trial,
     pub(super) target: Target,
     pub(super) emulated: Vec<String>,
+    /// The processes that were killed for it.
+    killed: Vec<u32>,
     /// It was cut short.
     pub(super) partial: bool,
 }
@@ -130,10 +132,11 @@ pub(super) async fn make(
         None => Ok(None),
     };
     let died = target.died().await;
-    target.stop().await;
+    let deaths = target.stop().await;
     match (ended, died) {
         // It goes on whatever is killed of it, so this was nobody's wish.
         (Ok(Some(_)), Some(said)) => Err(Failure::target(format!("the reference target ended: {said}"))),
+        (Ok(Some(ended)), None) => Ok(Some(ended.spoilt(&deaths))),
         (ended, _) => ended,
     }
 }
@@ -192,30 +195,18 @@ async fn under_load(
         begun: pace::now(),
         deadline: None,
     };
-    let origin = pace::now() + LEAD;
-    // Whoever cuts the load short does not wait for what is being done either.
-    let cut = Notify::new();
-    let load = async {
-        let run = run::carry_out(plan, &there.aim, signals, manner).await;
-        if run.as_ref().map_or(true, |run| run.partial) {
-            cut.notify_one();
-        }
-        run
-    };
-    let doing = async {
-        tokio::select! {
-            done = deed::all(&deeds, origin) => done,
-            () = cut.notified() => Done::default(),
-        }
-    };
-    let both = async { tokio::join!(load, doing) };
-    let (run, done) = tokio::select! {
-        both = both => both,
+    // The only look at the wall clock, which somebody may set: the record has the load's beginning by it.
+    let clocks = (pace::wall_clock(), pace::now());
+    let origin = clocks.1 + LEAD;
+    let both = beside(&deeds, origin, signals, async |signals| {
+        run::carry_out(plan, &there.aim, signals, manner).await
+    });
+    let (run, partial, done) = tokio::select! {
+        both = both => both?,
         failed = looking(&there, &seen) => return Err(failed),
     };
-    let run = run?;
-    let partial = run.partial;
-    let mut trial = of(setup, &run, done, seen);
+    let killed = done.killed.clone();
+    let mut trial = of(setup, &run, done, seen, clocks);
     if let (Some(before), Some(dir), false) = (there.orders, &there.dir, partial) {
         let stored = orders(dir).await.map(|after| after.saturating_sub(before));
         match stored {
@@ -232,7 +223,41 @@ async fn under_load(
         what: there.aim.what.clone(),
         cpus: there.aim.target_cpus.clone(),
     };
-    Ok(Ended { trial, target, emulated: there.emulated, partial })
+    Ok(Ended { trial, target, emulated: there.emulated, killed, partial })
+}
+
+/// Carries out `deeds` beside a load that begins at `origin`: gives what came of both, and whether somebody thought better of it, who
+/// waits for neither.
+async fn beside(
+    deeds: &[Deed],
+    origin: Instant,
+    signals: &mut Signals,
+    load: impl AsyncFnOnce(&mut Signals) -> Outcome<Run>,
+) -> Outcome<(Run, bool, Done)> {
+    let (cut, through) = (Notify::new(), Notify::new());
+    let load = async {
+        let run = load(signals).await;
+        // What is being done may take longer than the load.
+        let ends = async {
+            tokio::select! { biased; () = through.notified() => false, () = signals.asked() => true }
+        };
+        let partial = run.as_ref().map_or(true, |run| run.partial) || ends.await;
+        if partial {
+            cut.notify_one();
+        }
+        run.map(|run| (run, partial))
+    };
+    let doing = async {
+        tokio::select! {
+            done = deed::all(deeds, origin) => {
+                through.notify_one();
+                done
+            }
+            () = cut.notified() => Done::default(),
+        }
+    };
+    let (run, done) = tokio::join!(load, doing);
+    run.map(|(run, partial)| (run, partial, done))
 }
 
 /// What is looked at beside the load, for ever; gives why it cannot be.
@@ -254,6 +279,20 @@ async fn looking(there: &There, seen: &Seen) -> Failure {
     failed.unwrap_or_else(|| Failure::host("nothing is looked at any more"))
 }
 
+impl Ended {
+    /// As it is to be judged when these have died.
+    fn spoilt(mut self, deaths: &[Death]) -> Self {
+        let unmeant = deaths.iter().find(|death| !self.killed.contains(&death.pid));
+        if let Some(death) = unmeant {
+            self.trial.valid = false;
+            // The others may come of it.
+            let why = format!("a process died that was not to: {}", death.reason);
+            self.trial.reasons.insert(0, why);
+        }
+        self
+    }
+}
+
 impl Task {
     fn deed(&self, dir: &std::path::Path) -> Deed {
         let command = match &self.command {
@@ -265,15 +304,19 @@ impl Task {
     }
 }
 
-/// The trial by what its load, its deeds and its onlookers gave.
-fn of(setup: &Setup, run: &Run, done: Done, seen: Seen) -> Trial {
-    let began: Duration = run
+/// The trial by what its load, its deeds and its onlookers gave. `clocks`: what both showed just before the load.
+fn of(setup: &Setup, run: &Run, done: Done, seen: Seen, (wall, now): (Duration, Instant)) -> Trial {
+    let began: Option<Duration> = run
         .started_at
         .parse::<Timestamp>()
         .ok()
         .and_then(|at| u64::try_from(at.as_millisecond()).ok())
-        .map_or(Duration::ZERO, Duration::from_millis);
-    let after_s = |at: Duration| at.as_secs_f64() - began.as_secs_f64();
+        .map(Duration::from_millis);
+    let began = now + began.unwrap_or(wall).saturating_sub(wall);
+    let after_s = |at: Instant| match at.checked_duration_since(began) {
+        Some(after) => after.as_secs_f64(),
+        None => -(began - at).as_secs_f64(),
+    };
     let event = |Happened { at, kind, what }: Happened| Event { at_s: after_s(at), kind, what };
     let moment = |bin: &reports::record::Bin| Moment {
         planned: bin.planned,
@@ -281,7 +324,7 @@ fn of(setup: &Setup, run: &Run, done: Done, seen: Seen) -> Trial {
         failed: bin.errors + bin.dropped,
         p99_ms: bin.p99_ms,
     };
-    let seen_at = |(at, version): (Duration, Option<String>)| lesson::Seen {
+    let seen_at = |(at, version): (Instant, Option<String>)| lesson::Seen {
         at_ms: (after_s(at) * 1e3).round() as i64,
         version,
     };
