@@ -246,6 +246,9 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
     if lessons::are_in(dir) {
         return lessons::again(dir, json_file);
     }
+    if !dir.join(store::RUN_FILE).exists() {
+        return Err(Failure::usage(format!("no record of loadgen in {}", dir.display())));
+    }
     let record = store::load(dir).map_err(Failure::usage)?;
     exports::write(dir, &record).map_err(Failure::usage)?;
     let drawn = pictures::write(dir, &record).map_err(Failure::usage)?;

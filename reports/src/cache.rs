@@ -277,6 +277,14 @@ impl Stampede {
 }
 
 impl Caching {
+    /// Whether nothing was measured before it was cut short.
+    pub fn is_empty(&self) -> bool {
+        self.uncached.is_none()
+            && self.cached.is_none()
+            && self.stampedes.is_empty()
+            && self.outages.is_empty()
+    }
+
     /// The stampede with this cure.
     pub fn stampede(&self, cure: Cure) -> Option<&Stampede> {
         self.stampedes.iter().find(|stampede| stampede.cure == cure)

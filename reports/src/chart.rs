@@ -55,6 +55,8 @@ pub struct Panel {
     pub beside: bool,
     /// What is counted in cells of the plot, beneath the series.
     pub heat: Option<Heat>,
+    /// Positions that are its own, beside the shared ones.
+    pub marks: Vec<Mark>,
 }
 
 /// Counts in cells, which are coloured by them.

@@ -38,6 +38,13 @@ pub struct Lesson {
     pub verdict: Verdict,
 }
 
+impl Lesson {
+    /// Whether nothing was measured before it was cut short.
+    pub fn is_empty(&self) -> bool {
+        self.trials.iter().all(|trial| trial.bins.is_empty())
+    }
+}
+
 /// One load, and what was done to the target meanwhile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trial {

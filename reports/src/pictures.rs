@@ -13,6 +13,7 @@ use crate::store::Record;
 use crate::trace::Trace;
 use crate::whole;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The name of a picture, without the end that says in which form it is, and what is in it.
@@ -36,19 +37,19 @@ pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
     charts(&OF_A_CEILING, found)
 }
 
-/// The picture of `found`, likewise.
+/// The picture of `found`, likewise; none where nothing was measured.
 pub fn of_lesson(found: &Lesson) -> Vec<(&'static str, Chart)> {
-    charts(&OF_A_LESSON, found)
+    if found.is_empty() { Vec::new() } else { charts(&OF_A_LESSON, found) }
 }
 
-/// The pictures of an experiment on caching, likewise.
+/// The pictures of an experiment on caching, likewise; none where nothing was measured.
 pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
-    charts(&OF_CACHING, found)
+    if found.is_empty() { Vec::new() } else { charts(&OF_CACHING, found) }
 }
 
-/// The pictures of an experiment on scaling out, likewise.
+/// The pictures of an experiment on scaling out, likewise; none where nothing was measured.
 pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
-    charts(&OF_SCALING_OUT, found)
+    if found.is_empty() { Vec::new() } else { charts(&OF_SCALING_OUT, found) }
 }
 
 /// That of `trace`, likewise.
@@ -77,6 +78,7 @@ pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String
 /// # Errors
 /// When a file cannot be written, with its path.
 pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<Vec<PathBuf>, String> {
+    clear(dir, &OF_A_LESSON)?;
     draw_all(dir, of_lesson(found))
 }
 
@@ -85,6 +87,7 @@ pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<Vec<PathBuf>, String> 
 /// # Errors
 /// When a file cannot be written, with its path.
 pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String> {
+    clear(dir, &OF_CACHING)?;
     draw_all(dir, of_caching(found))
 }
 
@@ -93,6 +96,7 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String
 /// # Errors
 /// When a file cannot be written, with its path.
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, String> {
+    clear(dir, &OF_SCALING_OUT)?;
     draw_all(dir, of_scale_out(found))
 }
 
@@ -106,6 +110,18 @@ pub fn write_trace(dir: &Path, trace: &Trace) -> Result<Vec<PathBuf>, String> {
 
 fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
     pictures.iter().map(|(name, chart)| (*name, chart(of))).collect()
+}
+
+/// Takes away what was drawn of an older record: of this one there may be less to draw.
+fn clear<T>(dir: &Path, pictures: &[Picture<T>]) -> Result<(), String> {
+    for (name, _) in pictures {
+        let path = dir.join(name).with_extension("png");
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(format!("{}: {e}", path.display())),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBuf>, String> {
@@ -230,6 +246,15 @@ mod tests {
         for (name, scene) in scenes {
             gallery(name, of_trace(&scene()));
         }
+    }
+
+    #[test]
+    fn of_what_was_not_measured_there_is_no_picture() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = dir.path().join("availability.png");
+        fs::write(&picture, "of an older record").unwrap();
+        let drawn = write_lesson(dir.path(), &Lesson { partial: true, ..Lesson::default() });
+        assert!(drawn.is_ok_and(|drawn| drawn.is_empty()) && !picture.exists());
     }
 
     #[test]

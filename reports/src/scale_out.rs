@@ -43,6 +43,13 @@ pub struct ScaleOut {
     pub verdict: Verdict,
 }
 
+impl ScaleOut {
+    /// Whether nothing was measured before it was cut short.
+    pub fn is_empty(&self) -> bool {
+        self.mixes.iter().all(|mix| mix.points.is_empty())
+    }
+}
+
 /// In CPUs, as quotas of control groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {

@@ -47,7 +47,21 @@ pub struct Record {
 /// # Errors
 /// When the directory or the file cannot be written.
 pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
-    replace(dir, RUN_FILE, run)
+    replace(dir, RUN_FILE, run)?;
+    alone(dir, RUN_FILE)
+}
+
+/// Takes the records of other kinds away from `dir`, beside that in `file`: whoever reads the directory is to find one experiment.
+fn alone(dir: &Path, file: &str) -> io::Result<()> {
+    let of_a_run = [RUN_FILE, LOG_FILE].into_iter().filter(|_| file != RUN_FILE);
+    let others = [CEILING_FILE, CACHE_FILE, SPOF_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, TRACE_FILE];
+    for other in of_a_run.chain(others).filter(|other| *other != file) {
+        match fs::remove_file(dir.join(other)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
@@ -138,6 +152,29 @@ mod tests {
             assert_eq!(load(&inner).unwrap(), record);
         }
         assert_eq!(fs::read_dir(&inner).unwrap().count(), 2, "nothing temporary is left");
+    }
+
+    #[test]
+    fn a_record_replaces_those_of_other_kinds_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        fs::write(dir.path().join("mine.json"), "{}").unwrap();
+        write(dir.path(), &fixture::tiny());
+        for (found, file) in
+            [(fixture::lesson::spof(), SPOF_FILE), (fixture::lesson::maintenance(), MAINTENANCE_FILE)]
+        {
+            keep(dir.path(), &found).unwrap();
+            let mut want = [file, "mine.json"];
+            want.sort_unstable();
+            assert_eq!(names(), want);
+        }
+        write(dir.path(), &fixture::tiny());
+        assert_eq!(names(), [LOG_FILE, "mine.json", RUN_FILE]);
     }
 
     #[test]

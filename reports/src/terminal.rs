@@ -44,6 +44,19 @@ fn obeyed(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A command line as it can be typed into a shell again.
+pub fn shell(words: &[String]) -> String {
+    let quoted = |word: &String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +73,12 @@ mod tests {
         ] {
             assert_eq!(printable(text), shown);
         }
+    }
+
+    #[test]
+    fn a_command_line_can_be_typed_again() {
+        let words = ["loadgen", "--deploy-cmd", "sleep 20; echo 'done'", "", "--rps", "50"].map(String::from);
+        assert_eq!(shell(&words), r"loadgen --deploy-cmd 'sleep 20; echo '\''done'\''' '' --rps 50");
     }
 
     proptest! {

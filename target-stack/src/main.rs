@@ -87,6 +87,9 @@ enum Command {
     Db(db::Args),
     /// Run a target whose ceiling is known: WORKERS / SERVICE
     Queue(queue::Args),
+    /// Try whether the sizes of tiers can be limited here
+    #[command(hide = true)]
+    Limits,
     /// Become another program that dies with the process that asked for it
     #[command(hide = true)]
     Leash(leash::Args),
@@ -163,6 +166,7 @@ fn run(cli: Cli) -> Outcome {
         Command::App(args) => app::run(args, group),
         Command::Db(args) => db::run(args, group),
         Command::Queue(args) => queue::run(args),
+        Command::Limits => cgroup::try_out(),
         Command::Leash(args) => leash::run(args),
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let (orders, keys) = runtime
         .block_on(pace::within(LIMIT, count(options)))
         .unwrap_or_else(|| Err(mysql_async::Error::Other(format!("no answer within {LIMIT:?}").into())))
-        .map_err(|e| Failure::dead(format!("the database does not answer: {e}")))?;
+        .map_err(|e| Failure::dead(format!("the database does not answer: {}", once(&e.to_string()))))?;
     if orders != keys {
         return Err(Failure::dead(format!("{orders} orders have only {keys} keys: some are there twice")));
     }
@@ -44,9 +44,35 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(())
 }
 
+/// What is said twice in a row, such as `error: error: refused`, said once.
+fn once(said: &str) -> String {
+    let mut parts: Vec<&str> = said.split(": ").collect();
+    parts.dedup();
+    parts.join(": ")
+}
+
 async fn count(options: Opts) -> mysql_async::Result<(u64, u64)> {
     let mut connection = Conn::new(options).await?;
     let counted = connection.query_first(COUNT).await?;
     connection.disconnect().await?;
     Ok(counted.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice_in_a_row() {
+        for (said, want) in [
+            (
+                "Input/output error: Input/output error: Connection refused",
+                "Input/output error: Connection refused",
+            ),
+            ("a: b: a", "a: b: a"),
+            ("", ""),
+        ] {
+            assert_eq!(once(said), want);
+        }
+    }
 }

@@ -39,13 +39,18 @@ pub(crate) fn no_subcommand(word: &str) -> Option<String> {
     (!meant.is_empty()).then(|| format!("`{word}` is neither a subcommand nor a URL{meant}"))
 }
 
-/// That an option is one of searches, where it is.
-fn of_a_search(argument: &str) -> Option<String> {
+/// Whose an option is, where it is another command's.
+fn of_another(argument: &str) -> Option<String> {
     let name = argument.strip_prefix("--")?;
     let cli = Cli::command();
-    let search = cli.find_subcommand("ceiling")?;
-    let is_known = search.get_arguments().any(|known| known.get_long() == Some(name));
-    is_known.then(|| format!("{argument} is an option of `loadgen ceiling`"))
+    let has = |command: &clap::Command| command.get_arguments().any(|known| known.get_long() == Some(name));
+    let own = has(&cli).then(|| String::from("`loadgen`"));
+    let others = cli.get_subcommands().filter(|command| has(command));
+    let mut of: Vec<String> =
+        own.into_iter().chain(others.map(|command| format!("`loadgen {}`", command.get_name()))).collect();
+    let last = of.pop()?;
+    let of = if of.is_empty() { last } else { format!("{} and {last}", of.join(", ")) };
+    Some(format!("{argument} is an option of {of}"))
 }
 
 /// What to do, where clap does not know it.
@@ -67,7 +72,7 @@ fn advice(error: &clap::Error, words: &[&str]) -> Option<String> {
             let known = NOT_OF_A_SEARCH.iter().find(|(option, _)| *option == argument);
             known.map(|(option, instead)| format!("{option}: {instead}"))
         }
-        ErrorKind::UnknownArgument => no_subcommand(command).or_else(|| of_a_search(argument)),
+        ErrorKind::UnknownArgument => no_subcommand(command).or_else(|| of_another(argument)),
         ErrorKind::ArgumentConflict if argument.starts_with("--resume") => {
             let others = beside_resume(words.get(2..).unwrap_or_default()).join(" ");
             Some(format!(
@@ -145,8 +150,14 @@ mod tests {
             ("ceiling --nothing", "'--nothing'"),
             ("ceiling --resume d http://h/", "leave out `http://h/` (see"),
             ("ceiling --budget 30s --resume=d -q", "leave out `--budget 30s -q` (see"),
-            ("--workers 4 --rps 5", "--workers is an option of `loadgen ceiling` (see"),
-            ("report d --slo p99<5ms", "--slo is an option of `loadgen ceiling` (see"),
+            ("--workers 4 --rps 5", "--workers is an option of `loadgen ceiling`"),
+            (
+                "report d --slo p99<5ms",
+                "--slo is an option of `loadgen ceiling`, `loadgen cache` and `loadgen scale-out` (see",
+            ),
+            ("lessons --json x", "--json is an option of `loadgen`, `loadgen report`, `loadgen ceiling`, "),
+            ("spof --scenario x", "--scenario is an option of `loadgen`"),
+            ("spof --nothing", "'--nothing'"),
             ("cieling --slo p99<5ms", "neither a subcommand nor a URL; did you mean `ceiling`?"),
             ("cieling http://h/", "neither a subcommand nor a URL; did you mean `ceiling`?"),
             ("ceiling --db-cpu 0", "'--db-cpu <CPUS>': `0` is no number of CPUs from 0.01 to 1024"),

@@ -8,6 +8,8 @@ use crate::show;
 use crate::show::lessons::PARTS;
 use crate::signals::Signals;
 use crate::target;
+use reports::store::SCALE_OUT_FILE;
+use reports::terminal::printable;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -34,9 +36,18 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
     let mut worst = Exit::Passed;
     let mut asked = false;
     let mut told = Vec::new();
+    // Before the first: who has waited for minutes is not to hear it then.
+    let without = unlimited();
     for (number, (name, file)) in PARTS.iter().enumerate() {
         if !args.quiet {
             show::note(&format!("lesson {} of {}: loadgen {name}", number + 1, PARTS.len()));
+        }
+        if let Some(why) = without.as_ref().filter(|_| *file == SCALE_OUT_FILE) {
+            worst = worse(worst, Exit::Invalid);
+            if !args.quiet {
+                show::note(&format!("lesson {} of {} is left out: {why}", number + 1, PARTS.len()));
+            }
+            continue;
         }
         let record = dir.join(name).join(file);
         let before = made(&record);
@@ -52,11 +63,27 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
     if told.is_empty() {
         return Ok(worst);
     }
-    let report = show::lessons::drawn(&dir, &told)?;
+    let mut text = without.iter().map(|why| format!("\nleft out    {}", printable(why))).collect::<String>();
+    let left_out = without.into_iter().map(|why| format!("Left out: {why}")).collect();
+    let report = show::lessons::drawn(&dir, &told, left_out)?;
     if !args.quiet {
-        show::write(&format!("\nstory       {}\n", report.display()), false)?;
+        text += &format!("\nstory       {}\n", report.display());
+        show::write(&text, false)?;
     }
     Ok(worst)
+}
+
+/// Why scaling out is left out, if it has to be: its servers have sizes, which not everybody may limit. What cannot be asked, it will say
+/// itself.
+fn unlimited() -> Option<String> {
+    let asked = std::process::Command::new(target::program()).arg("limits").output().ok()?;
+    let said = String::from_utf8_lossy(&asked.stderr);
+    let why = said.split_once("needs the right to write control groups: ")?.1.trim();
+    (!asked.status.success()).then(|| {
+        format!(
+            "scale-out, as the sizes of servers cannot be limited: no right to write control groups ({why})"
+        )
+    })
 }
 
 /// Which file a record is, and since when: an experiment writes another one, and does not tell an older one as its own.

@@ -19,16 +19,17 @@ pub(super) fn are_in(dir: &Path) -> bool {
     PARTS.iter().any(|(name, file)| dir.join(name).join(file).is_file())
 }
 
-/// Tells the story of those records in `dir` whose files are in `told`, and gives the way to it.
+/// Tells the story of those records in `dir` whose files are in `told`, with what was `left_out`, and gives the way to it.
 ///
 /// # Errors
 /// Wrong use: a record cannot be read, or the report cannot be written.
-pub(crate) fn drawn(dir: &Path, told: &[&str]) -> Outcome<PathBuf> {
+pub(crate) fn drawn(dir: &Path, told: &[&str], left_out: Vec<String>) -> Outcome<PathBuf> {
     let lessons = Lessons {
         spof: part(dir, SPOF_FILE, told)?,
         maintenance: part(dir, MAINTENANCE_FILE, told)?,
         scale_out: part(dir, SCALE_OUT_FILE, told)?,
         cache: part(dir, CACHE_FILE, told)?,
+        left_out,
     };
     html::write_lessons(dir, &lessons).map_err(Failure::usage)
 }
@@ -57,7 +58,7 @@ pub(super) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
             super::again(&dir.join(name), None)?;
         }
     }
-    let report = drawn(dir, &PARTS.map(|(_, file)| file))?;
+    let report = drawn(dir, &PARTS.map(|(_, file)| file), Vec::new())?;
     super::write(&format!("\nstory       {}\n", report.display()), false)?;
     Ok(Exit::Passed)
 }
@@ -77,7 +78,7 @@ mod tests {
             reports::store::keep(&dir.path().join(name), &found).unwrap();
         }
         for (told, failure) in [(vec![MAINTENANCE_FILE], false), (vec![SPOF_FILE, MAINTENANCE_FILE], true)] {
-            let page = std::fs::read_to_string(drawn(dir.path(), &told).unwrap()).unwrap();
+            let page = std::fs::read_to_string(drawn(dir.path(), &told, Vec::new()).unwrap()).unwrap();
             assert!(page.contains("id=\"maintenance\""), "{told:?}");
             assert_eq!(page.contains("id=\"failure\""), failure, "{told:?}");
         }

@@ -228,6 +228,9 @@ pub fn per_request(value: f64) -> String {
 
 /// All of it in a sentence.
 pub fn finding(found: &Caching) -> String {
+    if found.is_empty() {
+        return String::from("Nothing was measured: no part of it has ended");
+    }
     if !found.wants(Part::Ceiling) {
         return beside(found);
     }

@@ -22,7 +22,9 @@ pub fn conclude(lesson: &mut Lesson) {
         }
         if !trial.valid {
             let why = trial.reasons.first().map_or("no reason was given", String::as_str);
-            reasons.push(format!("{}: {why}", trial.name));
+            // What could not be done may have the trial's name already.
+            let named = why.strip_prefix(&*trial.name).is_some_and(|rest| rest.starts_with(": "));
+            reasons.push(if named { why.to_owned() } else { format!("{}: {why}", trial.name) });
         }
         reasons.extend(unfit(trial).map(|why| format!("{}: {why}", trial.name)));
         reasons.extend(trial.orders.and_then(|orders| disagreement(&trial.name, &orders)));
@@ -99,7 +101,9 @@ pub fn finding(lesson: &Lesson) -> String {
     // Of equals the last is the greatest, and the first trial is the one that a reader begins with.
     let cured = trials.iter().rev().filter(|trial| cure(trial).is_some()).max_by_key(saved);
     let worst = cured.or_else(|| trials.iter().max_by_key(|trial| trial.impact.failed));
-    let Some(worst) = worst else { return String::from("No trial was made") };
+    let Some(worst) = worst.filter(|_| !lesson.is_empty()) else {
+        return String::from("Nothing was measured: no trial has ended");
+    };
     if worst.impact.failed == 0 {
         let planned = trials.iter().map(|trial| trial.planned).sum();
         let many = counted(trials.len() as u64, "trial");
@@ -159,7 +163,7 @@ fn sentence(trial: &Trial, lesson: &Lesson) -> String {
             &format!("; the name server left {} without an answer", counted(trial.dns_failures, "question"));
     }
     if lesson.schema == MAINTENANCE_SCHEMA
-        && let Some(handed) = handed_over(trial)
+        && let Some(handed) = refused(trial).or_else(|| handed_over(trial))
     {
         text += &format!("; {handed}");
     }
@@ -182,6 +186,43 @@ fn remark(trial: &Trial, lesson: &Lesson) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// A version that was not well, and did not get any further.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal<'t> {
+    /// When, in seconds after the first request was due.
+    pub at_s: f64,
+    /// The server that was to have it, such as `app 1`.
+    pub place: &'t str,
+    /// The one that was refused.
+    pub version: &'t str,
+    /// The one that was put back in its place, if any was.
+    pub back: Option<&'t str>,
+}
+
+/// What the target says of a version that it refused in this trial, if it did.
+pub fn refusal(trial: &Trial) -> Option<Refusal<'_>> {
+    let steps = || trial.events.iter().filter(|event| event.kind == EventKind::Step);
+    let told = |what: &'static str| steps().filter_map(move |event| Some((event, step(&event.what, what)?)));
+    let (event, (place, version)) = told("refused").next()?;
+    let back = told("started").rfind(|(later, (at, _))| later.at_s >= event.at_s && *at == place);
+    Some(Refusal { at_s: event.at_s, place, version, back: back.map(|(_, (_, version))| version) })
+}
+
+/// Where, and to which version, `what` happened, by the words of a step such as `app 1 refused, version 2`.
+fn step<'t>(words: &'t str, what: &str) -> Option<(&'t str, &'t str)> {
+    let (place, version) = words.split_once(", version ")?;
+    Some((place.strip_suffix(what)?.trim_end(), version))
+}
+
+/// What was refused when, and what stood in its place then.
+fn refused(trial: &Trial) -> Option<String> {
+    let Refusal { at_s, place, version, back } = refusal(trial)?;
+    let begin = trial.events.iter().find(|event| event.kind == EventKind::Begin);
+    let after = begin.map_or_else(String::new, |begin| format!(" after {}", seconds(at_s - begin.at_s)));
+    let back = back.map_or_else(String::new, |back| format!(", and {back} put back"));
+    Some(format!("version {version} was refused at {place}{after}{back}"))
 }
 
 /// From which version to which, if there were two.
@@ -233,7 +274,7 @@ mod tests {
                 },
                 "Killing the only app server cost 3 s and 600 requests",
             ),
-            (Lesson::default(), "No trial was made"),
+            (Lesson::default(), "Nothing was measured: no trial has ended"),
         ] {
             assert_eq!(finding(&lesson), want);
         }
@@ -262,11 +303,20 @@ mod tests {
         lesson.trials[1].errors = Errors { reset: 1, ..Errors::default() };
         conclude(&mut lesson);
         assert!(!lesson.verdict.valid && lesson.verdict.reasons.len() == 2, "{:?}", lesson.verdict);
+        for why in
+            ["it ended with exit status: 3", "killing the only app server: it ended with exit status: 3"]
+        {
+            lesson.trials[0].reasons = vec![why.to_owned()];
+            conclude(&mut lesson);
+            let want = "killing the only app server: it ended with exit status: 3";
+            assert_eq!(lesson.verdict.reasons[0], want);
+        }
     }
 
     #[test]
     fn what_was_done_has_to_be_seen_from_its_beginning_to_its_end() {
-        let cases: [(fn(&mut crate::lesson::Trial), Option<&str>); 4] = [
+        type Case = (fn(&mut Trial), Option<&'static str>);
+        let cases: [Case; 4] = [
             (|_| {}, None),
             (
                 |trial| trial.events.iter_mut().for_each(|event| event.at_s += trial.duration_s - 3.5),
@@ -292,6 +342,15 @@ mod tests {
             assert_eq!(lesson.verdict.valid, want.is_none(), "{reasons:?}");
             assert!(want.is_none_or(|part| reasons[0].ends_with(part)), "{reasons:?}");
         }
+    }
+
+    #[test]
+    fn a_version_that_is_refused_is_said_to_be() {
+        let lesson = fixture::lesson::sick();
+        let said = sentence(&lesson.trials[2], &lesson);
+        let want = "version 2 was refused at app 1 after 3.5 s, and 0.1.0 put back.";
+        assert!(said.ends_with(want), "{said}");
+        assert_eq!(refusal(&lesson.trials[1]), None);
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn gain(points: &[Point]) -> Option<Gain> {
 /// wall than the low ones, from which a single search predicts its ceiling.
 fn wall(points: &[Point]) -> Option<Wall> {
     let own = |one: &Resource| one.tier == TIER && one.shared.len() < 2;
-    let judged = || points.iter().filter(|point| !point.search.steps.is_empty());
+    let judged = || points.iter().filter(|point| point.standing != Standing::Invalid);
     let mut kinds: Vec<&Resource> = Vec::new();
     for one in judged().flat_map(|point| &point.search.resources).filter(|one| !own(one)) {
         if !kinds.iter().any(|kind| same(kind, one)) {
@@ -141,6 +141,8 @@ fn wall(points: &[Point]) -> Option<Wall> {
         let reached = judged().any(|point| {
             point.standing == Standing::NextTier && limiting(&point.search).is_some_and(|one| same(kind, one))
         });
+        // What a single search predicts, no other one bears out.
+        (reached || predicted.len() > 1).then_some(())?;
         Some(Wall {
             tier: if kind.shared.len() > 1 { String::new() } else { kind.tier.clone() },
             what: noun(kind),
@@ -253,7 +255,7 @@ pub fn finding(found: &ScaleOut) -> String {
         let none = if ended {
             "There are no two ceilings of the servers' own to compare"
         } else {
-            "No search was ended"
+            "Nothing was measured: no search has ended"
         };
         return none.to_owned();
     };

@@ -120,7 +120,7 @@ fn an_experiment_without_a_point_says_so() {
     conclude(&mut found).unwrap();
     assert!(!found.verdict.valid);
     assert_eq!(found.verdict.reasons, ["the experiment was cut short", "no search was ended"]);
-    assert_eq!(finding(&found), "No search was ended");
+    assert_eq!(finding(&found), "Nothing was measured: no search has ended");
 }
 
 #[test]

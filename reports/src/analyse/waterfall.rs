@@ -216,6 +216,14 @@ pub fn finding(trace: &Trace) -> String {
         (Some(app), None) => app,
         (None, _) => part("proxy", "proxy").unwrap_or_else(|| format!("waiting {}", ms(asked.wait_ms))),
     });
+    // Most often it only passes on; where it takes the most time itself, that is the finding.
+    if let (Some(proxy), Some(app)) = (trace.part("proxy"), trace.part("app")) {
+        let own = proxy.took_ms - app.took_ms;
+        let others = [app.took_ms, asked.connect_ms, asked.name_ms.unwrap_or(0.0), proxy.grain_ms];
+        if others.iter().all(|other| own > *other) {
+            told.push(format!("the proxy itself {}", ms(own)));
+        }
+    }
     let from = if asked.name_ms.is_some() { "name" } else { "connection" };
     format!("{} from {from} to page: {}", ms(asked.total_ms), told.join(", "))
 }

@@ -2,10 +2,10 @@
 //! outage shaded, and where there are two versions, how many answers were the new one's. From a record to a chart model.
 
 use super::{cpus, made, target, warned};
-use crate::analyse::lesson::{felt, finding};
+use crate::analyse::lesson::{felt, finding, refusal};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
-use crate::lesson::{EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
-use crate::number::{capital, ms, rate, seconds};
+use crate::lesson::{Event, EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
+use crate::number::{capital, counted, ms, rate, seconds};
 
 /// So that a line at its highest is not the panel's edge.
 const HEADROOM: f64 = 1.05;
@@ -15,6 +15,7 @@ const OUT: f64 = 0.5;
 /// The chart of `lesson`.
 pub fn chart(lesson: &Lesson) -> Chart {
     let (tone, title, subtitle) = warned(&lesson.verdict, lesson.partial, &finding(lesson), &context(lesson));
+    let (shared, own) = marks(lesson);
     let end_s = lesson.trials.iter().map(|trial| trial.duration_s).fold(0.0, f64::max);
     Chart {
         tone,
@@ -23,8 +24,14 @@ pub fn chart(lesson: &Lesson) -> Chart {
         x: Axis::fitted("seconds since the first request was due", 0.0, end_s, 8, rate)
             .read(Reading::Seconds),
         bands: Vec::new(),
-        marks: marks(lesson),
-        panels: lesson.trials.iter().enumerate().map(|(n, trial)| panel(trial, n % 2 == 1)).collect(),
+        marks: shared,
+        panels: lesson
+            .trials
+            .iter()
+            .zip(own)
+            .enumerate()
+            .map(|(n, (trial, marks))| Panel { marks, ..panel(trial, n % 2 == 1) })
+            .collect(),
         footer: footer(lesson),
     }
 }
@@ -38,23 +45,50 @@ fn context(lesson: &Lesson) -> String {
     )
 }
 
-/// What was done at the same time in all trials.
-fn marks(lesson: &Lesson) -> Vec<Mark> {
-    let at = |kind, label: &str, colour| {
-        let each = || lesson.trials.iter().flat_map(|trial| &trial.events).filter(|event| event.kind == kind);
-        let (least, most) = each().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), event| {
-            (least.min(event.at_s), most.max(event.at_s))
-        });
-        // Where it was not at about the same time, each panel would need its own.
-        (most - least < 0.5).then(|| Mark { at: least, label: label.to_owned(), colour })
+/// Events nearer to one another than this, in seconds, are at the same time.
+const SAME_S: f64 = 0.5;
+
+/// What was done, and when: at the same time in all trials, and in each of them at a time of its own.
+fn marks(lesson: &Lesson) -> (Vec<Mark>, Vec<Vec<Mark>>) {
+    let mut shared = Vec::new();
+    let mut own = vec![Vec::new(); lesson.trials.len()];
+    for kind in [EventKind::Begin, EventKind::End] {
+        let of = |trial| event(trial, kind).map(|event| mark(lesson, trial, event));
+        let each: Vec<Option<Mark>> = lesson.trials.iter().map(of).collect();
+        let same = |one: &Mark, other: &Mark| (one.at - other.at).abs() < SAME_S && one.label == other.label;
+        match each.first() {
+            Some(Some(first)) if each.iter().all(|one| one.as_ref().is_some_and(|one| same(one, first))) => {
+                let at = each.iter().flatten().map(|one| one.at).fold(first.at, f64::min);
+                shared.push(Mark { at, ..first.clone() });
+            }
+            _ => own.iter_mut().zip(each).for_each(|(own, one)| own.extend(one)),
+        }
+    }
+    for (own, trial) in own.iter_mut().zip(&lesson.trials) {
+        own.extend(refusal(trial).map(|refusal| Mark {
+            at: refusal.at_s,
+            label: String::from("refused"),
+            colour: Colour::Tail,
+        }));
+    }
+    (shared, own)
+}
+
+/// What was done, if it was done while somebody looked.
+fn event(trial: &Trial, kind: EventKind) -> Option<&Event> {
+    trial.events.iter().find(|event| event.kind == kind && (0.0..=trial.duration_s).contains(&event.at_s))
+}
+
+fn mark(lesson: &Lesson, trial: &Trial, event: &Event) -> Mark {
+    let label = match (event.kind, lesson.schema == SPOF_SCHEMA) {
+        (EventKind::End, true) => "started again",
+        (EventKind::End, false) if refusal(trial).is_some() => "given up",
+        (EventKind::End, false) => "through",
+        (_, true) => "killed",
+        (_, false) => "the change begins",
     };
-    let (begins, ends) = if lesson.schema == SPOF_SCHEMA {
-        ("killed", "started again")
-    } else {
-        ("the change begins", "it is through")
-    };
-    let begin = at(EventKind::Begin, begins, Colour::Failure);
-    begin.into_iter().chain(at(EventKind::End, ends, Colour::Ok)).collect()
+    let colour = if event.kind == EventKind::End { Colour::Ok } else { Colour::Failure };
+    Mark { at: event.at_s, label: label.to_owned(), colour }
 }
 
 fn panel(trial: &Trial, beside: bool) -> Panel {
@@ -138,8 +172,8 @@ fn newcomer(trial: &Trial, bins: &[Moment]) -> Vec<(f64, Option<f64>)> {
 
 fn footer(lesson: &Lesson) -> Vec<String> {
     let mut what = vec![format!(
-        "{} trials in {}, seed {}",
-        lesson.trials.len(),
+        "{} in {}, seed {}",
+        counted(lesson.trials.len() as u64, "trial"),
         seconds(lesson.duration_s),
         lesson.head.seed
     )];
@@ -151,7 +185,6 @@ fn footer(lesson: &Lesson) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyse::lesson::conclude;
     use crate::chart::Tone;
     use crate::draw::layout_tests::assert_legible;
     use crate::fixture;
@@ -189,10 +222,24 @@ mod tests {
     }
 
     #[test]
-    fn a_lesson_without_trials_is_drawn_too() {
-        let mut none = Lesson::default();
-        conclude(&mut none);
-        let chart = chart(&none);
-        assert!(chart.panels.is_empty() && chart.title == "INVALID: no trial was made", "{}", chart.title);
+    fn what_did_not_happen_at_one_time_is_marked_in_each_panel() {
+        let own = |chart: &Chart| {
+            let labels =
+                |panel: &Panel| panel.marks.iter().map(|mark| mark.label.clone()).collect::<Vec<_>>();
+            chart.panels.iter().map(labels).collect::<Vec<_>>()
+        };
+        let sick = chart(&fixture::lesson::sick());
+        assert_eq!(sick.marks.len(), 1, "{:?}", sick.marks);
+        assert_eq!(own(&sick), [vec!["through"], vec!["through"], vec!["given up", "refused"]]);
+        assert_legible("sick", &sick);
+        // Of what nobody saw the end of, or saw after the load, there is no mark.
+        for change in [0.0, 20.0] {
+            let mut endless = fixture::lesson::spof();
+            endless.trials[1].events[1].at_s += change;
+            endless.trials[1].events.retain(|event| change > 0.0 || event.kind != EventKind::End);
+            let chart = chart(&endless);
+            assert!(chart.marks.iter().all(|mark| mark.label == "killed"), "{:?}", chart.marks);
+            assert_eq!(own(&chart), [vec!["started again"], vec![]]);
+        }
     }
 }

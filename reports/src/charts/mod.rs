@@ -14,6 +14,7 @@ pub mod waterfall;
 use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};
 use crate::record::{Head, Host, Loop, Run, Target, TargetKind, Verdict};
+use crate::terminal::shell;
 
 /// Times below this, in milliseconds, are drawn at it: a logarithmic axis has no zero.
 const LEAST_MS: f64 = 0.001;
@@ -66,7 +67,7 @@ fn footer(run: &Run) -> Vec<String> {
         vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
     what.extend(target(&run.target));
     what.extend(cpus("generator", &run.generator.cpus));
-    vec![run.command.join(" "), place(&run.host, &run.started_at), what.join(BETWEEN)]
+    vec![shell(&run.command), place(&run.host, &run.started_at), what.join(BETWEEN)]
 }
 
 /// The footer of an experiment: by what, when and where it was made, what there is to know of it, and if so what of the target is
@@ -76,7 +77,7 @@ fn made(head: &Head, what: &[String], emulated: &str, cut: &[String]) -> Vec<Str
         if text.is_empty() { String::new() } else { format!("{label}: {text}") }
     };
     let mut lines = vec![
-        head.command.join(" "),
+        shell(&head.command),
         place(&head.host, &head.started_at),
         what.join(BETWEEN),
         labelled("EMULATED", emulated),

@@ -6,7 +6,7 @@ use super::heat;
 use super::labels::wrap;
 use super::panel::{self, Area};
 use super::style::{FOOTER, Ink, LABEL, PANEL_TITLE, SUBTITLE, TICK, TITLE, Type};
-use crate::chart::{Axis, Chart, Colour, Panel, Tone};
+use crate::chart::{Axis, Band, Chart, Colour, Mark, Panel, Tone};
 
 const MARGIN: f64 = 56.0;
 const LEADING: f64 = 1.24;
@@ -78,9 +78,11 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
         let lines = if axes.iter().any(|axis| !axis.title.is_empty()) { 2.0 } else { 1.0 };
         if axes.is_empty() { 0.0 } else { TICK.size * LEADING * lines + BESIDE }
     };
-    let named = |i: usize| i == 0 && annotated(chart);
+    let named = |i: usize, row: &[Panel]| {
+        i == 0 && annotated(chart) || row.iter().any(|panel| !panel.marks.is_empty())
+    };
     let taken = |i: usize, row: &[Panel]| {
-        head(row, room) + axis_height(i, row) + if named(i) { LABEL.size * LEADING } else { 0.0 }
+        head(row, room) + axis_height(i, row) + if named(i, row) { LABEL.size * LEADING } else { 0.0 }
     };
     let all_taken: f64 = rows.iter().enumerate().map(|(i, row)| taken(i, row)).sum();
     let gaps = rows.len().saturating_sub(1) as f64 * GAP;
@@ -96,13 +98,13 @@ fn panels(canvas: &mut dyn Canvas, chart: &Chart, top: f64, bottom: f64) -> Resu
                 let baseline = y + PANEL_TITLE.size + line as f64 * PANEL_TITLE.size * LEADING;
                 canvas.text(text, (slot.0, baseline), Align::Left, PANEL_TITLE, Ink::Text)?;
             }
-            if named(i) && column == 0 {
-                annotations(
-                    canvas,
-                    chart,
-                    (left, right),
-                    y + head(row, room) + LABEL.size - BELOW_TITLE / 2.0,
-                )?;
+            if named(i, row) {
+                let (bands, shared) =
+                    if i == 0 && column == 0 { shared_words(chart) } else { Default::default() };
+                let x = panel.x.as_ref().unwrap_or(&chart.x);
+                let pointed = shared.into_iter().chain(panel.marks.iter().map(words)).collect();
+                let baseline = y + head(row, room) + LABEL.size - BELOW_TITLE / 2.0;
+                annotations(canvas, x, bands, pointed, (left, right), baseline)?;
             }
             let area = Area { left, right, top: plot, bottom: plot + share * weight(row), end: slot.1 };
             panel::draw(canvas, chart, panel, area)?;
@@ -150,17 +152,31 @@ fn annotated(chart: &Chart) -> bool {
     bands || !chart.marks.is_empty() || spans(chart).next().is_some()
 }
 
+/// Where words belong, which they are, and in what colour.
+type Pointed<'a> = (f64, &'a str, Colour);
+
+fn words(mark: &Mark) -> Pointed<'_> {
+    (mark.at, &mark.label, mark.colour)
+}
+
+/// The bands that all panels share, and what else stands above the first of them for all.
+fn shared_words(chart: &Chart) -> (&[Band], Vec<Pointed<'_>>) {
+    (&chart.bands, chart.marks.iter().map(words).chain(spans(chart)).collect())
+}
+
 /// The words of the bands, marks and spans in a row of their own: bands at their right ends unless they begin at the left,
 /// the others where they are, moved to the left where two would touch.
 fn annotations(
     canvas: &mut dyn Canvas,
-    chart: &Chart,
+    x: &Axis,
+    bands: &[Band],
+    mut pointed: Vec<Pointed<'_>>,
     (left, right): (f64, f64),
     baseline: f64,
 ) -> Result<(), String> {
-    let x = |value: f64| left + (right - left) * chart.x.position(value);
+    let x = |value: f64| left + (right - left) * x.position(value);
     let (mut limit, mut free_from) = (right, left);
-    for band in chart.bands.iter().rev().filter(|band| !band.label.is_empty()) {
+    for band in bands.iter().rev().filter(|band| !band.label.is_empty()) {
         let width = width(&band.label, TICK);
         // One that begins with the axis, however narrow, has its words from there on, and leaves the rest of the row.
         if x(band.from) <= left {
@@ -172,8 +188,6 @@ fn annotations(
         canvas.text(&band.label, (end, baseline), Align::Right, TICK, Ink::Quiet)?;
         limit = end - width - APART;
     }
-    let marks = chart.marks.iter().map(|mark| (mark.at, mark.label.as_str(), mark.colour));
-    let mut pointed: Vec<_> = marks.chain(spans(chart)).collect();
     pointed.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut starts = Vec::with_capacity(pointed.len());
     for (at, label, _) in &pointed {
@@ -192,7 +206,7 @@ fn annotations(
 }
 
 /// The spans of the first panel: there is room for words above that one only.
-fn spans(chart: &Chart) -> impl Iterator<Item = (f64, &str, Colour)> {
+fn spans(chart: &Chart) -> impl Iterator<Item = Pointed<'_>> {
     let first = chart.panels.first().map_or(&[][..], |panel| &panel.spans);
     first.iter().map(|span| (span.at, span.label.as_str(), span.colour))
 }

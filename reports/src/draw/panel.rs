@@ -54,7 +54,7 @@ pub(super) fn draw(canvas: &mut dyn Canvas, chart: &Chart, panel: &Panel, area: 
         plot::series(canvas, x, &panel.y, series, area)?;
     }
     canvas.line(&[(area.left, area.bottom), (area.right, area.bottom)], 1.5, Ink::Axis)?;
-    for mark in marks {
+    for mark in marks.iter().chain(&panel.marks) {
         let at = area.x(x, mark.at);
         canvas.dashes(&[(at, area.top), (at, area.bottom)], 7.0, 2.0, Ink::Of(mark.colour))?;
     }

@@ -3,7 +3,9 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, tiles, verdict};
+use super::told::{
+    Fact, command, facts, files, host, nothing, pictures, pinned, said, sentences, tiles, verdict,
+};
 use crate::analyse::caching::{
     ceiling, finding, is_at_least, outage_in_words, per_request, requests, stampede_in_words, times,
 };
@@ -18,6 +20,9 @@ use maud::{Markup, html};
 pub(super) fn page(found: &Caching) -> Page {
     let (finding, charts) = (finding(found), of_caching(found));
     let beside = [(CACHE_FILE, "the record: both searches, and every number on this page")];
+    if found.is_empty() {
+        return nothing("Caching", &found.head, &finding, CACHE_FILE);
+    }
     Page {
         kind: "Caching",
         target: found.target.url.clone(),

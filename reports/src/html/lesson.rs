@@ -3,7 +3,7 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, verdict};
+use super::told::{Fact, command, facts, files, host, nothing, pictures, pinned, said, sentences, verdict};
 use crate::analyse::lesson;
 use crate::lesson::{Lesson, SPOF_SCHEMA, Trial};
 use crate::number::{exact_rate, ms, seconds};
@@ -14,6 +14,10 @@ use maud::{Markup, html};
 /// The report of `found`.
 pub(super) fn page(found: &Lesson) -> Page {
     let finding = lesson::finding(found);
+    let kind = if found.schema == SPOF_SCHEMA { "Single points of failure" } else { "Maintenance" };
+    if found.is_empty() {
+        return nothing(kind, &found.head, &finding, lesson_file(&found.schema));
+    }
     let charts = of_lesson(found);
     let beside = [(lesson_file(&found.schema), "the record: every number on this page")];
     let sections = vec![
@@ -29,7 +33,7 @@ pub(super) fn page(found: &Lesson) -> Page {
     ];
     let partial = found.partial.then_some("cut short, with the trials that were made so far");
     Page {
-        kind: if found.schema == SPOF_SCHEMA { "Single points of failure" } else { "Maintenance" },
+        kind,
         target: found.target.url.clone(),
         started_at: found.head.started_at.clone(),
         title: format!("{}: {finding}", found.target.url),

@@ -3,7 +3,9 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, pictures, pinned, said, sentences, tiles, verdict};
+use super::told::{
+    Fact, command, facts, files, host, nothing, pictures, pinned, said, sentences, tiles, verdict,
+};
 use crate::analyse::scale_out::{finding, losses, times};
 use crate::charts::scale_out::counted_points;
 use crate::number::{NONE, capital, exact_rate, percent, rate, seconds};
@@ -17,6 +19,9 @@ use maud::{Markup, html};
 pub(super) fn page(found: &ScaleOut) -> Page {
     let (finding, charts) = (finding(found), of_scale_out(found));
     let beside = [(SCALE_OUT_FILE, "the record: every search, and every number on this page")];
+    if found.is_empty() {
+        return nothing("Scaling out", &found.head, &finding, SCALE_OUT_FILE);
+    }
     Page {
         kind: "Scaling out",
         target: "the reference website".to_owned(),

@@ -7,7 +7,7 @@ use crate::analyse::lesson::{finding as of_trials, sentences as learnt};
 use crate::analyse::{caching, scale_out};
 use crate::cache::{Caching, Outage, Stampede};
 use crate::lesson::Lesson;
-use crate::number::capital;
+use crate::number::{capital, counted};
 use crate::pictures::{of_caching, of_lesson, of_scale_out};
 use crate::record::Verdict;
 use crate::scale_out::ScaleOut;
@@ -24,6 +24,8 @@ pub struct Lessons {
     pub scale_out: Option<ScaleOut>,
     /// A cache.
     pub cache: Option<Caching>,
+    /// Which were not made, and why, in a sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// A chapter before it is laid out.
@@ -36,6 +38,8 @@ struct Chapter<'a> {
     price: &'static str,
     finding: String,
     verdict: &'a Verdict,
+    /// What is said of it before all chapters where it is not to be believed.
+    invalid: String,
     partial: bool,
     sentences: Vec<String>,
     pictures: Markup,
@@ -43,13 +47,33 @@ struct Chapter<'a> {
     dir: &'static str,
 }
 
+/// That trials are not to be believed, how many of them, and why the first is not; the rest is in the chapter.
+fn of_trials_invalid(found: &Lesson) -> String {
+    let bad = || found.trials.iter().filter(|trial| !trial.valid);
+    match bad().find_map(|trial| trial.reasons.first()) {
+        Some(why) => {
+            let all = counted(found.trials.len() as u64, "trial");
+            format!("INVALID, {} of {all}: {why}", bad().count())
+        }
+        None => invalid(&found.verdict),
+    }
+}
+
+/// The same of a whole record.
+fn invalid(verdict: &Verdict) -> String {
+    let why = verdict.reasons.first().map_or("no reason was given", String::as_str);
+    let more = match verdict.reasons.len().saturating_sub(1) {
+        0 => String::new(),
+        n => format!(", and {}", counted(n as u64, "more reason")),
+    };
+    format!("INVALID: {why}{more}")
+}
+
 /// The report of `lessons`.
 pub(super) fn page(lessons: &Lessons) -> Page {
     let chapters = chapters(lessons);
-    let reasons = chapters.iter().filter(|chapter| !chapter.verdict.valid).flat_map(|chapter| {
-        chapter.verdict.reasons.iter().map(move |reason| format!("{}: {reason}", chapter.title))
-    });
-    let reasons: Vec<String> = reasons.collect();
+    let bad = chapters.iter().filter(|chapter| !chapter.verdict.valid);
+    let reasons: Vec<String> = bad.map(|chapter| format!("{}: {}", chapter.title, chapter.invalid)).collect();
     let missing = 4 - chapters.len();
     let cut = missing > 0 || chapters.iter().any(|chapter| chapter.partial);
     let all = Verdict { valid: reasons.is_empty() && !chapters.is_empty(), reasons };
@@ -76,6 +100,7 @@ pub(super) fn page(lessons: &Lessons) -> Page {
                 "Here is what that cost on this machine, and what four cures bought."
             }
             (sentences("evidence", &findings))
+            (sentences("notes", &lessons.left_out))
         },
         sections: chapters.into_iter().map(section).collect(),
     }
@@ -108,6 +133,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
                 point; two of those need clients that try the next address. The one database stays what it is.",
         finding: of_trials(found),
         verdict: &found.verdict,
+        invalid: of_trials_invalid(found),
         partial: found.partial,
         sentences: learnt(found),
         pictures: pictures(&of_lesson(found)),
@@ -122,6 +148,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
                 beside each other while both answer.",
         finding: of_trials(found),
         verdict: &found.verdict,
+        invalid: of_trials_invalid(found),
         partial: found.partial,
         sentences: learnt(found),
         pictures: pictures(&of_lesson(found)),
@@ -135,6 +162,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         price: "servers, and connections to the database of each; where the database is the wall, more app servers buy nothing.",
         finding: scale_out::finding(found),
         verdict: &found.verdict,
+        invalid: invalid(&found.verdict),
         partial: found.partial,
         sentences: found.mixes.iter().map(|mix| capital(&scale_out::learnt(mix))).collect(),
         pictures: pictures(&of_scale_out(found)),
@@ -149,6 +177,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
                 out, unless one request fetches it for all.",
         finding: caching::finding(found),
         verdict: &found.verdict,
+        invalid: invalid(&found.verdict),
         partial: found.partial,
         sentences: of_cache(found),
         pictures: pictures(&of_caching(found)),
@@ -185,5 +214,21 @@ mod tests {
             assert!(page.contains(&format!("The app is dead, {how} stale pages: ")), "{how}");
         }
         assert!(page.contains("2026-11-24 08:00"), "when it began");
+    }
+
+    #[test]
+    fn a_lesson_that_is_not_to_be_believed_has_one_line_at_the_top() {
+        let mut spof = crate::fixture::lesson::spof();
+        for trial in &mut spof.trials {
+            trial.valid = false;
+            trial.reasons = vec!["the generator was kept from running".into(), "so was the target".into()];
+        }
+        crate::analyse::lesson::conclude(&mut spof);
+        let left_out = vec![String::from("Scaling out was left out: no right")];
+        let page = page(&Lessons { spof: Some(spof), left_out, ..Lessons::default() });
+        let top = page.opening.into_string();
+        assert_eq!(top.matches("the generator was kept from running").count(), 1, "{top}");
+        assert!(top.contains("Scaling out was left out"), "{top}");
+        assert!(top.contains("Failure: INVALID, 2 of 2 trials: the generator"), "{top}");
     }
 }

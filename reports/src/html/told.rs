@@ -1,11 +1,12 @@
 //! What is said in a report: texts of a record made harmless, facts as a list, a picture with its words, the verdict. From
 //! values to pieces of HTML; maud escapes, and what a screen would obey is spelt out before.
 
+use super::page::{Page, Section};
 use crate::chart::{Chart, Tone};
 use crate::draw;
 use crate::number::counted;
-use crate::record::{Host, Verdict};
-use crate::terminal::printable;
+use crate::record::{Head, Host, Verdict};
+use crate::terminal::{printable, shell};
 use crate::text;
 use maud::{Markup, PreEscaped, html};
 
@@ -58,6 +59,23 @@ pub(super) fn verdict(verdict: &Verdict, partial: Option<&str>, finding: &str) -
     }
 }
 
+/// Of an experiment that was cut short before anything was measured: what was asked for, and no more.
+pub(super) fn nothing(kind: &'static str, head: &Head, finding: &str, file: &str) -> Page {
+    let all = [("Command", command(&head.command))];
+    let all: Vec<Fact> = all.into_iter().chain(host(&head.host)).collect();
+    Page {
+        kind,
+        target: String::new(),
+        started_at: head.started_at.clone(),
+        title: format!("{kind}: {finding}"),
+        opening: html! { h1 { span.badge.invalid { "INVALID" } " " span { (finding) } } },
+        sections: vec![
+            Section { id: "measured", title: "How it was to be measured", body: facts(&all) },
+            Section { id: "data", title: "Raw data", body: files(&[(file, "the record")], &[]) },
+        ],
+    }
+}
+
 /// All pictures of a record by their names.
 pub(super) fn pictures(charts: &[(&str, Chart)]) -> Markup {
     html! { @for (name, chart) in charts { (picture(name, chart)) } }
@@ -106,7 +124,9 @@ fn harmless(chart: &Chart) -> Chart {
         let series = panel.series.iter_mut().map(|series| &mut series.label);
         let spans = panel.spans.iter_mut().map(|span| &mut span.label);
         let rows = panel.y.ticks.iter_mut().map(|tick| &mut tick.label);
-        series.chain(spans).chain(rows).chain([&mut panel.title]).chain(&mut panel.note)
+        let marks = panel.marks.iter_mut().map(|mark| &mut mark.label);
+        let own = [&mut panel.title].into_iter().chain(&mut panel.note);
+        series.chain(spans).chain(marks).chain(rows).chain(own)
     });
     let texts = own.into_iter().chain(&mut chart.footer).chain(bands).chain(marks).chain(panels);
     texts.for_each(|text| *text = printable(text).into_owned());
@@ -128,16 +148,7 @@ pub(super) fn files(files: &[(&str, &str)], charts: &[(&str, Chart)]) -> Markup 
 
 /// A command line as it can be typed again.
 pub(super) fn command(words: &[String]) -> Markup {
-    let quoted = |word: &String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    };
-    let line: Vec<_> = words.iter().map(quoted).collect();
-    html! { code.command { (said(&line.join(" "))) } }
+    html! { code.command { (said(&shell(words))) } }
 }
 
 /// The CPUs of `whose`, in words, and the target's, where they are known.

@@ -1,7 +1,7 @@
 //! Records that are one file of JSON: how they are written, and how they are read. A reader concludes again from what was measured,
 //! and takes a record only if what is in it follows.
 
-use super::{read_with, replace};
+use super::{alone, read_with, replace};
 use crate::ceiling::Ceiling;
 use crate::record::{Head, Host, Verdict};
 use serde::Serialize;
@@ -39,13 +39,16 @@ pub trait Kept: Clone + PartialEq + Serialize + DeserializeOwned {
     fn numbers(&self) -> Self;
 }
 
-/// Writes `found` into `dir`, which is made where it is missing. An older record is replaced in one step.
+/// Writes `found` into `dir`, which is made where it is missing. An older record is replaced in one step,
+/// and one of another kind goes.
 ///
 /// # Errors
 /// When the directory or the file cannot be written.
 pub fn keep<K: Kept>(dir: &Path, found: &K) -> io::Result<()> {
     let file = K::FILES.iter().find(|(schema, _)| *schema == found.schema()).or(K::FILES.first());
-    replace(dir, file.map_or("", |(_, file)| file), found)
+    let file = file.map_or("", |(_, file)| file);
+    replace(dir, file, found)?;
+    alone(dir, file)
 }
 
 /// Reads the record in `file` of `dir`, and concludes from its measurements again: the numbers that are in it have to come out.

@@ -1,7 +1,7 @@
 //! An experiment on caching as a terminal shows it: first what was measured, and last, where it is still on the screen when it is
 //! all printed, whether to believe it and what it says.
 
-use super::{Paint, named, wrapped};
+use super::{Paint, named, nothing, wrapped};
 use crate::analyse::caching::{
     ceiling, finding, is_at_least, outage_in_words, per_request, stampede_in_words, times,
 };
@@ -13,6 +13,9 @@ use std::fmt::Write;
 /// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end.
 pub fn caching(found: &Caching, colour: bool) -> String {
     let paint = Paint { colour };
+    if found.is_empty() {
+        return nothing(&finding(found), &paint);
+    }
     format!("{}\n{}\n{}", ways(found), figures(found), verdict(found, &paint))
 }
 
@@ -124,6 +127,8 @@ mod tests {
         }
         let spoilt = caching(&made(Made::Spoilt), false);
         assert!(spoilt.contains("INVALID") && spoilt.contains("- the popular page (no lock)"), "{spoilt}");
+        let nothing = caching(&made(Made::Empty), false);
+        assert_eq!(nothing, "INVALID  Nothing was measured: no part of it has ended\n");
         assert!(caching(&made(Made::Partial), false).contains("PARTIAL: cut short after 61"));
     }
 

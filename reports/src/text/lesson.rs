@@ -1,6 +1,6 @@
 //! Trials as a terminal shows them: a row each, what there is to know of them, and last whether to believe it and the finding.
 
-use super::{Paint, named, wrapped};
+use super::{Paint, named, nothing, wrapped};
 use crate::analyse::lesson::{finding, sentences};
 use crate::lesson::{Lesson, Trial};
 use crate::number::{NONE, count, exact_rate, ms_column, seconds};
@@ -11,6 +11,9 @@ use std::fmt::Write;
 /// none of it is for a terminal to obey.
 pub fn lesson(lesson: &Lesson, colour: bool) -> String {
     let paint = Paint { colour };
+    if lesson.is_empty() {
+        return nothing(&finding(lesson), &paint);
+    }
     let mut out = table(lesson);
     out.push('\n');
     for sentence in sentences(lesson) {
@@ -33,16 +36,21 @@ pub fn lesson(lesson: &Lesson, colour: bool) -> String {
     out
 }
 
+/// As many letters as a name may have beside the figures on a line.
+const LONGEST: usize = 44;
+
 fn table(lesson: &Lesson) -> String {
+    let names: Vec<String> =
+        lesson.trials.iter().map(|trial| shortened(&printable(&trial.name), LONGEST)).collect();
+    let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("trial".len());
     let mut out =
-        format!("{:<42}{:>8}{:>8}{:>11}{:>11}\n", "trial", "failed", "out", "well again", "p99 since");
+        format!("{:<wide$}{:>8}{:>7}{:>11}{:>10}\n", "trial", "failed", "out", "well again", "p99 since");
     let none = || NONE.to_owned();
-    for trial in &lesson.trials {
+    for (trial, name) in lesson.trials.iter().zip(names) {
         let impact = &trial.impact;
-        let name: String = printable(&trial.name).chars().take(41).collect();
         let _ = writeln!(
             out,
-            "{name:<42}{:>8}{:>8}{:>11}{:>11}",
+            "{name:<wide$}{:>8}{:>7}{:>11}{:>10}",
             count(impact.failed),
             out_for(trial),
             impact.recovered_s.map_or_else(none, seconds),
@@ -50,6 +58,14 @@ fn table(lesson: &Lesson) -> String {
         );
     }
     out
+}
+
+/// So many letters of `name` at most, cut where it is seen.
+fn shortened(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    name.chars().take(most - 2).chain("..".chars()).collect()
 }
 
 /// For how long the website was out, as exactly as its intervals tell.
@@ -86,9 +102,18 @@ mod tests {
         let text = lesson(&fixture::lesson::spof(), false);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains("killing the only app server"), "{text}");
+        let sick = lesson(&fixture::lesson::sick(), false);
+        assert!(sick.contains("\nrolling out a sick version to 2 app servers  "), "{sick}");
+        assert!(sick.lines().all(|line| line.chars().count() <= 80), "{sick}");
         assert!(text.contains("200 orders acknowledged"), "{text}");
         assert!(text.contains("VALID  Killing the only app server cost 3 s and 600 requests"), "{text}");
         assert!(!text.contains("PARTIAL"), "{text}");
+    }
+
+    #[test]
+    fn of_what_was_not_measured_there_is_one_sentence() {
+        let text = lesson(&Lesson { partial: true, ..Lesson::default() }, false);
+        assert_eq!(text, "INVALID  Nothing was measured: no trial has ended\n");
     }
 
     #[test]

@@ -273,6 +273,13 @@ fn thresholds(run: &Run, paint: &Paint) -> String {
     out
 }
 
+/// What is left to say of an experiment that was cut short before anything was measured: its finding.
+fn nothing(finding: &str, paint: &Paint) -> String {
+    const WORD: &str = "INVALID";
+    let indent = WORD.len() + 2;
+    format!("{}  {}", paint.bad(WORD), wrapped(&printable(finding), indent, indent).trim_start())
+}
+
 /// The unit that a rule ends in, with a space before it.
 pub(crate) fn unit(rule: &str) -> String {
     let unit = rule.trim_start_matches(|c: char| c != '<' && c != '>');

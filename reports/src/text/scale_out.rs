@@ -1,7 +1,7 @@
 //! An experiment on scaling out as a terminal shows it: first the ceilings, then the figures beside them, and last, where it is
 //! still on the screen when it is all printed, whether to believe it and what it says.
 
-use super::{Paint, named, wrapped};
+use super::{Paint, named, nothing, wrapped};
 use crate::analyse::bottleneck::noun;
 use crate::analyse::scale_out::{finding, learnt, limiting, times, why_not};
 use crate::number::{NONE, counted, exact_rate, percent, rate, seconds};
@@ -12,6 +12,9 @@ use std::fmt::Write;
 /// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end.
 pub fn scale_out(found: &ScaleOut, colour: bool) -> String {
     let paint = Paint { colour };
+    if found.is_empty() {
+        return nothing(&finding(found), &paint);
+    }
     format!("{}\n{}\n{}", ceilings(found, &paint), figures(found), verdict(found, &paint))
 }
 
@@ -179,10 +182,10 @@ mod tests {
         }
         let coloured = scale_out(&made(Made::Spoilt), true);
         assert!(coloured.contains("\u{1b}[1;31mTHE MACHINE"), "{coloured}");
-        for scene in [Made::Partial, Made::Empty] {
-            let text = scale_out(&made(scene), false);
-            assert!(text.contains("PARTIAL: cut short after 48 s"), "{text}");
-        }
+        let text = scale_out(&made(Made::Partial), false);
+        assert!(text.contains("PARTIAL: cut short after 48 s"), "{text}");
+        let text = scale_out(&made(Made::Empty), false);
+        assert_eq!(text, "INVALID  Nothing was measured: no search has ended\n");
     }
 
     #[test]

@@ -122,6 +122,18 @@ impl Group {
     }
 }
 
+/// Makes the group that all others would be in, and removes it again.
+///
+/// # Errors
+/// Exit 1, and why it cannot be had.
+pub(crate) fn try_out() -> Outcome {
+    let groups = Groups::make().map_err(|why| {
+        Failure::dead(format!("limiting sizes needs the right to write control groups: {why}"))
+    })?;
+    remove(&groups.dir);
+    Ok(())
+}
+
 /// Removes what [`Groups::make`] made, and gives whether nothing of it is left. While a process is in it, something is.
 pub(crate) fn remove(dir: &Path) -> bool {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -173,7 +185,8 @@ fn make_below(base: &Path) -> Result<PathBuf, String> {
         match fs::create_dir(&dir) {
             Ok(()) => return Ok(dir),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(said(&dir, &e)),
+            // Not the name that it would have: that is another one each time.
+            Err(e) => return Err(said(base, &e)),
         }
     }
     Err(format!("{}: too many groups of other stacks", base.display()))

@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// The stack's directory [default: that of the one stack that runs among the temporary files]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// The same, as all others take it
+    #[arg(long = "dir", id = "named", value_name = "DIR", conflicts_with = "dir")]
+    named: Option<PathBuf>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -59,7 +62,7 @@ struct Process {
 /// # Errors
 /// Exit 1 when a process of it is dead, exit 2 when there is no stack.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let stack = descriptor(&directory(args.dir.as_deref())?)?;
+    let stack = descriptor(&directory(args.named.as_deref().or(args.dir.as_deref()))?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::start(format!("cannot start: {e}")))?;
     let report = runtime.block_on(look(stack));

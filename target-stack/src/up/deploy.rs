@@ -64,10 +64,14 @@ impl Deployment<'_, '_> {
                     return Err(failure);
                 }
             };
+            let before = self.running.places.version(at).unwrap_or_default();
             let old = self.running.places.tell(at, Some(self.release.clone()))?;
             if let Err(refused) = self.begin(at).await {
-                self.put_back(at, old, lived).await?;
-                return Err(refused);
+                let back = self.put_back(at, old, lived).await;
+                return Err(match back {
+                    Ok(()) => refused,
+                    Err(why) => self.lost(&refused, at, &before, &why),
+                });
             }
             self.use_again().await?;
             self.say(What::Replaced, at).await;
@@ -134,6 +138,18 @@ impl Deployment<'_, '_> {
         let back = if lived { self.revive(at).await } else { Ok(()) };
         // Whatever comes of it: who starts it by hand need not know that it was out of use.
         self.use_again().await.and(back)
+    }
+
+    /// Of a version that was `refused` that the one `before` could not be put back either.
+    fn lost(&self, refused: &Failure, at: Spot, before: &str, why: &Failure) -> Failure {
+        let why = match self.running.places.pid(at) {
+            Some(_) => why.message.clone(),
+            None => {
+                let number = if at.number > 1 { format!(" --number {}", at.number) } else { String::new() };
+                format!("{at} is dead (target-stack start {}{number})", at.tier.name())
+            }
+        };
+        Failure::dead(format!("{}, and version {before} could not be put back: {why}", refused.message))
     }
 
     async fn revive(&mut self, at: Spot) -> Outcome {

@@ -105,7 +105,10 @@ async fn fulfil(running: &Running<'_>, wish: Wish, mut caller: Caller) {
         Wish::Start(at) => running.start_dead(at, &mut caller).await,
         Wish::Reload => running.reload(&mut caller).await,
         Wish::Deploy { strategy, version, sick } => {
-            let version = version.unwrap_or_else(|| running.next_version());
+            let version = match version {
+                Some(version) => running.named(version),
+                None => running.next_version(),
+            };
             deploy::deploy(running, strategy, Release { version, sick }, &mut caller).await
         }
     };
@@ -195,8 +198,15 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// A version that has a name: no later one is given it.
+    fn named(&self, version: String) -> String {
+        let number = version.parse().unwrap_or(0).min(u32::MAX - 1);
+        self.versions.set(self.versions.get().max(number));
+        version
+    }
+
     fn next_version(&self) -> String {
-        let version = self.versions.get() + 1;
+        let version = self.versions.get().saturating_add(1);
         self.versions.set(version);
         version.to_string()
     }

@@ -106,7 +106,8 @@ fn frame(deed: &Deed, happened: &mut Vec<Happened>, span: &Span) {
         _ => {}
     }
     if deed.ends {
-        let what = if deed.begins { format!("{}: through", deed.what) } else { deed.what.clone() };
+        let how = if deed.refused { "given up" } else { "through" };
+        let what = if deed.begins { format!("{}: {how}", deed.what) } else { deed.what.clone() };
         let last = happened.last().filter(|_| !deed.begins);
         let at = last.map_or(span.ended, |last| last.at);
         happened.push(Happened { at, kind: EventKind::End, what });

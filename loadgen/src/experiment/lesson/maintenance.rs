@@ -4,6 +4,7 @@
 use super::trial::{Command, Setup, Task};
 use crate::cli::{MaintenanceArgs, Way};
 use crate::failure::{Failure, Outcome};
+use crate::plan;
 use reports::number::counted;
 
 /// What is to be tried.
@@ -18,6 +19,8 @@ pub(super) fn setups(args: &MaintenanceArgs) -> Outcome<Vec<Setup>> {
         )));
     }
     if let Some(url) = &args.common.url {
+        // A word that is no URL is no website either.
+        plan::url(url)?;
         let Some(deploy) = &args.deploy_cmd else {
             return Err(Failure::usage(format!(
                 "`{url}` is a website of yours, to which this program does not deploy: say how with --deploy-cmd, or leave the URL \

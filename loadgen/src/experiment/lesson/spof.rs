@@ -4,6 +4,7 @@
 use super::trial::{Command, Setup, Task};
 use crate::cli::{SpofArgs, Tier};
 use crate::failure::{Failure, Outcome};
+use crate::plan;
 use reports::number::counted;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(super) fn setups(args: &SpofArgs) -> Outcome<Vec<Setup>> {
         )));
     }
     if let Some(url) = &args.common.url {
+        // A word that is no URL is no website either.
+        plan::url(url)?;
         let Some(kill) = &args.kill_cmd else {
             return Err(Failure::usage(format!(
                 "`{url}` is a website of yours, which this program does not kill: say how with --kill-cmd (and --repair-cmd), or \

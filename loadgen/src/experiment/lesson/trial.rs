@@ -144,7 +144,11 @@ pub(super) async fn make(
 }
 
 async fn given(plan: &Plan, url: &Uri) -> Outcome<There> {
-    let aim = aim::given(plan, url).await?;
+    let aim = aim::given(plan, url).await.map_err(|failure| {
+        // These experiments have no such option.
+        let message = failure.message.replace(" (another: --resolver IP:PORT)", "");
+        Failure { message, ..failure }
+    })?;
     let wire = run::reach(plan, &aim).await?;
     Ok(There { aim, wire, dir: None, address: None, resolver: None, emulated: Vec::new(), orders: None })
 }

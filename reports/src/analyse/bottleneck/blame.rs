@@ -70,10 +70,9 @@ fn shared(facts: &Facts) -> Option<Vec<String>> {
     let own = facts.machine("generator_cpu").filter(|own| busy - own >= FOREIGN_ON_ITS_CPU)?;
     Some(vec![
         format!(
-            "{}: the generator, whose CPU is used for {} of the time, {} of it by something else",
+            "{}: the machine: others used {} of the generator's CPU",
             headline(facts.found),
-            percent(busy),
-            percent((busy - own) / busy)
+            percent(busy - own)
         ),
         "give the generator CPUs of its own (--cpus), or another machine".to_owned(),
     ])
