@@ -293,4 +293,22 @@ mod tests {
             tokio::task::yield_now().await;
         }
     }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_what_is_refused_has_been_refused() {
+        let says = tells("refused", 0);
+        for (line, failed) in [
+            (format!("{says}; exit 3"), None),
+            (says.clone(), Some("it: it was not refused")),
+            (
+                // The name of a version is no event.
+                format!("{}; exit 3", tells("started\",\"version\":\"2 refused", 0)),
+                Some("it: it was not refused: it ended with exit status: 3"),
+            ),
+        ] {
+            let deed = Deed { refused: true, ..deed(&line, true, true) };
+            let done = all(&[deed], pace::now()).await;
+            assert_eq!(done.failed.first().map(String::as_str), failed, "{line}");
+        }
+    }
 }
