@@ -14,13 +14,11 @@ const SLACK: f64 = 1e-6;
 
 /// The impact on the visitors of `trial`, for whom a 99th percentile of up to `limit_ms` is good enough.
 pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
-    let counted =
-        ((trial.duration_s / trial.interval_s + SLACK).floor().max(0.0) as usize).min(trial.bins.len());
+    let counted = counted(trial);
     let bins = &trial.bins[..counted];
     let at = |kind| trial.events.iter().find(|event| event.kind == kind).map(|event| event.at_s);
-    let begin_s = at(EventKind::Begin).unwrap_or(0.0);
     // An interval in which it began is neither before nor after it.
-    let begin = (begin_s / trial.interval_s).max(0.0) as usize;
+    let (begin_s, begin) = begin(trial);
     let (before, during) = bins.split_at(begin.min(counted));
     let start_of = |n: usize| (begin + n) as f64 * trial.interval_s;
     let settled = before.len().saturating_sub((BEFORE_S / trial.interval_s) as usize);
@@ -42,7 +40,7 @@ pub fn impact(trial: &Trial, limit_ms: f64) -> Impact {
         lost,
         failed_before,
         noticed_s: first_failed.map(|n| (start_of(n) - begin_s).max(0.0)),
-        outage_s: out(during, overdue) as f64 * trial.interval_s,
+        outage_s: out(during, overdue).iter().filter(|out| **out).count() as f64 * trial.interval_s,
         recovered_s: after(begin_s),
         after_end_s: at(EventKind::End).and_then(after),
         slow_again_s: slow_again.map(start_of),
@@ -78,19 +76,38 @@ fn is_slow(bin: &Moment, limit_ms: f64) -> bool {
     bin.p99_ms.is_some_and(|ms| ms > limit_ms)
 }
 
-/// In how many intervals the website is out. One in which nothing ends, and nothing is overdue, is as the one before it: at a low rate
+/// Of each interval of the load from its beginning to its end whether the website is out in it, by [`Impact::outage_s`].
+pub fn outages(trial: &Trial, limit_ms: f64) -> Vec<bool> {
+    let bins = &trial.bins[..counted(trial)];
+    let begin = begin(trial).1.min(bins.len());
+    let overdue = overdue(bins, trial.interval_s, limit_ms);
+    [vec![false; begin], out(&bins[begin..], &overdue[begin..])].concat()
+}
+
+/// Intervals that the load went on for to their end.
+fn counted(trial: &Trial) -> usize {
+    ((trial.duration_s / trial.interval_s + SLACK).floor().max(0.0) as usize).min(trial.bins.len())
+}
+
+/// When what was done began, in seconds, and in which interval.
+fn begin(trial: &Trial) -> (f64, usize) {
+    let begin = trial.events.iter().find(|event| event.kind == EventKind::Begin);
+    let begin_s = begin.map_or(0.0, |event| event.at_s);
+    (begin_s, (begin_s / trial.interval_s).max(0.0) as usize)
+}
+
+/// In which intervals the website is out. One in which nothing ends, and nothing is overdue, is as the one before it: at a low rate
 /// nobody asks in some of them.
-fn out(bins: &[Moment], overdue: &[bool]) -> usize {
+fn out(bins: &[Moment], overdue: &[bool]) -> Vec<bool> {
     let mut is_out = false;
-    let mut count = 0;
-    for (bin, overdue) in bins.iter().zip(overdue) {
+    let each = bins.iter().zip(overdue).map(|(bin, overdue)| {
         let troubled = bin.failed > 0 || *overdue;
         if troubled || bin.ok > 0 {
             is_out = troubled && (bin.ok == 0 || (bin.ok as f64) < OUT * bin.planned as f64);
         }
-        count += usize::from(is_out);
-    }
-    count
+        is_out
+    });
+    each.collect()
 }
 
 /// Of each interval whether at its end somebody has been waiting for longer than `limit_ms`: more came due before that than have ended.

@@ -2,6 +2,7 @@
 //! outage shaded, and where there are two versions, how many answers were the new one's. From a record to a chart model.
 
 use super::{cpus, made, target, warned};
+use crate::analyse::impact::outages;
 use crate::analyse::lesson::{felt, finding, refusal};
 use crate::chart::{Axis, Chart, Colour, Mark, Panel, Reading, Series, Shape, Weight};
 use crate::lesson::{Event, EventKind, Lesson, Moment, SPOF_SCHEMA, Trial};
@@ -9,8 +10,6 @@ use crate::number::{capital, counted, ms, rate, seconds};
 
 /// So that a line at its highest is not the panel's edge.
 const HEADROOM: f64 = 1.05;
-/// Below this share of good answers the website is out, as the analysis has it.
-const OUT: f64 = 0.5;
 
 /// The chart of `lesson`.
 pub fn chart(lesson: &Lesson) -> Chart {
@@ -30,7 +29,7 @@ pub fn chart(lesson: &Lesson) -> Chart {
             .iter()
             .zip(own)
             .enumerate()
-            .map(|(n, (trial, marks))| Panel { marks, ..panel(trial, n % 2 == 1) })
+            .map(|(n, (trial, marks))| Panel { marks, ..panel(trial, lesson.limit_ms, n % 2 == 1) })
             .collect(),
         footer: footer(lesson),
     }
@@ -91,7 +90,7 @@ fn mark(lesson: &Lesson, trial: &Trial, event: &Event) -> Mark {
     Mark { at: event.at_s, label: label.to_owned(), colour }
 }
 
-fn panel(trial: &Trial, beside: bool) -> Panel {
+fn panel(trial: &Trial, limit_ms: f64, beside: bool) -> Panel {
     let per_second = |n: u64| n as f64 / trial.interval_s;
     let due = ((trial.duration_s / trial.interval_s).ceil().max(0.0) as usize).min(trial.bins.len());
     let bins = &trial.bins[..due];
@@ -106,7 +105,7 @@ fn panel(trial: &Trial, beside: bool) -> Panel {
     };
     let most = bins.iter().map(|bin| per_second(bin.planned.max(bin.ok).max(bin.failed))).fold(0.0, f64::max);
     let y = Axis::from_zero("", most * HEADROOM, 3, rate).read(Reading::PerSecond);
-    let mut series = shaded(trial, bins, y.to);
+    let mut series = shaded(&outages(trial, limit_ms), trial.interval_s, y.to);
     let mut line = |label: &str, colour, shape, points| {
         series.push(Series { label: label.to_owned(), colour, shape, points });
     };
@@ -132,16 +131,13 @@ fn panel(trial: &Trial, beside: bool) -> Panel {
 }
 
 /// From the bottom to the top of the plot, each span in which the website was out.
-fn shaded(trial: &Trial, bins: &[Moment], top: f64) -> Vec<Series> {
-    let begin_s =
-        trial.events.iter().find(|event| event.kind == EventKind::Begin).map_or(0.0, |event| event.at_s);
-    let begin = (begin_s / trial.interval_s).max(0.0) as usize;
-    let is_out = |n: usize| n >= begin && (bins[n].ok as f64) < OUT * bins[n].planned as f64;
-    let numbers: Vec<usize> = (0..bins.len()).collect();
+fn shaded(outages: &[bool], interval_s: f64, top: f64) -> Vec<Series> {
+    let is_out = |n: usize| outages[n];
+    let numbers: Vec<usize> = (0..outages.len()).collect();
     let spans = numbers.chunk_by(|a, b| is_out(*a) == is_out(*b)).filter(|span| is_out(span[0]));
     let series = |span: &[usize]| {
         let (from, to) = (span[0] as f64, (span[0] + span.len()) as f64);
-        let ends = |at: f64| [(at * trial.interval_s, Some(0.0)), (at * trial.interval_s, Some(top))];
+        let ends = |at: f64| [(at * interval_s, Some(0.0)), (at * interval_s, Some(top))];
         let points = [ends(from), ends(to)].concat();
         Series { label: String::new(), colour: Colour::Failure, shape: Shape::Between, points }
     };
