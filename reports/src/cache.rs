@@ -120,8 +120,6 @@ pub struct Busy {
     pub offered_rps: f64,
     /// What became of its requests.
     pub ledger: Ledger,
-    /// 99th percentile of the response time, in milliseconds.
-    pub p99_ms: Option<f64>,
     /// Requests that the app got meanwhile.
     pub app_requests: u64,
     /// Statements that the database got meanwhile, those of its exporter included.

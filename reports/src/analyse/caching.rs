@@ -34,7 +34,8 @@ pub fn caching(found: &mut Caching) -> Result<(), String> {
 
 fn cost(busy: &mut Busy) {
     let per = |n: u64, of: u64| (of > 0).then(|| n as f64 / of as f64);
-    let requests = busy.ledger.planned;
+    // One that failed on its way may have cost less than an answer does.
+    let requests = busy.ledger.ok;
     busy.app_per_request = per(busy.app_requests, requests);
     busy.queries_per_request = per(busy.db_queries, requests);
     let all = busy.fared.values().copied().fold(0, u64::saturating_add);

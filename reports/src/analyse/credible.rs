@@ -111,7 +111,7 @@ fn twice(found: &Caching) -> Option<&'static str> {
 }
 
 fn of_busy(busy: &Busy) -> Option<String> {
-    if let Some(wrong) = of_ledger(&busy.ledger).or_else(|| not_a_load(&[busy.offered_rps], &[busy.p99_ms])) {
+    if let Some(wrong) = of_ledger(&busy.ledger).or_else(|| not_a_load(&[busy.offered_rps], &[])) {
         return Some(wrong.into());
     }
     let length_s = busy.ledger.planned as f64 / busy.offered_rps.max(f64::MIN_POSITIVE);

@@ -56,8 +56,8 @@ impl Bench<'_> {
             }
         };
         let length = self.lasting(STAMPEDE, EXPIRIES);
-        // A request that comes while the page is being made goes to the app, or waits: so long is what matters.
-        let resolution = self.args.slow.max(PERIOD);
+        // Requests that reach the app are counted as often.
+        let resolution = PERIOD;
         let offer = Offer { load: &load, rate: Some(self.args.rps), length, resolution };
         let run = offer.carry_out(&stack.descriptor, &self.cpus, signals, sampling).await?;
         if run.partial {

@@ -168,7 +168,6 @@ impl Bench<'_> {
             last = Some(Busy {
                 offered_rps: rps,
                 ledger,
-                p99_ms: run.response_ms.p99,
                 app_requests,
                 db_queries,
                 fared,
