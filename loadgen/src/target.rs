@@ -284,6 +284,14 @@ pub(crate) fn list(cpus: &[usize]) -> String {
     cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// Why the sizes of a reference target cannot be limited here, if they cannot. What cannot be asked, it will say itself.
+pub(crate) fn unlimited() -> Option<String> {
+    let asked = std::process::Command::new(program()).arg("limits").output().ok()?;
+    let said = String::from_utf8_lossy(&asked.stderr);
+    let why = said.split_once("needs the right to write control groups: ")?.1.trim();
+    (!asked.status.success()).then(|| format!("no right to write control groups ({why})"))
+}
+
 /// `target-stack` beside this executable, else the one on PATH.
 pub(crate) fn program() -> PathBuf {
     let name = PathBuf::from("target-stack");

@@ -73,17 +73,9 @@ pub(crate) fn run(args: &LessonsArgs) -> Outcome<Exit> {
     Ok(worst)
 }
 
-/// Why scaling out is left out, if it has to be: its servers have sizes, which not everybody may limit. What cannot be asked, it will say
-/// itself.
+/// Why scaling out is left out, if it has to be: its servers have sizes, which not everybody may limit.
 fn unlimited() -> Option<String> {
-    let asked = std::process::Command::new(target::program()).arg("limits").output().ok()?;
-    let said = String::from_utf8_lossy(&asked.stderr);
-    let why = said.split_once("needs the right to write control groups: ")?.1.trim();
-    (!asked.status.success()).then(|| {
-        format!(
-            "scale-out, as the sizes of servers cannot be limited: no right to write control groups ({why})"
-        )
-    })
+    target::unlimited().map(|why| format!("scale-out, as the sizes of servers cannot be limited: {why}"))
 }
 
 /// Which file a record is, and since when: an experiment writes another one, and does not tell an older one as its own.

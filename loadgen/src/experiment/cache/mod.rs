@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::target::Descriptor;
-use crate::{limits, pace, record};
+use crate::{limits, pace, record, target};
 use reports::analyse::caching::{caching, outage_in_words, stampede_in_words};
 use reports::cache::{CACHE_SCHEMA, Caching, Cure, Part, Setting, Way};
 use reports::ceiling::SelfCheck;
@@ -38,6 +38,12 @@ const OUTAGE_EXPIRIES: f64 = 4.0;
 /// A page has to be fresh for no longer than this share of the budget.
 const SHORT: f64 = 0.05;
 
+/// The sizes of the stacks whose ceiling is searched, in CPUs, unless others are asked for: what has none is as large as the machine, which
+/// is then the limit, and the generator before the cache.
+const SERVER_CPU: f64 = 0.25;
+const DB_CPU: f64 = 0.3;
+const PROXY_CPU: f64 = 0.25;
+
 /// What is loaded, in words.
 const CATALOGUE: &str = "the catalogue: product pages and listings";
 const POPULAR: &str = "a popular page";
@@ -48,6 +54,8 @@ pub(super) struct Bench<'a> {
     /// The generator's CPUs, and the target's.
     cpus: Vec<usize>,
     target_cpus: Vec<usize>,
+    /// Of the stacks whose ceiling is searched.
+    sizes: Sizes,
     output: &'a Output,
 }
 
@@ -59,7 +67,18 @@ pub(crate) fn run(args: &CacheArgs, begun: Instant) -> Outcome<Exit> {
     check(args)?;
     let output = Output::of_experiment("cache", CACHE_FILE, &args.result, begun);
     let (cpus, target_cpus) = limits::share_with_target(&limits::allowed_cpus());
-    find(output, async |output| Bench { args, cpus, target_cpus, output }.experiment().await)
+    let sizes = sizes(&args.sizes);
+    find(output, async |output| Bench { args, cpus, target_cpus, sizes, output }.experiment().await)
+}
+
+/// Those asked for; where none was, the usual ones, if they can be limited here.
+fn sizes(asked: &Sizes) -> Sizes {
+    let none = [asked.server_cpu, asked.db_cpu, asked.proxy_cpu].iter().all(Option::is_none);
+    if !none || target::unlimited().is_some() {
+        return asked.clone();
+    }
+    let [server_cpu, db_cpu, proxy_cpu] = [SERVER_CPU, DB_CPU, PROXY_CPU].map(Some);
+    Sizes { server_cpu, db_cpu, proxy_cpu, ..asked.clone() }
 }
 
 /// Errors of use, before anything is made or started.

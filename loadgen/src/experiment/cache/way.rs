@@ -47,7 +47,7 @@ impl Bench<'_> {
         let (how, words) = if cached { ("full", "with a cache") } else { ("off", "without a cache") };
         self.say(&format!("the catalogue {words}: until {} fails", self.args.slo));
         let cache = (how, self.args.valid);
-        let Some(stack) = Stack::start(self, cache, &[], &self.args.sizes, signals).await? else {
+        let Some(stack) = Stack::start(self, cache, &[], &self.sizes, signals).await? else {
             return Ok(None);
         };
         let done = self.measure(&stack, cached, alone, signals).await;
@@ -82,7 +82,7 @@ impl Bench<'_> {
         };
         let order = Order {
             load: &load,
-            sizes: &self.args.sizes,
+            sizes: &self.sizes,
             cpus: &self.cpus,
             target_cpus: &self.target_cpus,
             wanted,
