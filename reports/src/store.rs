@@ -53,9 +53,11 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
 
 /// Takes the records of other kinds away from `dir`, beside that in `file`: whoever reads the directory is to find one experiment.
 fn alone(dir: &Path, file: &str) -> io::Result<()> {
-    let of_a_run = [RUN_FILE, LOG_FILE].into_iter().filter(|_| file != RUN_FILE);
-    let others = [CEILING_FILE, CACHE_FILE, SPOF_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, TRACE_FILE];
-    for other in of_a_run.chain(others).filter(|other| *other != file) {
+    let records =
+        [RUN_FILE, CEILING_FILE, CACHE_FILE, SPOF_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, TRACE_FILE];
+    let logged = [RUN_FILE, CEILING_FILE].contains(&file);
+    let log = (!logged).then_some(LOG_FILE);
+    for other in records.into_iter().filter(|other| *other != file).chain(log) {
         match fs::remove_file(dir.join(other)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
@@ -136,6 +138,7 @@ fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ceiling::Ceiling;
     use crate::fixture;
 
     fn write(dir: &Path, record: &Record) {
@@ -175,6 +178,9 @@ mod tests {
         }
         write(dir.path(), &fixture::tiny());
         assert_eq!(names(), [LOG_FILE, "mine.json", RUN_FILE]);
+        // A search has such a log, too, and keeps its record while it is written.
+        keep(dir.path(), &Ceiling::default()).unwrap();
+        assert_eq!(names(), [CEILING_FILE, LOG_FILE, "mine.json"]);
     }
 
     #[test]

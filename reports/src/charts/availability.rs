@@ -175,7 +175,7 @@ fn footer(lesson: &Lesson) -> Vec<String> {
     )];
     what.extend(target(&lesson.target));
     what.extend(cpus("generator", &lesson.head.cpus));
-    made(&lesson.head, &what, &lesson.emulated.join(" "), &[])
+    made(&lesson.head, &what, &lesson.emulated, &[])
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ fn footer(found: &Caching) -> Vec<String> {
         "in the lower plots a page is fresh for {}, and the catalogue a small one",
         seconds(setting.short_valid_s as f64)
     ));
-    made(&found.head, &what, &found.emulated.join("; "), &[])
+    made(&found.head, &what, &found.emulated, &[])
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ fn footer(run: &Run) -> Vec<String> {
 
 /// The footer of an experiment: by what, when and where it was made, what there is to know of it, and if so what of the target is
 /// emulated and what was not done.
-fn made(head: &Head, what: &[String], emulated: &str, cut: &[String]) -> Vec<String> {
+fn made(head: &Head, what: &[String], emulated: &[String], cut: &[String]) -> Vec<String> {
     let labelled = |label: &str, text: &str| {
         if text.is_empty() { String::new() } else { format!("{label}: {text}") }
     };
@@ -80,7 +80,7 @@ fn made(head: &Head, what: &[String], emulated: &str, cut: &[String]) -> Vec<Str
         shell(&head.command),
         place(&head.host, &head.started_at),
         what.join(BETWEEN),
-        labelled("EMULATED", emulated),
+        labelled("EMULATED", &emulated.join(" ")),
         labelled("NOT DONE", &cut.join("; ")),
     ];
     lines.retain(|line| !line.is_empty());

@@ -70,7 +70,7 @@ fn footer(found: &ScaleOut) -> Vec<String> {
     let mut what = vec![format!("{} in {}", count_of(searches), seconds(found.duration_s.round()))];
     what.extend(cpus("target", &found.target_cpus));
     what.extend(cpus("generator", &found.head.cpus));
-    made(&found.head, &what, &found.emulated.join(" "), &found.cut)
+    made(&found.head, &what, &found.emulated, &found.cut)
 }
 
 fn count_of(searches: usize) -> String {

@@ -122,7 +122,7 @@ fn footer(trace: &Trace) -> Vec<String> {
     what.extend(trace.resolver.as_ref().map(|resolver| format!("names by {resolver}")));
     what.extend(target(&trace.target));
     what.extend(cpus("client", &trace.head.cpus));
-    made(&trace.head, &what, &trace.emulated.join("; "), &[])
+    made(&trace.head, &what, &trace.emulated, &[])
 }
 
 #[cfg(test)]

@@ -37,20 +37,20 @@ pub fn lesson(lesson: &Lesson, colour: bool) -> String {
 }
 
 /// As many letters as a name may have beside the figures on a line.
-const LONGEST: usize = 44;
+const LONGEST: usize = 43;
 
 fn table(lesson: &Lesson) -> String {
     let names: Vec<String> =
         lesson.trials.iter().map(|trial| shortened(&printable(&trial.name), LONGEST)).collect();
     let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("trial".len());
     let mut out =
-        format!("{:<wide$}{:>8}{:>7}{:>11}{:>10}\n", "trial", "failed", "out", "well again", "p99 since");
+        format!("{:<wide$}{:>8}{:>8}{:>11}{:>10}\n", "trial", "failed", "out", "well again", "p99 since");
     let none = || NONE.to_owned();
     for (trial, name) in lesson.trials.iter().zip(names) {
         let impact = &trial.impact;
         let _ = writeln!(
             out,
-            "{name:<wide$}{:>8}{:>7}{:>11}{:>10}",
+            "{name:<wide$}{:>8}{:>8}{:>11}{:>10}",
             count(impact.failed),
             out_for(trial),
             impact.recovered_s.map_or_else(none, seconds),

@@ -101,7 +101,7 @@ fn footer(found: &Ceiling) -> Vec<String> {
     let mut what = vec![format!("{} offered{arrivals}", counted(found.steps.len() as u64, "load"))];
     what.extend(target(&found.target));
     what.extend(cpus("generator", &found.head.cpus));
-    made(&found.head, &what, &found.emulated.join("; "), &found.cut)
+    made(&found.head, &what, &found.emulated, &found.cut)
 }
 
 /// What the search as a whole found.
