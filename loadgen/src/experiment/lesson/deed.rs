@@ -3,9 +3,10 @@
 
 use super::heard::{Heard, Span};
 use crate::pace;
+use crate::show::note;
 use reports::lesson::EventKind;
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -34,6 +35,15 @@ pub(super) struct Deed {
     pub(super) ends: bool,
     /// It is meant to be refused.
     pub(super) refused: bool,
+    /// It is done to a website of the user's, which is still there afterwards.
+    pub(super) hook: bool,
+}
+
+/// How many deeds of a list have begun, and how many have ended.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    begun: Cell<usize>,
+    ended: Cell<usize>,
 }
 
 /// Something that happened.
@@ -67,15 +77,31 @@ pub(super) fn of_shell(line: &str) -> Vec<String> {
     ["sh", "-c", line].map(str::to_owned).to_vec()
 }
 
+/// Puts right what was done to the user's website, where `deeds` were broken off: what was to end its trouble is carried out now.
+pub(super) async fn put_right(deeds: &[Deed], progress: &Progress) {
+    if progress.begun.get() == 0 {
+        return;
+    }
+    for deed in deeds[progress.ended.get()..].iter().filter(|deed| deed.hook && deed.ends && !deed.begins) {
+        note(&format!("before it ends: {}", deed.what));
+        let result = pace::within(LIMIT, carry_out(deed, &mut Heard::default())).await;
+        if let Err(why) = result.unwrap_or_else(|| Err(format!("it took more than {LIMIT:?}"))) {
+            note(&format!("the website may still be down: {why}"));
+        }
+    }
+}
+
 /// Carries `deeds` out, one after the other, in a load that begins at `origin`.
-pub(super) async fn all(deeds: &[Deed], origin: Instant) -> Done {
+pub(super) async fn all(deeds: &[Deed], origin: Instant, progress: &Progress) -> Done {
     let mut done = Done::default();
-    for deed in deeds {
+    for (number, deed) in deeds.iter().enumerate() {
         pace::pause((origin + deed.at).saturating_duration_since(pace::now())).await;
+        progress.begun.set(number + 1);
         let begun = pace::now();
         let mut heard = Heard::default();
         let result = pace::within(LIMIT, carry_out(deed, &mut heard)).await;
         let outcome = result.unwrap_or_else(|| Err(format!("it took more than {LIMIT:?}")));
+        progress.ended.set(number + 1);
         let (span, refused) = (Span::since(begun), heard.of_refusal());
         done.killed.extend(heard.killed());
         let (mut happened, wrong) = heard.happened(&span);
@@ -185,7 +211,30 @@ mod tests {
 
     fn deed(line: &str, begins: bool, ends: bool) -> Deed {
         let command = of_shell(line);
-        Deed { at: Duration::ZERO, command, what: "it".into(), begins, ends, refused: false }
+        Deed { at: Duration::ZERO, command, what: "it".into(), begins, ends, refused: false, hook: true }
+    }
+
+    /// [`super::all`], of which nobody has to know how far it is.
+    async fn all(deeds: &[Deed], origin: Instant) -> Done {
+        super::all(deeds, origin, &Progress::default()).await
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_was_broken_is_put_right_and_nothing_else() {
+        for (begun, ended, repaired) in
+            [(0, 0, false), (1, 0, true), (1, 1, true), (2, 1, true), (2, 2, false)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let mark = dir.path().join("repaired");
+            let deeds = [deed("false", true, false), deed(&format!("touch {}", mark.display()), false, true)];
+            let progress = Progress { begun: Cell::new(begun), ended: Cell::new(ended) };
+            put_right(&deeds, &progress).await;
+            assert_eq!(mark.is_file(), repaired, "{progress:?}");
+            std::fs::remove_file(&mark).ok();
+            // The reference target ends anyway.
+            put_right(&deeds.map(|deed| Deed { hook: false, ..deed }), &progress).await;
+            assert!(!mark.is_file());
+        }
     }
 
     /// The shell's command that tells of `event` of app server 1, `s` seconds from now.

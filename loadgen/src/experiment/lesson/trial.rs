@@ -1,7 +1,7 @@
 //! One trial: a load at a constant rate, and what is done to the target meanwhile. From what is to be done to what came of it; a
 //! reference target is started for it and taken down again.
 
-use super::deed::{self, Deed, Done, Happened};
+use super::deed::{self, Deed, Done, Happened, Progress};
 use super::probe::{self, Seen};
 use crate::cli::{LoadArgs, TargetProxy};
 use crate::crew::LEAD;
@@ -229,7 +229,7 @@ async fn under_load(
 }
 
 /// Carries out `deeds` beside a load that begins at `origin`: gives what came of both, and whether somebody thought better of it, who
-/// waits for neither.
+/// waits for neither; but what was broken of a website of the user's is put right first.
 async fn beside(
     deeds: &[Deed],
     origin: Instant,
@@ -249,14 +249,17 @@ async fn beside(
         }
         run.map(|run| (run, partial))
     };
+    let progress = Progress::default();
     let doing = async {
         tokio::select! {
-            done = deed::all(deeds, origin) => {
+            done = deed::all(deeds, origin, &progress) => {
                 through.notify_one();
-                done
+                return done;
             }
-            () = cut.notified() => Done::default(),
+            () = cut.notified() => {}
         }
+        deed::put_right(deeds, &progress).await;
+        Done::default()
     };
     let (run, done) = tokio::join!(load, doing);
     run.map(|(run, partial)| (run, partial, done))
@@ -301,8 +304,9 @@ impl Task {
             Command::Stack(words) => deed::of_stack(&target::program(), &dir.display().to_string(), words),
             Command::Shell(line) => deed::of_shell(line),
         };
+        let hook = matches!(self.command, Command::Shell(_));
         let Self { at, what, begins, ends, refused, .. } = self.clone();
-        Deed { at, command, what, begins, ends, refused }
+        Deed { at, command, what, begins, ends, refused, hook }
     }
 }
 
