@@ -9,6 +9,7 @@ pub mod calibration;
 pub mod ceiling;
 pub mod chart;
 pub mod charts;
+pub mod comparison;
 pub mod draw;
 pub mod exports;
 pub mod histogram;
