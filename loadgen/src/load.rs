@@ -141,6 +141,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         load: What::Requests(Arc::new(Requests::encode(&plan.template, &url, ["/"], plan.seed)?)),
         observe: Vec::new(),
         target_cpus: site.target_cpus.clone(),
+        emulated: Vec::new(),
         threads: aim::threads(&plan, &site.cpus),
         not_ours: site.not_ours.clone(),
         cpus: site.cpus.clone(),

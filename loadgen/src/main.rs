@@ -5,6 +5,7 @@ mod aim;
 mod cli;
 mod client;
 mod crew;
+mod digest;
 mod entries;
 mod experiment;
 mod exporter;

@@ -2,6 +2,7 @@
 //! verdict. Pure arithmetic; the clock has been read and the sockets are closed.
 
 use crate::aggregate::Whole;
+use crate::digest;
 use crate::entries::Entry;
 use crate::limits;
 use crate::observe::Observed;
@@ -82,6 +83,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
             kind: aim.kind,
             what: aim.what.clone(),
             cpus: aim.target_cpus.clone(),
+            emulated: aim.emulated.clone(),
         },
         load_loop: if plan.open { Loop::Open } else { Loop::Closed },
         arrivals: match plan.arrivals {
@@ -138,6 +140,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         host: host(),
         dns: facts.dns,
         wire: facts.wire,
+        load_digest: digest::of(plan, &aim.what),
         machine: facts.observed.machine,
         telemetry: facts.observed.telemetry,
     };

@@ -43,6 +43,8 @@ pub(crate) struct Aim {
     pub(crate) observe: Vec<Observe>,
     /// The CPUs of the target, where they are known.
     pub(crate) target_cpus: Vec<usize>,
+    /// What of the target is emulated, in words.
+    pub(crate) emulated: Vec<String>,
     /// The CPUs of the sending threads.
     pub(crate) cpus: Vec<usize>,
     /// How many sending threads.

@@ -114,6 +114,9 @@ pub struct Run {
     /// How requests went out.
     #[serde(default)]
     pub wire: Wire,
+    /// What was asked for, as a digest that is equal where the same was; empty in records that are older than it.
+    #[serde(default)]
+    pub load_digest: String,
     /// What the kernel said of the generator's machine over the measured part, by metric.
     #[serde(default)]
     pub machine: BTreeMap<String, f64>,
@@ -152,6 +155,9 @@ pub struct Target {
     pub what: String,
     /// The CPUs that the target is pinned to, where that is known.
     pub cpus: Vec<usize>,
+    /// What of it is emulated, in words; empty for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emulated: Vec<String>,
 }
 
 /// See [`Target::kind`].

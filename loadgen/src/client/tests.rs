@@ -45,6 +45,7 @@ fn aim(plan: &Plan) -> Aim {
         address,
         observe: Vec::new(),
         target_cpus: Vec::new(),
+        emulated: Vec::new(),
         cpus: Vec::new(),
         threads: 1,
         not_ours: Vec::new(),

@@ -67,23 +67,23 @@ fn footer(run: &Run) -> Vec<String> {
         vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
     what.extend(target(&run.target));
     what.extend(cpus("generator", &run.generator.cpus));
-    vec![shell(&run.command), place(&run.host, &run.started_at), what.join(BETWEEN)]
+    let mut lines = vec![shell(&run.command), place(&run.host, &run.started_at), what.join(BETWEEN)];
+    lines.extend(emulated(&run.target.emulated));
+    lines
+}
+
+/// What of the target stands in for something else.
+fn emulated(said: &[String]) -> Option<String> {
+    (!said.is_empty()).then(|| format!("EMULATED: {}", said.join(" ")))
 }
 
 /// The footer of an experiment: by what, when and where it was made, what there is to know of it, and if so what of the target is
 /// emulated and what was not done.
 fn made(head: &Head, what: &[String], emulated: &[String], cut: &[String]) -> Vec<String> {
-    let labelled = |label: &str, text: &str| {
-        if text.is_empty() { String::new() } else { format!("{label}: {text}") }
-    };
-    let mut lines = vec![
-        shell(&head.command),
-        place(&head.host, &head.started_at),
-        what.join(BETWEEN),
-        labelled("EMULATED", &emulated.join(" ")),
-        labelled("NOT DONE", &cut.join("; ")),
-    ];
+    let mut lines = vec![shell(&head.command), place(&head.host, &head.started_at), what.join(BETWEEN)];
     lines.retain(|line| !line.is_empty());
+    lines.extend(self::emulated(emulated));
+    lines.extend((!cut.is_empty()).then(|| format!("NOT DONE: {}", cut.join("; "))));
     lines
 }
 

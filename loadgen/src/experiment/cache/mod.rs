@@ -270,6 +270,7 @@ fn note(found: &mut Caching, stack: &Descriptor, what: &str) {
             kind: TargetKind::Reference,
             what: what.to_owned(),
             cpus: stack.cpus.clone(),
+            ..Target::default()
         };
         found.setting.items = u64::from(stack.items);
     }

@@ -175,6 +175,7 @@ pub(super) fn blank(
             kind: aim.kind,
             what: aim.what.clone(),
             cpus: aim.target_cpus.clone(),
+            ..Target::default()
         },
         emulated,
         arrivals: format!("{:?}", load.arrivals).to_lowercase(),

@@ -224,6 +224,7 @@ async fn under_load(
         kind: there.aim.kind,
         what: there.aim.what.clone(),
         cpus: there.aim.target_cpus.clone(),
+        ..Target::default()
     };
     Ok(Ended { trial, target, emulated: there.emulated, killed, partial })
 }

@@ -64,7 +64,7 @@ async fn trace(args: &TraceArgs, url: Option<&Uri>, output: &Output) -> Outcome<
         let (url, route) = of_reference(args, &descriptor)?;
         let what = if args.path.is_some() { "a page" } else { "the home page" };
         let (kind, what) = (TargetKind::Reference, what.to_owned());
-        let found = Target { url: url.to_string(), kind, what, cpus: descriptor.cpus };
+        let found = Target { url: url.to_string(), kind, what, cpus: descriptor.cpus, ..Target::default() };
         let trace = Trace {
             target: found,
             emulated: descriptor.emulated,
