@@ -1,6 +1,7 @@
 //! The command line's syntax: options, their types and their help. What they mean together is `plan`'s business.
 
 mod cache;
+mod compare;
 mod experiments;
 mod lesson;
 mod scale_out;
@@ -15,6 +16,7 @@ use crate::{plan, request};
 pub(crate) use cache::CacheArgs;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+pub(crate) use compare::{CompareArgs, Slowed};
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, ResultArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Ceiling(Box<CeilingArgs>),
     /// See what a cache in the proxy buys: the moved ceiling, stampedes, and pages while the app is dead
     Cache(Box<CacheArgs>),
+    /// Say whether one set of records is worse than another, and by what
+    Compare(Box<CompareArgs>),
     /// See how the ceiling moves with more app servers, and what ends that
     ScaleOut(Box<ScaleOutArgs>),
     /// Kill parts of the website under load: one alone, and one of several

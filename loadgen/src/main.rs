@@ -4,6 +4,7 @@ mod aggregate;
 mod aim;
 mod cli;
 mod client;
+mod compare;
 mod crew;
 mod digest;
 mod entries;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         None => load::run(cli.run, begun),
         Some(Command::Report { dir, json }) => show::again(&dir, json.as_deref()),
         Some(Command::Ceiling(args)) => experiment::ceiling::run(*args, begun),
+        Some(Command::Compare(args)) => compare::run(&args, begun),
         Some(Command::Cache(args)) => experiment::cache::run(&args, begun),
         Some(Command::ScaleOut(args)) => experiment::scale_out::run(&args, begun),
         Some(Command::Spof(args)) => experiment::lesson::spof(&args, begun),

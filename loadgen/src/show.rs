@@ -9,6 +9,7 @@ use clap::Command;
 use clap_complete::Shell;
 use reports::cache::Caching;
 use reports::ceiling::Ceiling;
+use reports::comparison::Comparison;
 use reports::lesson::Lesson;
 use reports::record::Run;
 use reports::scale_out::ScaleOut;
@@ -175,8 +176,25 @@ pub(crate) fn json(value: &impl Serialize, file: &Path) -> Outcome {
 /// # Errors
 /// The host's fault: the file cannot be written any more.
 pub(crate) fn junit(run: &Run, file: &Path) -> Outcome {
-    std::fs::write(file, junit::xml(run))
-        .map_err(|e| Failure::host(format!("cannot write {}: {e}", file.display())))
+    to_file(file, &junit::xml(run))
+}
+
+/// Text in place of what is in a file.
+///
+/// # Errors
+/// The host's fault: the file cannot be written.
+pub(crate) fn to_file(file: &Path, text: &str) -> Outcome {
+    std::fs::write(file, text).map_err(|e| Failure::host(format!("cannot write {}: {e}", file.display())))
+}
+
+/// Text behind what is in a file.
+///
+/// # Errors
+/// The host's fault: the file cannot be written.
+pub(crate) fn append(file: &Path, text: &str) -> Outcome {
+    let opened = std::fs::File::options().create(true).append(true).open(file);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| Failure::host(format!("cannot write {}: {e}", file.display())))
 }
 
 /// A completion script.
@@ -230,6 +248,9 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
         if dir.join(file).is_file() {
             return found::again::<Lesson>(dir, file, json_file);
         }
+    }
+    if dir.join(store::COMPARE_FILE).is_file() {
+        return found::again::<Comparison>(dir, store::COMPARE_FILE, json_file);
     }
     if dir.join(store::SCALE_OUT_FILE).is_file() {
         return found::again::<ScaleOut>(dir, store::SCALE_OUT_FILE, json_file);

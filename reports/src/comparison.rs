@@ -38,10 +38,33 @@ pub struct Comparison {
     pub metrics: Vec<Metric>,
     /// What follows from all of them.
     pub call: Call,
+    /// What the same base gives where it is known what there is to find.
+    #[serde(default)]
+    pub checks: Vec<Check>,
     /// What explains the changes, a sentence each.
     pub attribution: Vec<String>,
     /// Whether there is an answer.
     pub verdict: Verdict,
+}
+
+impl Comparison {
+    /// Whether nothing was measured that decides.
+    pub fn is_empty(&self) -> bool {
+        !self.metrics.iter().any(|metric| metric.delta.is_some() && !metric.pairs.is_empty())
+    }
+}
+
+/// Candidates of which it is known by how much they are slower: whether the gate sees what there is, and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// By how much they are slower, as a share; 0 for base against base.
+    pub slowdown: f64,
+    /// The directory, as it was given.
+    pub dir: String,
+    /// What was measured. Base against base has no control but itself, and is judged without one: by the deltas as they were asked for.
+    pub metrics: Vec<Metric>,
+    /// What follows from it.
+    pub call: Call,
 }
 
 /// One of the sets of records.

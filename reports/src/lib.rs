@@ -23,6 +23,7 @@ pub mod pictures;
 pub mod random;
 pub mod record;
 pub mod scale_out;
+pub mod set;
 pub mod store;
 pub mod terminal;
 pub mod text;

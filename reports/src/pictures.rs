@@ -5,7 +5,10 @@ use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
-use crate::charts::{availability, caching, heatmap, percentiles, scale_out, timeline, waterfall};
+use crate::charts::{
+    availability, caching, comparison, heatmap, percentiles, scale_out, timeline, waterfall,
+};
+use crate::comparison::Comparison;
 use crate::draw;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
@@ -25,6 +28,7 @@ const OF_A_CEILING: [Picture<Ceiling>; 4] =
 const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)];
 const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
+const OF_A_COMPARISON: [Picture<Comparison>; 1] = [("compare", comparison::chart)];
 const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
@@ -50,6 +54,11 @@ pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
 /// The pictures of an experiment on scaling out, likewise; none where nothing was measured.
 pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
     if found.is_empty() { Vec::new() } else { charts(&OF_SCALING_OUT, found) }
+}
+
+/// That of a comparison, likewise; none where no pair was valid.
+pub fn of_comparison(found: &Comparison) -> Vec<(&'static str, Chart)> {
+    if found.is_empty() { Vec::new() } else { charts(&OF_A_COMPARISON, found) }
 }
 
 /// That of `trace`, likewise.
@@ -98,6 +107,15 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, String> {
     clear(dir, &OF_SCALING_OUT)?;
     draw_all(dir, of_scale_out(found))
+}
+
+/// Draws the picture of a comparison likewise.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_comparison(dir: &Path, found: &Comparison) -> Result<Vec<PathBuf>, String> {
+    clear(dir, &OF_A_COMPARISON)?;
+    draw_all(dir, of_comparison(found))
 }
 
 /// Draws the picture of `trace` likewise.
@@ -231,6 +249,14 @@ mod tests {
         ];
         for (name, scene) in scenes {
             gallery(name, of_scale_out(&made(scene)));
+        }
+    }
+
+    #[test]
+    fn gallery_of_comparisons() {
+        use fixture::comparison::{Made, made};
+        for which in Made::ALL {
+            gallery(&format!("compare-{which:?}").to_lowercase(), of_comparison(&made(which)));
         }
     }
 

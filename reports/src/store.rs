@@ -3,6 +3,7 @@
 
 mod caching;
 mod ceiling;
+mod comparison;
 mod kept;
 mod lesson;
 mod scale_out;
@@ -17,6 +18,7 @@ use crate::record::{Distribution, RUN_SCHEMA, Run};
 use crate::whole;
 pub use caching::CACHE_FILE;
 pub use ceiling::CEILING_FILE;
+pub use comparison::COMPARE_FILE;
 pub use kept::{Kept, keep, kept};
 pub use lesson::{MAINTENANCE_FILE, SPOF_FILE, lesson_file};
 pub use scale_out::SCALE_OUT_FILE;
@@ -53,8 +55,16 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
 
 /// Takes the records of other kinds away from `dir`, beside that in `file`: whoever reads the directory is to find one experiment.
 fn alone(dir: &Path, file: &str) -> io::Result<()> {
-    let records =
-        [RUN_FILE, CEILING_FILE, CACHE_FILE, SPOF_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, TRACE_FILE];
+    let records = [
+        RUN_FILE,
+        CEILING_FILE,
+        CACHE_FILE,
+        SPOF_FILE,
+        MAINTENANCE_FILE,
+        SCALE_OUT_FILE,
+        TRACE_FILE,
+        COMPARE_FILE,
+    ];
     let logged = [RUN_FILE, CEILING_FILE].contains(&file);
     let log = (!logged).then_some(LOG_FILE);
     for other in records.into_iter().filter(|other| *other != file).chain(log) {

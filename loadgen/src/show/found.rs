@@ -4,6 +4,7 @@
 use super::{painted, write};
 use crate::failure::{Exit, Failure, Outcome};
 use reports::cache::Caching;
+use reports::comparison::Comparison;
 use reports::lesson::Lesson;
 use reports::scale_out::ScaleOut;
 use reports::store::{Kept, kept};
@@ -41,6 +42,7 @@ macro_rules! found {
 }
 
 found!(Caching, pictures::write_caching, html::write_caching, text::caching);
+found!(Comparison, pictures::write_comparison, html::write_comparison, text::comparison);
 found!(Lesson, pictures::write_lesson, html::write_lesson, text::lesson);
 found!(ScaleOut, pictures::write_scale_out, html::write_scale_out, text::scale_out);
 

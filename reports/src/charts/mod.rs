@@ -4,6 +4,7 @@
 pub mod availability;
 pub mod caching;
 pub mod ceiling;
+pub mod comparison;
 pub mod heatmap;
 pub mod percentiles;
 pub mod scale_out;

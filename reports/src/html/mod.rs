@@ -4,6 +4,7 @@
 
 mod caching;
 mod ceiling;
+mod comparison;
 mod lesson;
 mod page;
 mod palette;
@@ -17,6 +18,7 @@ mod trace;
 
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
+use crate::comparison::Comparison;
 use crate::lesson::Lesson;
 use crate::scale_out::ScaleOut;
 use crate::store::Record;
@@ -53,6 +55,11 @@ pub fn of_caching(found: &Caching) -> String {
 /// The report of an experiment on scaling out.
 pub fn of_scale_out(found: &ScaleOut) -> String {
     scale_out::page(found).render()
+}
+
+/// The report of a comparison.
+pub fn of_comparison(found: &Comparison) -> String {
+    comparison::page(found).render()
 }
 
 /// The report of a traced request.
@@ -98,6 +105,14 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> {
     keep(dir, &of_scale_out(found))
+}
+
+/// Writes the report of a comparison, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_comparison(dir: &Path, found: &Comparison) -> Result<PathBuf, String> {
+    keep(dir, &of_comparison(found))
 }
 
 /// Writes the report of a traced request, as [`write`] does.

@@ -3,6 +3,7 @@
 
 mod caching;
 mod ceiling;
+mod comparison;
 mod lesson;
 mod scale_out;
 mod trace;
@@ -16,6 +17,7 @@ use crate::terminal::printable;
 pub use caching::caching;
 pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
+pub use comparison::comparison;
 pub use lesson::lesson;
 pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 pub use scale_out::{scale_out, scale_out_point};

@@ -1,0 +1,77 @@
+//! `loadgen compare`: two sets of records in, whether the second is worse out, for a person and for whoever runs the gate. It measures
+//! nothing; `pairs` does.
+
+use crate::cli::{CompareArgs, Slowed};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
+use crate::{pace, record, show};
+use reports::analyse::pairing::{Sets, Terms, compare};
+use reports::comparison::{Call, Check, Comparison};
+use reports::history::{self, Night, SelfTest};
+use reports::set::Set;
+use reports::store::COMPARE_FILE;
+use reports::{exports, junit};
+use std::path::Path;
+use std::time::Instant;
+
+/// Compares; the program was started at `begun`.
+///
+/// # Errors
+/// In one line: wrong use, such as sets that cannot be compared; a host that does not let us.
+pub(crate) fn run(args: &CompareArgs, begun: Instant) -> Outcome<Exit> {
+    let read = |dir: &Path| Set::read(dir).map_err(Failure::usage);
+    let (base, candidate) = (read(&args.base)?, read(&args.candidate)?);
+    let control = args.control.as_deref().map(read).transpose()?;
+    let slowed = |of: &Slowed| Ok((of.slowdown, read(&of.dir)?));
+    let slowed: Vec<(f64, Set)> = args.self_test.iter().map(slowed).collect::<Outcome<_>>()?;
+    let terms = Terms {
+        may: args.allow.clone(),
+        deltas: args.deltas.iter().map(|delta| (delta.metric.clone(), delta.share)).collect(),
+        revisions: [args.base_revision.clone(), args.candidate_revision.clone()],
+    };
+    let sets = Sets { base: &base, candidate: &candidate, control: control.as_ref(), slowed: &slowed };
+    let head = record::head(args.seed, pace::wall_clock(), &[]);
+    let found = compare(sets, &terms, head).map_err(Failure::usage)?;
+    let mut output = Output::of_experiment("compare", COMPARE_FILE, &args.result, begun);
+    output.prepare()?;
+    let finished = output.finish_found(&found, None);
+    let told = tell(args, &found);
+    finished.and(told)?;
+    Ok(exit(found.call))
+}
+
+/// What others are given of it.
+fn tell(args: &CompareArgs, found: &Comparison) -> Outcome {
+    if let Some(file) = &args.markdown {
+        show::append(file, &exports::markdown(found, args.pictures.as_deref()))?;
+    }
+    if let Some(file) = &args.junit {
+        show::to_file(file, &junit::of_comparison(found))?;
+    }
+    let beside_json = args.result.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
+    if args.annotate {
+        show::write(&exports::annotations(found), beside_json)?;
+    }
+    match &args.history {
+        Some(file) => history::append(file, &night(found)).map_err(Failure::host),
+        None => Ok(()),
+    }
+}
+
+/// The comparison as a line of a history, with what its checks came to.
+fn night(found: &Comparison) -> Night {
+    let seen = |check: &Check| check.call == Call::Regression;
+    let slowed = found.checks.iter().filter(|check| check.slowdown > 0.0);
+    let self_test: Vec<SelfTest> =
+        slowed.map(|check| SelfTest { slowdown: check.slowdown, found: seen(check) }).collect();
+    let alarm = found.checks.iter().find(|check| check.slowdown == 0.0).map(seen);
+    Night::of(found, &self_test, alarm)
+}
+
+fn exit(call: Call) -> Exit {
+    match call {
+        Call::Pass | Call::Improvement => Exit::Passed,
+        Call::Regression => Exit::Failed,
+        Call::Inconclusive => Exit::Invalid,
+    }
+}

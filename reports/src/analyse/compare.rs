@@ -1,0 +1,108 @@
+//! Whether a candidate is worse than its base: from the paired values of a comparison to what follows from them. Each metric is
+//! judged by itself (`judge`), with p-values adjusted for how many decide; what all of them say together, and what explains it, is
+//! said here. Pure: the same pairs give the same answer.
+
+mod attribute;
+mod judge;
+mod power;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use crate::analyse::statistics::holm::holm;
+use crate::comparison::{Call, Comparison, Found, Metric};
+use crate::number::counted;
+use crate::record::Verdict;
+pub use words::{change, finding, share_in_words, verdict_in_words};
+
+/// An adjusted p-value has to be below it.
+pub const ALPHA: f64 = 0.005;
+/// With fewer pairs no p-value of the signed ranks can be below [`ALPHA`]: of seven the smallest is 1/128.
+pub const LEAST_PAIRS: usize = 8;
+/// Where base and base differ by more than so many times what may be, it cannot be seen what is asked for.
+const NOISE_MOST: f64 = 2.0;
+
+/// Concludes from the pairs of `found`, in place of whatever was concluded before.
+pub fn conclude(found: &mut Comparison) {
+    judge(&mut found.metrics, found.least_pairs, found.alpha);
+    let deciding = found.metrics.iter().filter(|metric| metric.delta.is_some()).count();
+    for metric in found.metrics.iter_mut().filter(|metric| metric.delta.is_some()) {
+        let signed = judge::signed(metric.better, &metric.pairs);
+        metric.found.iter_mut().for_each(|known| {
+            known.detectable = power::detectable(&signed, known.delta, found.alpha, deciding);
+        });
+    }
+    found.call = together(&found.metrics);
+    for check in &mut found.checks {
+        judge(&mut check.metrics, found.least_pairs, found.alpha);
+        check.call = together(&check.metrics);
+    }
+    found.attribution = attribute::attribution(found);
+    found.verdict = verdict(found);
+}
+
+/// What each metric says by itself, in the light of how many decide.
+fn judge(metrics: &mut [Metric], least_pairs: usize, alpha: f64) {
+    metrics.iter_mut().for_each(|metric| metric.found = judge::found(metric, least_pairs));
+    adjust(metrics);
+    for metric in metrics {
+        let call = metric.found.as_ref().map(|known| judge::call(metric, known, alpha));
+        metric.call = call.unwrap_or(Call::Inconclusive);
+    }
+}
+
+/// Adjusts the p-values of the metrics that decide for how many they are, in each direction (Holm, 1979).
+fn adjust(metrics: &mut [Metric]) {
+    let mut deciding: Vec<&mut Found> = metrics
+        .iter_mut()
+        .filter(|metric| metric.delta.is_some())
+        .filter_map(|metric| metric.found.as_mut())
+        .collect();
+    for (n, of) in [|found: &Found| found.p_worse, |found: &Found| found.p_better].into_iter().enumerate() {
+        let p: Vec<f64> = deciding.iter().map(|found| of(found)).collect();
+        deciding.iter_mut().zip(holm(&p)).for_each(|(found, p)| found.adjusted[n] = p);
+    }
+}
+
+/// What the metrics that decide say together: one that is worse is enough, and of what is not known nothing is promised.
+fn together(metrics: &[Metric]) -> Call {
+    let calls = || metrics.iter().filter(|metric| metric.delta.is_some()).map(|metric| metric.call);
+    let any = |call| calls().any(|one| one == call);
+    if any(Call::Regression) {
+        Call::Regression
+    } else if calls().next().is_none() || any(Call::Inconclusive) {
+        Call::Inconclusive
+    } else if any(Call::Improvement) {
+        Call::Improvement
+    } else {
+        Call::Pass
+    }
+}
+
+/// Whether there is an answer, why not, and what has to be known beside it.
+fn verdict(found: &Comparison) -> Verdict {
+    let mut reasons = Vec::new();
+    let deciding = || found.metrics.iter().filter(|metric| metric.delta.is_some());
+    if deciding().next().is_none() {
+        reasons.push(String::from("there is no metric that decides: the two have no pair of valid records"));
+    }
+    if found.call == Call::Inconclusive {
+        reasons.extend(
+            deciding()
+                .filter(|metric| metric.call == Call::Inconclusive)
+                .map(|metric| words::why_not(metric, found.least_pairs)),
+        );
+    }
+    reasons.extend(found.marks.iter().map(|mark| format!("the two differ: {mark}")));
+    if found.control.is_none() {
+        reasons.push(String::from(
+            "there is no control of base against base: how far the noise alone goes is not known",
+        ));
+    }
+    if !found.left_out.is_empty() {
+        let left_out = counted(found.left_out.len() as u64, "record");
+        reasons.push(format!("{left_out} left out: {}", found.left_out.join("; ")));
+    }
+    Verdict { valid: found.call != Call::Inconclusive, reasons }
+}

@@ -1,0 +1,173 @@
+//! What a comparison says of pairs that are made up, against what anybody would say of them; and how often it is wrong.
+
+use super::*;
+use crate::comparison::{Better, Pair};
+use crate::fixture::comparison::{Made, made, pairs};
+use crate::random::SplitMix;
+
+fn metric(name: &str, better: Better, delta: Option<f64>, pairs: Vec<Pair>) -> Metric {
+    Metric { name: name.into(), what: name.into(), better, delta, pairs, ..Metric::default() }
+}
+
+fn of(metrics: Vec<Metric>) -> Comparison {
+    let mut found = Comparison { alpha: ALPHA, least_pairs: LEAST_PAIRS, metrics, ..Comparison::default() };
+    conclude(&mut found);
+    found
+}
+
+fn call(better: Better, ratio: f64, noise: f64) -> Call {
+    of(vec![metric("p50_ms", better, Some(0.05), pairs(12, 5.0, ratio, noise))]).call
+}
+
+#[test]
+fn what_changed_is_seen_in_its_direction() {
+    for (better, ratio, expected) in [
+        (Better::Lower, 1.10, Call::Regression),
+        (Better::Lower, 0.90, Call::Improvement),
+        (Better::Higher, 0.90, Call::Regression),
+        (Better::Higher, 1.10, Call::Improvement),
+        (Better::Lower, 1.00, Call::Pass),
+        // Worse without a doubt, and by no more than may be.
+        (Better::Lower, 1.02, Call::Pass),
+    ] {
+        assert_eq!(call(better, ratio, 0.01), expected, "{better:?} {ratio}");
+    }
+    // Neither proved nor excluded.
+    assert_eq!(call(Better::Lower, 1.05, 0.06), Call::Inconclusive);
+}
+
+#[test]
+fn the_two_deltas_are_the_same_change() {
+    // A fifth more time and a sixth less throughput are one slowdown.
+    let slower = of(vec![metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, 1.2, 0.0001))]);
+    let fewer = of(vec![metric("rps", Better::Higher, Some(0.05), pairs(12, 5.0, 1.0 / 1.2, 0.0001))]);
+    let of = |found: &Comparison| found.metrics[0].found.clone().unwrap();
+    assert!((of(&slower).ratio * of(&fewer).ratio - 1.0).abs() < 0.01);
+    assert_eq!((slower.call, fewer.call), (Call::Regression, Call::Regression));
+}
+
+#[test]
+fn few_pairs_say_nothing_however_clear_they_are() {
+    for count in 0..LEAST_PAIRS {
+        let found = of(vec![metric("p50_ms", Better::Lower, Some(0.05), pairs(count, 5.0, 2.0, 0.01))]);
+        assert_eq!((found.call, found.metrics[0].found.clone()), (Call::Inconclusive, None), "{count}");
+        assert!(
+            !found.verdict.valid && found.verdict.reasons[0].contains("are needed"),
+            "{:?}",
+            found.verdict
+        );
+    }
+    assert_eq!(of(Vec::new()).call, Call::Inconclusive);
+}
+
+#[test]
+fn what_only_explains_decides_nothing() {
+    let worse = metric("cpu_us.app", Better::Lower, None, pairs(12, 100.0, 1.3, 0.01));
+    let same = metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, 1.0, 0.01));
+    assert_eq!(of(vec![worse, same]).call, Call::Pass);
+}
+
+#[test]
+fn more_metrics_need_better_evidence() {
+    // Eight pairs of one sign are 1/256, which is enough for one metric and not for two.
+    let slower = || metric("p50_ms", Better::Lower, Some(0.05), pairs(8, 5.0, 1.2, 0.01));
+    assert_eq!(of(vec![slower()]).call, Call::Regression);
+    let same = metric("p99_ms", Better::Lower, Some(0.1), pairs(8, 9.0, 1.0, 0.01));
+    let found = of(vec![slower(), same]);
+    assert_eq!(found.metrics[0].call, Call::Inconclusive);
+    let known = found.metrics[0].found.clone().unwrap();
+    assert!((known.p_worse - 1.0 / 256.0).abs() < 1e-12 && (known.adjusted[0] - 2.0 / 256.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_delta_is_never_under_the_floor() {
+    let mut slower = metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, 1.08, 0.005));
+    assert_eq!(of(vec![slower.clone()]).call, Call::Regression);
+    // Base and base differ by a tenth: 8 % is nothing.
+    slower.control = pairs(12, 5.0, 1.095, 0.001);
+    let found = of(vec![slower.clone()]);
+    let known = found.metrics[0].found.clone().unwrap();
+    assert!(known.floor.unwrap() > 0.09 && known.delta == known.floor.unwrap());
+    assert_eq!(found.call, Call::Pass);
+    // By a quarter: then nothing can be seen that was asked for, and passing would be a promise.
+    slower.control = pairs(12, 5.0, 1.25, 0.001);
+    let found = of(vec![slower]);
+    assert_eq!(found.call, Call::Inconclusive);
+    assert!(found.verdict.reasons[0].contains("base and base differ"), "{:?}", found.verdict.reasons);
+}
+
+#[test]
+fn a_change_is_explained_by_what_moved_with_it() {
+    let slower = made(Made::Slower);
+    assert_eq!(slower.attribution.len(), 1, "{:?}", slower.attribution);
+    let said = &slower.attribution[0];
+    assert!(said.starts_with("ceiling -") && said.contains(": app CPU per request +"), "{said}");
+    assert!(!said.contains("dns"), "{said}");
+    let mut unexplained = slower;
+    unexplained.metrics.retain(|metric| !metric.name.starts_with("cpu_us.app"));
+    conclude(&mut unexplained);
+    assert!(
+        unexplained.attribution[0].contains("nothing that the tiers say"),
+        "{:?}",
+        unexplained.attribution
+    );
+    assert!(made(Made::Same).attribution.is_empty());
+}
+
+#[test]
+fn each_kind_is_called_what_it_is() {
+    for (which, expected) in [
+        (Made::Slower, Call::Regression),
+        (Made::Same, Call::Pass),
+        (Made::Better, Call::Improvement),
+        (Made::Noisy, Call::Inconclusive),
+        (Made::Few, Call::Inconclusive),
+        (Made::Empty, Call::Inconclusive),
+    ] {
+        let found = made(which);
+        assert_eq!(found.call, expected, "{which:?}: {:?}", found.verdict);
+        assert_eq!(found.verdict.valid, expected != Call::Inconclusive);
+        assert!(!finding(&found).is_empty());
+    }
+}
+
+/// A normal variate (Box and Muller, 1958).
+fn normal(random: &mut SplitMix) -> f64 {
+    let uniform = |random: &mut SplitMix| ((random.bits() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    let (a, b) = (uniform(random), uniform(random));
+    (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+}
+
+/// Five metrics of so many pairs that scatter by `sd`, of which the first one's candidate is `ratio` times the base.
+fn night(random: &mut SplitMix, ratio: f64, sd: f64) -> Vec<Metric> {
+    let mut drawn = |ratio: f64| -> Vec<Pair> {
+        let pair = |n: usize| {
+            let mut value = || (sd * normal(random)).exp();
+            Pair { name: n.to_string(), base: value(), candidate: ratio * value() }
+        };
+        (0..12).map(pair).collect()
+    };
+    let metrics = (0..5).map(|n| Metric {
+        control: drawn(1.0),
+        ..metric(&format!("m{n}"), Better::Lower, Some(0.05), drawn(if n == 0 { ratio } else { 1.0 }))
+    });
+    let mut metrics: Vec<Metric> = metrics.collect();
+    judge(&mut metrics, LEAST_PAIRS, ALPHA);
+    metrics
+}
+
+#[test]
+fn false_alarms_are_as_rare_as_promised_and_what_could_be_seen_is_seen() {
+    let mut random = SplitMix::new(7);
+    let nights = 300;
+    let alarms = (0..nights).filter(|_| together(&night(&mut random, 1.0, 0.05)) == Call::Regression).count();
+    // At most one in 200, whatever the noise: of 300 seven are one time in ten thousand.
+    assert!(alarms < 7, "{alarms}");
+    let found = of(night(&mut random, 1.0, 0.03));
+    let detectable = found.metrics[0].found.clone().and_then(|known| known.detectable).unwrap();
+    assert!((0.05..0.2).contains(&detectable), "{detectable}");
+    let seen =
+        (0..100).filter(|_| night(&mut random, 1.0 + detectable, 0.03)[0].call == Call::Regression).count();
+    // Said to be seen in four of five.
+    assert!((60..=97).contains(&seen), "{seen} of 100 at {detectable}");
+}

@@ -1,0 +1,96 @@
+//! A comparison in words: the finding in one sentence, and why a metric says nothing.
+
+use super::NOISE_MOST;
+use crate::comparison::{Call, Comparison, Metric};
+use crate::number::{NONE, counted, round_to_digits};
+
+/// What a ratio is, as a change in percent with its sign, such as `+9.1 %`.
+pub fn change(ratio: f64) -> String {
+    if !ratio.is_finite() {
+        return NONE.to_owned();
+    }
+    let percent = (ratio - 1.0) * 100.0;
+    let digits = if percent.abs() >= 9.95 { 2 } else { 1 };
+    if percent.abs() < 0.05 {
+        return String::from("0 %");
+    }
+    let rounded = round_to_digits(percent, digits + 1);
+    // To a tenth of a percent, and to a percent from ten on.
+    let text = if rounded.abs() >= 9.95 { format!("{rounded:+.0}") } else { format!("{rounded:+.1}") };
+    format!("{} %", text.trim_end_matches(".0"))
+}
+
+/// A share as a percentage without a sign, such as `5 %`.
+pub fn share_in_words(share: f64) -> String {
+    change(1.0 + share).trim_start_matches('+').to_owned()
+}
+
+/// What is said of a metric, in a few words, such as `+9.1 % (8.2 to 10 %), may be 5 % worse: regression`.
+pub fn verdict_in_words(metric: &Metric) -> String {
+    let Some(known) = &metric.found else {
+        return format!("{}: too few to say", counted(metric.pairs.len() as u64, "pair"));
+    };
+    let [low, high] = known.ci95;
+    let call = match metric.call {
+        Call::Pass => "pass",
+        Call::Regression => "REGRESSION",
+        Call::Improvement => "improvement",
+        Call::Inconclusive => "INCONCLUSIVE",
+    };
+    let interval = format!("{} to {}", change(low).trim_end_matches(" %"), change(high));
+    format!("{} ({interval}), may be {} worse: {call}", change(known.ratio), share_in_words(known.delta))
+}
+
+/// What `found` says, in one sentence.
+pub fn finding(found: &Comparison) -> String {
+    let named = |call: Call| -> Vec<String> {
+        let metrics = found.metrics.iter().filter(|metric| metric.delta.is_some() && metric.call == call);
+        metrics
+            .map(|metric| {
+                let ratio = metric.found.as_ref().map_or(NONE.to_owned(), |known| change(known.ratio));
+                format!("{} {ratio}", metric.what)
+            })
+            .collect()
+    };
+    match found.call {
+        Call::Regression => format!("the candidate is worse: {}", named(Call::Regression).join(", ")),
+        Call::Improvement => format!("the candidate is better: {}", named(Call::Improvement).join(", ")),
+        Call::Pass => format!("the candidate is no worse{}", within(found)),
+        Call::Inconclusive => String::from("whether the candidate is worse cannot be said"),
+    }
+}
+
+/// How much worse it might be all the same.
+fn within(found: &Comparison) -> String {
+    let deltas = found.metrics.iter().filter(|metric| metric.delta.is_some());
+    let named: Vec<String> = deltas
+        .filter_map(|metric| {
+            Some(format!("{} by {}", metric.what, share_in_words(metric.found.as_ref()?.delta)))
+        })
+        .collect();
+    if named.is_empty() { String::new() } else { format!(" than it may be ({})", named.join(", ")) }
+}
+
+/// Why nothing can be said of `metric`.
+pub(super) fn why_not(metric: &Metric, least: usize) -> String {
+    let name = &metric.what;
+    let (Some(known), Some(delta)) = (&metric.found, metric.delta) else {
+        let pairs = counted(metric.pairs.len() as u64, "pair");
+        return format!("{name}: {pairs}, and {least} are needed");
+    };
+    if known.delta > delta * NOISE_MOST {
+        return format!(
+            "{name}: base and base differ by up to {}, so {} cannot be seen",
+            share_in_words(known.delta),
+            share_in_words(delta)
+        );
+    }
+    let [low, high] = known.ci95;
+    format!(
+        "{name}: {}, of which the interval, {} to {}, is too wide to exclude {} for the worse",
+        change(known.ratio),
+        change(low),
+        change(high),
+        share_in_words(known.delta)
+    )
+}

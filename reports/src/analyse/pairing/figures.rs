@@ -1,0 +1,159 @@
+//! The figures of a pair of records: what decides, by how much it may be worse, and what only explains.
+
+use super::Couple;
+use crate::ceiling::{Bound, Ceiling};
+use crate::comparison::{Better, Metric, Pair};
+use crate::record::Run;
+use std::collections::BTreeSet;
+
+/// What is known of a metric before it is measured.
+struct Kind {
+    name: &'static str,
+    what: &'static str,
+    unit: &'static str,
+    better: Better,
+    delta: Option<f64>,
+}
+
+const CEILING: Kind = Kind {
+    name: "ceiling_rps",
+    what: "ceiling",
+    unit: "requests/s",
+    better: Better::Higher,
+    delta: Some(0.05),
+};
+
+/// A figure of a run; `None` where it has none.
+type Figure = fn(&Run) -> Option<f64>;
+
+/// Of a run, in the order in which they are told.
+const OF_A_RUN: [(Kind, Figure); 6] = [
+    (kind("p50_ms", "p50", "ms", Some(0.05)), |run| alive(run).and(run.response_ms.p50)),
+    (kind("p99_ms", "p99", "ms", Some(0.1)), |run| alive(run).and(run.response_ms.p99)),
+    (Kind { better: Better::Higher, ..kind("answered", "requests answered", "", Some(0.001)) }, |run| {
+        // Of none answered half a one, so that there is a ratio.
+        Some((run.ok as f64).max(0.5) / run.planned as f64)
+    }),
+    (kind("cpu_us", "CPU per request", "us", None), |run| {
+        let tiers: Vec<f64> = run.observed.keys().filter_map(|tier| per_request(run, tier, CPU)).collect();
+        (!tiers.is_empty()).then(|| tiers.iter().sum())
+    }),
+    (kind("service_p50_ms", "p50 of the service time", "ms", None), |run| alive(run).and(run.service_ms.p50)),
+    (kind("generator_cpu_us", "the generator's own CPU per request", "us", None), |run| {
+        Some(run.generator.cpu_us_per_request)
+    }),
+];
+
+/// A metric of a run of which less is better.
+const fn kind(name: &'static str, what: &'static str, unit: &'static str, delta: Option<f64>) -> Kind {
+    Kind { name, what, unit, better: Better::Lower, delta }
+}
+
+/// What a tier says of itself, as it is called in a record.
+const CPU: &str = "cpu_share";
+/// A tier with less of the CPU time than this share decides nothing: what it takes is too little to be measured well.
+const TIER_LEAST: f64 = 0.1;
+/// How much more CPU a request may take of a tier.
+const CPU_DELTA: f64 = 0.05;
+/// What is read off a tier, and what it is called: seconds in use per second, so that it is a time per request.
+const OF_A_TIER: [(&str, &str, &str); 3] = [
+    ("cpu_us", CPU, "CPU per request"),
+    ("held_us", "workers_busy", "worker held per request"),
+    ("pool_us", "pool_busy", "connection held per request"),
+];
+
+/// The metrics of these pairs, with those of a control.
+pub(super) fn metrics(pairs: &[Couple<'_>], control: &[Couple<'_>]) -> Vec<Metric> {
+    let ceiling = metric(&CEILING, ceilings(pairs), ceilings(control));
+    let of_each =
+        OF_A_RUN.iter().map(|(kind, figure)| metric(kind, of_runs(pairs, figure), of_runs(control, figure)));
+    let mut metrics: Vec<Metric> = std::iter::once(ceiling).chain(of_each).collect();
+    for tier in tiers(pairs) {
+        let decides = share_of(pairs, &tier).is_some_and(|share| share >= TIER_LEAST);
+        for (name, of, what) in OF_A_TIER {
+            let figure = |run: &Run| per_request(run, &tier, of);
+            metrics.push(Metric {
+                name: format!("{name}.{tier}"),
+                what: format!("{tier} {what}"),
+                unit: String::from("us"),
+                delta: (of == CPU && decides).then_some(CPU_DELTA),
+                pairs: of_runs(pairs, figure),
+                control: of_runs(control, figure),
+                ..Metric::default()
+            });
+        }
+    }
+    metrics.retain(|metric| !metric.pairs.is_empty());
+    metrics
+}
+
+fn metric(kind: &Kind, pairs: Vec<Pair>, control: Vec<Pair>) -> Metric {
+    Metric {
+        name: kind.name.to_owned(),
+        what: kind.what.to_owned(),
+        unit: kind.unit.to_owned(),
+        better: kind.better,
+        delta: kind.delta,
+        pairs,
+        control,
+        ..Metric::default()
+    }
+}
+
+/// The pairs of a figure of runs that both have it.
+fn of_runs(couples: &[Couple<'_>], figure: impl Fn(&Run) -> Option<f64>) -> Vec<Pair> {
+    let pair = |couple: &Couple<'_>| match couple {
+        Couple::Runs(name, base, candidate) => pair(name, figure(base), figure(candidate)),
+        Couple::Ceilings(..) => None,
+    };
+    couples.iter().filter_map(pair).collect()
+}
+
+/// The pairs of ceilings.
+fn ceilings(couples: &[Couple<'_>]) -> Vec<Pair> {
+    let exact = |found: &Ceiling| found.ceiling_rps.filter(|_| found.bound == Bound::Exact);
+    let pair = |couple: &Couple<'_>| match couple {
+        Couple::Ceilings(name, base, candidate) => pair(name, exact(base), exact(candidate)),
+        Couple::Runs(..) => None,
+    };
+    couples.iter().filter_map(pair).collect()
+}
+
+/// Two values of which there can be a ratio.
+fn pair(name: &str, base: Option<f64>, candidate: Option<f64>) -> Option<Pair> {
+    let sound = |value: Option<f64>| value.filter(|value| value.is_finite() && *value > 0.0);
+    Some(Pair { name: name.to_owned(), base: sound(base)?, candidate: sound(candidate)? })
+}
+
+/// Whether the times of a run are those of a target that lived through it.
+fn alive(run: &Run) -> Option<()> {
+    run.died_at_s.is_none().then_some(())
+}
+
+/// What a tier had in use, in microseconds per correct answer.
+fn per_request(run: &Run, tier: &str, of: &str) -> Option<f64> {
+    let in_use = run.observed.get(tier)?.get(of)?;
+    (run.rps.ok > 0.0).then(|| in_use / run.rps.ok * 1e6)
+}
+
+/// The tiers of which both sides say something, in the order of their names.
+fn tiers(couples: &[Couple<'_>]) -> BTreeSet<String> {
+    let of = |couple: &Couple<'_>| match couple {
+        Couple::Runs(_, base, _) => base.observed.keys().cloned().collect(),
+        Couple::Ceilings(..) => Vec::new(),
+    };
+    couples.iter().flat_map(of).collect()
+}
+
+/// How much of the base's CPU time is this tier's, 0 to 1.
+fn share_of(couples: &[Couple<'_>], tier: &str) -> Option<f64> {
+    let cpu = |run: &Run, tier: &str| run.observed.get(tier).and_then(|of| of.get(CPU)).copied();
+    let (mut own, mut all) = (0.0, 0.0);
+    for couple in couples {
+        if let Couple::Runs(_, base, _) = couple {
+            own += cpu(base, tier).unwrap_or(0.0);
+            all += base.observed.keys().filter_map(|tier| cpu(base, tier)).sum::<f64>();
+        }
+    }
+    (all > 0.0).then(|| own / all)
+}

@@ -1,0 +1,161 @@
+//! Which records belong together, what is refused, and what is said of it.
+
+use super::*;
+use crate::comparison::Call;
+use crate::fixture;
+
+/// Twelve runs of the healthy fixture, each with a seed and a start of its own, whose times are `ratio` times as long.
+fn set(dir: &str, ratio: f64) -> Set {
+    let mut set = Set { dir: dir.into(), ..Set::default() };
+    for n in 1..=12u64 {
+        let mut run = fixture::healthy().run;
+        (run.seed, run.started_at) =
+            (n, format!("2026-11-24T08:{n:02}:{}Z", if ratio == 1.0 { "00" } else { "30" }));
+        for times in [&mut run.response_ms, &mut run.service_ms] {
+            let wobble = 1.0 + 0.001 * n as f64;
+            [&mut times.p50, &mut times.p99].into_iter().flatten().for_each(|value| *value *= ratio * wobble);
+        }
+        run.observed = [("app", 0.2), ("db", 0.1), ("dns", 0.0001)]
+            .into_iter()
+            .map(|(tier, cpu)| (tier.to_owned(), [("cpu_share".to_owned(), cpu * ratio)].into()))
+            .collect();
+        set.runs.insert(format!("{n:02}"), run);
+    }
+    set
+}
+
+fn compared(base: &Set, candidate: &Set, may: &[May]) -> Result<Comparison, String> {
+    let terms = Terms { may: may.to_vec(), ..Terms::default() };
+    compare(Sets { base, candidate, control: None, slowed: &[] }, &terms, Head::default())
+}
+
+#[test]
+fn pairs_have_the_same_name_and_the_figures_of_both() {
+    let (base, candidate) = (set("base", 1.0), set("candidate", 1.2));
+    let found = compared(&base, &candidate, &[]).unwrap();
+    assert_eq!(found.call, Call::Regression);
+    let metric = |name: &str| found.metrics.iter().find(|metric| metric.name == name).unwrap();
+    assert_eq!(metric("p50_ms").pairs.len(), 12);
+    assert_eq!(metric("p50_ms").pairs[0].base, base.runs["01"].response_ms.p50.unwrap());
+    let per_request = 0.2 / base.runs["01"].rps.ok * 1e6;
+    assert_eq!(metric("cpu_us.app").pairs[0].base, per_request);
+    // What has next to no part in it decides nothing.
+    assert!(metric("cpu_us.app").delta.is_some() && metric("cpu_us.dns").delta.is_none());
+    assert!(found.attribution[0].contains("app CPU per request +20 %"), "{:?}", found.attribution);
+    assert!(found.left_out.is_empty() && found.marks.is_empty());
+}
+
+#[test]
+fn another_load_is_refused() {
+    let base = set("base", 1.0);
+    for (change, said) in [
+        ((|run: &mut Run| run.steps[0].to_rps *= 2.0) as fn(&mut Run), "not the same load"),
+        (|run| run.arrivals = "poisson!".into(), "not the same load"),
+        (|run| run.wire.protocol = "HTTP/2".into(), "not the same load"),
+        (|run| run.load_digest = "0".into(), "not the same requests"),
+    ] {
+        let mut candidate = set("candidate", 1.2);
+        change(candidate.runs.get_mut("07").unwrap());
+        let refused = compared(&base, &candidate, &[May::Seed, May::Machine, May::Generator]).unwrap_err();
+        assert!(refused.contains(said) && refused.contains("07"), "{refused}");
+    }
+}
+
+#[test]
+fn another_seed_machine_or_generator_is_refused_or_marked() {
+    let base = set("base", 1.0);
+    for (change, may, word) in [
+        ((|run: &mut Run| run.seed += 100) as fn(&mut Run), May::Seed, "seed"),
+        (|run| run.host.cpu = "another".into(), May::Machine, "machine"),
+        (|run| run.host.kernel = "another".into(), May::Machine, "machine"),
+        (|run| run.host.commit = "another".into(), May::Generator, "generator"),
+        (|run| run.generator.cpus = vec![7], May::Generator, "generator"),
+    ] {
+        let mut candidate = set("candidate", 1.2);
+        change(candidate.runs.get_mut("01").unwrap());
+        let refused = compared(&base, &candidate, &[]).unwrap_err();
+        assert!(refused.ends_with(&format!("say --allow {word}")), "{refused}");
+        let found = compared(&base, &candidate, &[may]).unwrap();
+        assert_eq!(found.marks.len(), 1, "{:?}", found.marks);
+        assert!(found.verdict.reasons.iter().any(|reason| reason.starts_with("the two differ: ")));
+    }
+}
+
+#[test]
+fn a_set_is_not_compared_with_itself() {
+    let base = set("base", 1.0);
+    let mut copy = base.clone();
+    copy.dir = "copy".into();
+    assert!(compared(&base, &copy, &[]).unwrap_err().contains("the same records"));
+}
+
+#[test]
+fn what_is_in_no_pair_is_named() {
+    let (base, mut candidate) = (set("base", 1.0), set("candidate", 1.2));
+    candidate.runs.remove("03");
+    let spoilt = candidate.runs.get_mut("04").unwrap();
+    (spoilt.verdict.valid, spoilt.verdict.reasons) = (false, vec!["the hypervisor took 9 %".into()]);
+    candidate.runs.get_mut("05").unwrap().partial = true;
+    candidate.unread.insert("06x".into(), "candidate/06x/run.json: EOF".into());
+    let found = compared(&base, &candidate, &[]).unwrap();
+    assert_eq!(found.metrics[0].pairs.len(), 9);
+    let said = found.left_out.join("\n");
+    for part in
+        ["03: it is in base alone", "04: the hypervisor", "05: cut short", "06x: candidate/06x/run.json: EOF"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_target_that_dies_or_answers_nothing_is_worse() {
+    let base = set("base", 1.0);
+    for dies in [true, false] {
+        let mut candidate = set("candidate", 1.001);
+        for run in candidate.runs.values_mut() {
+            (run.errors.reset, run.ok) = (run.ok, 0);
+            run.died_at_s = dies.then_some(1.0);
+        }
+        let found = compared(&base, &candidate, &[]).unwrap();
+        assert_eq!(found.call, Call::Regression, "{:?}", found.metrics);
+        assert!(crate::analyse::compare::finding(&found).contains("requests answered -1"));
+    }
+}
+
+#[test]
+fn deltas_can_be_changed_and_a_name_that_there_is_not_is_refused() {
+    let (base, candidate) = (set("base", 1.0), set("candidate", 1.2));
+    let with = |name: &str, delta| {
+        let terms = Terms { deltas: [(name.to_owned(), delta)].into(), ..Terms::default() };
+        compare(
+            Sets { base: &base, candidate: &candidate, control: None, slowed: &[] },
+            &terms,
+            Head::default(),
+        )
+    };
+    let found = with("p50_ms", Some(0.5)).unwrap();
+    let p50 = found.metrics.iter().find(|metric| metric.name == "p50_ms").unwrap();
+    assert_eq!((p50.delta, p50.call), (Some(0.5), Call::Pass));
+    let none = with("p51_ms", Some(0.5)).unwrap_err();
+    assert!(none.contains("no metric `p51_ms`; there are p50_ms, "), "{none}");
+    assert!(
+        with("cpu_us.db", None)
+            .unwrap()
+            .metrics
+            .iter()
+            .any(|one| one.name == "cpu_us.db" && one.delta.is_none())
+    );
+}
+
+#[test]
+fn a_known_slowdown_is_found_and_base_against_base_is_not_one() {
+    let (base, candidate, mut control) = (set("base", 1.0), set("candidate", 1.001), set("control", 1.0));
+    control.runs.values_mut().for_each(|run| run.started_at.push('x'));
+    let slowed = [(0.05, set("slow-5", 1.02)), (0.2, set("slow-20", 1.2))];
+    let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &slowed };
+    let found = compare(sets, &Terms::default(), Head::default()).unwrap();
+    let calls: Vec<_> = found.checks.iter().map(|check| (check.slowdown, check.call)).collect();
+    assert_eq!(calls, [(0.0, Call::Pass), (0.05, Call::Pass), (0.2, Call::Regression)]);
+    assert_eq!(found.call, Call::Pass);
+    assert!(found.metrics[0].found.as_ref().unwrap().floor.is_some());
+}

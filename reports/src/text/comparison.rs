@@ -1,0 +1,145 @@
+//! A comparison as a terminal shows it: a row for each metric, those that decide first, then what explains the changes, and last whether
+//! there is an answer and what it is.
+
+use super::{Paint, named, nothing, wrapped};
+use crate::analyse::compare::{change, finding, share_in_words};
+use crate::comparison::{Call, Comparison, Metric, Side};
+use crate::number::{NONE, capital, counted, rate};
+use crate::terminal::printable;
+use std::fmt::Write;
+
+/// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end. Whatever the record has in its texts,
+/// none of it is for a terminal to obey.
+pub fn comparison(found: &Comparison, colour: bool) -> String {
+    let paint = Paint { colour };
+    if found.is_empty() {
+        let reasons =
+            found.verdict.reasons.iter().map(|reason| wrapped(&printable(&format!("- {reason}")), 2, 4));
+        return nothing(&capital(&finding(found)), &paint) + &reasons.collect::<String>();
+    }
+    let mut out = table(found, &paint);
+    out.push('\n');
+    for sentence in &found.attribution {
+        out.push_str(&named("explained", &printable(sentence)));
+    }
+    out.push_str(&named("base", &side(&found.base)));
+    out.push_str(&named("candidate", &side(&found.candidate)));
+    out.push_str(&named("load", &printable(&found.load)));
+    for said in &found.emulated {
+        out.push_str(&named("emulated", &printable(said)));
+    }
+    let rule = format!(
+        "worse by more than it may be, outside the 95 % interval, and p < {} (signed ranks, adjusted by Holm)",
+        rate(found.alpha)
+    );
+    out.push_str(&named("worse is", &rule));
+    out.push('\n');
+    out.push_str(&verdict(found, &paint));
+    out
+}
+
+fn side(side: &Side) -> String {
+    let revision = if side.revision.is_empty() { String::new() } else { format!("{} ", side.revision) };
+    printable(&format!("{revision}({})", side.dir)).into_owned()
+}
+
+/// The width of the metrics' names.
+const NAMES: usize = 22;
+
+fn table(found: &Comparison, paint: &Paint) -> String {
+    let mut out = format!(
+        "{:<NAMES$}{:>9} {:>9} {:>7}  {:<15}{:>6}{:>7}\n",
+        "metric", "base", "candidate", "change", "95 % interval", "may", "seen"
+    );
+    let decides = |metric: &&Metric| metric.delta.is_some();
+    for metric in found.metrics.iter().filter(decides) {
+        row(&mut out, metric, paint);
+    }
+    let explains = found.metrics.iter().filter(|metric| !decides(metric) && metric.found.is_some());
+    for (n, metric) in explains.enumerate() {
+        if n == 0 {
+            out.push_str("beside them\n");
+        }
+        row(&mut out, metric, paint);
+    }
+    out
+}
+
+fn row(out: &mut String, metric: &Metric, paint: &Paint) {
+    let name: String = printable(&metric.what).chars().take(NAMES - 1).collect();
+    let Some(known) = &metric.found else {
+        let _ = writeln!(out, "{name:<NAMES$}{}", paint.note(&counted(metric.pairs.len() as u64, "pair")));
+        return;
+    };
+    let [low, high] = known.ci95;
+    let interval = format!("{} to {}", bare(low), change(high));
+    let share = |share: Option<f64>| share.map_or(NONE.to_owned(), share_in_words);
+    let may = if metric.delta.is_some() { share_in_words(known.delta) } else { String::new() };
+    let seen = if metric.delta.is_some() { share(known.detectable) } else { String::new() };
+    let line = format!(
+        "{name:<NAMES$}{:>9} {:>9} {:>7}  {interval:<15}{may:>6}{seen:>7}",
+        rate(known.base),
+        rate(known.candidate),
+        change(known.ratio)
+    );
+    let line = line.trim_end();
+    let painted = match metric.call {
+        Call::Regression => paint.bad(line),
+        Call::Improvement => paint.good(line),
+        Call::Inconclusive if metric.delta.is_some() => paint.note(line),
+        _ => line.to_owned(),
+    };
+    let _ = writeln!(out, "{painted}");
+}
+
+/// A change without its unit.
+fn bare(ratio: f64) -> String {
+    change(ratio).trim_end_matches(" %").to_owned()
+}
+
+fn verdict(found: &Comparison, paint: &Paint) -> String {
+    let (word, painted) = match found.call {
+        Call::Pass => ("PASS", paint.good("PASS")),
+        Call::Improvement => ("IMPROVEMENT", paint.good("IMPROVEMENT")),
+        Call::Regression => ("REGRESSION", paint.bad("REGRESSION")),
+        Call::Inconclusive => ("INCONCLUSIVE", paint.note("INCONCLUSIVE")),
+    };
+    let indent = word.len() + 2;
+    let told = wrapped(&printable(&capital(&finding(found))), indent, indent);
+    let mut out = format!("{painted}  {}", told.trim_start());
+    for reason in &found.verdict.reasons {
+        out.push_str(&wrapped(&printable(&format!("- {reason}")), 2, 4).replacen('-', &paint.note("-"), 1));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::comparison::{Made, made};
+
+    #[test]
+    fn what_decides_comes_first_and_the_verdict_last() {
+        for which in Made::ALL {
+            let text = comparison(&made(which), false);
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            assert!(text.ends_with('\n') && !text.contains('\u{1b}'), "{text}");
+        }
+        let text = comparison(&made(Made::Slower), false);
+        assert!(text.contains("REGRESSION  The candidate is worse: ceiling -"), "{text}");
+        assert!(text.contains("app CPU per request +"), "{text}");
+        assert!(comparison(&made(Made::Few), false).contains("3 pairs, and 8 are needed"));
+        assert!(comparison(&made(Made::Empty), false).starts_with("INVALID  Whether the candidate is worse"));
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_in_a_record() {
+        let mut hostile = made(Made::Noisy);
+        let text = "\u{1b}[2Jgone\r\n";
+        hostile.base.revision = text.into();
+        hostile.load = text.into();
+        hostile.metrics[0].what = text.into();
+        hostile.verdict.reasons = vec![text.into()];
+        assert!(!comparison(&hostile, false).contains(['\u{1b}', '\r']));
+    }
+}
