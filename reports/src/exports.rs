@@ -1,15 +1,27 @@
 //! What other tools read of a run, beside its record: the timeline as CSV, and the distributions of response and service
 //! time as HdrHistogram's percentile text (`.hgrm`), which its plotters take. From a record to text and files; every number
-//! in them is in the record, or follows from the log.
+//! in them is in the record, or follows from the log. What GitHub and others are given of a comparison and of a history is in rooms
+//! of its own, a pure function each.
+
+mod annotations;
+mod benchmark;
+mod markdown;
+mod otava;
+mod words;
 
 use crate::analyse::interval::NS_PER_MS;
 use crate::histogram::Histogram;
 use crate::record::{Bin, Timeline};
 use crate::store::Record;
 use crate::whole;
+pub use annotations::annotations;
+pub use benchmark::{bigger_file, github_benchmark};
+pub use markdown::{MOST_BYTES, markdown};
+pub use otava::{otava, otava_config};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+pub(crate) use words::{change, sentence, side, valued};
 
 /// The timeline as CSV.
 pub const TIMELINE_FILE: &str = "timeline.csv";

@@ -1,33 +1,47 @@
-//! A run as JUnit's XML, which CI systems show: a test case for each threshold, and one for the verdict. A threshold that
-//! does not hold is a failure; a run that is not to be believed, or a target that died, is an error.
+//! What CI systems show, as JUnit's XML. Of a run, a test case for each threshold, and one for the verdict: a threshold that does not
+//! hold is a failure; a run that is not to be believed, or a target that died, is an error. Of a comparison, a test case for each metric
+//! that decides, and one for the verdict: what has become worse is a failure. What is inconclusive is skipped, as a test that could
+//! not be made: noise breaks no build, and is no pass either. That there is no answer at all is an error.
 
+use crate::comparison::{Call, Comparison, Metric};
+use crate::exports::{sentence, side};
 use crate::number::rate;
 use crate::record::Run;
 use crate::terminal::printable;
 
-/// The document.
+/// The document of a run.
 pub fn xml(run: &Run) -> String {
-    let mut cases = String::new();
+    let mut suite = Suite::default();
     for asked in &run.thresholds {
         let actual = asked.actual.map_or_else(|| String::from("not known: too few requests"), rate);
         let message = format!("{} does not hold: {actual}", asked.rule);
-        let ended = (!asked.passed).then(|| element("failure", &message, &run.verdict.reasons));
-        cases += &case("loadgen.threshold", &asked.rule, ended);
+        let end = if asked.passed { End::Passed } else { End::Failure(message) };
+        suite.case("loadgen.threshold", &asked.rule, &end, &run.verdict.reasons);
     }
-    let wrong = error(run);
-    let errors = usize::from(wrong.is_some());
-    let ended = wrong.map(|message| element("error", &message, &run.verdict.reasons));
-    cases += &case("loadgen", "verdict", ended);
-    let tests = run.thresholds.len() + 1;
-    let failures = run.thresholds.iter().filter(|asked| !asked.passed).count();
-    let (name, time) = (escaped(&format!("loadgen {}", run.target.url)), run.duration_s);
-    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
-    let at = escaped(&run.started_at);
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts} time=\"{time}\">\n  \
-         <testsuite name=\"{name}\" {counts} skipped=\"0\" time=\"{time}\" timestamp=\"{at}\">\n{cases}  \
-         </testsuite>\n</testsuites>\n"
-    )
+    let end = error(run).map_or(End::Passed, End::Error);
+    suite.case("loadgen", "verdict", &end, &run.verdict.reasons);
+    suite.document(&format!("loadgen {}", run.target.url), Some(run.duration_s), &run.started_at)
+}
+
+/// The document of a comparison.
+pub fn of_comparison(found: &Comparison) -> String {
+    let mut suite = Suite::default();
+    for metric in found.metrics.iter().filter(|metric| metric.delta.is_some()) {
+        suite.case("loadgen.compare", &metric.name, &end(metric), &found.attribution);
+    }
+    let first = found.verdict.reasons.first().map_or("there is no answer", String::as_str);
+    let end = if found.verdict.valid { End::Passed } else { End::Error(first.to_owned()) };
+    suite.case("loadgen", "verdict", &end, &found.verdict.reasons);
+    let name = format!("loadgen compare {} {}", side(&found.base), side(&found.candidate));
+    suite.document(&name, None, &found.head.started_at)
+}
+
+fn end(metric: &Metric) -> End {
+    match metric.call {
+        Call::Pass | Call::Improvement => End::Passed,
+        Call::Regression => End::Failure(sentence(metric)),
+        Call::Inconclusive => End::Skipped(sentence(metric)),
+    }
 }
 
 fn error(run: &Run) -> Option<String> {
@@ -38,13 +52,60 @@ fn error(run: &Run) -> Option<String> {
     (!run.verdict.valid).then(|| first.to_owned())
 }
 
-fn case(class: &str, name: &str, ended: Option<String>) -> String {
-    let (class, name) = (escaped(class), escaped(name));
-    match ended {
-        None => format!("    <testcase classname=\"{class}\" name=\"{name}\"/>\n"),
-        Some(ended) => {
-            format!("    <testcase classname=\"{class}\" name=\"{name}\">\n{ended}    </testcase>\n")
-        }
+/// How a test case ended, and why.
+enum End {
+    Passed,
+    Failure(String),
+    Error(String),
+    Skipped(String),
+}
+
+/// The test cases so far, and how many there are of each kind.
+#[derive(Default)]
+struct Suite {
+    cases: String,
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Suite {
+    fn case(&mut self, class: &str, name: &str, end: &End, reasons: &[String]) {
+        self.tests += 1;
+        let (class, name) = (escaped(class), escaped(name));
+        let ended = match end {
+            End::Passed => {
+                self.cases += &format!("    <testcase classname=\"{class}\" name=\"{name}\"/>\n");
+                return;
+            }
+            End::Failure(message) => {
+                self.failures += 1;
+                element("failure", message, reasons)
+            }
+            End::Error(message) => {
+                self.errors += 1;
+                element("error", message, reasons)
+            }
+            End::Skipped(message) => {
+                self.skipped += 1;
+                element("skipped", message, &[])
+            }
+        };
+        self.cases +=
+            &format!("    <testcase classname=\"{class}\" name=\"{name}\">\n{ended}    </testcase>\n");
+    }
+
+    fn document(&self, name: &str, duration_s: Option<f64>, at: &str) -> String {
+        let (tests, failures, errors) = (self.tests, self.failures, self.errors);
+        let (name, at, skipped, cases) = (escaped(name), escaped(at), self.skipped, &self.cases);
+        let time = duration_s.map_or_else(String::new, |time| format!(" time=\"{time}\""));
+        let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}{time}>\n  \
+             <testsuite name=\"{name}\" {counts} skipped=\"{skipped}\"{time} timestamp=\"{at}\">\n{cases}  \
+             </testsuite>\n</testsuites>\n"
+        )
     }
 }
 

@@ -13,6 +13,7 @@ pub mod comparison;
 pub mod draw;
 pub mod exports;
 pub mod histogram;
+pub mod history;
 pub mod html;
 pub mod junit;
 pub mod lesson;

@@ -6,6 +6,7 @@ pub mod bottleneck;
 pub mod caching;
 pub mod capacity;
 pub mod compare;
+pub mod change_point;
 pub mod conclude;
 pub mod credible;
 pub mod finding;

@@ -1,0 +1,156 @@
+//! What the nightly gate has found so far: `loadgen.history/1`, a line of JSON for each night in a file that only grows, so that a
+//! branch of git can keep it. From a comparison to a [`Night`], from nights to a file and back, and to series that break off where
+//! the machine was another one.
+
+mod file;
+mod segments;
+
+use crate::comparison::{Better, Call, Comparison, Metric};
+use crate::record::Host;
+pub use file::{LONGEST_LINE, append, read};
+pub use segments::{Point, Segment, machines, segments};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name and version of a line.
+pub const HISTORY_SCHEMA: &str = "loadgen.history/1";
+
+/// What one night has found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Night {
+    /// [`HISTORY_SCHEMA`].
+    pub schema: String,
+    /// When it began and what was judged: no two nights have the same.
+    pub id: String,
+    /// When it began, RFC 3339.
+    pub at: String,
+    /// What the candidate was held against, such as a commit; empty where that is not known.
+    pub base: String,
+    /// What was judged, likewise.
+    pub candidate: String,
+    /// Where it was measured.
+    pub host: Machine,
+    /// What was offered, in words.
+    pub load: String,
+    /// What the comparison says.
+    pub call: Call,
+    /// Whether the base was called worse than itself; `None` where that was not tried.
+    pub alarm: Option<bool>,
+    /// Which slowdowns were put in, and whether they were found.
+    pub self_test: Vec<SelfTest>,
+    /// What was measured, by the metric's name.
+    pub metrics: BTreeMap<String, Figure>,
+}
+
+/// A slowdown that was put in to see whether it is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// By how much, as a share: 0.10.
+    pub slowdown: f64,
+    /// Whether it was called a regression.
+    pub found: bool,
+}
+
+/// What of a machine decides whether its figures can stand beside others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The CPU's model.
+    pub cpu: String,
+    /// How many CPUs it has.
+    pub cpus: usize,
+    /// The kernel's release.
+    pub kernel: String,
+    /// What else matters, such as the database's version; empty for nothing.
+    #[serde(default)]
+    pub extra: String,
+}
+
+/// A metric of a night. Ratios are those of candidate to base; what was not found is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What it is, in words.
+    pub what: String,
+    /// Of its values; empty for a share.
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+    /// How much worse the candidate may be, as a share; of a metric that only explains, none.
+    pub delta: Option<f64>,
+    /// The median of the base's values.
+    pub base: Option<f64>,
+    /// That of the candidate's.
+    pub candidate: Option<f64>,
+    /// The median of the pairs' ratios.
+    pub ratio: Option<f64>,
+    /// Its 95 % interval.
+    pub ci95: Option<[f64; 2]>,
+    /// What follows from it.
+    pub call: Call,
+}
+
+impl Night {
+    /// What is kept of `found`, with what the self-test found and whether the control of base against base raised an alarm. The
+    /// machine's [`Machine::extra`] is not in a comparison, and left empty.
+    pub fn of(found: &Comparison, self_test: &[SelfTest], alarm: Option<bool>) -> Self {
+        let (at, candidate) = (found.head.started_at.clone(), found.candidate.revision.clone());
+        Self {
+            schema: HISTORY_SCHEMA.to_owned(),
+            id: format!("{at} {candidate}").trim_end().to_owned(),
+            at,
+            base: found.base.revision.clone(),
+            candidate,
+            host: Machine::of(&found.candidate.host),
+            load: found.load.clone(),
+            call: found.call,
+            alarm,
+            self_test: self_test.to_vec(),
+            metrics: found.metrics.iter().map(|one| (one.name.clone(), Figure::of(one))).collect(),
+        }
+    }
+}
+
+impl Machine {
+    fn of(host: &Host) -> Self {
+        let Host { cpu, cpus, kernel, .. } = host.clone();
+        Self { cpu, cpus, kernel, extra: String::new() }
+    }
+
+    /// A short text that is the same for the same machine, and another for another: FNV-1a (Fowler, Noll, Vo, 1991) over its parts.
+    pub fn fingerprint(&self) -> String {
+        let parts = [&self.cpu, &self.cpus.to_string(), &self.kernel, &self.extra];
+        // Each part ends, so that no two machines run together into one text.
+        let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([0]));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+
+    /// It in words.
+    pub fn words(&self) -> String {
+        let cpus = crate::number::counted(self.cpus as u64, "CPU");
+        let parts = [self.cpu.as_str(), &cpus, &self.kernel, &self.extra];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Figure {
+    fn of(metric: &Metric) -> Self {
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let found = metric.found.as_ref();
+        Self {
+            what: metric.what.clone(),
+            unit: metric.unit.clone(),
+            better: metric.better,
+            delta: metric.delta,
+            base: found.and_then(|found| finite(found.base)),
+            candidate: found.and_then(|found| finite(found.candidate)),
+            ratio: found.and_then(|found| finite(found.ratio)),
+            ci95: found.map(|found| found.ci95).filter(|ends| ends.iter().all(|end| end.is_finite())),
+            call: metric.call,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
