@@ -3,6 +3,7 @@
 mod cache;
 mod experiments;
 mod lesson;
+mod pairs;
 mod scale_out;
 mod trace;
 mod wrong;
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, ResultArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
+pub(crate) use pairs::PairsArgs;
 use reports::analyse::threshold::Threshold;
 pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Lessons(LessonsArgs),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
+    /// Measure two or more targets in pairs, for a comparison
+    Pairs(Box<PairsArgs>),
     /// Follow one request from name to page: what each tier took of its time
     Trace(Box<TraceArgs>),
     /// Print a completion script for SHELL

@@ -5,6 +5,7 @@ mod caching;
 mod ceiling;
 mod kept;
 mod lesson;
+mod pairs;
 mod scale_out;
 mod trace;
 
@@ -19,6 +20,7 @@ pub use caching::CACHE_FILE;
 pub use ceiling::CEILING_FILE;
 pub use kept::{Kept, keep, kept};
 pub use lesson::{MAINTENANCE_FILE, SPOF_FILE, lesson_file};
+pub use pairs::PAIRS_FILE;
 pub use scale_out::SCALE_OUT_FILE;
 use serde::Serialize;
 use std::fs;
@@ -53,8 +55,16 @@ pub fn save(dir: &Path, run: &Run) -> io::Result<()> {
 
 /// Takes the records of other kinds away from `dir`, beside that in `file`: whoever reads the directory is to find one experiment.
 fn alone(dir: &Path, file: &str) -> io::Result<()> {
-    let records =
-        [RUN_FILE, CEILING_FILE, CACHE_FILE, SPOF_FILE, MAINTENANCE_FILE, SCALE_OUT_FILE, TRACE_FILE];
+    let records = [
+        RUN_FILE,
+        CEILING_FILE,
+        CACHE_FILE,
+        SPOF_FILE,
+        MAINTENANCE_FILE,
+        SCALE_OUT_FILE,
+        TRACE_FILE,
+        PAIRS_FILE,
+    ];
     let logged = [RUN_FILE, CEILING_FILE].contains(&file);
     let log = (!logged).then_some(LOG_FILE);
     for other in records.into_iter().filter(|other| *other != file).chain(log) {

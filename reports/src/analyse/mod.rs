@@ -16,6 +16,7 @@ pub mod lesson;
 pub mod little;
 pub mod objective;
 mod others;
+pub mod pairs;
 pub mod plausible;
 pub mod queueing;
 pub mod scale_out;
