@@ -4,6 +4,7 @@ mod cache;
 mod compare;
 mod experiments;
 mod lesson;
+mod pairs;
 mod scale_out;
 mod trace;
 mod wrong;
@@ -20,6 +21,7 @@ pub(crate) use compare::{CompareArgs, Slowed};
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, ResultArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
 pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
+pub(crate) use pairs::PairsArgs;
 use reports::analyse::threshold::Threshold;
 pub(crate) use scale_out::{MixOption, ScaleOutArgs};
 use std::net::{IpAddr, SocketAddr};
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Lessons(LessonsArgs),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
+    /// Measure two or more targets in pairs, for a comparison
+    Pairs(Box<PairsArgs>),
     /// Follow one request from name to page: what each tier took of its time
     Trace(Box<TraceArgs>),
     /// Print a completion script for SHELL

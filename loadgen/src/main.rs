@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         Some(Command::Lessons(args)) => experiment::lessons::run(&args),
         Some(Command::Maintenance(args)) => experiment::lesson::maintenance(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
+        Some(Command::Pairs(args)) => experiment::pairs::run(&args, begun),
         Some(Command::Trace(args)) => experiment::trace::run(*args, begun),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),

@@ -3,6 +3,7 @@
 //! prints the summary. What it made for a run that did not come about, it takes away again.
 
 mod found;
+mod pairs;
 
 use crate::cli::{ResultArgs, RunArgs};
 use crate::exporter::Exporter;

@@ -11,6 +11,7 @@ use reports::cache::Caching;
 use reports::ceiling::Ceiling;
 use reports::comparison::Comparison;
 use reports::lesson::Lesson;
+use reports::pairs::Pairs;
 use reports::record::Run;
 use reports::scale_out::ScaleOut;
 use reports::terminal::{printable, printable_json};
@@ -108,6 +109,17 @@ pub(crate) fn trace(trace: &Trace, lines: &[String], beside_json: bool) -> Outco
     for line in lines {
         text += &format!("{}\n", printable(line));
     }
+    write(&text, beside_json)
+}
+
+/// The summary of what was measured in pairs; `note` is what went wrong on the way.
+///
+/// # Errors
+/// The host's fault: it cannot be written. A closed pipe (| head) is the reader's choice, and no error.
+pub(crate) fn pairs(found: &Pairs, note: Option<&str>, lines: &[String], beside_json: bool) -> Outcome {
+    let mut text = text::pairs(found, painted(beside_json));
+    let lines = note.map(|note| format!("stopped     {note}")).into_iter().chain(lines.iter().cloned());
+    lines.for_each(|line| text += &format!("{}\n", printable(&line)));
     write(&text, beside_json)
 }
 
@@ -262,6 +274,14 @@ pub(crate) fn again(dir: &Path, json_file: Option<&Path>) -> Outcome<Exit> {
             json(&found, file)?;
         }
         trace(&found, &lines, json_file.is_some_and(|file| file.as_os_str() == "-"))?;
+        return Ok(Exit::Passed);
+    }
+    if dir.join(store::PAIRS_FILE).is_file() {
+        let found = store::kept::<Pairs>(dir, store::PAIRS_FILE).map_err(Failure::usage)?;
+        if let Some(file) = json_file {
+            json(&found, file)?;
+        }
+        pairs(&found, None, &[], json_file.is_some_and(|file| file.as_os_str() == "-"))?;
         return Ok(Exit::Passed);
     }
     if lessons::are_in(dir) {

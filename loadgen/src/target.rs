@@ -1,27 +1,22 @@
-//! The targets of ours as processes. Given arguments, it starts `target-stack`, waits for the line with which it says that it
-//! answers, and takes it down again; it knows of a target only what that line says.
+//! Targets that are started: the reference target, and whatever a user's command starts. Each says with a line that it answers, and is
+//! taken down again; of a target only what that line says is known.
+
+mod group;
+mod process;
 
 use crate::cli::TargetProxy;
 use crate::failure::{Failure, Outcome};
-use crate::pace;
-use rustix::process::{Pid, Signal};
+use crate::plan;
+pub(crate) use process::Process;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use std::process::Stdio;
+use tokio::process::Command;
 
 /// The descriptor's schema that this program reads.
 const SCHEMA: &str = "target-stack.up/1";
-/// How long a stack may take to come up: a new database on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to end in order.
-const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a stack says of itself; users may write one for a system of their own.
 #[derive(Clone, Debug, Deserialize)]
@@ -81,6 +76,42 @@ impl Descriptor {
     }
 }
 
+/// What any target says when it answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It is a stack.
+    Stack(Box<Descriptor>),
+    /// It is at this URL.
+    Url(String),
+}
+
+impl Answer {
+    /// Reads the line: a stack's descriptor, a tier's (which `target-stack queue` is, too), or a URL alone.
+    pub(crate) fn read(line: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Tier {
+            address: SocketAddr,
+        }
+        let line = line.trim();
+        if !line.starts_with('{') {
+            return plan::url(line)
+                .map(|_| Self::Url(line.to_owned()))
+                .map_err(|_| format!("`{}` is neither a URL nor a stack's descriptor", shortened(line)));
+        }
+        match serde_json::from_str::<Tier>(line) {
+            Ok(Tier { address }) => Ok(Self::Url(format!("http://{address}/"))),
+            Err(_) => Descriptor::read(line).map(|stack| Self::Stack(Box::new(stack))),
+        }
+    }
+}
+
+/// The beginning of what somebody says who says too much.
+fn shortened(line: &str) -> String {
+    const MOST: usize = 60;
+    let more = if line.chars().count() > MOST { "..." } else { "" };
+    line.chars().take(MOST).chain(more.chars()).collect()
+}
+
 /// What a stack says of a process of its own that died without having been asked to end.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Death {
@@ -96,112 +127,6 @@ impl Death {
 
     fn read(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok().filter(|death: &Self| death.event == Self::EVENT)
-    }
-}
-
-/// A `target-stack` of ours, whatever its subcommand.
-#[derive(Debug)]
-pub(crate) struct Process {
-    child: Child,
-    out: Option<ChildStdout>,
-    /// Hears of deaths from when it answers until it ends.
-    deaths: Option<JoinHandle<Vec<Death>>>,
-    /// The last line on its standard error, once that is closed.
-    last_words: Option<JoinHandle<String>>,
-    /// In words, for messages.
-    what: &'static str,
-}
-
-impl Process {
-    /// Starts `target-stack` with these arguments; must be called within a runtime.
-    ///
-    /// # Errors
-    /// The target's fault: there is no such program.
-    pub(crate) fn start(what: &'static str, arguments: &[&str]) -> Outcome<Self> {
-        let program = program();
-        let mut child = Command::new(&program)
-            .args(arguments)
-            .args(["--die-with", &std::process::id().to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A group of its own: Ctrl-C at the terminal is for this program, which then ends the stack in order.
-            .process_group(0)
-            .spawn()
-            .map_err(|e| {
-                Failure::target(format!(
-                    "cannot start {what} {}: {e}; build it (cargo build --release), or give a URL",
-                    program.display()
-                ))
-            })?;
-        let (out, errors) = (child.stdout.take(), child.stderr.take());
-        let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).lines())));
-        Ok(Self { child, out, deaths: None, last_words: Some(last_words), what })
-    }
-
-    /// Waits for the line with which it says that it answers.
-    ///
-    /// # Errors
-    /// The target's fault, in its own words: it did not start.
-    pub(crate) async fn ready(&mut self) -> Outcome<String> {
-        let mut lines = self.out.take().map(|out| BufReader::new(out).lines());
-        let line = match &mut lines {
-            Some(lines) => pace::within(START_LIMIT, lines.next_line()).await,
-            None => None,
-        };
-        match line {
-            Some(Ok(Some(line))) => {
-                self.deaths = lines.map(|lines| tokio::spawn(deaths(lines)));
-                Ok(line)
-            }
-            Some(_) => {
-                // Its standard output is closed, so it is ending.
-                let how = pace::within(END_LIMIT, self.child.wait()).await.and_then(Result::ok);
-                let why = self.last_words(how).await;
-                let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
-                Err(Failure::target(format!("{} did not start: {why}", self.what)))
-            }
-            None => Err(Failure::target(format!("{} did not answer within {START_LIMIT:?}", self.what))),
-        }
-    }
-
-    /// What it said when it ended by itself, or how it did; `None` while it runs.
-    pub(crate) async fn died(&mut self) -> Option<String> {
-        let how = match self.child.try_wait() {
-            Ok(None) => return None,
-            Ok(how) => how,
-            Err(_) => None,
-        };
-        Some(self.last_words(how).await)
-    }
-
-    /// Why it ended as it did, in its own words where they can be of that: whoever was killed has said nothing of it.
-    async fn last_words(&mut self, how: Option<ExitStatus>) -> String {
-        let said = match self.last_words.take() {
-            Some(said) => said.await.unwrap_or_default(),
-            None => String::new(),
-        };
-        match how {
-            Some(how) if said.is_empty() || how.code().is_none() => ended(how),
-            _ => said,
-        }
-    }
-
-    /// Takes it down and waits until it is gone; gives the deaths that it has told of.
-    pub(crate) async fn stop(mut self) -> Vec<Death> {
-        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It may have ended in between; then there is nothing to do.
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
-            if pace::within(END_LIMIT, self.child.wait()).await.is_none() {
-                let _ = self.child.kill().await;
-            }
-        }
-        // Nothing else has its standard output, so that is closed.
-        match self.deaths.take() {
-            Some(deaths) => pace::within(END_LIMIT, deaths).await.and_then(Result::ok).unwrap_or_default(),
-            None => Vec::new(),
-        }
     }
 }
 
@@ -299,31 +224,39 @@ pub(crate) fn program() -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or(name)
 }
 
-/// How a process ended, as a clause.
-fn ended(how: ExitStatus) -> String {
-    match (how.code(), how.signal()) {
-        (Some(code), _) => format!("it ended with exit code {code}"),
-        (None, Some(signal)) => format!("it was killed by signal {signal}"),
-        (None, None) => String::from("it ended"),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Hears what a stack says that answers, to its end.
-async fn deaths(mut lines: Lines<BufReader<ChildStdout>>) -> Vec<Death> {
-    let mut deaths = Vec::new();
-    while let Ok(Some(line)) = lines.next_line().await {
-        deaths.extend(Death::read(&line));
+    #[test]
+    fn a_target_says_where_it_is() {
+        let url = |line: &str| match Answer::read(line) {
+            Ok(Answer::Url(url)) => url,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(url(" http://127.0.0.1:8080/a?b=1 \n"), "http://127.0.0.1:8080/a?b=1");
+        assert_eq!(url("https://h/"), "https://h/");
+        assert_eq!(
+            url(r#"{"pid":7,"address":"127.0.0.1:81","metrics":"http://x/"}"#),
+            "http://127.0.0.1:81/"
+        );
+        let stack = r#"{"schema":"target-stack.up/1","url":"http://h:1/","tiers":{},"emulated":["a size"]}"#;
+        assert!(matches!(Answer::read(stack), Ok(Answer::Stack(stack)) if stack.emulated == ["a size"]));
     }
-    deaths
-}
 
-/// Reads standard error to its end, so that the child never waits for it, and keeps the last line.
-async fn last_line(lines: Option<Lines<BufReader<ChildStderr>>>) -> String {
-    let mut last = String::new();
-    if let Some(mut lines) = lines {
-        while let Ok(Some(line)) = lines.next_line().await {
-            last = line;
+    #[test]
+    fn what_a_target_says_may_be_rubbish() {
+        let long = "x".repeat(500);
+        for (line, part) in [
+            ("", "`` is neither a URL nor"),
+            ("listening on 8080", "`listening on 8080` is neither"),
+            ("ftp://h/", "neither"),
+            (r#"{"schema":"target-stack.up/9","url":"http://h/","tiers":{}}"#, "schema target-stack.up/9"),
+            ("{", "EOF"),
+            (&long, "xxx...` is neither"),
+        ] {
+            let why = Answer::read(line).err().unwrap_or_default();
+            assert!(why.contains(part) && why.len() < 200, "{line}: {why}");
         }
     }
-    last
 }

@@ -20,6 +20,7 @@ pub mod lesson;
 pub mod log;
 pub mod number;
 pub mod outcome;
+pub mod pairs;
 pub mod pictures;
 pub mod random;
 pub mod record;

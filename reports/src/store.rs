@@ -6,6 +6,7 @@ mod ceiling;
 mod comparison;
 mod kept;
 mod lesson;
+mod pairs;
 mod scale_out;
 mod trace;
 
@@ -21,6 +22,7 @@ pub use ceiling::CEILING_FILE;
 pub use comparison::COMPARE_FILE;
 pub use kept::{Kept, keep, kept};
 pub use lesson::{MAINTENANCE_FILE, SPOF_FILE, lesson_file};
+pub use pairs::PAIRS_FILE;
 pub use scale_out::SCALE_OUT_FILE;
 use serde::Serialize;
 use std::fs;
@@ -64,6 +66,7 @@ fn alone(dir: &Path, file: &str) -> io::Result<()> {
         SCALE_OUT_FILE,
         TRACE_FILE,
         COMPARE_FILE,
+        PAIRS_FILE,
     ];
     let logged = [RUN_FILE, CEILING_FILE].contains(&file);
     let log = (!logged).then_some(LOG_FILE);

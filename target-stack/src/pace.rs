@@ -5,12 +5,13 @@
 use nix::time::ClockId;
 use nix::unistd::Pid;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId as KernelClock, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
+    clock_gettime, timerfd_create, timerfd_settime,
 };
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::Interest;
@@ -31,6 +32,33 @@ pub(crate) fn wall_clock() -> Duration {
 pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(pid).ok()?)).ok()?;
     clock.now().ok().map(Duration::from)
+}
+
+/// What the calling thread has had of the CPUs.
+fn thread_cpu() -> Duration {
+    let t = clock_gettime(KernelClock::ThreadCPUTime);
+    Duration::new(t.tv_sec.unsigned_abs(), u32::try_from(t.tv_nsec).unwrap_or(0))
+}
+
+/// What `work` gives, and the CPU time that its polls have taken, on whichever threads.
+pub(crate) async fn with_cpu_time<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let mut work = pin!(work);
+    let mut used = Duration::ZERO;
+    let done = poll_fn(|cx| {
+        let before = thread_cpu();
+        let polled = work.as_mut().poll(cx);
+        used += thread_cpu().saturating_sub(before);
+        polled
+    });
+    (done.await, used)
+}
+
+/// Computes nothing for so much CPU time of this thread.
+pub(crate) fn compute(length: Duration) {
+    let end = thread_cpu() + length;
+    while thread_cpu() < end {
+        std::hint::spin_loop();
+    }
 }
 
 /// The wall clock beside the monotonic one, to read the kernel's timestamps by.
@@ -149,5 +177,24 @@ impl Timer {
         // Setting the timer again resets its expiry count, so the count need not be read.
         self.fd.readable().await?.clear_ready();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cpu_time_is_that_of_the_work_and_of_all_its_polls() {
+        let length = Duration::from_micros(200);
+        let work = async {
+            compute(length);
+            tokio::task::yield_now().await;
+            compute(length);
+            7
+        };
+        let before = thread_cpu();
+        let (given, used) = with_cpu_time(work).await;
+        assert!(given == 7 && used >= 2 * length && used <= thread_cpu() - before, "{used:?}");
     }
 }

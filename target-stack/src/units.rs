@@ -1,5 +1,6 @@
-//! Times and counts as options have them: text in, a duration or a number out.
+//! Times, shares and counts as options have them: text in, a duration or a number out.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Reads a time above zero, an hour at most, such as `1ms`, `250us` or `2.5s`.
@@ -47,6 +48,34 @@ pub(crate) fn whole<T: TryFrom<u64>, const LEAST: u64, const MOST: u64>(text: &s
         .ok_or_else(|| format!("`{text}`: write a whole number from {LEAST} to {MOST}"))
 }
 
+/// A part of something, or some times as much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Share {
+    percent: f64,
+}
+
+impl Share {
+    /// So much of a time.
+    pub(crate) fn of(self, time: Duration) -> Duration {
+        time.mul_f64(self.percent / 100.0)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.percent)
+    }
+}
+
+/// Reads a share above zero, ten times as much at most, such as `10%`.
+pub(crate) fn share(text: &str) -> Result<Share, String> {
+    let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+    percent
+        .filter(|percent| *percent > 0.0 && *percent <= 1000.0)
+        .map(|percent| Share { percent })
+        .ok_or_else(|| format!("`{text}` is no share above zero and up to 1000%, such as 10%"))
+}
+
 /// The same time as an option.
 pub(crate) fn option(time: Duration) -> String {
     format!("{}us", time.as_nanos() as f64 / 1e3)
@@ -85,6 +114,18 @@ mod tests {
             let read = whole::<u32, 1, 64>(text);
             assert_eq!(read.clone().ok(), want, "{text}");
             assert!(read.err().is_none_or(|e| e.contains("a whole number from 1 to 64")), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        let second = Duration::from_secs(1);
+        for (text, ms) in [("10%", 100), ("2.5%", 25), ("1000%", 10_000)] {
+            let read = share(text).expect("a share");
+            assert_eq!((read.of(second), read.to_string().as_str()), (Duration::from_millis(ms), text));
+        }
+        for text in ["", "%", "10", "0%", "-1%", "1001%", "nan%", "inf%", "ten%", "10 %"] {
+            assert!(share(text).is_err(), "{text}");
         }
     }
 

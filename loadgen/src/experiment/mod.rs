@@ -8,6 +8,7 @@ pub(crate) mod ceiling;
 pub(crate) mod lesson;
 pub(crate) mod lessons;
 mod null_target;
+pub(crate) mod pairs;
 mod queue;
 pub(crate) mod scale_out;
 mod search;

@@ -5,6 +5,7 @@ mod caching;
 mod ceiling;
 mod comparison;
 mod lesson;
+mod pairs;
 mod scale_out;
 mod trace;
 
@@ -19,6 +20,7 @@ pub use ceiling::ceiling;
 pub(crate) use ceiling::finding as ceiling_finding;
 pub use comparison::comparison;
 pub use lesson::lesson;
+pub use pairs::pairs;
 pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 pub use scale_out::{scale_out, scale_out_point};
 pub use trace::trace;

@@ -1,12 +1,13 @@
 //! What makes the app server slower than it is. Given a time, each request that holds a worker waits so much longer,
-//! as if the application had more to do; and, for tests, it waits its turn at a lock that no counter shows. It
-//! uses no CPU time to speak of.
+//! as if the application had more to do; given a share, it computes and waits longer by that share of what it has computed and
+//! waited; and, for tests, it waits its turn at a lock that no counter shows. But for that share it uses no CPU time to speak of.
 
 use crate::failure::{Failure, Outcome};
 use crate::pace::{self, Timer};
+use crate::units::Share;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The waits of each request.
 pub(crate) struct Burden {
@@ -15,13 +16,15 @@ pub(crate) struct Burden {
     latency: Option<Duration>,
     /// One request at a time holds the lock for so long.
     lock: Option<(Duration, tokio::sync::Mutex<()>)>,
+    /// How much longer everything takes.
+    slow_down: Option<Share>,
     /// Timers that nobody waits for.
     idle: Mutex<Vec<Timer>>,
 }
 
 impl Burden {
-    /// A burden of `service` for each request, of a lock that is held for `lock`, and of `latency` for each use of a connection to
-    /// the database.
+    /// A burden of `service` for each request, of a lock that is held for `lock`, of `latency` for each use of a connection to
+    /// the database, and of `slow_down` on all of it.
     ///
     /// # Errors
     /// When there is no timer to be had.
@@ -29,9 +32,10 @@ impl Burden {
         service: Option<Duration>,
         lock: Option<Duration>,
         latency: Option<Duration>,
+        slow_down: Option<Share>,
     ) -> Outcome<Self> {
         let lock = lock.map(|length| (length, tokio::sync::Mutex::default()));
-        let burden = Self { service, latency, lock, idle: Mutex::default() };
+        let burden = Self { service, latency, lock, slow_down, idle: Mutex::default() };
         let timer = Timer::new().map_err(|e| Failure::start(format!("cannot make a timer: {e}")))?;
         burden.idle().push(timer);
         Ok(burden)
@@ -40,6 +44,20 @@ impl Burden {
     /// Whether a request has to wait at all.
     pub(crate) fn weighs(&self) -> bool {
         self.service.is_some() || self.lock.is_some()
+    }
+
+    /// How much longer everything takes that a request with a worker does, if it does.
+    pub(crate) fn slow_down(&self) -> Option<Share> {
+        self.slow_down
+    }
+
+    /// What a request's `work` gives, which got its worker at `begun`, after so much longer.
+    pub(crate) async fn drag<T>(&self, share: Share, begun: Instant, work: impl Future<Output = T>) -> T {
+        let (given, cpu) = pace::with_cpu_time(work).await;
+        let (computes, waits) = longer(cpu, pace::now() - begun, share);
+        pace::compute(computes);
+        self.pause(waits).await;
+        given
     }
 
     /// Waits as long as one request has to.
@@ -83,9 +101,15 @@ impl Burden {
     }
 }
 
+/// How much longer a request computes and waits that has computed for `cpu` of the `wall` time for which it had its worker.
+fn longer(cpu: Duration, wall: Duration, share: Share) -> (Duration, Duration) {
+    (share.of(cpu), share.of(wall.saturating_sub(cpu)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units;
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
@@ -94,16 +118,45 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
+    #[test]
+    fn what_was_computed_is_computed_longer_and_what_was_waited_is_waited_longer() {
+        for (cpu_ms, wall_ms, share, want) in [
+            (2, 10, "10%", (200, 800)),
+            (2, 2, "50%", (1_000, 0)),
+            (0, 10, "1000%", (0, 100_000)),
+            // By two clocks, which may differ a little.
+            (3, 2, "100%", (3_000, 0)),
+        ] {
+            let share = units::share(share).expect("a share");
+            let got = longer(Duration::from_millis(cpu_ms), Duration::from_millis(wall_ms), share);
+            assert_eq!(
+                got,
+                (Duration::from_micros(want.0), Duration::from_micros(want.1)),
+                "{cpu_ms} {wall_ms}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_waited_waits_longer_before_it_ends() {
+        let burden = Burden::new(None, None, None, units::share("10%").ok()).expect("a timer");
+        let share = burden.slow_down().expect("a share");
+        let begun = pace::now().checked_sub(Duration::from_secs(600)).expect("the machine runs for longer");
+        assert!(pending(pin!(burden.drag(share, begun, async {}))) && burden.idle().is_empty());
+        let waited = pace::now();
+        assert_eq!(burden.drag(share, waited, async { 7 }).await, 7);
+    }
+
     #[tokio::test]
     async fn without_a_burden_nothing_waits() {
-        let burden = Burden::new(None, None, None).expect("a timer");
+        let burden = Burden::new(None, None, None, None).expect("a timer");
         assert!(!pending(pin!(burden.carry())));
     }
 
     #[tokio::test]
     async fn services_go_on_side_by_side_and_their_timers_are_used_again() {
         let length = Duration::from_millis(1);
-        let burden = Burden::new(Some(length), None, None).expect("a timer");
+        let burden = Burden::new(Some(length), None, None, None).expect("a timer");
         let start = pace::now();
         tokio::join!(burden.carry(), burden.carry());
         assert!(pace::now() - start >= length && burden.idle().len() == 2);
@@ -119,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn the_lock_lets_one_request_through_at_a_time() {
         let length = Duration::from_millis(1);
-        let burden = Burden::new(None, Some(length), None).expect("a timer");
+        let burden = Burden::new(None, Some(length), None, None).expect("a timer");
         {
             let mut first = pin!(burden.carry());
             assert!(pending(first.as_mut()));

@@ -74,6 +74,9 @@ pub(crate) struct Args {
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     service: Option<Duration>,
+    /// How much longer everything takes that a request with a worker does, such as 10%: an application that has become slower
+    #[arg(long, value_name = "SHARE", value_parser = units::share)]
+    slow_down: Option<units::Share>,
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
@@ -140,7 +143,7 @@ async fn serve(args: Args, group: Option<Group>) -> Outcome {
         .await
         .map_err(|e| Failure::start(format!("cannot listen on {}: {e}", args.listen)))?;
     let telemetry = Arc::new(Telemetry::new(std::process::id(), group));
-    let burden = Arc::new(Burden::new(args.service, args.fault_lock, args.db_latency)?);
+    let burden = Arc::new(Burden::new(args.service, args.fault_lock, args.db_latency, args.slow_down)?);
     let size = args.pool.unwrap_or(args.workers);
     let kept = (size, args.keeping.lives());
     let opened = Store::open(&args.database, kept, Arc::clone(&telemetry), Arc::clone(&burden));

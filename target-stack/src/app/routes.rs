@@ -25,6 +25,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router};
+use std::pin::pin;
 use std::sync::Arc;
 
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-app-version");
@@ -144,17 +145,23 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
             let begun = pace::now();
             let _working = telemetry.working.hold(begun);
             telemetry.queue_wait.observe((begun - visit.arrived).as_secs_f64());
-            burden.carry().await;
-            match &trace {
-                None => next.run(request).await,
-                Some(trace) => {
-                    trace.queued(begun - visit.arrived);
-                    if burden.weighs() {
-                        trace.served(begun);
+            let handled = pin!(async {
+                burden.carry().await;
+                match &trace {
+                    None => next.run(request).await,
+                    Some(trace) => {
+                        trace.queued(begun - visit.arrived);
+                        if burden.weighs() {
+                            trace.served(begun);
+                        }
+                        // On the heap, so that the others' task is no larger for it.
+                        Box::pin(Arc::clone(trace).around(next.run(request))).await
                     }
-                    // On the heap, so that the others' task is no larger for it.
-                    Box::pin(Arc::clone(trace).around(next.run(request))).await
                 }
+            });
+            match burden.slow_down() {
+                None => handled.await,
+                Some(share) => burden.drag(share, begun, handled).await,
             }
         }
         Err(full) => {

@@ -4,7 +4,7 @@
 use crate::cgroup::{Group, Groups};
 use crate::failure::{Failure, Outcome};
 use crate::quota::{self, Quota};
-use crate::units;
+use crate::units::{self, Share};
 use std::time::Duration;
 
 /// What the database accepts at most, and what exporter and administrator take of it.
@@ -31,6 +31,9 @@ pub(super) struct Sizes {
     /// How much longer each request holds its worker, such as 5ms: an application that has more to do
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     service: Option<Duration>,
+    /// How much longer everything takes that a request with a worker does, such as 10%: an application that has become slower
+    #[arg(long, value_name = "SHARE", value_parser = units::share)]
+    slow_down: Option<Share>,
     /// How much longer each use of a connection to the database takes, such as 3ms: a database that is further away
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     db_latency: Option<Duration>,
@@ -159,6 +162,9 @@ impl Sizes {
                 "A slower application: each request holds its worker for {time:?} longer, computing nothing."
             )
         }));
+        emulated.extend(self.slow_down.map(|share| {
+            format!("A slower application: whatever a request does while it holds its worker, computing or waiting, takes {share} longer.")
+        }));
         emulated.extend(self.db_latency.map(|time| {
             format!("A database further away: each use of a connection to it takes {time:?} longer.")
         }));
@@ -190,7 +196,13 @@ impl Sizes {
             ("--fault-lock", self.fault_lock),
         ];
         let times = times.into_iter().filter_map(|(name, time)| Some((name, units::option(time?))));
-        counts.into_iter().chain(times).flat_map(|(name, value)| [name.to_owned(), value]).collect()
+        let slow_down = self.slow_down.map(|share| ("--slow-down", share.to_string()));
+        counts
+            .into_iter()
+            .chain(times)
+            .chain(slow_down)
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect()
     }
 }
 
@@ -250,6 +262,7 @@ mod tests {
             ("--workers 2", "--workers 2 --pool 2"),
             ("--workers 2 --pool 1 --service 5ms", "--workers 2 --pool 1 --service 5000us"),
             ("--start-up 2s", "--workers 16 --pool 16 --start-up 2000000us"),
+            ("--slow-down 2.5%", "--workers 16 --pool 16 --slow-down 2.5%"),
             ("--fault-lock 2.5ms", "--workers 16 --pool 16 --fault-lock 2500us"),
             // Fewer workers, where control groups cannot be written, and with them a smaller pool.
             ("--server-cpu 0.25", "--workers 4 --pool 4"),
@@ -268,6 +281,7 @@ mod tests {
             ("--server-cpu 0.25", &["0.25 CPUs, is emulated by 4 workers in place of 16", "(no right)"]),
             ("--service 5ms", &["holds its worker for 5ms longer"]),
             ("--start-up 2s", &["takes 2s longer until it listens"]),
+            ("--slow-down 10%", &["A slower application: ", "computing or waiting, takes 10% longer."]),
             ("--fault-lock 2ms", &["a lock, which each of them holds for 2ms"]),
         ] {
             let said = settled(line, 1).expect("sizes").emulated.join(" ");
@@ -318,7 +332,9 @@ mod tests {
 
     #[test]
     fn an_option_that_makes_no_sense_is_refused() {
-        for line in ["--server-cpu 0", "--db-cpu 2000", "--pool 0", "--service 5", "--workers 5000"] {
+        for line in
+            ["--server-cpu 0", "--db-cpu 2000", "--pool 0", "--service 5", "--workers 5000", "--slow-down 0%"]
+        {
             assert!(Line::try_parse_from(format!("up {line}").split_whitespace()).is_err(), "{line}");
         }
     }

@@ -111,7 +111,7 @@ impl Wanted {
             }
             _ => {}
         }
-        let Some(found) = self.found(steps) else { return cut };
+        let Some(found) = self.found(steps).filter(|_| self.whole) else { return cut };
         let done = |phase: Phase| steps.iter().filter(|step| step.phase == phase).count();
         let planned = SWEEP.iter().filter(|factor| found * **factor <= self.max_rps).count();
         if done(Phase::Sweep) < planned {

@@ -46,11 +46,15 @@ pub(crate) struct Ended {
 }
 
 /// A target that answers.
-struct There {
-    open: Aim,
-    closed: Option<Aim>,
-    wire: Wire,
-    emulated: Vec<String>,
+pub(crate) struct There {
+    /// Where loads go.
+    pub(crate) open: Aim,
+    /// The same in a closed loop, where it is to be asked what it can do.
+    pub(crate) closed: Option<Aim>,
+    /// How requests go out.
+    pub(crate) wire: Wire,
+    /// What of it stands in for something else, in words.
+    pub(crate) emulated: Vec<String>,
 }
 
 /// Carries the search out; `None` when it was asked to end before its first load.
@@ -102,6 +106,20 @@ pub(crate) async fn search_at(
     let plan = at(Some(Rate { micro: 1_000_000 }))?;
     let closed = at(None).ok().filter(|_| order.ask.is_some());
     let there = there(order, &plan, closed.as_ref(), descriptor).await?;
+    search_there(order, there, begun, output, signals).await
+}
+
+/// The same at any target; the search has begun at `begun`, on the monotonic clock and since 1970.
+///
+/// # Errors
+/// The host's fault: threads that cannot be started.
+pub(crate) async fn search_there(
+    order: &Order<'_>,
+    there: There,
+    begun: (Instant, Duration),
+    output: &Output,
+    signals: &mut Signals,
+) -> Outcome<Ended> {
     let mut ended = hunt(order, there, begun, output, signals).await?;
     ended.found.partial |= ended.died.is_some();
     ended.found.duration_s = (pace::now() - begun.0).as_secs_f64();
