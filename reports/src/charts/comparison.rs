@@ -1,11 +1,11 @@
 //! A panel for each metric that decides: by how much the candidate differs from the base in each pair, with the interval of the median
 //! and how much worse it may be. From a record to a chart model.
 
-use super::{made, warned};
+use super::made;
 use crate::analyse::compare::{finding, share_in_words, verdict_in_words};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Tone, Weight};
 use crate::comparison::{Better, Call, Comparison, Metric, Pair};
-use crate::number::{capital, counted};
+use crate::number::{NONE, capital, counted};
 
 /// So that what lies furthest out is not the panel's edge.
 const HEADROOM: f64 = 1.1;
@@ -16,8 +16,7 @@ const BESIDE: f64 = 0.5;
 
 /// The chart of `found`.
 pub fn chart(found: &Comparison) -> Chart {
-    let (tone, title, subtitle) = warned(&found.verdict, false, &capital(&finding(found)), &context(found));
-    let tone = if found.call == Call::Regression { Tone::Alarm } else { tone };
+    let (tone, title, subtitle) = headline(found);
     let deciding = || found.metrics.iter().filter(|metric| metric.delta.is_some());
     let most = deciding().map(|metric| metric.pairs.len()).max().unwrap_or(0);
     Chart {
@@ -29,6 +28,19 @@ pub fn chart(found: &Comparison) -> Chart {
         marks: Vec::new(),
         panels: deciding().enumerate().map(|(n, metric)| panel(metric, n % 2 == 1)).collect(),
         footer: footer(found),
+    }
+}
+
+/// A finding, or a warning: that it is worse, or that nothing can be said.
+fn headline(found: &Comparison) -> (Tone, String, String) {
+    let (told, context) = (capital(&finding(found)), context(found));
+    match found.call {
+        Call::Pass | Call::Improvement => (Tone::Plain, told, context),
+        Call::Regression => (Tone::Alarm, told, context),
+        Call::Inconclusive => {
+            let why = found.verdict.reasons.first().map_or(NONE, String::as_str);
+            (Tone::Alarm, format!("INCONCLUSIVE: {why}"), context)
+        }
     }
 }
 
