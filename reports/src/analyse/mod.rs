@@ -20,6 +20,7 @@ pub mod plausible;
 pub mod queueing;
 pub mod scale_out;
 pub mod server_timing;
+pub mod statistics;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
