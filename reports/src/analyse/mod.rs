@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod bottleneck;
 pub mod caching;
 pub mod capacity;
+pub mod change_point;
 pub mod conclude;
 pub mod credible;
 pub mod finding;
