@@ -113,7 +113,7 @@ fn approximate_ranks(n: u64, q: f64) -> (u64, u64) {
 
 /// P(B <= k) for k = 0 to n - 1, B ~ Binomial(n, q). Summed from logarithms, for (1 - q)^n is below the smallest
 /// float long before n is large.
-pub(crate) fn cumulative_binomial(n: u64, q: f64) -> Vec<f64> {
+pub(super) fn cumulative_binomial(n: u64, q: f64) -> Vec<f64> {
     let log_odds = (q / (1.0 - q)).ln();
     let mut log_probability = n as f64 * (1.0 - q).ln();
     let mut sum = 0.0;

@@ -53,7 +53,7 @@ fn the_shares_are_those_of_all_resamples() {
     ];
     for sample in samples {
         let (exact, tried) = (medians(sample), tried(sample));
-        for (value, _) in &tried {
+        for (value, _) in tried.chunk_by(|a, b| a.0 == b.0).map(|same| &same[0]) {
             assert!((up_to(&exact, *value) - up_to(&tried, *value)).abs() < 1e-9, "{sample:?}, {value}");
         }
         assert_eq!(median_interval(sample), Some(ends(&tried, TAIL)), "{sample:?}");
