@@ -24,6 +24,7 @@ pub mod server_timing;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
+pub mod trend;
 pub mod usl;
 pub mod verdict;
 pub mod waterfall;

@@ -14,7 +14,9 @@ mod story;
 mod table;
 mod told;
 mod trace;
+mod trend;
 
+use crate::analyse::trend::Trend;
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::lesson::Lesson;
@@ -53,6 +55,11 @@ pub fn of_caching(found: &Caching) -> String {
 /// The report of an experiment on scaling out.
 pub fn of_scale_out(found: &ScaleOut) -> String {
     scale_out::page(found).render()
+}
+
+/// The report of a history.
+pub fn of_trend(trend: &Trend) -> String {
+    trend::page(trend).render()
 }
 
 /// The report of a traced request.
@@ -98,6 +105,14 @@ pub fn write_caching(dir: &Path, found: &Caching) -> Result<PathBuf, String> {
 /// When the file cannot be written, with its path.
 pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> {
     keep(dir, &of_scale_out(found))
+}
+
+/// Writes the report of a history, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trend(dir: &Path, trend: &Trend) -> Result<PathBuf, String> {
+    keep(dir, &of_trend(trend))
 }
 
 /// Writes the report of a traced request, as [`write`] does.
