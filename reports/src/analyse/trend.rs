@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub const TREND_SCHEMA: &str = "loadgen.trend/1";
 /// The standard normal's 97.5th percentile.
 const Z: f64 = 1.959_963_984_540_054;
+/// Letters of what a metric is, and of its unit.
+const LONGEST_WHAT: usize = 60;
 /// Letters of a revision in a picture.
 const SHORT: usize = 9;
 /// Of one that is a hash.
@@ -192,7 +194,7 @@ impl Trend {
         format!(
             "{} in {nights}; the last: {} {}{with}",
             counted(changes.len() as u64, "change"),
-            line.what,
+            clipped(&line.what),
             change(last.ratio)
         )
     }
@@ -312,6 +314,14 @@ fn detections(nights: &[Night]) -> Vec<Detection> {
         found: rate(&all),
     };
     found.into_iter().map(detection).collect()
+}
+
+/// What a metric is, as there is room for in a picture: whoever has written a novel has it in the tables.
+pub(crate) fn clipped(what: &str) -> String {
+    match what.char_indices().nth(LONGEST_WHAT) {
+        None => what.to_owned(),
+        Some((at, _)) => format!("{}\u{2026}", what[..at].trim_end()),
+    }
 }
 
 /// A revision as there is room for in a picture: of a hash its beginning, of a name what fits.

@@ -2,7 +2,7 @@
 //! commits that they came with, and the nights that were called a regression. Another machine is set apart. From a trend to a chart model.
 
 use super::{BETWEEN, tier_colour};
-use crate::analyse::trend::{Change, Line, Rate, Stay, Trend, short};
+use crate::analyse::trend::{Change, Line, Rate, Stay, Trend, clipped, short};
 use crate::chart::{
     Axis, Band, Chart, Colour, Mark, Marker, Panel, Reading, Series, Shape, Tick, Tone, Weight,
 };
@@ -131,8 +131,8 @@ fn panel(trend: &Trend, line: &Line, beside: bool) -> Panel {
 /// What it is, and what it was last.
 fn heading(line: &Line) -> String {
     let last = line.values.iter().rev().flatten().next();
-    let last = last.map_or_else(String::new, |value| format!(": {}", valued(*value, &line.unit)));
-    format!("{}{last}", capital(&line.what))
+    let last = last.map_or_else(String::new, |value| format!(": {}", valued(*value, &clipped(&line.unit))));
+    format!("{}{last}", capital(&clipped(&line.what)))
 }
 
 /// The value of each night; the line breaks off where the machine is another one.

@@ -109,6 +109,8 @@ fn what_is_no_file_to_write_to_is_named() {
     assert!(append(&real.join("below"), &night(0)).unwrap_err().starts_with("cannot make "));
     refused(Path::new("/dev/null"), "it is no file");
     assert_eq!(fs::read(&real).unwrap(), b"");
+    let untimed = Night { at: String::new(), ..night(0) };
+    assert!(append(&real, &untimed).unwrap_err().contains("it has to be RFC 3339"));
     let endless = Night { load: "x".repeat(LONGEST_LINE as usize), ..night(0) };
     assert!(append(&real, &endless).unwrap_err().contains("too long"));
     assert!(read(&dir.path().join("none")).unwrap_err().contains("there is no history"));

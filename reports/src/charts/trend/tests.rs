@@ -49,6 +49,22 @@ fn few_nights_and_many_changes_are_legible() {
 }
 
 #[test]
+fn whatever_metrics_are_called_they_are_drawn() {
+    let mut nights = nights(Made::Twelve);
+    for night in &mut nights {
+        let one = night.metrics["p50_ms"].clone();
+        for n in 0..12 {
+            let (what, unit) = ("\u{1b}[31m<b>\u{202e} a long name".repeat(50), "\u{9f}unit".repeat(50));
+            night.metrics.insert(format!("m{n}"), crate::history::Figure { what, unit, ..one.clone() });
+        }
+    }
+    let drawn = chart(&crate::analyse::trend::trend("h", &nights, Vec::new(), 1));
+    assert_eq!(drawn.panels.len(), MOST_PANELS);
+    assert!(drawn.footer.iter().any(|line| line == "NOT DRAWN: 7 further metrics"), "{:?}", drawn.footer);
+    assert!(crate::draw::png(&drawn).is_ok());
+}
+
+#[test]
 fn what_cannot_be_drawn_is_said() {
     let mut nights = nights(Made::Two);
     for night in &mut nights {
