@@ -7,6 +7,7 @@ mod lesson;
 mod pairs;
 mod scale_out;
 mod trace;
+mod trend;
 mod wrong;
 
 use crate::client::settings;
@@ -28,6 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 pub(crate) use trace::TraceArgs;
+pub(crate) use trend::TrendArgs;
 pub(crate) use wrong::{no_subcommand, one_line};
 
 /// An open-loop HTTP load generator that tells the truth.
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Pairs(Box<PairsArgs>),
     /// Follow one request from name to page: what each tier took of its time
     Trace(Box<TraceArgs>),
+    /// See what the nightly gate's history says: where a metric changed, and how often the gate was right
+    Trend(TrendArgs),
     /// Print a completion script for SHELL
     Completions {
         /// The shell

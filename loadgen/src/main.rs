@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
         Some(Command::Pairs(args)) => experiment::pairs::run(&args, begun),
         Some(Command::Trace(args)) => experiment::trace::run(*args, begun),
+        Some(Command::Trend(args)) => show::trend::run(&args),
         Some(Command::Completions { shell }) => show::completions(shell, &mut Cli::command()),
         Some(Command::Man) => show::manual(Cli::command()),
     })

@@ -2,6 +2,7 @@
 
 pub(crate) mod found;
 pub(crate) mod lessons;
+pub(crate) mod trend;
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal;

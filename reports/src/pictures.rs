@@ -1,12 +1,13 @@
 //! The pictures of a run, or of a search for the ceiling, beside its record: from a record to files. Which pictures there are
 //! is said here, and only here; what is in them is `charts`', how they look is `draw`'s.
 
+use crate::analyse::trend::Trend;
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::chart::Chart;
 use crate::charts::ceiling::{goodput, latency, tiers, usl};
 use crate::charts::{
-    availability, caching, comparison, heatmap, percentiles, scale_out, timeline, waterfall,
+    availability, caching, comparison, heatmap, percentiles, scale_out, timeline, trend, waterfall,
 };
 use crate::comparison::Comparison;
 use crate::draw;
@@ -29,6 +30,7 @@ const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)
 const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
 const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
 const OF_A_COMPARISON: [Picture<Comparison>; 1] = [("compare", comparison::chart)];
+const OF_A_TREND: [Picture<Trend>; 1] = [("trend", trend::chart)];
 const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
 
 /// The pictures of `record` as they are before they are drawn, each with its name.
@@ -59,6 +61,11 @@ pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
 /// That of a comparison, likewise; none where no pair was valid.
 pub fn of_comparison(found: &Comparison) -> Vec<(&'static str, Chart)> {
     if found.is_empty() { Vec::new() } else { charts(&OF_A_COMPARISON, found) }
+}
+
+/// The picture of a history, likewise; none where it is empty.
+pub fn of_trend(trend: &Trend) -> Vec<(&'static str, Chart)> {
+    if trend.is_empty() { Vec::new() } else { charts(&OF_A_TREND, trend) }
 }
 
 /// That of `trace`, likewise.
@@ -116,6 +123,15 @@ pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, Str
 pub fn write_comparison(dir: &Path, found: &Comparison) -> Result<Vec<PathBuf>, String> {
     clear(dir, &OF_A_COMPARISON)?;
     draw_all(dir, of_comparison(found))
+}
+
+/// Draws the picture of a history likewise.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trend(dir: &Path, trend: &Trend) -> Result<Vec<PathBuf>, String> {
+    clear(dir, &OF_A_TREND)?;
+    draw_all(dir, of_trend(trend))
 }
 
 /// Draws the picture of `trace` likewise.
@@ -258,6 +274,15 @@ mod tests {
         for which in Made::ALL {
             gallery(&format!("compare-{which:?}").to_lowercase(), of_comparison(&made(which)));
         }
+    }
+
+    #[test]
+    fn gallery_of_trends() {
+        use fixture::history::{Made, trend_of};
+        for which in Made::ALL {
+            gallery(&format!("trend-{which:?}").to_lowercase(), of_trend(&trend_of(which)));
+        }
+        assert!(of_trend(&Trend::default()).is_empty());
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod statistics;
 pub mod steady;
 pub mod stream;
 pub mod threshold;
+pub mod trend;
 pub mod usl;
 pub mod verdict;
 pub mod waterfall;

@@ -10,6 +10,7 @@ pub mod percentiles;
 pub mod scale_out;
 mod tiers_in_time;
 pub mod timeline;
+pub mod trend;
 pub mod waterfall;
 
 use crate::chart::{Colour, Tone};

@@ -102,6 +102,7 @@ fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // A number with a point behind it at the beginning of an item would begin a list.
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let ends = text.as_bytes().get(digits + 1).is_none_or(|next| *next == b' ');
     for (n, c) in text.chars().enumerate() {
         match c {
             _ if n == LONGEST_TEXT => {
@@ -113,7 +114,7 @@ fn text(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '#' | '!' => out.extend(['\\', c]),
             '-' | '+' | '=' if n == 0 => out.extend(['\\', c]),
-            '.' | ')' if n == digits && n > 0 => out.extend(['\\', c]),
+            '.' | ')' if n == digits && n > 0 && ends => out.extend(['\\', c]),
             c => out.push(c),
         }
     }
@@ -145,3 +146,6 @@ fn cut(mut text: String) -> String {
     text.truncate(line);
     text + CUT
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,11 +32,11 @@ pub fn otava(nights: &[Night]) -> String {
     let mut out = names.collect::<Vec<_>>().join(",") + "\n";
     let last = machines(nights).pop().map_or(0..0, |(_, range)| range);
     for night in &nights[last] {
-        let value = |name: &&String| {
-            let value = night.metrics.get(*name)?.candidate.filter(|value| value.is_finite())?;
+        let value = |name: &String| {
+            let value = night.metrics.get(name)?.candidate.filter(|value| value.is_finite())?;
             Some(value.to_string())
         };
-        let values: Option<Vec<String>> = metrics.keys().map(|name| value(&name)).collect();
+        let values: Option<Vec<String>> = metrics.keys().map(|name| value(name)).collect();
         if let Some(values) = values.filter(|values| !values.is_empty()) {
             let words = [cell(&night.at), cell(&night.candidate), night.host.fingerprint()];
             let line: Vec<_> = words.into_iter().chain(values).collect();
@@ -72,4 +72,64 @@ fn deciding(nights: &[Night]) -> BTreeMap<&String, &Figure> {
 fn cell(text: &str) -> String {
     let text = printable(text);
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::history::{machine, night};
+
+    /// Three nights of round numbers, the first on another machine.
+    fn nights() -> Vec<Night> {
+        let mut nights: Vec<Night> = (0..4).map(night).collect();
+        nights[0].host = machine("another");
+        for (n, night) in nights.iter_mut().enumerate() {
+            night.candidate = format!("c{n}");
+            night.metrics.values_mut().for_each(|figure| figure.candidate = Some(1.5 + n as f64));
+        }
+        nights[2].metrics.get_mut("p99_ms").unwrap().candidate = None;
+        nights
+    }
+
+    #[test]
+    fn a_row_for_each_whole_night_on_the_last_machine() {
+        let mut nights = nights();
+        nights[3].candidate = String::from("a, \"b\"\n\u{1b}");
+        let host = nights[3].host.fingerprint();
+        assert_eq!(
+            otava(&nights),
+            format!(
+                "time,commit,machine,ceiling_rps,p50_ms,p99_ms\n2026-09-02T02:00:00Z,c1,{host},2.5,2.5,2.5\n\
+                 2026-09-04T02:00:00Z,\"a, \"\"b\"\"\\u{{a}}\\u{{1b}}\",{host},4.5,4.5,4.5\n"
+            )
+        );
+        assert_eq!(otava(&[]), "time,commit,machine\n");
+        nights[3].metrics.clear();
+        assert_eq!(otava(&nights), "time,commit,machine\n", "no metric, no row");
+    }
+
+    #[test]
+    fn the_test_is_what_otava_reads() {
+        let mut nights = nights();
+        assert_eq!(
+            otava_config(&nights, "history.csv"),
+            "tests:
+  loadgen:
+    type: csv
+    file: \"history.csv\"
+    time_column: time
+    attributes: [commit, machine]
+    metrics:
+      \"ceiling_rps\": {direction: 1, column: \"ceiling_rps\"}
+      \"p50_ms\": {direction: -1, column: \"p50_ms\"}
+      \"p99_ms\": {direction: -1, column: \"p99_ms\"}
+    csv_options: {delimiter: \",\", quote_char: '\"'}
+"
+        );
+        let figure = nights[3].metrics["p50_ms"].clone();
+        nights[3].metrics = [(String::from("\"}\n\u{85}x: y"), figure)].into();
+        let text = otava_config(&nights, "a\nb");
+        assert_eq!(text.lines().count(), 9, "{text}");
+        assert!(text.contains("      \"\\\"}\\\\u{a}\\\\u{85}x: y\": {"), "{text}");
+    }
 }

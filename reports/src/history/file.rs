@@ -20,10 +20,17 @@ const MOST_NOTES: usize = 20;
 /// what a writer that was killed has left: it is given one, so that nothing else is lost.
 ///
 /// # Errors
-/// When the night is in the history already, is too long for a line, or the file is none that can be written to: with its path.
+/// When the night is in the history already, is none that could be read again (no time, too long for a line), or the file is none that
+/// can be written to: with its path.
 pub fn append(path: &Path, night: &Night) -> Result<(), String> {
     let named = |what: &str| format!("{}: {what}", path.display());
     let failed = |e: io::Error| named(&e.to_string());
+    if night.schema != HISTORY_SCHEMA || night.at.parse::<Timestamp>().is_err() {
+        return Err(named(&format!(
+            "the night's time is `{}`, which is none: it has to be RFC 3339",
+            night.at
+        )));
+    }
     let mut line = serde_json::to_vec(night).map_err(|e| named(&e.to_string()))?;
     line.push(b'\n');
     if line.len() as u64 > LONGEST_LINE {

@@ -36,7 +36,8 @@ pub fn machines(nights: &[Night]) -> Vec<(&Machine, Range<usize>)> {
 
 /// The metric of this name: a segment for each of [`machines`], in their order.
 pub fn segments(nights: &[Night], name: &str) -> Vec<Segment> {
-    let value = |n: usize| nights[n].metrics.get(name)?.candidate.filter(|value| value.is_finite());
+    let value =
+        |n: usize| nights[n].metrics.get(name)?.candidate.filter(|value| value.is_finite() && *value > 0.0);
     let points =
         |range: Range<usize>| range.filter_map(|night| Some(Point { night, value: value(night)? })).collect();
     let segment = |(machine, range): (&Machine, Range<usize>)| Segment {

@@ -15,7 +15,9 @@ mod story;
 mod table;
 mod told;
 mod trace;
+mod trend;
 
+use crate::analyse::trend::Trend;
 use crate::cache::Caching;
 use crate::ceiling::Ceiling;
 use crate::comparison::Comparison;
@@ -60,6 +62,11 @@ pub fn of_scale_out(found: &ScaleOut) -> String {
 /// The report of a comparison.
 pub fn of_comparison(found: &Comparison) -> String {
     comparison::page(found).render()
+}
+
+/// The report of a history.
+pub fn of_trend(trend: &Trend) -> String {
+    trend::page(trend).render()
 }
 
 /// The report of a traced request.
@@ -113,6 +120,14 @@ pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<PathBuf, String> 
 /// When the file cannot be written, with its path.
 pub fn write_comparison(dir: &Path, found: &Comparison) -> Result<PathBuf, String> {
     keep(dir, &of_comparison(found))
+}
+
+/// Writes the report of a history, as [`write`] does.
+///
+/// # Errors
+/// When the file cannot be written, with its path.
+pub fn write_trend(dir: &Path, trend: &Trend) -> Result<PathBuf, String> {
+    keep(dir, &of_trend(trend))
 }
 
 /// Writes the report of a traced request, as [`write`] does.

@@ -1,6 +1,7 @@
 //! What a report says, and what it must never contain. How it looks and works is seen in a browser, by the end-to-end tests.
 
 mod trace;
+mod trend;
 
 use super::*;
 use crate::ceiling::{

@@ -97,6 +97,7 @@ fn picture(name: &str, chart: &Chart) -> Markup {
         "availability" => "What visitors had",
         "cache" => "What a cache buys",
         "scale-out" => "Ceiling by app servers",
+        "trend" => "Night by night",
         "waterfall" => "Waterfall",
         other => other,
     };

@@ -8,6 +8,7 @@ mod lesson;
 mod pairs;
 mod scale_out;
 mod trace;
+mod trend;
 
 use crate::analyse::blocks::{By, preferred};
 use crate::analyse::finding::finding;
@@ -24,6 +25,7 @@ pub use pairs::pairs;
 pub(crate) use scale_out::{limit as scale_out_limit, ratio as scale_out_ratio};
 pub use scale_out::{scale_out, scale_out_point};
 pub use trace::trace;
+pub use trend::trend;
 
 const COLUMNS: usize = 80;
 /// The width of the names at the left.

@@ -1,0 +1,153 @@
+//! The summary as it is, and whatever is in a record.
+
+use super::*;
+use crate::exports::annotations;
+use crate::fixture::compared::{hostile, slower};
+use crate::junit;
+
+const HOSTILE: &str = "| a`b` **c** <img src=x onerror=alert(1)> [d](javascript:x) ![e](f) \u{1b}[31m\r\n::error::g % , : \
+                       \u{202e}\u{0} https://h.example www.i.example ]]> & \"'";
+
+#[test]
+fn the_verdict_is_first_and_the_metrics_that_decide_are_a_table() {
+    let want = "## REGRESSION: median response time +12 %
+
+Candidate 9f0e1d2 against base 1ad522a, 10 pairs, 600 requests/s.
+
+| Metric | Base | Candidate | Change | 95 % interval | p | Allowed | Smallest that would be seen | Call |
+|---|--:|--:|--:|:-:|--:|--:|--:|---|
+| ceiling | 2,000 requests/s | 1,980 requests/s | -1 % | -3 % to +2 % | 0.6 | 5 % | 4 % | pass |
+| median response time | 1.25 ms | 1.4 ms | +12 % | +10 % to +15 % | 0.001 | 5 % | 4 % | **REGRESSION** |
+| 99th percentile | 8 ms | 8.48 ms | +6 % | +4 % to +9 % | 0.6 | 10 % | 4 % | inconclusive |
+| rate | - | - | - | - | - | 5 % | - | inconclusive |
+
+### Attribution
+
+- median response time +12 %: app CPU per request +9 %
+
+### Not the same on both sides
+
+- the base was built by another compiler
+
+### Left out
+
+- 7: no candidate
+
+![The comparison](https://example.org/runs/7/compare.png)
+
+![The trend](https://example.org/runs/7/trend.png)
+
+loadgen compare base candidate
+";
+    assert_eq!(markdown(&slower(), Some("https://example.org/runs/7/")), want);
+    assert!(!markdown(&slower(), None).contains("!["));
+    let mut invalid = slower();
+    invalid.verdict = crate::record::Verdict { valid: false, reasons: vec!["too few pairs".into()] };
+    let text = markdown(&invalid, None);
+    assert!(text.starts_with("## NO VALID ANSWER: too few pairs\n"), "{text}");
+}
+
+#[test]
+fn nothing_of_a_record_is_markup() {
+    let summary = markdown(&hostile(HOSTILE), Some("https://x/a)b <c>\n"));
+    assert!(
+        !summary.contains("<img") && !summary.contains("://h.example") && !summary.contains("www.i"),
+        "{summary}"
+    );
+    assert!(
+        !summary.contains(|c: char| c.is_control() && c != '\n') && !summary.contains('\u{202e}'),
+        "{summary}"
+    );
+    assert!(!summary.lines().any(|line| line.starts_with("::")), "{summary}");
+    let rows: Vec<_> = summary.lines().filter(|line| line.starts_with("| ")).collect();
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 10, "{row}");
+    }
+    assert!(summary.contains("](https://x/a%29b%20%3Cc%3E%0A/compare.png)"), "{summary}");
+    for base in ["javascript:alert(1)", "", "x", "data:image/png"] {
+        assert!(!markdown(&slower(), Some(base)).contains("!["), "{base}");
+    }
+    for (given, want) in [("1. a", "1\\. a"), ("- a", "\\- a"), ("12) a", "12\\) a"), ("a-b 1.5", "a-b 1.5")]
+    {
+        assert_eq!(text(given), want);
+    }
+}
+
+#[test]
+fn a_summary_that_is_too_long_is_cut_and_says_so() {
+    for text in ["x".repeat(400), "\u{20ac}|".repeat(300)] {
+        let mut long = slower();
+        long.left_out = vec![text; 10_000];
+        let summary = markdown(&long, None);
+        assert!(summary.len() <= MOST_BYTES && summary.len() > MOST_BYTES - 4_096, "{}", summary.len());
+        assert!(summary.ends_with(CUT) && summary.starts_with("## REGRESSION"));
+        let last = summary.strip_suffix(CUT).unwrap();
+        assert!(last.ends_with('\n'), "a whole line is the last");
+    }
+    assert_eq!(text(&"x".repeat(9_999)).chars().count(), LONGEST_TEXT + 1);
+}
+
+#[test]
+fn annotations_have_a_line_each() {
+    let want = "::error title=loadgen compare::REGRESSION: median response time +12 %25; median response time +12 %25: \
+                app CPU per request +9 %25
+::error title=p50_ms::median response time +12 %25 (95 %25 interval +10 %25 to +15 %25, p 0.001; 5 %25 allowed)
+::warning title=p99_ms::99th percentile +6 %25 (95 %25 interval +4 %25 to +9 %25, p 0.6; 10 %25 allowed): the noise is \
+                too large for changes below 4 %25
+::warning title=rps::rate: too few pairs to say anything
+::warning title=not the same on both sides::the base was built by another compiler
+";
+    assert_eq!(annotations(&slower()), want);
+    let text = annotations(&hostile(HOSTILE));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 6);
+    for line in lines {
+        let (command, properties) = line[2..].split_once("::").unwrap().0.split_once(" title=").unwrap();
+        assert!(["error", "warning"].contains(&command) && !properties.contains([',', ':']), "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+    let mut passed = slower();
+    passed.call = Call::Pass;
+    passed.metrics.truncate(1);
+    passed.marks.clear();
+    passed.attribution.clear();
+    assert_eq!(
+        annotations(&passed),
+        "::notice title=loadgen compare::PASS: no metric is worse than it may be\n"
+    );
+    passed.verdict = crate::record::Verdict { valid: false, reasons: vec!["too few pairs".into()] };
+    assert_eq!(annotations(&passed), "::error title=loadgen compare::NO VALID ANSWER: too few pairs\n");
+}
+
+#[test]
+fn junit_has_a_test_case_for_each_metric_that_decides() {
+    let want = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<testsuites tests=\"5\" failures=\"1\" errors=\"0\">
+  <testsuite name=\"loadgen compare 1ad522a 9f0e1d2\" tests=\"5\" failures=\"1\" errors=\"0\" skipped=\"2\" \
+                timestamp=\"2026-11-24T08:00:00Z\">
+    <testcase classname=\"loadgen.compare\" name=\"ceiling_rps\"/>
+    <testcase classname=\"loadgen.compare\" name=\"p50_ms\">
+      <failure message=\"median response time +12 % (95 % interval +10 % to +15 %, p 0.001; 5 % allowed)\">median response \
+                time +12 %: app CPU per request +9 %</failure>
+    </testcase>
+    <testcase classname=\"loadgen.compare\" name=\"p99_ms\">
+      <skipped message=\"99th percentile +6 % (95 % interval +4 % to +9 %, p 0.6; 10 % allowed): the noise is too large for \
+                changes below 4 %\"></skipped>
+    </testcase>
+    <testcase classname=\"loadgen.compare\" name=\"rps\">
+      <skipped message=\"rate: too few pairs to say anything\"></skipped>
+    </testcase>
+    <testcase classname=\"loadgen\" name=\"verdict\"/>
+  </testsuite>
+</testsuites>
+";
+    assert_eq!(junit::of_comparison(&slower()), want);
+    let mut invalid = hostile(HOSTILE);
+    invalid.verdict.valid = false;
+    let text = junit::of_comparison(&invalid);
+    assert!(text.contains("errors=\"1\"") && text.contains("<error message="), "{text}");
+    assert!(
+        !text.contains("<img") && !text.contains(['\u{1b}', '\u{0}', '\u{202e}']) && !text.contains("]]>")
+    );
+}
