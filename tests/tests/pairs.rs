@@ -224,6 +224,10 @@ fn wrong_use_is_said_in_one_line() {
         (format!("{both} --rps 5 --scenario none.toml"), "cannot read the scenario none.toml"),
         (format!("{both} --rps 5 --cpus 1000"), "may not use CPU 1000"),
         (format!("{both} --rps 5 --out /proc/nowhere"), "/proc/nowhere"),
+        (
+            "--base serve --candidate serve --scenario none.toml".to_owned(),
+            "cannot read the scenario none.toml",
+        ),
         ("--base http://h:0/ --candidate http://h/".to_owned(), "its port has to be"),
     ] {
         let ended = loadgen(&format!("pairs {arguments}"));
