@@ -11,7 +11,7 @@ mod there;
 
 use super::carry_out::carry_out;
 use super::ceiling::alone::self_check;
-use crate::cli::PairsArgs;
+use crate::cli::{LoadArgs, PairsArgs, ResultArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::{self, Output};
 use crate::plan::Plan;
@@ -34,6 +34,9 @@ use there::Room;
 const LEAST_SEARCH: Duration = Duration::from_secs(8);
 /// The seconds that starting a target, waiting for its last answers and ending it are taken to need, before it is known.
 const AROUND_S: f64 = 3.0;
+
+/// What stands for the URLs of targets that have not been started.
+const SOME: [&str; 2] = ["http://127.0.0.1/", "https://127.0.0.1/"];
 
 /// What all parts are given.
 pub(super) struct Bench<'a> {
@@ -60,7 +63,7 @@ pub(crate) fn run(args: &PairsArgs, begun: Instant) -> Outcome<Exit> {
     let layout = Layout::new(&dir, args.pairs);
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     layout.is_free(&names)?;
-    let result = crate::cli::ResultArgs { out: Some(dir), ..args.result.clone() };
+    let result = ResultArgs { out: Some(dir), ..args.result.clone() };
     let output = Output::of_experiment("pairs", PAIRS_FILE, &result, begun);
     let ((found, stopped), output) = carry_out(output, async |output| {
         let (self_check, asked, begun) = (None, Cell::new(false), pace::now());
@@ -90,15 +93,17 @@ fn check(args: &PairsArgs) -> Outcome<Vec<Arm>> {
         return Err(Failure::usage(format!("--ceiling-budget: a search needs at least {LEAST_SEARCH:?}")));
     }
     let arms = Arm::all(args)?;
-    // What a target that is started needs is known when it says where it is.
-    let urls = arms.iter().filter_map(|arm| match &arm.target {
-        Target::Url(url) => Some(url),
-        Target::Command(_) => None,
-    });
-    for url in urls {
-        let load = crate::cli::LoadArgs { url: Some(url.clone()), ..args.load.clone() };
-        let rate = args.rps.unwrap_or(Rate { micro: 1_000_000 });
-        Plan::at(&load, Some(rate), args.warmup, args.duration)?;
+    let rate = args.rps.unwrap_or(Rate { micro: 1_000_000 });
+    let plan = |url: &str| {
+        let load = LoadArgs { url: Some(url.to_owned()), ..args.load.clone() };
+        Plan::at(&load, Some(rate), args.warmup, args.duration).map(drop)
+    };
+    for arm in &arms {
+        match &arm.target {
+            Target::Url(url) => plan(url)?,
+            // Which of the two it is going to be is known when it says where it is.
+            Target::Command(_) => plan(SOME[0]).or_else(|why| plan(SOME[1]).map_err(|_| why))?,
+        }
     }
     Ok(arms)
 }
