@@ -54,19 +54,21 @@ impl Burden {
     /// What a request's `work` gives, which got its worker at `begun`, after so much longer.
     pub(crate) async fn drag<T>(&self, share: Share, begun: Instant, work: impl Future<Output = T>) -> T {
         let (given, cpu) = pace::with_cpu_time(work).await;
-        let (computes, waits) = longer(cpu, pace::now() - begun, share);
+        let service = self.service.unwrap_or_default();
+        // What `carry` has left for here is waited with the rest: a wait of its own would be late by a wake-up of its own.
+        let (computes, waits) = longer(cpu, pace::now() - begun + service, share);
         pace::compute(computes);
-        self.pause(waits).await;
+        self.pause(service + waits).await;
         given
     }
 
-    /// Waits as long as one request has to.
+    /// Waits as long as one request has to; where everything takes longer, but for what [`Burden::drag`] waits.
     pub(crate) async fn carry(&self) {
         if let Some((length, lock)) = &self.lock {
             let _turn = lock.lock().await;
             self.pause(*length).await;
         }
-        if let Some(length) = self.service {
+        if let Some(length) = self.service.filter(|_| self.slow_down.is_none()) {
             self.pause(length).await;
         }
     }

@@ -13,6 +13,7 @@ use crate::signals::Signals;
 use crate::status::Onlooker;
 use crate::units::Rate;
 use crate::{limits, observe, pace, record};
+use reports::analyse::objective::Objective;
 use reports::pairs::{Kind, Made};
 use reports::record::Run;
 use std::path::Path;
@@ -125,6 +126,9 @@ impl Bench<'_> {
     ) -> Outcome<Option<Run>> {
         let begun = pace::now();
         let plan = Plan::at(load, Some(terms.rate), self.args.warmup, self.args.duration)?;
+        // No run is read by itself: what disturbs all arms alike is in the pairs' scatter, and in the control's. How late requests may
+        // be depends on what has to hold of them.
+        let plan = Plan { resolution: resolution(&self.args.slo), ..plan };
         let aim = there.aim(&plan, &self.room).await?;
         let wire = run::reach(&plan, &aim).await.map_err(|failure| there.named(failure))?;
         if place.pair == 1 && place.attempt == 1 {
@@ -156,6 +160,12 @@ impl Bench<'_> {
     fn where_it_is(&self, place: Place<'_>) -> String {
         format!("pair {} of {}: {}", place.pair, self.args.pairs, place.arm.name)
     }
+}
+
+/// How coarse it is what is looked at: the tightest time that has to hold.
+fn resolution(slo: &Objective) -> Option<Duration> {
+    let tightest = slo.limits_ms().map(|(_, ms)| ms).fold(f64::INFINITY, f64::min);
+    tightest.is_finite().then(|| Duration::from_secs_f64(tightest / 1e3))
 }
 
 /// The entry of what was begun then, and has ended now.

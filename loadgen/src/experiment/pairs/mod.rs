@@ -198,11 +198,12 @@ impl Bench<'_> {
             if self.asked.get() {
                 return Ok(None);
             }
-            if valid {
-                break;
+            if let Some(died) = made.died {
+                // That is an answer, and none to ask for once more.
+                return Err(measure::dead(arm, &died));
             }
-            if last || !self.has_time_for(took_s) {
-                return made.died.map_or(Ok(Some(())), |died| Err(measure::dead(arm, &died)));
+            if valid || last || !self.has_time_for(took_s) {
+                break;
             }
             let why = reason.unwrap_or_default();
             self.output.say(&format!("pair {pair} of {}: {} once more: {why}", self.args.pairs, arm.name));
