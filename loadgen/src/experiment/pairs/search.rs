@@ -23,8 +23,8 @@ const ASKED: f64 = 0.7;
 const EXPECTED: f64 = 0.85;
 /// A window of a load, in seconds, and how many there are of a load while rates grow, and of one between a rate that holds and one
 /// that fails: a search of a few seconds cannot have more.
-const WINDOW_S: f64 = 0.5;
-const WINDOWS: [(usize, usize); 2] = [(2, 4), (3, 5)];
+const WINDOW_S: f64 = 0.4;
+const WINDOWS: [(usize, usize); 2] = [(3, 5), (3, 5)];
 /// How close a rate that holds and one that fails have to be.
 const PRECISION: f64 = 0.02;
 /// No rate below this is tried.
