@@ -2,7 +2,6 @@
 //! against and how it ends; and the gate itself from two commands to all that it leaves. How fast anything is, is not asked.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stderr,
     reason = "a test fails by panicking, and says what it could not judge"
 )]
