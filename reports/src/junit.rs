@@ -3,6 +3,7 @@
 //! that decides, and one for the verdict: what has become worse is a failure. What is inconclusive is skipped, as a test that could
 //! not be made: noise breaks no build, and is no pass either. That there is no answer at all is an error.
 
+use crate::analyse::compare::finding;
 use crate::comparison::{Call, Comparison, Metric};
 use crate::exports::{sentence, side};
 use crate::number::rate;
@@ -30,7 +31,12 @@ pub fn of_comparison(found: &Comparison) -> String {
         suite.case("loadgen.compare", &metric.name, &end(metric), &found.attribution);
     }
     let first = found.verdict.reasons.first().map_or("there is no answer", String::as_str);
-    let end = if found.verdict.valid { End::Passed } else { End::Error(first.to_owned()) };
+    // Whoever shows it is not to show red where nothing is known.
+    let end = match found.call {
+        Call::Inconclusive => End::Skipped(first.to_owned()),
+        Call::Regression => End::Failure(finding(found)),
+        Call::Pass | Call::Improvement => End::Passed,
+    };
     suite.case("loadgen", "verdict", &end, &found.verdict.reasons);
     let name = format!("loadgen compare {} {}", side(&found.base), side(&found.candidate));
     suite.document(&name, None, &found.head.started_at)

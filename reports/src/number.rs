@@ -117,6 +117,18 @@ pub fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// A ratio as a change: `+12 %`, `-3.2 %`, `0 %`.
+pub fn change(ratio: f64) -> String {
+    let share = (ratio - 1.0) * 100.0;
+    let sign = if share > 0.0 { "+" } else { "-" };
+    match share.abs() {
+        size if !size.is_finite() => NONE.to_owned(),
+        size if size < 0.005 => String::from("0 %"),
+        size if size < 9.95 => format!("{sign}{} %", round_to_digits(size, 2)),
+        size => format!("{sign}{size:.0} %"),
+    }
+}
+
 /// `value` at `digits` significant digits.
 pub fn round_to_digits(value: f64, digits: i32) -> f64 {
     if value == 0.0 || !value.is_finite() {
@@ -157,6 +169,24 @@ fn trimmed(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn changes_as_people_say_them() {
+        for (ratio, want) in [
+            (1.0, "0 %"),
+            (1.00001, "0 %"),
+            (1.12, "+12 %"),
+            (0.968, "-3.2 %"),
+            (1.997, "+100 %"),
+            (3.0, "+200 %"),
+            (1.0994, "+9.9 %"),
+            (0.0, "-100 %"),
+            (f64::NAN, NONE),
+            (f64::INFINITY, NONE),
+        ] {
+            assert_eq!(change(ratio), want, "{ratio}");
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -3,8 +3,8 @@
 
 use super::change_point::{ChangePoint, change_points};
 use crate::comparison::{Better, Call};
-use crate::exports::change;
 use crate::history::{Figure, Machine, Night, Segment, machines, segments};
+use crate::number::change;
 use crate::number::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,10 +2,10 @@
 //! and how much worse it may be. From a record to a chart model.
 
 use super::made;
-use crate::analyse::compare::{finding, share_in_words, verdict_in_words};
+use crate::analyse::compare::{finding, verdict_in_words};
 use crate::chart::{Axis, Chart, Colour, Marker, Panel, Reading, Series, Shape, Tone, Weight};
 use crate::comparison::{Better, Call, Comparison, Metric, Pair};
-use crate::number::{NONE, capital, counted};
+use crate::number::{NONE, capital, counted, percent, rate};
 
 /// So that what lies furthest out is not the panel's edge.
 const HEADROOM: f64 = 1.1;
@@ -23,7 +23,7 @@ pub fn chart(found: &Comparison) -> Chart {
         tone,
         title,
         subtitle,
-        x: Axis::fitted("pair", BESIDE, most as f64 + BESIDE, 12, crate::number::rate).read(Reading::Plain),
+        x: Axis::fitted("pair", BESIDE, most as f64 + BESIDE, 12, rate).read(Reading::Plain),
         bands: Vec::new(),
         marks: Vec::new(),
         panels: deciding().enumerate().map(|(n, metric)| panel(metric, n % 2 == 1)).collect(),
@@ -84,9 +84,7 @@ fn panel(metric: &Metric, beside: bool) -> Panel {
         .iter()
         .flat_map(|series| series.points.iter().filter_map(|(_, y)| *y))
         .fold(LEAST_SHOWN * 100.0, |most, y| most.max(y.abs()));
-    let y = Axis::fitted("", -furthest * HEADROOM, furthest * HEADROOM, 5, |v| {
-        format!("{} %", crate::number::rate(v))
-    });
+    let y = Axis::fitted("", -furthest * HEADROOM, furthest * HEADROOM, 5, |v| format!("{} %", rate(v)));
     Panel { title: heading(metric), weight: 1.0, y, series, beside, ..Panel::default() }
 }
 
@@ -102,7 +100,7 @@ fn footer(found: &Comparison) -> Vec<String> {
     let pairs = found.metrics.iter().map(|metric| metric.pairs.len()).max().unwrap_or(0);
     let mut what = vec![
         counted(pairs as u64, "pair"),
-        format!("a change counts where an adjusted p-value is below {}", share_free(found.alpha)),
+        format!("a change counts where an adjusted p-value is below {}", rate(found.alpha)),
     ];
     what.extend(found.marks.iter().map(|mark| format!("MARKED: {mark}")));
     what.extend(
@@ -110,13 +108,9 @@ fn footer(found: &Comparison) -> Vec<String> {
     );
     what.extend(found.metrics.iter().filter(|metric| metric.delta.is_some()).filter_map(|metric| {
         let floor = metric.found.as_ref()?.floor.filter(|floor| Some(*floor) > metric.delta)?;
-        Some(format!("{}: base and base differ by up to {}", metric.what, share_in_words(floor)))
+        Some(format!("{}: base and base differ by up to {}", metric.what, percent(floor)))
     }));
     made(&found.head, &what, &found.emulated, &[])
-}
-
-fn share_free(alpha: f64) -> String {
-    crate::number::rate(alpha)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::analyse::trend::{Change, Line, Rate, Stay, Trend, clipped, short};
 use crate::chart::{
     Axis, Band, Chart, Colour, Mark, Marker, Panel, Reading, Series, Shape, Tick, Tone, Weight,
 };
-use crate::exports::{change, valued};
-use crate::number::{capital, counted, percent, rate};
+use crate::exports::valued;
+use crate::number::{capital, change, counted, percent, rate};
 use jiff::Timestamp;
 
 /// More panels than this are too low to be read.

@@ -6,12 +6,10 @@ use super::words::{headline, sentence};
 use crate::comparison::{Call, Comparison};
 use crate::terminal::printable;
 
-/// The commands, the verdict first: a regression, or that there is no valid answer, is an error; what is inconclusive, and in what the
+/// The commands, the verdict first: a regression is an error; what is inconclusive, and in what the
 /// two sides differ, a warning; all else a notice. GitHub shows ten of each kind at most.
 pub fn annotations(found: &Comparison) -> String {
-    let valid = found.verdict.valid;
     let level = |call| match call {
-        _ if !valid => "error",
         Call::Regression => "error",
         Call::Inconclusive => "warning",
         Call::Pass | Call::Improvement => "notice",
@@ -20,9 +18,7 @@ pub fn annotations(found: &Comparison) -> String {
     let mut out = command(level(found.call), "loadgen compare", &format!("{}{because}", headline(found)));
     let deciding = found.metrics.iter().filter(|metric| metric.delta.is_some() && metric.call != Call::Pass);
     for metric in deciding {
-        // Of what is not to be believed nothing is an error of its own.
-        let level = if valid { level(metric.call) } else { "notice" };
-        out += &command(level, &metric.name, &sentence(metric));
+        out += &command(level(metric.call), &metric.name, &sentence(metric));
     }
     for mark in &found.marks {
         out += &command("warning", "not the same on both sides", mark);

@@ -2,9 +2,9 @@
 //! `extra` (its README, "customBiggerIsBetter"/"customSmallerIsBetter"). It knows one direction for a document and alerts by the ratio of
 //! two values, which a change of the sign would turn round; so there are two documents, one for each direction.
 
-use super::words::change;
 use crate::comparison::Better;
 use crate::history::{Figure, Night};
+use crate::number::change;
 use crate::terminal::printable;
 use serde::Serialize;
 use std::ffi::OsString;

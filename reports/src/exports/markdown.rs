@@ -1,9 +1,9 @@
 //! A comparison as GitHub's job summary shows it (GitHub Flavored Markdown): the verdict first, the metrics that decide as a table, what
 //! explains them, and what has to be known besides. All text of a record is somebody else's: nothing in it is markup.
 
-use super::words::{change, headline, side, valued};
+use super::words::{headline, side, valued};
 use crate::comparison::{Call, Comparison, Metric};
-use crate::number::{NONE, counted, percent, rate};
+use crate::number::{NONE, change, counted, percent, rate};
 use crate::terminal::{printable, shell};
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ pub fn markdown(found: &Comparison, pictures: Option<&str>) -> String {
     let mut out = format!("## {}\n\n{}\n\n", text(&headline(found)), context(found));
     out += &table(found);
     // What explains the verdict comes right behind it; the reasons of a valid one are notes.
-    let reasons = if found.verdict.valid { "Notes" } else { "Why there is no valid answer" };
+    let reasons = if found.verdict.valid { "Notes" } else { "Why there is no answer" };
     for (title, sentences) in [
         ("Attribution", &found.attribution),
         (reasons, &found.verdict.reasons),

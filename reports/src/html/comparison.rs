@@ -4,9 +4,9 @@
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
 use super::told::{Fact, command, facts, files, host, nothing, pictures, said, sentences, verdict};
-use crate::analyse::compare::{change, finding, share_in_words, verdict_in_words};
+use crate::analyse::compare::{finding, verdict_in_words};
 use crate::comparison::{Comparison, Metric, Pair, Side};
-use crate::number::{NONE, capital, rate};
+use crate::number::{NONE, capital, change, percent, rate};
 use crate::pictures::of_comparison;
 use crate::store::COMPARE_FILE;
 use maud::{Markup, html};
@@ -48,7 +48,7 @@ fn metrics(found: &Comparison) -> Table {
     let row = |metric: &Metric| {
         let known = metric.found.as_ref();
         let number = |of: fn(&crate::comparison::Found) -> f64| Cell::number(known.map(of));
-        let share = |share: Option<f64>| Cell::Number(share.map_or(NONE.to_owned(), share_in_words), share);
+        let share = |share: Option<f64>| Cell::Number(share.map_or(NONE.to_owned(), percent), share);
         let ratio = known.map(|known| known.ratio);
         let [low, high] = [0, 1].map(|n| known.map(|known| known.ci95[n]));
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };

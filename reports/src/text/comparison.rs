@@ -2,9 +2,9 @@
 //! there is an answer and what it is.
 
 use super::{Paint, named, nothing, wrapped};
-use crate::analyse::compare::{change, finding, share_in_words};
+use crate::analyse::compare::finding;
 use crate::comparison::{Call, Comparison, Metric, Side};
-use crate::number::{NONE, capital, counted, rate};
+use crate::number::{NONE, capital, change, counted, percent, rate};
 use crate::terminal::printable;
 use std::fmt::Write;
 
@@ -73,8 +73,8 @@ fn row(out: &mut String, metric: &Metric, paint: &Paint) {
     };
     let [low, high] = known.ci95;
     let interval = format!("{} to {}", bare(low), change(high));
-    let share = |share: Option<f64>| share.map_or(NONE.to_owned(), share_in_words);
-    let may = if metric.delta.is_some() { share_in_words(known.delta) } else { String::new() };
+    let share = |share: Option<f64>| share.map_or(NONE.to_owned(), percent);
+    let may = if metric.delta.is_some() { percent(known.delta) } else { String::new() };
     let seen = if metric.delta.is_some() { share(known.detectable) } else { String::new() };
     let line = format!(
         "{name:<NAMES$}{:>9} {:>9} {:>7}  {interval:<15}{may:>6}{seen:>7}",

@@ -5,8 +5,8 @@ use super::{Paint, named, wrapped};
 use crate::analyse::trend::{Change, Line, Trend};
 use crate::charts::trend::in_words;
 use crate::comparison::Call;
-use crate::exports::{change, valued};
-use crate::number::{counted, percent, rate};
+use crate::exports::valued;
+use crate::number::{change, counted, percent, rate};
 use crate::terminal::printable;
 
 /// The summary of `trend`, with ANSI colours where `colour` is set. It ends in a line end.

@@ -1,8 +1,8 @@
 //! What explains a change: the metrics of the tiers that moved with it. They do not decide, so their p-values are looked at one by one,
 //! and what they say is a hint where to look, with its figure.
 
-use super::words::change;
 use crate::comparison::{Call, Comparison, Found, Metric};
+use crate::number::change;
 
 /// An explaining metric moved if chance alone would move it so far in one of so many comparisons.
 const P_MOST: f64 = 0.05;

@@ -2,28 +2,7 @@
 
 use super::NOISE_MOST;
 use crate::comparison::{Call, Comparison, Metric};
-use crate::number::{NONE, counted, round_to_digits};
-
-/// What a ratio is, as a change in percent with its sign, such as `+9.1 %`.
-pub fn change(ratio: f64) -> String {
-    if !ratio.is_finite() {
-        return NONE.to_owned();
-    }
-    let percent = (ratio - 1.0) * 100.0;
-    let digits = if percent.abs() >= 9.95 { 2 } else { 1 };
-    if percent.abs() < 0.05 {
-        return String::from("0 %");
-    }
-    let rounded = round_to_digits(percent, digits + 1);
-    // To a tenth of a percent, and to a percent from ten on.
-    let text = if rounded.abs() >= 9.95 { format!("{rounded:+.0}") } else { format!("{rounded:+.1}") };
-    format!("{} %", text.trim_end_matches(".0"))
-}
-
-/// A share as a percentage without a sign, such as `5 %`.
-pub fn share_in_words(share: f64) -> String {
-    change(1.0 + share).trim_start_matches('+').to_owned()
-}
+use crate::number::{NONE, change, counted, percent};
 
 /// What is said of a metric, in a few words, such as `+9.1 % (8.2 to 10 %), may be 5 % worse: regression`.
 pub fn verdict_in_words(metric: &Metric) -> String {
@@ -38,7 +17,7 @@ pub fn verdict_in_words(metric: &Metric) -> String {
         Call::Inconclusive => "INCONCLUSIVE",
     };
     let interval = format!("{} to {}", change(low).trim_end_matches(" %"), change(high));
-    format!("{} ({interval}), may be {} worse: {call}", change(known.ratio), share_in_words(known.delta))
+    format!("{} ({interval}), may be {} worse: {call}", change(known.ratio), percent(known.delta))
 }
 
 /// What `found` says, in one sentence.
@@ -64,9 +43,7 @@ pub fn finding(found: &Comparison) -> String {
 fn within(found: &Comparison) -> String {
     let deltas = found.metrics.iter().filter(|metric| metric.delta.is_some());
     let named: Vec<String> = deltas
-        .filter_map(|metric| {
-            Some(format!("{} by {}", metric.what, share_in_words(metric.found.as_ref()?.delta)))
-        })
+        .filter_map(|metric| Some(format!("{} by {}", metric.what, percent(metric.found.as_ref()?.delta))))
         .collect();
     if named.is_empty() { String::new() } else { format!(" than it may be ({})", named.join(", ")) }
 }
@@ -81,8 +58,8 @@ pub(super) fn why_not(metric: &Metric, least: usize) -> String {
     if known.delta > delta * NOISE_MOST {
         return format!(
             "{name}: base and base differ by up to {}, so {} cannot be seen",
-            share_in_words(known.delta),
-            share_in_words(delta)
+            percent(known.delta),
+            percent(delta)
         );
     }
     let [low, high] = known.ci95;
@@ -91,6 +68,6 @@ pub(super) fn why_not(metric: &Metric, least: usize) -> String {
         change(known.ratio),
         change(low),
         change(high),
-        share_in_words(known.delta)
+        percent(known.delta)
     )
 }
