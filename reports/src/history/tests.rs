@@ -130,7 +130,9 @@ fn of_two_writers_both_have_their_lines() {
     let (mut nights, notes) = read(&path).unwrap();
     nights.sort_by(|a, b| a.at.cmp(&b.at));
     assert_eq!(nights, (0..60).map(night).collect::<Vec<_>>());
-    assert!(notes.iter().all(|note| note.contains("the clock went back")), "{notes:?}");
+    // Of very many notes the first ones are told.
+    let known = |note: &String| note.contains("the clock went back") || note.ends_with("notes more");
+    assert!(notes.iter().all(known), "{notes:?}");
 }
 
 #[test]

@@ -42,9 +42,10 @@ loadgen compare base candidate
     assert_eq!(markdown(&slower(), Some("https://example.org/runs/7/")), want);
     assert!(!markdown(&slower(), None).contains("!["));
     let mut invalid = slower();
+    invalid.call = Call::Inconclusive;
     invalid.verdict = crate::record::Verdict { valid: false, reasons: vec!["too few pairs".into()] };
     let text = markdown(&invalid, None);
-    assert!(text.starts_with("## NO VALID ANSWER: too few pairs\n"), "{text}");
+    assert!(text.starts_with("## INCONCLUSIVE: too few pairs\n"), "{text}");
 }
 
 #[test]
@@ -116,8 +117,9 @@ fn annotations_have_a_line_each() {
         annotations(&passed),
         "::notice title=loadgen compare::PASS: no metric is worse than it may be\n"
     );
+    passed.call = Call::Inconclusive;
     passed.verdict = crate::record::Verdict { valid: false, reasons: vec!["too few pairs".into()] };
-    assert_eq!(annotations(&passed), "::error title=loadgen compare::NO VALID ANSWER: too few pairs\n");
+    assert_eq!(annotations(&passed), "::warning title=loadgen compare::INCONCLUSIVE: too few pairs\n");
 }
 
 #[test]
@@ -144,9 +146,10 @@ fn junit_has_a_test_case_for_each_metric_that_decides() {
 ";
     assert_eq!(junit::of_comparison(&slower()), want);
     let mut invalid = hostile(HOSTILE);
-    invalid.verdict.valid = false;
+    invalid.call = Call::Inconclusive;
     let text = junit::of_comparison(&invalid);
-    assert!(text.contains("errors=\"1\"") && text.contains("<error message="), "{text}");
+    let verdict = text.rsplit_once("name=\"verdict\">").unwrap().1;
+    assert!(text.contains("errors=\"0\"") && verdict.trim_start().starts_with("<skipped message="), "{text}");
     assert!(
         !text.contains("<img") && !text.contains(['\u{1b}', '\u{0}', '\u{202e}']) && !text.contains("]]>")
     );
