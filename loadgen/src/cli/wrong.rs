@@ -153,7 +153,7 @@ mod tests {
             ("--workers 4 --rps 5", "--workers is an option of `loadgen ceiling`"),
             (
                 "report d --slo p99<5ms",
-                "--slo is an option of `loadgen ceiling`, `loadgen cache` and `loadgen scale-out` (see",
+                "--slo is an option of `loadgen ceiling`, `loadgen cache`, `loadgen scale-out` and `loadgen pairs` (see",
             ),
             ("lessons --json x", "--json is an option of `loadgen`, `loadgen report`, `loadgen ceiling`, "),
             ("spof --scenario x", "--scenario is an option of `loadgen`"),
