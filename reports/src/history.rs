@@ -6,11 +6,13 @@ mod file;
 mod segments;
 
 use crate::comparison::{Better, Call, Comparison, Metric};
+use crate::fnv::Fnv;
 use crate::record::Host;
 pub use file::{LONGEST_LINE, append, read};
 pub use segments::{Point, Segment, machines, segments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// The name and version of a line.
 pub const HISTORY_SCHEMA: &str = "loadgen.history/1";
@@ -115,15 +117,14 @@ impl Machine {
         Self { cpu, cpus, kernel, extra: String::new() }
     }
 
-    /// A short text that is the same for the same machine, and another for another: FNV-1a (Fowler, Noll, Vo, 1991) over its parts.
+    /// A short text that is the same for the same machine, and another for another.
     pub fn fingerprint(&self) -> String {
-        let parts = [&self.cpu, &self.cpus.to_string(), &self.kernel, &self.extra];
-        // Each part ends, so that no two machines run together into one text.
-        let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([0]));
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        let mut digest = Fnv::default();
+        for part in [&self.cpu, &self.cpus.to_string(), &self.kernel, &self.extra] {
+            // Each part ends, so that no two machines run together into one text; into a number everything can be written.
+            let _ = write!(digest, "{part}\0");
+        }
+        digest.hex()
     }
 
     /// It in words.

@@ -12,6 +12,7 @@ pub mod charts;
 pub mod comparison;
 pub mod draw;
 pub mod exports;
+pub mod fnv;
 pub mod histogram;
 pub mod history;
 pub mod html;
