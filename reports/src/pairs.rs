@@ -89,6 +89,9 @@ pub struct Made {
     pub started_at: String,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// How long it was waited before it for a machine that nobody else used, in seconds.
+    #[serde(default)]
+    pub waited_s: f64,
     /// Whether its own verdict is that it is valid.
     pub valid: bool,
     /// The first of that verdict's reasons.

@@ -296,7 +296,7 @@ fn gate(candidate: &str, more: &[&str]) -> (Output, TempDir) {
         "nightly.ndjson",
     ]);
     command.args(["--markdown", "summary.md", "--annotate"]).args(more);
-    command.args("-- --pairs 10 --rps 150 -d 400ms --warmup 0s --arrivals even".split(' '));
+    command.args("-- --patience 0s --pairs 10 --rps 150 -d 400ms --warmup 0s --arrivals even".split(' '));
     (command.output().unwrap(), dir)
 }
 

@@ -60,6 +60,9 @@ pub(crate) struct PairsArgs {
     /// Time for all of it: no run is repeated, and no pair begun, that would end later [default: as long as it takes]
     #[arg(long, value_name = "TIME", value_parser = units::positive_duration, help_heading = "Pairs")]
     pub(crate) budget: Option<Duration>,
+    /// Time in all to wait, before a run, for a machine that nobody else uses [default: 2m, and no more than a tenth of --budget]
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Pairs")]
+    pub(crate) patience: Option<Duration>,
     /// What an arm is, for the record, such as base=1a2b3c4; repeatable
     #[arg(long = "revision", value_name = "NAME=TEXT", value_parser = revision, help_heading = "Pairs")]
     pub(crate) revisions: Vec<(String, String)>,

@@ -8,6 +8,9 @@ use crate::terminal::printable;
 /// So many repetitions are told one by one.
 const MOST_REPEATED: usize = 4;
 
+/// Less time than this was only for looking whether there is anything to wait for.
+const LEAST_WAITED_S: f64 = 10.0;
+
 /// The summary of `found`, with ANSI colours where `colour` is set. It ends in a line end.
 pub fn pairs(found: &Pairs, colour: bool) -> String {
     let paint = Paint { colour };
@@ -23,6 +26,10 @@ pub fn pairs(found: &Pairs, colour: bool) -> String {
     out += &format!("\n{}", named("load", &load(&found.load)));
     for arm in &found.arms {
         out += &named(&format!("{:<11} ", printable(&arm.name)), &printable(&in_words(found, arm)));
+    }
+    let waited_s: f64 = found.runs.iter().map(|made| made.waited_s).sum();
+    if waited_s >= LEAST_WAITED_S {
+        out += &named("waited", &format!("{} in all for a machine that nobody else used", seconds(waited_s)));
     }
     let again: Vec<&Made> =
         found.runs.iter().filter(|made| made.kind == Kind::Run && is_repeated(found, made)).collect();
@@ -90,11 +97,11 @@ mod tests {
         };
         let search = Made { kind: Kind::Ceiling, ceiling_rps: Some(512.0), ..made("base", 1, 1, true, 0.0) };
         let runs = vec![
-            made("base", 1, 1, true, 4.0),
+            Made { waited_s: 9.0, ..made("base", 1, 1, true, 4.0) },
             search,
             made("candidate", 1, 1, false, 99.0),
             made("candidate", 1, 2, true, 5.0),
-            made("candidate", 2, 1, true, 6.0),
+            Made { waited_s: 12.5, ..made("candidate", 2, 1, true, 6.0) },
             made("base", 2, 1, true, 4.2),
         ];
         let load = Load {
@@ -115,6 +122,7 @@ mod tests {
              load        300/s, poisson arrivals, 4 s after a warm-up of 1 s, 60 % of the\n            base's ceiling of 500/s\n\
              base        p50 4.1 ms, ceiling 512/s: 1a2b3c4, start-base --now\n\
              candidate   p50 5.5 ms: start-candidate --now\n\
+             waited      21.5 s in all for a machine that nobody else used\n\
              repeated    candidate in pair 1: the hypervisor took 9 % of the CPU\n"
         );
         found.partial = true;

@@ -78,6 +78,7 @@ impl Bench<'_> {
             window_s: WINDOW_S,
             windows: WINDOWS,
             whole: true,
+            resolution: None,
             seed: self.args.seed,
         };
         let order = Order {

@@ -8,6 +8,7 @@ use reports::analyse::objective::Objective;
 use reports::ceiling::{Phase, Step};
 use reports::number::rate;
 use reports::random::SplitMix;
+use std::time::Duration;
 
 /// Rates grow by this until one fails, and fall by its square until one holds.
 const GROWTH: f64 = 1.5;
@@ -50,6 +51,8 @@ pub(crate) struct Wanted {
     pub(crate) windows: [(usize, usize); 2],
     /// Whether there is a sweep, and loads that confirm; else the search ends when the ceiling is enclosed.
     pub(crate) whole: bool,
+    /// See [`Plan::resolution`](crate::plan::Plan::resolution): of one of many searches whose scatter is known; `None`: it stands alone.
+    pub(crate) resolution: Option<Duration>,
     /// Everything random comes from it.
     pub(crate) seed: u64,
 }

@@ -89,6 +89,7 @@ fn wanted(slo: &str, first_rps: f64, seed: u64) -> Wanted {
         window_s: 1.0,
         windows: [(2, 5), (6, 11)],
         whole: true,
+        resolution: None,
         seed,
     }
 }

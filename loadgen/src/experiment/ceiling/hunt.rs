@@ -150,6 +150,7 @@ impl Hunt<'_> {
         let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
         let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
         let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
+        let plan = Plan { resolution: wanted.resolution, ..plan };
         let interval_s = plan.window().length_s();
         let mut windows = Windows::new(load, interval_s, &wanted.objective);
         self.output.status.loads(load.phase, load.rps, interval_s);

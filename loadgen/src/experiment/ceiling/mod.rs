@@ -193,6 +193,7 @@ fn wanted(args: &CeilingArgs, first_rps: f64, able_rps: f64) -> Wanted {
         window_s: if budget_s >= LONG_BUDGET_S { 2.0 } else { 1.0 },
         windows: WINDOWS,
         whole: true,
+        resolution: None,
         seed: args.load.seed,
     }
 }

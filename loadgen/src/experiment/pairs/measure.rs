@@ -62,6 +62,7 @@ impl Bench<'_> {
         terms: Terms,
         signals: &mut Signals,
     ) -> Outcome<Option<Attempt>> {
+        let Some(waited) = self.patience.wait(&self.output.status, signals).await else { return Ok(None) };
         let begun = (pace::now(), pace::wall_clock());
         self.output.status.does(&format!("{}: starting the target", self.where_it_is(place)));
         let Some(there) = There::start(place.arm, &self.room, signals).await? else { return Ok(None) };
@@ -72,7 +73,8 @@ impl Bench<'_> {
         let silent =
             run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into the run"));
         let died = silent.map(|silent| said.map_or(silent.clone(), |said| format!("{silent}: {said}")));
-        let entry = Made { reason: died.clone().or(entry.reason), ..entry };
+        let (reason, waited_s) = (died.clone().or(entry.reason), waited.as_secs_f64());
+        let entry = Made { reason, waited_s, ..entry };
         Ok(Some(Attempt { run: entry, search, emulated, died }))
     }
 
@@ -163,7 +165,7 @@ impl Bench<'_> {
 }
 
 /// How coarse it is what is looked at: the tightest time that has to hold.
-fn resolution(slo: &Objective) -> Option<Duration> {
+pub(super) fn resolution(slo: &Objective) -> Option<Duration> {
     let tightest = slo.limits_ms().map(|(_, ms)| ms).fold(f64::INFINITY, f64::min);
     tightest.is_finite().then(|| Duration::from_secs_f64(tightest / 1e3))
 }

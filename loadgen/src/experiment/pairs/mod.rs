@@ -6,6 +6,7 @@ mod arms;
 mod layout;
 mod measure;
 mod order;
+mod quiet;
 mod search;
 mod there;
 
@@ -21,6 +22,7 @@ use crate::{pace, record};
 use arms::{Arm, Target};
 use layout::Layout;
 use measure::{ATTEMPTS, Place, Terms};
+use quiet::Patience;
 use reports::analyse::pairs::{conclude, pair_in_words};
 use reports::ceiling::SelfCheck;
 use reports::pairs::{Load, PAIRS_SCHEMA, Pairs};
@@ -34,6 +36,9 @@ use there::Room;
 const LEAST_SEARCH: Duration = Duration::from_secs(8);
 /// The seconds that starting a target, waiting for its last answers and ending it are taken to need, before it is known.
 const AROUND_S: f64 = 3.0;
+
+/// For waiting for a quiet machine where no time was given, and no more than a tenth of the budget.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What stands for the URLs of targets that have not been started.
 const SOME: [&str; 2] = ["http://127.0.0.1/", "https://127.0.0.1/"];
@@ -49,6 +54,7 @@ pub(super) struct Bench<'a> {
     self_check: Option<SelfCheck>,
     /// Whether somebody wanted it to end during a search.
     asked: Cell<bool>,
+    patience: Patience,
     begun: Instant,
 }
 
@@ -67,7 +73,8 @@ pub(crate) fn run(args: &PairsArgs, begun: Instant) -> Outcome<Exit> {
     let output = Output::of_experiment("pairs", PAIRS_FILE, &result, begun);
     let ((found, stopped), output) = carry_out(output, async |output| {
         let (self_check, asked, begun) = (None, Cell::new(false), pace::now());
-        Bench { args, arms, room, layout, output, self_check, asked, begun }.all().await
+        let patience = Patience::new(patience(args), room.all());
+        Bench { args, arms, room, layout, output, self_check, asked, patience, begun }.all().await
     })?;
     output.finish_pairs(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
     Ok(match stopped {
@@ -75,6 +82,11 @@ pub(crate) fn run(args: &PairsArgs, begun: Instant) -> Outcome<Exit> {
         None if found.verdict.valid => Exit::Passed,
         None => Exit::Invalid,
     })
+}
+
+/// How long all waiting for a quiet machine may take.
+fn patience(args: &PairsArgs) -> Duration {
+    args.patience.unwrap_or_else(|| args.budget.map_or(PATIENCE, |budget| PATIENCE.min(budget / 10)))
 }
 
 /// Errors of use, before anything is made or started.

@@ -1,6 +1,7 @@
 //! The searches for ceilings: one at the beginning, that the rate is a share of, and one in each pair after the run of an arm, on the
 //! same target. They begin near the ceiling that is known, since they have little time.
 
+use super::measure::resolution;
 use super::there::There;
 use super::{Bench, layout};
 use crate::cli::{LoadArgs, Sizes};
@@ -46,6 +47,9 @@ impl Bench<'_> {
         }
         let Some(base) = self.arms.first() else { return Ok(None) };
         self.output.say("searching the base's ceiling, of which the load is a share");
+        if self.patience.wait(&self.output.status, signals).await.is_none() {
+            return Ok(None);
+        }
         self.output.status.does("starting the base");
         let Some(there) = There::start(base, &self.room, signals).await? else { return Ok(None) };
         let load = there.load(&self.args.load);
@@ -103,6 +107,7 @@ impl Bench<'_> {
             window_s: WINDOW_S,
             windows: WINDOWS,
             whole: false,
+            resolution: resolution(&self.args.slo),
             seed: load.seed,
         };
         let there = there.searched(&load, &self.room, known.is_none()).await?;

@@ -41,6 +41,11 @@ impl Room {
         };
         Ok(Self { allowed, cpus, target_cpus })
     }
+
+    /// Those of both.
+    pub(super) fn all(&self) -> Vec<usize> {
+        [&self.cpus[..], &self.target_cpus[..]].concat()
+    }
 }
 
 /// See the module.

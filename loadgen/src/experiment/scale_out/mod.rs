@@ -199,6 +199,7 @@ impl Search<'_> {
             window_s: WINDOW_S,
             windows: WINDOWS,
             whole: true,
+            resolution: None,
             seed: args.seed,
         };
         let order = Order {
