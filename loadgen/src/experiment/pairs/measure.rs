@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 /// A run that is spoilt is repeated until there were so many.
 pub(super) const ATTEMPTS: u32 = 3;
 
+/// The resolution of a run beside others is so many times that of one that is read by itself: only lateness as long as what has to
+/// hold is more than scatter. Whether one arm had more of it than another is for the comparison to see.
+const COARSER: u32 = 10;
+
 /// What all runs and searches have in common, once it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
@@ -128,9 +132,8 @@ impl Bench<'_> {
     ) -> Outcome<Option<Run>> {
         let begun = pace::now();
         let plan = Plan::at(load, Some(terms.rate), self.args.warmup, self.args.duration)?;
-        // No run is read by itself: what disturbs all arms alike is in the pairs' scatter, and in the control's. How late requests may
-        // be depends on what has to hold of them.
-        let plan = Plan { resolution: resolution(&self.args.slo), ..plan };
+        // No run is read by itself: what disturbs all arms alike is in the pairs' scatter, and in the control's.
+        let plan = Plan { resolution: resolution(&self.args.slo).map(|time| time * COARSER), ..plan };
         let aim = there.aim(&plan, &self.room).await?;
         let wire = run::reach(&plan, &aim).await.map_err(|failure| there.named(failure))?;
         if place.pair == 1 && place.attempt == 1 {
