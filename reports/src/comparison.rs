@@ -99,6 +99,9 @@ pub struct Metric {
     pub found: Option<Found>,
     /// See [`Call`].
     pub call: Call,
+    /// Why a change that is there is not taken for the target's, in words.
+    #[serde(default)]
+    pub doubt: Option<String>,
 }
 
 /// See [`Metric::better`].

@@ -4,6 +4,7 @@
 
 mod attribute;
 mod judge;
+mod late;
 mod power;
 mod words;
 
@@ -46,10 +47,11 @@ pub fn conclude(found: &mut Comparison) {
 fn judge(metrics: &mut [Metric], least_pairs: usize, alpha: f64) {
     metrics.iter_mut().for_each(|metric| metric.found = judge::found(metric, least_pairs));
     adjust(metrics);
-    for metric in metrics {
+    for metric in metrics.iter_mut() {
         let call = metric.found.as_ref().map(|known| judge::call(metric, known, alpha));
         metric.call = call.unwrap_or(Call::Inconclusive);
     }
+    late::doubt(metrics);
 }
 
 /// Adjusts the p-values of the metrics that decide for how many they are, in each direction (Holm, 1979).

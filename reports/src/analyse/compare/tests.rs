@@ -68,6 +68,27 @@ fn what_only_explains_decides_nothing() {
 }
 
 #[test]
+fn a_change_that_is_the_generators_is_not_called_the_targets() {
+    let time = |ratio| metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, ratio, 0.01));
+    let lag = |base, ratio| metric("send_lag_p50_ms", Better::Lower, None, pairs(12, base, ratio, 0.01));
+    for (time, lag, expected) in [
+        // By 1 ms, of which the lateness is a tenth, nearly all, nothing, and the other way.
+        (time(1.2), lag(0.1, 2.0), Call::Regression),
+        (time(1.2), lag(0.1, 9.0), Call::Inconclusive),
+        (time(1.2), lag(3.0, 1.0), Call::Regression),
+        (time(1.2), lag(2.0, 0.5), Call::Regression),
+        (time(0.8), lag(2.0, 0.5), Call::Inconclusive),
+        (time(0.8), lag(2.0, 1.5), Call::Improvement),
+        (time(1.0), lag(0.1, 9.0), Call::Pass),
+    ] {
+        let found = of(vec![time, lag]);
+        let doubted = expected == Call::Inconclusive;
+        assert_eq!((found.call, found.metrics[0].doubt.is_some()), (expected, doubted), "{found:?}");
+        assert_eq!(found.verdict.reasons.iter().any(|reason| reason.contains("lateness")), doubted);
+    }
+}
+
+#[test]
 fn more_metrics_need_better_evidence() {
     // Eight pairs of one sign are 1/256, which is enough for one metric and not for two.
     let slower = || metric("p50_ms", Better::Lower, Some(0.05), pairs(8, 5.0, 1.2, 0.01));

@@ -50,6 +50,9 @@ fn within(found: &Comparison) -> String {
 
 /// Why nothing can be said of `metric`.
 pub(super) fn why_not(metric: &Metric, least: usize) -> String {
+    if let Some(doubt) = &metric.doubt {
+        return doubt.clone();
+    }
     let name = &metric.what;
     let (Some(known), Some(delta)) = (&metric.found, metric.delta) else {
         let pairs = counted(metric.pairs.len() as u64, "pair");

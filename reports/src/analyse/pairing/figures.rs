@@ -27,7 +27,7 @@ const CEILING: Kind = Kind {
 type Figure = fn(&Run) -> Option<f64>;
 
 /// Of a run, in the order in which they are told.
-const OF_A_RUN: [(Kind, Figure); 6] = [
+const OF_A_RUN: [(Kind, Figure); 8] = [
     (kind("p50_ms", "p50", "ms", Some(0.05)), |run| alive(run).and(run.response_ms.p50)),
     (kind("p99_ms", "p99", "ms", Some(0.1)), |run| alive(run).and(run.response_ms.p99)),
     (Kind { better: Better::Higher, ..kind("answered", "requests answered", "", Some(0.001)) }, |run| {
@@ -42,6 +42,8 @@ const OF_A_RUN: [(Kind, Figure); 6] = [
     (kind("generator_cpu_us", "the generator's own CPU per request", "us", None), |run| {
         Some(run.generator.cpu_us_per_request)
     }),
+    (kind("send_lag_p50_ms", "p50 of the lateness", "ms", None), |run| run.send_lag_ms.p50),
+    (kind("send_lag_p99_ms", "p99 of the lateness", "ms", None), |run| run.send_lag_ms.p99),
 ];
 
 /// A metric of a run of which less is better.
