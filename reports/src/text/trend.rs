@@ -49,13 +49,19 @@ fn told(line: &Line, one: &Change, paint: &Paint) -> String {
 
 fn figures(trend: &Trend) -> String {
     let count = |call| trend.nights.iter().filter(|night| night.call == call).count() as u64;
-    let calls = [
+    let mut calls = vec![
         counted(trend.nights.len() as u64, "night"),
         counted(count(Call::Regression), "regression"),
         counted(count(Call::Improvement), "improvement"),
         format!("{} inconclusive", count(Call::Inconclusive)),
         counted(trend.machines.len() as u64, "machine"),
     ];
+    if let others @ 1.. = trend.other_rates.len() as u64 {
+        calls.push(format!(
+            "{} of the rate, at which all but a ceiling begins anew",
+            counted(others, "change")
+        ));
+    }
     let mut out = named("history", &calls.join(", "));
     for one in &trend.detections {
         let words = format!("a slowdown by {} found in {}", percent(one.slowdown), in_words(&one.found));
