@@ -103,6 +103,9 @@ mod tests {
                  2026-09-04T02:00:00Z,\"a, \"\"b\"\"\\u{{a}}\\u{{1b}}\",{host},4.5,4.5,4.5\n"
             )
         );
+        let mut rates = nights.clone();
+        rates[3].offered.as_mut().unwrap().rps = 7.0;
+        assert_eq!(otava(&rates).lines().count(), 2, "one night at the last rate");
         assert_eq!(otava(&[]), "time,commit,machine\n");
         nights[3].metrics.clear();
         assert_eq!(otava(&nights), "time,commit,machine\n", "no metric, no row");

@@ -95,6 +95,12 @@ mod tests {
             assert!(text.contains(&part), "{part}: {text}");
         }
         assert!(text.find("2 changes in 90 nights") > text.find("control"), "{text}");
+        let mut rates = nights(Made::Twelve);
+        rates[5..].iter_mut().for_each(|night| night.offered.as_mut().unwrap().rps = 560.0);
+        let text = trend(&analyse::trend::trend("h", &rates, Vec::new(), 1), false);
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = "1 machine, 1 change of the rate, at which all but a ceiling begins anew self-test";
+        assert!(words.contains(said) && text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(trend(&found, true).contains("\u{1b}[1;31m+12 %\u{1b}[0m"));
     }
 
