@@ -6,6 +6,7 @@ mod arms;
 mod layout;
 mod measure;
 mod order;
+mod rate;
 mod search;
 mod there;
 
