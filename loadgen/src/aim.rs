@@ -14,6 +14,7 @@ use crate::transport::resolve;
 use crate::work::What;
 use http::Uri;
 use reports::record::TargetKind;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The CPUs that this process may use, without `cpus`; with none left over, all of them.
@@ -88,6 +89,7 @@ pub(crate) async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
         observe: plan.observe.clone(),
         target_cpus: Vec::new(),
         emulated: Vec::new(),
+        versions: BTreeMap::new(),
         threads: threads(plan, &cpus),
         not_ours: Vec::new(),
         cpus,
@@ -125,6 +127,7 @@ pub(crate) async fn reference(plan: &Plan, descriptor: &Descriptor, cpus: Vec<us
         observe: if plan.observe.is_empty() { endpoints.collect() } else { plan.observe.clone() },
         target_cpus: descriptor.cpus.clone(),
         emulated: descriptor.emulated.clone(),
+        versions: descriptor.versions.clone(),
         threads: threads(plan, &cpus),
         not_ours: Vec::new(),
         cpus,

@@ -142,6 +142,7 @@ pub(crate) async fn once(options: &str, site: &Site, signals: &mut Signals) -> O
         observe: Vec::new(),
         target_cpus: site.target_cpus.clone(),
         emulated: Vec::new(),
+        versions: [].into(),
         threads: aim::threads(&plan, &site.cpus),
         not_ours: site.not_ours.clone(),
         cpus: site.cpus.clone(),

@@ -84,6 +84,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
             what: aim.what.clone(),
             cpus: aim.target_cpus.clone(),
             emulated: aim.emulated.clone(),
+            versions: aim.versions.clone(),
         },
         load_loop: if plan.open { Loop::Open } else { Loop::Closed },
         arrivals: match plan.arrivals {
@@ -255,7 +256,8 @@ pub(crate) fn command() -> Vec<String> {
     std::iter::once(String::from("loadgen")).chain(std::env::args().skip(1)).collect()
 }
 
-fn host() -> Host {
+/// This machine, and this program's version.
+pub(crate) fn host() -> Host {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     Host {

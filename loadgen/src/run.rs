@@ -22,6 +22,7 @@ use http::Uri;
 use reports::analyse::verdict::Network;
 use reports::log::IntervalLog;
 use reports::record::{Run, TargetKind, Wire};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub(crate) struct Aim {
     pub(crate) target_cpus: Vec<usize>,
     /// What of the target is emulated, in words.
     pub(crate) emulated: Vec<String>,
+    /// The versions of what the target uses, where it says so.
+    pub(crate) versions: BTreeMap<String, String>,
     /// The CPUs of the sending threads.
     pub(crate) cpus: Vec<usize>,
     /// How many sending threads.

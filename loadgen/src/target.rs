@@ -34,6 +34,9 @@ pub(crate) struct Descriptor {
     /// What of it stands in for something else, in words.
     #[serde(default)]
     pub(crate) emulated: Vec<String>,
+    /// The versions of what it uses.
+    #[serde(default)]
+    pub(crate) versions: BTreeMap<String, String>,
     /// Its directory, where it has one.
     #[serde(default)]
     pub(crate) dir: Option<PathBuf>,
@@ -240,8 +243,10 @@ mod tests {
             url(r#"{"pid":7,"address":"127.0.0.1:81","metrics":"http://x/"}"#),
             "http://127.0.0.1:81/"
         );
-        let stack = r#"{"schema":"target-stack.up/1","url":"http://h:1/","tiers":{},"emulated":["a size"]}"#;
-        assert!(matches!(Answer::read(stack), Ok(Answer::Stack(stack)) if stack.emulated == ["a size"]));
+        let stack = r#"{"schema":"target-stack.up/1","url":"http://h:1/","tiers":{},"emulated":["a size"],"versions":{"mariadb":"10.11.6"}}"#;
+        assert!(
+            matches!(Answer::read(stack), Ok(Answer::Stack(stack)) if stack.emulated == ["a size"] && stack.versions["mariadb"] == "10.11.6")
+        );
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! of the base and one of the candidate that was measured beside it, and those of a control in which both were the base; what is
 //! concluded from them can be computed again.
 
+use crate::offered::Offered;
 use crate::record::{Head, Host, Verdict};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The name and version of [`Comparison`]'s JSON.
 pub const COMPARE_SCHEMA: &str = "loadgen.compare/1";
@@ -24,6 +26,9 @@ pub struct Comparison {
     pub control: Option<Side>,
     /// What was offered to both, in words.
     pub load: String,
+    /// The same with its rate; `None` where there is no one rate.
+    #[serde(default)]
+    pub offered: Option<Offered>,
     /// In what the two differ though they were compared, as was asked for.
     pub marks: Vec<String>,
     /// Records that are in no pair, each with the reason.
@@ -76,6 +81,9 @@ pub struct Side {
     pub revision: String,
     /// The machine, and the generator's version, of its records.
     pub host: Host,
+    /// The versions of what its target uses, such as `mariadb`, as the target said.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
 }
 
 /// One figure of all pairs.

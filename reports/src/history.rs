@@ -7,9 +7,10 @@ mod segments;
 
 use crate::comparison::{Better, Call, Comparison, Metric};
 use crate::fnv::Fnv;
+use crate::offered::Offered;
 use crate::record::Host;
 pub use file::{LONGEST_LINE, append, read};
-pub use segments::{Point, Segment, machines, segments};
+pub use segments::{Point, Segment, loads, machines, segments};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -34,6 +35,9 @@ pub struct Night {
     pub host: Machine,
     /// What was offered, in words.
     pub load: String,
+    /// The same with its rate; `None` where there is no one rate, and in lines that are older than the question.
+    #[serde(default)]
+    pub offered: Option<Offered>,
     /// What the comparison says.
     pub call: Call,
     /// Whether the base was called worse than itself; `None` where that was not tried.
@@ -62,7 +66,7 @@ pub struct Machine {
     pub cpus: usize,
     /// The kernel's release.
     pub kernel: String,
-    /// What else matters, such as the database's version; empty for nothing.
+    /// What else matters: the versions of what the target uses, such as `mariadb 10.11.6`; empty where they are not known.
     #[serde(default)]
     pub extra: String,
 }
@@ -91,8 +95,7 @@ pub struct Figure {
 }
 
 impl Night {
-    /// What is kept of `found`, with what the self-test found and whether the control of base against base raised an alarm. The
-    /// machine's [`Machine::extra`] is not in a comparison, and left empty.
+    /// What is kept of `found`, with what the self-test found and whether the control of base against base raised an alarm.
     pub fn of(found: &Comparison, self_test: &[SelfTest], alarm: Option<bool>) -> Self {
         let (at, candidate) = (found.head.started_at.clone(), found.candidate.revision.clone());
         Self {
@@ -101,8 +104,9 @@ impl Night {
             at,
             base: found.base.revision.clone(),
             candidate,
-            host: Machine::of(&found.candidate.host),
+            host: Machine::of(&found.candidate.host, &found.candidate.versions),
             load: found.load.clone(),
+            offered: found.offered.clone(),
             call: found.call,
             alarm,
             self_test: self_test.to_vec(),
@@ -112,9 +116,11 @@ impl Night {
 }
 
 impl Machine {
-    fn of(host: &Host) -> Self {
+    /// The machine `host` with a target that uses these versions. What is offered there is not part of it.
+    pub fn of(host: &Host, versions: &BTreeMap<String, String>) -> Self {
         let Host { cpu, cpus, kernel, .. } = host.clone();
-        Self { cpu, cpus, kernel, extra: String::new() }
+        let extra: Vec<_> = versions.iter().map(|(what, version)| format!("{what} {version}")).collect();
+        Self { cpu, cpus, kernel, extra: extra.join(", ") }
     }
 
     /// A short text that is the same for the same machine, and another for another.

@@ -20,6 +20,7 @@ pub mod junit;
 pub mod lesson;
 pub mod log;
 pub mod number;
+pub mod offered;
 pub mod outcome;
 pub mod pairs;
 pub mod pictures;

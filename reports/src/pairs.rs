@@ -45,7 +45,8 @@ pub struct Pairs {
 pub struct Load {
     /// Requests per second.
     pub rps: f64,
-    /// The share of the base's ceiling that this was to be, 0 to 1; `None` where the rate was given.
+    /// The share of the base's ceiling that this was to be, 0 to 1; `None` where the rate was given. An earlier night's rate that is
+    /// near it is kept (`--history`), and then it is that.
     pub share: Option<f64>,
     /// That ceiling, in requests per second.
     pub ceiling_rps: Option<f64>,

@@ -158,6 +158,9 @@ pub struct Target {
     /// What of it is emulated, in words; empty for nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emulated: Vec<String>,
+    /// The versions of what it uses, such as `mariadb`, as it says; empty where it does not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
 }
 
 /// See [`Target::kind`].

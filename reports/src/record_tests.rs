@@ -25,6 +25,10 @@ fn the_names_in_the_json_are_a_promise() {
          steady arrival_stream interactions sessions machine telemetry load_digest",
     );
     has(&json["target"], "url kind what cpus");
+    let mut versed = record.run.clone();
+    versed.target.emulated.push("a size".into());
+    versed.target.versions.insert("mariadb".into(), "10.11.6".into());
+    has(&serde_json::to_value(&versed).unwrap()["target"], "url kind what cpus emulated versions");
     has(&json["errors"], "connect timeout reset protocol tls dns status check");
     has(&json["rps"], "planned sent ok");
     for times in ["response_ms", "service_ms", "send_lag_ms", "ok_response_ms"] {

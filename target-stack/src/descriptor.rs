@@ -51,6 +51,9 @@ pub(crate) struct Stack {
     /// What stands in for something else, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) emulated: Vec<String>,
+    /// The versions of the programs that it runs and that are not this one, such as `mariadb`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) versions: BTreeMap<String, String>,
 }
 
 /// A line of the stack's behind the descriptor: one of its processes has ended that should not have.

@@ -161,6 +161,47 @@ fn a_search_on_the_same_target_follows_a_run() {
 }
 
 #[test]
+fn the_rate_of_an_earlier_night_is_known_again() {
+    let _alone = alone();
+    // Its ceiling is 200/s by construction.
+    let queue = |n| {
+        format!(
+            "{} queue --cpus {{cpus}} --workers 2 --service 10ms --seed {}",
+            binary("target-stack").display(),
+            seed(n)
+        )
+    };
+    let (base, candidate) = (queue(8), queue(9));
+    let words = ["--base", &base, "--candidate", &candidate];
+    let night = |load: &str| pairs(&words.into_iter().chain(load.split(' ')).collect::<Vec<_>>()).wait();
+    let short = "--pairs 1 -d 400ms --warmup 0s --out out --json -";
+    let first = night(&format!("{short} --rps 100"));
+    assert!([0, 4].contains(&first.code), "{first:?}");
+    let (out, file) = (first.dir.path().join("out"), first.dir.path().join("nights"));
+    let judged = loadgen(&format!(
+        "compare {out}/base {out}/candidate --history {} --no-report",
+        file.display(),
+        out = out.display()
+    ));
+    assert_eq!(judged.code, 4, "one pair says nothing: {judged:?}");
+    let line = read(&file);
+    assert_eq!(line["offered"]["rps"], 100.0, "{line}");
+    let second = night(&format!("{short} --load 50% --slo p99<100ms --history {}", file.display()));
+    assert!([0, 4].contains(&second.code), "{second:?}");
+    // Whether it is near depends on what else the machine does.
+    let said = second.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    if said.contains("keeping last night's 100/s, ") {
+        assert_eq!(second.json()["load"]["rps"], 100.0, "{second:?}");
+    } else {
+        let other = ["since last night's 100/s would be ", "the base's ceiling was not found"];
+        assert!(other.iter().any(|part| said.contains(part)), "{second:?}");
+    }
+    for n in [8, 9] {
+        assert!(gone(n), "{n}");
+    }
+}
+
+#[test]
 fn a_target_that_is_none_is_named() {
     let _alone = alone();
     for (command, part) in [
@@ -224,6 +265,7 @@ fn wrong_use_is_said_in_one_line() {
         (format!("{both} --revision slow=x"), "no arm of the name slow"),
         (format!("{both} --pairs 0"), "from 1 to 999"),
         (format!("{both} --rps 5 --load 50%"), "cannot be used with"),
+        (format!("{both} --rps 5 --history h"), "cannot be used with"),
         (format!("{both} --load 200%"), "from 1% to 100%"),
         (format!("{both} --ceilings --ceiling-budget 5s"), "needs at least 8s"),
         (format!("{both} --target-proxy nginx"), "in the command that starts the target"),

@@ -5,6 +5,7 @@ use crate::units::{self, Rate};
 use clap::Args;
 use reports::analyse::objective::Objective;
 use reports::pairs::{BASE, CANDIDATE, CONTROL};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The longest name of an arm.
@@ -42,6 +43,10 @@ pub(crate) struct PairsArgs {
     /// Offered rate as a share of the base's ceiling, which is searched first
     #[arg(long = "load", value_name = "SHARE", default_value = "60%", value_parser = share, help_heading = "Pairs")]
     pub(crate) share: f64,
+    /// A history, as `loadgen compare --history` writes it: the rate of its last night on this machine with this load is kept, if it is
+    /// about that share of the ceiling tonight (with 60 % from 50 to 70 %)
+    #[arg(long, value_name = "FILE", conflicts_with = "rps", help_heading = "Pairs")]
+    pub(crate) history: Option<PathBuf>,
     /// Length of the measured part of each run
     #[arg(short, long, value_name = "TIME", default_value = "4s", value_parser = units::positive_duration, help_heading = "Pairs")]
     pub(crate) duration: Duration,
@@ -164,6 +169,8 @@ mod tests {
             assert!(refused.contains(part), "{words:?}: {refused}");
         }
         assert!(more(&["--rps", "5", "--load", "50%"]).is_err() && more(&["--rps", "5"]).is_ok());
+        assert!(more(&["--rps", "5", "--history", "h"]).is_err());
+        assert_eq!(more(&["--load", "50%", "--history", "h"]).unwrap().history, Some("h".into()));
         assert!(args(&["--base", "http://h/"]).is_err_and(|why| why.contains("--candidate")));
     }
 }

@@ -155,6 +155,7 @@ mod tests {
                 "report d --slo p99<5ms",
                 "--slo is an option of `loadgen ceiling`, `loadgen cache`, `loadgen scale-out` and `loadgen pairs` (see",
             ),
+            ("spof --history h", "--history is an option of `loadgen compare` and `loadgen pairs`"),
             ("lessons --json x", "--json is an option of `loadgen`, `loadgen report`, `loadgen ceiling`, "),
             ("spof --scenario x", "--scenario is an option of `loadgen`"),
             ("spof --nothing", "'--nothing'"),

@@ -46,6 +46,7 @@ fn aim(plan: &Plan) -> Aim {
         observe: Vec::new(),
         target_cpus: Vec::new(),
         emulated: Vec::new(),
+        versions: [].into(),
         cpus: Vec::new(),
         threads: 1,
         not_ours: Vec::new(),

@@ -11,6 +11,7 @@ use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
 use crate::ceiling::Ceiling;
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
 use crate::number::rate;
+use crate::offered::Offered;
 use crate::record::{Head, Host, Loop, Run};
 use crate::set::Set;
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
         dir: set.dir.display().to_string(),
         revision: revision.to_owned(),
         host: host(set).cloned().unwrap_or_default(),
+        versions: set.runs.values().next().map_or_else(BTreeMap::new, |run| run.target.versions.clone()),
     };
     let mut found = Comparison {
         schema: COMPARE_SCHEMA.to_owned(),
@@ -80,6 +82,7 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
         candidate: side(candidate, &terms.revisions[1]),
         control: control.map(|control| side(control, &terms.revisions[0])),
         load: base.runs.values().next().map_or_else(String::new, load_in_words),
+        offered: offered(base),
         marks,
         left_out,
         emulated: emulated(sets),
@@ -227,6 +230,13 @@ fn load_in_words(run: &Run) -> String {
     let wire = &run.wire;
     let tls = wire.tls.as_ref().map_or_else(String::new, |tls| format!(", {tls}"));
     format!("{load} by {}, {}{tls}", wire.transport, wire.protocol)
+}
+
+/// What was offered, where it was the same load at one rate in all runs.
+fn offered(set: &Set) -> Option<Offered> {
+    let mut all = set.runs.values().map(Offered::of);
+    let first = all.next()??;
+    all.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
 fn machine(host: &Host) -> String {

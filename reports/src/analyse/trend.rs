@@ -3,7 +3,7 @@
 
 use super::change_point::{ChangePoint, change_points};
 use crate::comparison::{Better, Call};
-use crate::history::{Figure, Machine, Night, Segment, machines, segments};
+use crate::history::{Figure, Machine, Night, Segment, loads, machines, segments};
 use crate::number::change;
 use crate::number::counted;
 use serde::Serialize;
@@ -33,6 +33,9 @@ pub struct Trend {
     pub nights: Vec<Told>,
     /// In the order in which they were used.
     pub machines: Vec<Stay>,
+    /// The nights, from the second one on, that have another rate than the one before them on the same machine: what is measured at it
+    /// begins anew there.
+    pub other_rates: Vec<usize>,
     /// The metrics that decide.
     pub metrics: Vec<Line>,
     /// How often the base was called worse than itself.
@@ -54,6 +57,8 @@ pub struct Told {
     pub candidate: String,
     /// The machine's.
     pub fingerprint: String,
+    /// What was offered, in requests per second; `None` where that is not known.
+    pub rps: Option<f64>,
     /// What the comparison said.
     pub call: Call,
     /// Whether the base was called worse than itself.
@@ -88,7 +93,9 @@ pub struct Line {
     pub values: Vec<Option<f64>>,
     /// The nights in which it was called a regression.
     pub regressions: Vec<usize>,
-    /// Between its changes, and between two machines.
+    /// The nights, from the second one on, that are not compared with those before them.
+    pub breaks: Vec<usize>,
+    /// Between its changes and its breaks.
     pub levels: Vec<Level>,
     /// Where its level changed, in ascending order.
     pub changes: Vec<Change>,
@@ -200,13 +207,15 @@ impl Trend {
     }
 }
 
-/// What `nights` say, with the `notes` on their file `history`. Change points are looked for in each stretch on one machine.
+/// What `nights` say, with the `notes` on their file `history`. Change points are looked for in each stretch on one machine,
+/// and of all that depends on it at one rate.
 pub fn trend(history: &str, nights: &[Night], notes: Vec<String>, seed: u64) -> Trend {
     let told = |night: &Night| Told {
         at: night.at.clone(),
         base: night.base.clone(),
         candidate: night.candidate.clone(),
         fingerprint: night.host.fingerprint(),
+        rps: night.offered.as_ref().map(|offered| offered.rps),
         call: night.call,
         alarm: night.alarm,
     };
@@ -223,6 +232,7 @@ pub fn trend(history: &str, nights: &[Night], notes: Vec<String>, seed: u64) -> 
         seed,
         nights: nights.iter().map(told).collect(),
         machines: machines(nights).into_iter().map(stay).collect(),
+        other_rates: other_rates(nights),
         metrics: deciding(nights)
             .into_iter()
             .map(|(name, figure)| line(nights, name, figure, seed))
@@ -231,6 +241,11 @@ pub fn trend(history: &str, nights: &[Night], notes: Vec<String>, seed: u64) -> 
         detections: detections(nights),
         notes,
     }
+}
+
+fn other_rates(nights: &[Night]) -> Vec<usize> {
+    let begins = loads(nights).into_iter().map(|range| range.start).filter(|night| *night > 0);
+    begins.filter(|night| nights[*night].host == nights[night - 1].host).collect()
 }
 
 /// The metrics that decide, each as it was last.
@@ -251,6 +266,7 @@ fn line(nights: &[Night], name: &str, figure: &Figure, seed: u64) -> Line {
         unit: figure.unit.clone(),
         better: figure.better,
         values,
+        breaks: segments.iter().map(|one| one.from).filter(|from| *from > 0).collect(),
         regressions: (0..nights.len()).filter(|n| is_bad(&nights[*n])).collect(),
         ..Line::default()
     };

@@ -33,6 +33,25 @@ fn another_machine_is_no_change() {
 }
 
 #[test]
+fn another_rate_is_a_change_of_nothing_but_of_ceilings() {
+    let mut all = nights(Made::Ninety);
+    for night in &mut all[40..] {
+        night.offered.as_mut().unwrap().rps = 560.0;
+    }
+    let found = trend("", &all, Vec::new(), 1);
+    let changes: Vec<_> = found.changes().iter().map(|(line, one)| (line.name.as_str(), one.night)).collect();
+    assert_eq!(changes, [("ceiling_rps", 40)]);
+    assert_eq!((&found.other_rates[..], found.nights[40].rps), (&[40][..], Some(560.0)));
+    let breaks: Vec<_> = found.metrics.iter().map(|line| line.breaks.clone()).collect();
+    assert_eq!(breaks, [vec![70], vec![40, 70], vec![40, 70]]);
+    // With another machine it is that which is said.
+    for night in &mut all[70..] {
+        night.offered = None;
+    }
+    assert_eq!(trend("", &all, Vec::new(), 1).other_rates, [40]);
+}
+
+#[test]
 fn rates_have_wilsons_intervals() {
     // By hand and by statsmodels' proportion_confint(method="wilson").
     for (hits, of, want) in [

@@ -32,7 +32,7 @@ pub fn chart(trend: &Trend) -> Chart {
         .map(|(n, line)| {
             // Of an odd number the first has a row of its own, so that the axis is below both columns.
             let beside = in_rows && n > 0 && (n + shown.len()) % 2 == 1;
-            panel(trend, line, beside)
+            panel(line, beside)
         })
         .collect();
     if panels.is_empty() {
@@ -82,7 +82,7 @@ fn bands(trend: &Trend) -> Vec<Band> {
     trend.machines.iter().skip(1).step_by(2).map(band).collect()
 }
 
-fn panel(trend: &Trend, line: &Line, beside: bool) -> Panel {
+fn panel(line: &Line, beside: bool) -> Panel {
     let y = values_axis(line);
     let mut series = vec![
         Series {
@@ -95,7 +95,7 @@ fn panel(trend: &Trend, line: &Line, beside: bool) -> Panel {
             label: String::from("night"),
             colour: colour(&line.name),
             shape: Shape::Line(Weight::Medium),
-            points: nights(trend, line),
+            points: nights(line),
         },
         Series {
             label: String::from("regression"),
@@ -135,14 +135,14 @@ fn heading(line: &Line) -> String {
     format!("{}{last}", capital(&clipped(&line.what)))
 }
 
-/// The value of each night; the line breaks off where the machine is another one.
-fn nights(trend: &Trend, line: &Line) -> Vec<(f64, Option<f64>)> {
-    let mut points = Vec::with_capacity(line.values.len());
-    for stay in &trend.machines {
-        if stay.from > 0 {
-            points.push((place(stay.from) - 0.5, None));
+/// The value of each night; the line breaks off where the machine, or a rate that matters to it, is another one.
+fn nights(line: &Line) -> Vec<(f64, Option<f64>)> {
+    let mut points = Vec::with_capacity(line.values.len() + line.breaks.len());
+    for (night, value) in line.values.iter().enumerate() {
+        if line.breaks.contains(&night) {
+            points.push((place(night) - 0.5, None));
         }
-        points.extend((stay.from..stay.to).map(|night| (place(night), line.values[night])));
+        points.push((place(night), *value));
     }
     points
 }
@@ -232,12 +232,17 @@ fn footer(trend: &Trend) -> Vec<String> {
     let last = trend.machines.last().map(|stay| stay.host.words());
     let place: Vec<_> = [trend.history.clone()].into_iter().chain(last).collect();
     let machines = counted(trend.machines.len().saturating_sub(1) as u64, "change");
+    // A ceiling is found at whatever rate is offered.
+    let rates = match trend.other_rates.len() as u64 {
+        0 => String::new(),
+        n => format!(" All but ceilings at each rate by itself; {} of the rate.", counted(n, "change")),
+    };
     let hidden = trend.metrics.len().saturating_sub(MOST_PANELS);
     let mut lines = vec![
         place.join(BETWEEN),
         format!(
             "Change points by E-divisive (Matteson and James, 2014), seed {}, on each machine by itself; {machines} of the \
-             machine. Rates with Wilson's 95 % intervals.",
+             machine.{rates} Shares with Wilson's 95 % intervals.",
             trend.seed
         ),
     ];

@@ -2,7 +2,7 @@
 //! was measured and where, and one for each metric (docs/CSV.md and otava/importer.py of its repository).
 
 use crate::comparison::Better;
-use crate::history::{Figure, Night, machines};
+use crate::history::{Figure, Night, loads};
 use crate::terminal::printable;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// The columns in front of the metrics'.
 const COLUMNS: [&str; 3] = ["time", "commit", "machine"];
 
-/// The nights on the last machine, as they were appended: Otava knows no machines, and would take another one for a change. The columns
+/// The nights on the last machine at the last rate, as they were appended: Otava knows neither, and would take another one for a change. The columns
 /// are the metrics that decide in the last night; as no cell may be empty there, a night that lacks one of them is left out. `otava.yaml`
 /// needs what [`otava_config`] gives, such as
 ///
@@ -30,7 +30,7 @@ pub fn otava(nights: &[Night]) -> String {
     let metrics = deciding(nights);
     let names = COLUMNS.into_iter().map(str::to_owned).chain(metrics.keys().map(|name| cell(name)));
     let mut out = names.collect::<Vec<_>>().join(",") + "\n";
-    let last = machines(nights).pop().map_or(0..0, |(_, range)| range);
+    let last = loads(nights).pop().unwrap_or(0..0);
     for night in &nights[last] {
         let value = |name: &String| {
             let value = night.metrics.get(name)?.candidate.filter(|value| value.is_finite())?;
@@ -103,6 +103,9 @@ mod tests {
                  2026-09-04T02:00:00Z,\"a, \"\"b\"\"\\u{{a}}\\u{{1b}}\",{host},4.5,4.5,4.5\n"
             )
         );
+        let mut rates = nights.clone();
+        rates[3].offered.as_mut().unwrap().rps = 7.0;
+        assert_eq!(otava(&rates).lines().count(), 2, "one night at the last rate");
         assert_eq!(otava(&[]), "time,commit,machine\n");
         nights[3].metrics.clear();
         assert_eq!(otava(&nights), "time,commit,machine\n", "no metric, no row");

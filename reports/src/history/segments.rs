@@ -1,8 +1,12 @@
-//! A history as series of numbers: each metric's, in segments of nights on one machine. What was measured on another one is not
-//! compared, so a series begins anew where the fingerprint changes.
+//! A history as series of numbers: each metric's, in segments of nights that can be compared. What was measured on another machine
+//! cannot, and so a series begins anew where the fingerprint changes; nor can what was measured at another rate: a series begins anew
+//! there, too, unless it is that of a ceiling, which is searched and not offered.
 
 use super::{Machine, Night};
 use std::ops::Range;
+
+/// The metrics that do not depend on the rate that is offered.
+const AT_ANY_RATE: &str = "ceiling";
 
 /// What a metric was in a night.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,36 +17,62 @@ pub struct Point {
     pub value: f64,
 }
 
-/// Nights on one machine that follow each other.
+/// Nights on one machine that follow each other, and for most metrics at one rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// The machine's.
     pub fingerprint: String,
+    /// The first night, whether it has a value or not.
+    pub from: usize,
     /// In ascending order; a night that has no value has no point.
     pub points: Vec<Point>,
 }
 
 /// The machines in the order in which they were used, each with its nights; one that comes back is there again.
 pub fn machines(nights: &[Night]) -> Vec<(&Machine, Range<usize>)> {
-    let mut found: Vec<(&Machine, Range<usize>)> = Vec::new();
-    for (n, night) in nights.iter().enumerate() {
-        match found.last_mut().filter(|(machine, _)| **machine == night.host) {
-            Some((_, range)) => range.end = n + 1,
-            None => found.push((&night.host, n..n + 1)),
+    let stretches = stretches(nights, |one, next| one.host == next.host);
+    stretches.into_iter().map(|range| (&nights[range.start].host, range)).collect()
+}
+
+/// Nights on one machine at one rate that follow each other.
+pub fn loads(nights: &[Night]) -> Vec<Range<usize>> {
+    stretches(nights, |one, next| one.host == next.host && is_at_one_rate(one, next))
+}
+
+fn is_at_one_rate(one: &Night, next: &Night) -> bool {
+    match (&one.offered, &next.offered) {
+        (Some(one), Some(next)) => one.is_at_the_rate_of(next),
+        // Of old lines nobody knows, and they are as comparable as they always were.
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Nights that follow each other, each the `same` as the one before it.
+fn stretches(nights: &[Night], same: impl Fn(&Night, &Night) -> bool) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for n in 0..nights.len() {
+        match found.last_mut().filter(|_| same(&nights[n - 1], &nights[n])) {
+            Some(range) => range.end = n + 1,
+            None => found.push(n..n + 1),
         }
     }
     found
 }
 
-/// The metric of this name: a segment for each of [`machines`], in their order.
+/// The metric of this name: a segment for each of [`machines`], in their order, or for each of [`loads`], where it depends on them.
 pub fn segments(nights: &[Night], name: &str) -> Vec<Segment> {
     let value =
         |n: usize| nights[n].metrics.get(name)?.candidate.filter(|value| value.is_finite() && *value > 0.0);
-    let points =
-        |range: Range<usize>| range.filter_map(|night| Some(Point { night, value: value(night)? })).collect();
-    let segment = |(machine, range): (&Machine, Range<usize>)| Segment {
-        fingerprint: machine.fingerprint(),
-        points: points(range),
+    let segment = |range: Range<usize>| Segment {
+        fingerprint: nights[range.start].host.fingerprint(),
+        from: range.start,
+        points: range.filter_map(|night| Some(Point { night, value: value(night)? })).collect(),
     };
-    machines(nights).into_iter().map(segment).collect()
+    let stretches = if name.starts_with(AT_ANY_RATE) {
+        machines(nights).into_iter().map(|(_, range)| range).collect()
+    } else {
+        loads(nights)
+    };
+    stretches.into_iter().map(segment).collect()
 }

@@ -163,6 +163,16 @@ fn a_night_is_what_its_comparison_says() {
 }
 
 #[test]
+fn a_line_that_is_older_than_the_rate_is_read() {
+    let old = line(1).replace(r#""offered":{"rps":600.0,"rest":"6 s, poisson arrivals"},"#, "");
+    assert!(!old.contains("offered"), "{old}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("nights");
+    fs::write(&file, old).unwrap();
+    assert_eq!(read(&file).unwrap(), (vec![Night { offered: None, ..night(1) }], vec![]));
+}
+
+#[test]
 fn a_fingerprint_is_the_machines() {
     // Written down, so that it stays what it is from version to version.
     assert_eq!(Machine::default().fingerprint(), "e467105e8887b25f");
@@ -178,6 +188,22 @@ fn a_fingerprint_is_the_machines() {
 }
 
 #[test]
+fn a_machine_is_told_by_the_versions_of_what_its_target_uses_and_not_by_the_load() {
+    let mut found = slower();
+    let plain = Night::of(&found, &[], None).host;
+    assert_eq!(plain.extra, "");
+    (found.load, found.offered) = ("another".into(), Some(Offered { rps: 7.0, rest: "another".into() }));
+    let loaded = Night::of(&found, &[], None);
+    assert_eq!((loaded.host, loaded.offered.as_ref()), (plain.clone(), found.offered.as_ref()));
+    found.candidate.versions = [("mariadb", "10.11.6"), ("nginx", "1.22.1")]
+        .map(|(what, version)| (what.to_owned(), version.to_owned()))
+        .into();
+    let versed = Night::of(&found, &[], None).host;
+    assert_eq!(versed.extra, "mariadb 10.11.6, nginx 1.22.1");
+    assert_ne!(versed.fingerprint(), plain.fingerprint());
+}
+
+#[test]
 fn a_series_begins_anew_on_another_machine() {
     let mut nights: Vec<Night> = (0..5).map(night).collect();
     nights[3].host = machine("other");
@@ -188,6 +214,24 @@ fn a_series_begins_anew_on_another_machine() {
         found.iter().map(|one| one.points.iter().map(|point| point.night).collect()).collect();
     assert_eq!(places, [vec![0, 2], vec![3], vec![]]);
     assert!(segments(&[], "p50_ms").is_empty());
+}
+
+#[test]
+fn a_series_begins_anew_at_another_rate_but_for_a_ceilings() {
+    let mut nights: Vec<Night> = (0..7).map(night).collect();
+    let rates = [None, None, Some(600.0), Some(600.0 + 1e-10), Some(700.0), Some(700.0), Some(700.0)];
+    for (night, rps) in nights.iter_mut().zip(rates) {
+        // The words of the load are its own, too.
+        night.offered = rps.map(|rps| Offered { rps, rest: night.at.clone() });
+    }
+    nights[5].host = machine("other");
+    assert_eq!(loads(&nights), [0..2, 2..4, 4..5, 5..6, 6..7]);
+    let from = |name: &str| segments(&nights, name).iter().map(|segment| segment.from).collect::<Vec<_>>();
+    for name in ["p50_ms", "p99_ms", "cpu_us.app"] {
+        assert_eq!(from(name), [0, 2, 4, 5, 6], "{name}");
+    }
+    assert_eq!(from("ceiling_rps"), [0, 5, 6]);
+    assert!(loads(&[]).is_empty());
 }
 
 proptest! {

@@ -43,7 +43,8 @@ fn opening(trend: &Trend) -> Markup {
         (sentences("notes", &trend.notes))
         p.lead {
             "Each night the gate compares a candidate with its base on one machine, and the base with itself; and it puts "
-            "in slowdowns of its own, to see whether they are found. Nights on different machines are not compared."
+            "in slowdowns of its own, to see whether they are found. Nights on different machines are not compared, nor what was "
+            "measured at different rates: of them only ceilings are."
         }
         (tiles(&tiled(trend)))
     }
@@ -153,6 +154,7 @@ fn nights(trend: &Trend) -> Table {
             Cell::text(&night.candidate),
             Cell::Text(if tone { call.to_owned() } else { call.to_lowercase() }),
             alarm,
+            Cell::number(night.rps),
             Cell::count(stay as u64 + 1),
         ]
     };
@@ -165,6 +167,7 @@ fn nights(trend: &Trend) -> Table {
             ("Candidate", ""),
             ("Call", ""),
             ("False alarm", ""),
+            ("Offered", "requests/s"),
             ("Machine", ""),
         ],
         rows: trend.nights.iter().enumerate().map(row).collect(),

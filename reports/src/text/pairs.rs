@@ -44,8 +44,8 @@ pub fn pairs(found: &Pairs, colour: bool) -> String {
 }
 
 fn load(load: &Load) -> String {
-    let of = load.share.zip(load.ceiling_rps).map_or_else(String::new, |(share, rps)| {
-        format!(", {} of the base's ceiling of {}/s", percent(share), exact_rate(rps))
+    let of = load.ceiling_rps.map_or_else(String::new, |rps| {
+        format!(", {} of the base's ceiling of {}/s", percent(load.rps / rps), exact_rate(rps))
     });
     let (length, warmup) = (seconds(load.duration_s), seconds(load.warmup_s));
     format!("{}/s, {} arrivals, {length} after a warm-up of {warmup}{of}", rate(load.rps), load.arrivals)

@@ -49,13 +49,19 @@ fn told(line: &Line, one: &Change, paint: &Paint) -> String {
 
 fn figures(trend: &Trend) -> String {
     let count = |call| trend.nights.iter().filter(|night| night.call == call).count() as u64;
-    let calls = [
+    let mut calls = vec![
         counted(trend.nights.len() as u64, "night"),
         counted(count(Call::Regression), "regression"),
         counted(count(Call::Improvement), "improvement"),
         format!("{} inconclusive", count(Call::Inconclusive)),
         counted(trend.machines.len() as u64, "machine"),
     ];
+    if let others @ 1.. = trend.other_rates.len() as u64 {
+        calls.push(format!(
+            "{} of the rate, at which all but a ceiling begins anew",
+            counted(others, "change")
+        ));
+    }
     let mut out = named("history", &calls.join(", "));
     for one in &trend.detections {
         let words = format!("a slowdown by {} found in {}", percent(one.slowdown), in_words(&one.found));
@@ -89,6 +95,12 @@ mod tests {
             assert!(text.contains(&part), "{part}: {text}");
         }
         assert!(text.find("2 changes in 90 nights") > text.find("control"), "{text}");
+        let mut rates = nights(Made::Twelve);
+        rates[5..].iter_mut().for_each(|night| night.offered.as_mut().unwrap().rps = 560.0);
+        let text = trend(&analyse::trend::trend("h", &rates, Vec::new(), 1), false);
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = "1 machine, 1 change of the rate, at which all but a ceiling begins anew self-test";
+        assert!(words.contains(said) && text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(trend(&found, true).contains("\u{1b}[1;31m+12 %\u{1b}[0m"));
     }
 

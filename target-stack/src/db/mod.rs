@@ -73,6 +73,14 @@ impl Scale {
     }
 }
 
+/// The name and the version of the server that this machine has, such as `mariadb` and `10.11.6`; `None` where it does not say so.
+///
+/// # Errors
+/// When there is no server.
+pub(crate) fn version() -> Outcome<Option<(String, String)>> {
+    software::find().map(|found| found.version.map(|version| (found.flavour.name().to_owned(), version)))
+}
+
 /// Runs the database until SIGINT or SIGTERM, its server in `group` if there is one: what this process does for it,
 /// such as asking it for its figures, is not the server's work.
 ///

@@ -56,6 +56,7 @@ mod tests {
             cpus: vec![0],
             items: 1,
             emulated: Vec::new(),
+            versions: [].into(),
         };
         stack.keep().expect("its descriptor");
         dir

@@ -136,6 +136,7 @@ async fn serve(
         cpus,
         items: args.scale.counts().items,
         emulated: sizes.emulated,
+        versions: db::version()?.into_iter().collect(),
     };
     let calls = control::listen(&stack.dir)?;
     stack.keep()?;

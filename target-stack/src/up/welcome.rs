@@ -57,6 +57,7 @@ mod tests {
                 cpus: vec![0],
                 items: 1,
                 emulated: Vec::new(),
+                versions: [].into(),
             });
             for part in [
                 "http://127.0.0.1:8080/\n",

@@ -7,6 +7,7 @@ mod layout;
 mod measure;
 mod order;
 mod quiet;
+mod rate;
 mod search;
 mod there;
 

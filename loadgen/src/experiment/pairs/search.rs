@@ -3,7 +3,7 @@
 
 use super::measure::resolution;
 use super::there::There;
-use super::{Bench, layout};
+use super::{Bench, layout, rate};
 use crate::cli::{LoadArgs, Sizes};
 use crate::experiment::ceiling::course::Wanted;
 use crate::experiment::ceiling::stack::{self, Ended, Order};
@@ -13,7 +13,6 @@ use crate::schedule::Arrivals;
 use crate::signals::Signals;
 use crate::units::Rate;
 use reports::ceiling::Bound;
-use reports::number::{exact_rate, percent, rate, round_to_digits};
 use reports::store;
 use std::path::Path;
 
@@ -33,8 +32,6 @@ const LOWEST_RPS: f64 = 1.0;
 /// Enough for what is in flight at a ceiling; more of them, opened at once by a load that is too much, cost a small target more than
 /// the load.
 const CONNECTIONS: usize = 256;
-/// The significant digits of the rate.
-const DIGITS: i32 = 3;
 
 impl Bench<'_> {
     /// The rate to offer, and what is known of the base's ceiling; `None` when it was asked to end.
@@ -55,6 +52,7 @@ impl Bench<'_> {
         let load = there.load(&self.args.load);
         let dir = self.layout.ceiling();
         let found = self.search(&there, &load, (&dir, FIRST_BUDGET_S), None, signals).await;
+        let earlier = self.earlier(&there).await;
         let said = there.stop().await;
         let Some(Ended { found, died }) = found? else { return Ok(None) };
         if let Some(silent) = died {
@@ -68,15 +66,9 @@ impl Bench<'_> {
                 "the base's ceiling was not found: {why}; say the rate with --rps"
             )));
         };
-        let rps = round_to_digits(self.args.share * ceiling_rps, DIGITS);
-        self.output.say(&format!(
-            "the base's ceiling is {}/s: {} of it are {}/s",
-            exact_rate(ceiling_rps),
-            percent(self.args.share),
-            rate(rps)
-        ));
-        let rate = Rate { micro: ((rps * 1e6).round() as u64).max(1) };
-        Ok(Some((rate, Some(ceiling_rps))))
+        let chosen = rate::choose(self.args.share, ceiling_rps, earlier?);
+        self.output.say(&chosen.said);
+        Ok(Some((chosen.rate(), Some(ceiling_rps))))
     }
 
     /// A search of so many seconds at a target that is there, whose record goes into `dir`; `None` where it was cut short.

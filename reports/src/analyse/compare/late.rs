@@ -6,8 +6,7 @@ use crate::comparison::{Call, Metric};
 use crate::number::percent;
 
 /// The percentiles of the response time that decide, and those of the lateness.
-pub(crate) const LATENESS: [(&str, &str); 2] =
-    [("p50_ms", "send_lag_p50_ms"), ("p99_ms", "send_lag_p99_ms")];
+const LATENESS: [(&str, &str); 2] = [("p50_ms", "send_lag_p50_ms"), ("p99_ms", "send_lag_p99_ms")];
 /// The share of a change, 0 to 1, that lateness may have before nobody knows whose change it is.
 const SHARE_MOST: f64 = 0.25;
 
@@ -31,7 +30,10 @@ pub(super) fn doubt(metrics: &mut [Metric]) {
 
 /// The change of the lateness as a share of that of the time: medians of the pairs' differences.
 fn share(time: &Metric, lag: &Metric) -> Option<f64> {
-    let both = time.pairs.iter().filter_map(|time| Some((time, lag.pairs.iter().find(|lag| lag.name == time.name)?)));
+    let both = time
+        .pairs
+        .iter()
+        .filter_map(|time| Some((time, lag.pairs.iter().find(|lag| lag.name == time.name)?)));
     let (times, lags): (Vec<f64>, Vec<f64>) =
         both.map(|(time, lag)| (time.candidate - time.base, lag.candidate - lag.base)).unzip();
     Some(median(&lags)? / median(&times)?).filter(|share| share.is_finite())

@@ -43,6 +43,22 @@ fn pairs_have_the_same_name_and_the_figures_of_both() {
     assert!(metric("cpu_us.app").delta.is_some() && metric("cpu_us.dns").delta.is_none());
     assert!(found.attribution[0].contains("app CPU per request +20 %"), "{:?}", found.attribution);
     assert!(found.left_out.is_empty() && found.marks.is_empty());
+    assert_eq!(found.offered, Offered::of(&base.runs["01"]));
+    assert!(found.offered.is_some() && found.base.versions.is_empty());
+}
+
+#[test]
+fn runs_at_several_rates_have_no_one_rate() {
+    let [mut base, mut candidate] = [set("base", 1.0), set("candidate", 1.2)];
+    for set in [&mut base, &mut candidate] {
+        let run = set.runs.get_mut("07").unwrap();
+        (run.steps[0].from_rps, run.steps[0].to_rps) = (7.0, 7.0);
+        for run in set.runs.values_mut() {
+            run.target.versions.insert("mariadb".into(), "10.11.6".into());
+        }
+    }
+    let found = compared(&base, &candidate, &[]).unwrap();
+    assert_eq!((found.offered, &found.candidate.versions["mariadb"][..]), (None, "10.11.6"));
 }
 
 #[test]

@@ -27,6 +27,23 @@ fn a_change_is_marked_with_its_commit_and_another_machine_is_set_apart() {
 }
 
 #[test]
+fn another_rate_breaks_the_lines_that_depend_on_it() {
+    let mut nights = nights(Made::Ninety);
+    nights[20..].iter_mut().for_each(|night| night.offered.as_mut().unwrap().rps = 560.0);
+    let chart = chart(&crate::analyse::trend::trend("h", &nights, Vec::new(), 1));
+    let breaks = |panel: &Panel| {
+        let night = panel.series.iter().find(|series| series.label == "night").unwrap();
+        night.points.iter().filter(|point| point.0.fract() != 0.0).map(|point| point.0).collect::<Vec<_>>()
+    };
+    let all: Vec<_> = chart.panels.iter().map(breaks).collect();
+    assert_eq!(all, [vec![70.5], vec![20.5, 70.5], vec![20.5, 70.5]]);
+    let said =
+        "1 change of the machine. All but ceilings at each rate by itself; 1 change of the rate. Shares";
+    assert!(chart.footer.iter().any(|line| line.contains(said)), "{:?}", chart.footer);
+    assert_legible("another rate", &chart);
+}
+
+#[test]
 fn few_nights_and_many_changes_are_legible() {
     let one = chart(&trend_of(Made::One));
     assert_eq!((one.x.from, one.x.to, one.x.ticks.len()), (0.5, 1.5, 1));
