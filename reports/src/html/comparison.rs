@@ -7,7 +7,7 @@ use super::told::{Fact, command, facts, files, host, nothing, pictures, said, se
 use crate::analyse::compare::{finding, verdict_in_words};
 use crate::comparison::{Comparison, Metric, Pair, Side};
 use crate::number::{NONE, capital, change, percent, rate};
-use crate::pictures::of_comparison;
+use crate::pictures;
 use crate::store::COMPARE_FILE;
 use maud::{Markup, html};
 
@@ -17,7 +17,7 @@ pub(super) fn page(found: &Comparison) -> Page {
     if found.is_empty() {
         return nothing("Comparison", &found.head, &told, COMPARE_FILE);
     }
-    let charts = of_comparison(found);
+    let charts = pictures::of(found);
     let beside = [(COMPARE_FILE, "the record: every pair, and every number on this page")];
     Page {
         kind: "Comparison",
