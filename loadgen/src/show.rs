@@ -90,8 +90,8 @@ pub(crate) fn ceiling(found: &Ceiling, note: Option<&str>, lines: &[String], bes
 /// # Errors
 /// The host's fault: a file cannot be written.
 pub(crate) fn drawn(dir: &Path, found: &Ceiling) -> Outcome<Vec<String>> {
-    pictures::write_ceiling(dir, found).map_err(Failure::host)?;
-    let report = html::write_ceiling(dir, found).map_err(Failure::host)?;
+    pictures::write(dir, found).map_err(Failure::host)?;
+    let report = html::write(dir, found).map_err(Failure::host)?;
     // A line each would take the verdict off a small screen.
     let pictures = dir.join("*.png");
     Ok(vec![format!("pictures    {}", pictures.display()), format!("report      {}", report.display())])
@@ -129,8 +129,8 @@ pub(crate) fn pairs(found: &Pairs, note: Option<&str>, lines: &[String], beside_
 /// # Errors
 /// The host's fault: a file cannot be written.
 pub(crate) fn drawn_trace(dir: &Path, trace: &Trace) -> Outcome<Vec<String>> {
-    let drawn = pictures::write_trace(dir, trace).map_err(Failure::host)?;
-    let report = html::write_trace(dir, trace).map_err(Failure::host)?;
+    let drawn = pictures::write(dir, trace).map_err(Failure::host)?;
+    let report = html::write(dir, trace).map_err(Failure::host)?;
     let pictures = drawn.iter().map(|picture| format!("picture     {}", picture.display()));
     Ok(pictures.chain([format!("report      {}", report.display())]).collect())
 }

@@ -86,6 +86,13 @@ pub struct Side {
     pub versions: BTreeMap<String, String>,
 }
 
+impl Side {
+    /// What it is called: its revision, or the directory where that is not known.
+    pub fn name(&self) -> &str {
+        if self.revision.is_empty() { &self.dir } else { &self.revision }
+    }
+}
+
 /// One figure of all pairs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metric {

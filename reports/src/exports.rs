@@ -21,7 +21,7 @@ pub use otava::{otava, otava_config};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-pub(crate) use words::{sentence, side, valued};
+pub(crate) use words::{sentence, valued};
 
 /// The timeline as CSV.
 pub const TIMELINE_FILE: &str = "timeline.csv";

@@ -23,9 +23,9 @@ pub const HISTORY_SCHEMA: &str = "loadgen.history/1";
 pub struct Night {
     /// [`HISTORY_SCHEMA`].
     pub schema: String,
-    /// When it began and what was judged: no two nights have the same.
+    /// When it was judged and what: no two nights have the same.
     pub id: String,
-    /// When it began, RFC 3339.
+    /// When it was judged, RFC 3339.
     pub at: String,
     /// What the candidate was held against, such as a commit; empty where that is not known.
     pub base: String,

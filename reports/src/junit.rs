@@ -4,7 +4,7 @@
 //! not be made: noise breaks no build, and is no pass either. That there is no answer at all is an error.
 
 use crate::comparison::{Call, Comparison, Metric};
-use crate::exports::{sentence, side};
+use crate::exports::sentence;
 use crate::number::rate;
 use crate::record::Run;
 use crate::terminal::printable;
@@ -37,7 +37,7 @@ pub fn of_comparison(found: &Comparison) -> String {
         Call::Regression | Call::Pass | Call::Improvement => End::Passed,
     };
     suite.case("loadgen", "verdict", &end, &found.verdict.reasons);
-    let name = format!("loadgen compare {} {}", side(&found.base), side(&found.candidate));
+    let name = format!("loadgen compare {} {}", found.base.name(), found.candidate.name());
     suite.document(&name, None, &found.head.started_at)
 }
 

@@ -1,4 +1,4 @@
-//! The pictures of a run, or of a search for the ceiling, beside its record: from a record to files. Which pictures there are
+//! The pictures of a run, or of any other record, beside it: from a record to files. Which pictures there are
 //! is said here, and only here; what is in them is `charts`', how they look is `draw`'s.
 
 use crate::analyse::trend::Trend;
@@ -22,140 +22,79 @@ use std::path::{Path, PathBuf};
 
 /// The name of a picture, without the end that says in which form it is, and what is in it.
 type Picture<T> = (&'static str, fn(&T) -> Chart);
-const OF_A_RUN: [Picture<Record>; 3] =
-    [("timeline", timeline::chart), ("percentiles", percentiles::chart), ("heatmap", heatmap::chart)];
-const OF_A_CEILING: [Picture<Ceiling>; 4] =
-    [("ceiling", goodput::chart), ("latency", latency::chart), ("tiers", tiers::chart), ("usl", usl::chart)];
-const OF_A_LESSON: [Picture<Lesson>; 1] = [("availability", availability::chart)];
-const OF_CACHING: [Picture<Caching>; 1] = [("cache", caching::chart)];
-const OF_SCALING_OUT: [Picture<ScaleOut>; 1] = [("scale-out", scale_out::chart)];
-const OF_A_COMPARISON: [Picture<Comparison>; 1] = [("compare", comparison::chart)];
-const OF_A_TREND: [Picture<Trend>; 1] = [("trend", trend::chart)];
-const OF_A_TRACE: [Picture<Trace>; 1] = [("waterfall", waterfall::chart)];
 
-/// The pictures of `record` as they are before they are drawn, each with its name.
-pub fn of_run(record: &Record) -> Vec<(&'static str, Chart)> {
-    charts(&OF_A_RUN, record)
+/// What there are pictures of.
+pub trait Pictured: Sized + 'static {
+    /// All of them.
+    const PICTURES: &'static [Picture<Self>];
+
+    /// Whether nothing was measured, so that there is nothing to draw.
+    fn is_blank(&self) -> bool {
+        false
+    }
 }
 
-/// The pictures of `found`, likewise.
-pub fn of_ceiling(found: &Ceiling) -> Vec<(&'static str, Chart)> {
-    charts(&OF_A_CEILING, found)
+impl Pictured for Record {
+    const PICTURES: &'static [Picture<Self>] =
+        &[("timeline", timeline::chart), ("percentiles", percentiles::chart), ("heatmap", heatmap::chart)];
 }
 
-/// The picture of `found`, likewise; none where nothing was measured.
-pub fn of_lesson(found: &Lesson) -> Vec<(&'static str, Chart)> {
-    if found.is_empty() { Vec::new() } else { charts(&OF_A_LESSON, found) }
+impl Pictured for Ceiling {
+    const PICTURES: &'static [Picture<Self>] = &[
+        ("ceiling", goodput::chart),
+        ("latency", latency::chart),
+        ("tiers", tiers::chart),
+        ("usl", usl::chart),
+    ];
 }
 
-/// The pictures of an experiment on caching, likewise; none where nothing was measured.
-pub fn of_caching(found: &Caching) -> Vec<(&'static str, Chart)> {
-    if found.is_empty() { Vec::new() } else { charts(&OF_CACHING, found) }
+impl Pictured for Trace {
+    const PICTURES: &'static [Picture<Self>] = &[("waterfall", waterfall::chart)];
 }
 
-/// The pictures of an experiment on scaling out, likewise; none where nothing was measured.
-pub fn of_scale_out(found: &ScaleOut) -> Vec<(&'static str, Chart)> {
-    if found.is_empty() { Vec::new() } else { charts(&OF_SCALING_OUT, found) }
+/// What has one picture, and none where it is empty.
+macro_rules! one_picture {
+    ($($of:ty: $name:literal, $chart:path;)*) => {$(
+        impl Pictured for $of {
+            const PICTURES: &'static [Picture<Self>] = &[($name, $chart)];
+
+            fn is_blank(&self) -> bool {
+                self.is_empty()
+            }
+        }
+    )*};
 }
 
-/// That of a comparison, likewise; none where no pair was valid.
-pub fn of_comparison(found: &Comparison) -> Vec<(&'static str, Chart)> {
-    if found.is_empty() { Vec::new() } else { charts(&OF_A_COMPARISON, found) }
+one_picture! {
+    Lesson: "availability", availability::chart;
+    Caching: "cache", caching::chart;
+    ScaleOut: "scale-out", scale_out::chart;
+    Comparison: "compare", comparison::chart;
+    Trend: "trend", trend::chart;
 }
 
-/// The picture of a history, likewise; none where it is empty.
-pub fn of_trend(trend: &Trend) -> Vec<(&'static str, Chart)> {
-    if trend.is_empty() { Vec::new() } else { charts(&OF_A_TREND, trend) }
+/// The pictures of `found` as they are before they are drawn, each with its name; none where nothing was measured.
+pub fn of<T: Pictured>(found: &T) -> Vec<(&'static str, Chart)> {
+    let pictures: &[Picture<T>] = if found.is_blank() { &[] } else { T::PICTURES };
+    pictures.iter().map(|(name, chart)| (*name, chart(found))).collect()
 }
 
-/// That of `trace`, likewise.
-pub fn of_trace(trace: &Trace) -> Vec<(&'static str, Chart)> {
-    charts(&OF_A_TRACE, trace)
-}
-
-/// Draws the pictures of `record` into `dir`, which is made where it is missing, and gives their paths.
+/// Draws the pictures of `found` into `dir`, which is made where it is missing, and gives their paths. What was drawn of an older record
+/// is taken away: of this one there may be less to draw.
 ///
 /// # Errors
 /// When a file cannot be written, with its path.
-pub fn write(dir: &Path, record: &Record) -> Result<Vec<PathBuf>, String> {
-    draw_all(dir, of_run(record))
-}
-
-/// Draws the pictures of `found` likewise.
-///
-/// # Errors
-/// When a file cannot be written, with its path.
-pub fn write_ceiling(dir: &Path, found: &Ceiling) -> Result<Vec<PathBuf>, String> {
-    draw_all(dir, of_ceiling(found))
-}
-
-/// Draws the picture of `found` likewise.
-///
-/// # Errors
-/// When a file cannot be written, with its path.
-pub fn write_lesson(dir: &Path, found: &Lesson) -> Result<Vec<PathBuf>, String> {
-    clear(dir, &OF_A_LESSON)?;
-    draw_all(dir, of_lesson(found))
-}
-
-/// Draws the pictures of an experiment on caching likewise.
-///
-/// # Errors
-/// When a file cannot be written, with its path.
-pub fn write_caching(dir: &Path, found: &Caching) -> Result<Vec<PathBuf>, String> {
-    clear(dir, &OF_CACHING)?;
-    draw_all(dir, of_caching(found))
-}
-
-/// Draws the pictures of an experiment on scaling out likewise.
-///
-/// # Errors
-/// When a file cannot be written, with its path.
-pub fn write_scale_out(dir: &Path, found: &ScaleOut) -> Result<Vec<PathBuf>, String> {
-    clear(dir, &OF_SCALING_OUT)?;
-    draw_all(dir, of_scale_out(found))
-}
-
-/// Draws the picture of a comparison likewise.
-///
-/// # Errors
-/// When the file cannot be written, with its path.
-pub fn write_comparison(dir: &Path, found: &Comparison) -> Result<Vec<PathBuf>, String> {
-    clear(dir, &OF_A_COMPARISON)?;
-    draw_all(dir, of_comparison(found))
-}
-
-/// Draws the picture of a history likewise.
-///
-/// # Errors
-/// When the file cannot be written, with its path.
-pub fn write_trend(dir: &Path, trend: &Trend) -> Result<Vec<PathBuf>, String> {
-    clear(dir, &OF_A_TREND)?;
-    draw_all(dir, of_trend(trend))
-}
-
-/// Draws the picture of `trace` likewise.
-///
-/// # Errors
-/// When the file cannot be written, with its path.
-pub fn write_trace(dir: &Path, trace: &Trace) -> Result<Vec<PathBuf>, String> {
-    draw_all(dir, of_trace(trace))
-}
-
-fn charts<T>(pictures: &[Picture<T>], of: &T) -> Vec<(&'static str, Chart)> {
-    pictures.iter().map(|(name, chart)| (*name, chart(of))).collect()
-}
-
-/// Takes away what was drawn of an older record: of this one there may be less to draw.
-fn clear<T>(dir: &Path, pictures: &[Picture<T>]) -> Result<(), String> {
-    for (name, _) in pictures {
+pub fn write<T: Pictured>(dir: &Path, found: &T) -> Result<Vec<PathBuf>, String> {
+    for (name, _) in T::PICTURES {
         let path = dir.join(name).with_extension("png");
         match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(format!("{}: {e}", path.display())),
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(format!("cannot write {}: {e}", path.display()));
+            }
             _ => {}
         }
     }
-    Ok(())
+    draw_all(dir, of(found))
 }
 
 fn draw_all(dir: &Path, charts: Vec<(&'static str, Chart)>) -> Result<Vec<PathBuf>, String> {
@@ -225,7 +164,7 @@ mod tests {
             ("telling", fixture::telling),
         ];
         for (name, scene) in scenes {
-            gallery(name, of_run(&scene()));
+            gallery(name, of(&scene()));
         }
     }
 
@@ -241,7 +180,7 @@ mod tests {
             ("ceiling-empty", fixture::ceiling::empty),
         ];
         for (name, scene) in scenes {
-            gallery(name, of_ceiling(&scene()));
+            gallery(name, of(&scene()));
         }
     }
 
@@ -249,7 +188,7 @@ mod tests {
     fn gallery_of_caching() {
         use fixture::caching::{Made, made};
         for which in Made::ALL {
-            gallery(&format!("cache-{which:?}").to_lowercase(), of_caching(&made(which)));
+            gallery(&format!("cache-{which:?}").to_lowercase(), of(&made(which)));
         }
     }
 
@@ -264,7 +203,7 @@ mod tests {
             ("scale-out-empty", Made::Empty),
         ];
         for (name, scene) in scenes {
-            gallery(name, of_scale_out(&made(scene)));
+            gallery(name, of(&made(scene)));
         }
     }
 
@@ -272,7 +211,7 @@ mod tests {
     fn gallery_of_comparisons() {
         use fixture::comparison::{Made, made};
         for which in Made::ALL {
-            gallery(&format!("compare-{which:?}").to_lowercase(), of_comparison(&made(which)));
+            gallery(&format!("compare-{which:?}").to_lowercase(), of(&made(which)));
         }
     }
 
@@ -280,9 +219,9 @@ mod tests {
     fn gallery_of_trends() {
         use fixture::history::{Made, trend_of};
         for which in Made::ALL {
-            gallery(&format!("trend-{which:?}").to_lowercase(), of_trend(&trend_of(which)));
+            gallery(&format!("trend-{which:?}").to_lowercase(), of(&trend_of(which)));
         }
-        assert!(of_trend(&Trend::default()).is_empty());
+        assert!(of(&Trend::default()).is_empty());
     }
 
     #[test]
@@ -295,7 +234,7 @@ mod tests {
             ("trace-unanswered", fixture::trace::unanswered),
         ];
         for (name, scene) in scenes {
-            gallery(name, of_trace(&scene()));
+            gallery(name, of(&scene()));
         }
     }
 
@@ -304,7 +243,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let picture = dir.path().join("availability.png");
         fs::write(&picture, "of an older record").unwrap();
-        let drawn = write_lesson(dir.path(), &Lesson { partial: true, ..Lesson::default() });
+        let drawn = write(dir.path(), &Lesson { partial: true, ..Lesson::default() });
         assert!(drawn.is_ok_and(|drawn| drawn.is_empty()) && !picture.exists());
     }
 

@@ -201,6 +201,66 @@ fn the_example_to_copy_is_one_that_runs() {
     assert!(answer.as_ref().is_some_and(|answer| answer.starts_with("HTTP/1.1 200")), "{line}: {answer:?}");
 }
 
+/// Stands in for the generator: notes what it is told, and appends the night that it is asked for.
+const STAND_IN: &str = r#"#!/usr/bin/env bash
+echo "$*" >>"$TOLD"
+while [ $# -gt 1 ]; do
+    [ "$1" != --history ] || echo '{"schema":"loadgen.history/1","id":"1"}' >>"$2"
+    shift
+done
+"#;
+
+#[test]
+fn the_example_to_copy_is_a_night_from_end_to_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (place, own) = (dir.path().join("place"), dir.path().join("place/scripts"));
+    std::fs::create_dir_all(&own).unwrap();
+    for name in ["gate", "history", "nightly-ci"] {
+        std::fs::copy(top().join("scripts").join(name), own.join(name)).unwrap();
+    }
+    std::fs::write(place.join("server.py"), example("python")).unwrap();
+    for (file, text) in
+        [(own.join("nightly"), example("bash")), (dir.path().join("loadgen"), STAND_IN.into())]
+    {
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let told = dir.path().join("told");
+    let run = |program: &str, words: &str| {
+        let mut command = Command::new(program);
+        command.args(words.split(' ')).current_dir(&place).env("HOME", dir.path());
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_DIR").env_remove("NIGHTLY");
+        for name in
+            ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_REPOSITORY", "NIGHTLY_BASE", "NIGHTLY_QUICK"]
+        {
+            command.env_remove(name);
+        }
+        command.env("LOADGEN", dir.path().join("loadgen")).env("TOLD", &told);
+        let ended = command.output().unwrap();
+        assert!(ended.status.success(), "{program} {words}: {}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8_lossy(&ended.stdout).into_owned()
+    };
+    for words in ["init --quiet --bare ../remote", "init --quiet .", "remote add origin ../remote", "add ."] {
+        run("git", words);
+    }
+    for name in ["one", "two"] {
+        run("git", &format!("-c user.name=a -c user.email=a@b commit --quiet --allow-empty -m {name}"));
+    }
+    run("scripts/nightly-ci", "--quick --publish --out night");
+    let told = std::fs::read_to_string(&told).unwrap();
+    let pairs = told.lines().find(|line| line.starts_with("pairs ")).unwrap();
+    let server = format!("exec taskset -c {{cpus}} python3 {}/server.py", place.display());
+    for part in
+        ["--control --arm slow-10=exec taskset", "server.py 0.0055 ", " --pairs 10 --rps 60 ", &server]
+    {
+        assert!(pairs.contains(part), "{part}: {pairs}");
+    }
+    assert!(told.lines().any(|line| line.starts_with("trend ")), "{told}");
+    let published = run("git", "--git-dir ../remote show history:nightly.ndjson");
+    assert_eq!(published.lines().count(), 1, "{published}");
+    assert_eq!(run("git", "worktree list").lines().count(), 1, "the base's checkout is gone");
+}
+
 #[test]
 fn what_is_wrong_is_seen() {
     assert_eq!(fault("scripts/test"), None);

@@ -62,7 +62,7 @@ pub(crate) struct CompareArgs {
     /// Write the metrics as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "For others")]
     pub(crate) junit: Option<PathBuf>,
-    /// Print ::error and ::notice lines, which GitHub shows at the top
+    /// Print ::error, ::warning and ::notice lines, which GitHub shows at the top
     #[arg(long, help_heading = "For others")]
     pub(crate) annotate: bool,
 

@@ -5,46 +5,37 @@ use super::{painted, write};
 use crate::failure::{Exit, Failure, Outcome};
 use reports::cache::Caching;
 use reports::comparison::Comparison;
+use reports::html::{self, Reported};
 use reports::lesson::Lesson;
+use reports::pictures::{self, Pictured};
 use reports::scale_out::ScaleOut;
 use reports::store::{Kept, kept};
 use reports::terminal::printable;
-use reports::{html, pictures, text};
-use std::path::{Path, PathBuf};
+use reports::text;
+use std::path::Path;
 
 /// A record that can be drawn and told.
-pub(crate) trait Found: Kept {
-    /// Draws its pictures there.
-    fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String>;
-    /// Writes its report there.
-    fn report(&self, dir: &Path) -> Result<PathBuf, String>;
+pub(crate) trait Found: Kept + Pictured + Reported {
     /// Its summary.
     fn text(&self, colour: bool) -> String;
 }
 
-/// The record `$found`, by its functions in `reports`.
 macro_rules! found {
-    ($found:ty, $draw:path, $report:path, $text:path) => {
+    ($($found:ty: $text:path;)*) => {$(
         impl Found for $found {
-            fn draw(&self, dir: &Path) -> Result<Vec<PathBuf>, String> {
-                $draw(dir, self)
-            }
-
-            fn report(&self, dir: &Path) -> Result<PathBuf, String> {
-                $report(dir, self)
-            }
-
             fn text(&self, colour: bool) -> String {
                 $text(self, colour)
             }
         }
-    };
+    )*};
 }
 
-found!(Caching, pictures::write_caching, html::write_caching, text::caching);
-found!(Comparison, pictures::write_comparison, html::write_comparison, text::comparison);
-found!(Lesson, pictures::write_lesson, html::write_lesson, text::lesson);
-found!(ScaleOut, pictures::write_scale_out, html::write_scale_out, text::scale_out);
+found! {
+    Caching: text::caching;
+    Comparison: text::comparison;
+    Lesson: text::lesson;
+    ScaleOut: text::scale_out;
+}
 
 /// The summary; `note` is what went wrong on the way.
 ///
@@ -68,8 +59,8 @@ pub(crate) fn summary(
 /// # Errors
 /// The host's fault: a file cannot be written.
 pub(crate) fn drawn(dir: &Path, found: &impl Found) -> Outcome<Vec<String>> {
-    let pictures = found.draw(dir).map_err(Failure::host)?;
-    let report = found.report(dir).map_err(Failure::host)?;
+    let pictures = pictures::write(dir, found).map_err(Failure::host)?;
+    let report = html::write(dir, found).map_err(Failure::host)?;
     let pictures = pictures.iter().map(|picture| format!("picture     {}", picture.display()));
     Ok(pictures.chain([format!("report      {}", report.display())]).collect())
 }

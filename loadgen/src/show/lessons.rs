@@ -31,7 +31,7 @@ pub(crate) fn drawn(dir: &Path, told: &[&str], left_out: Vec<String>) -> Outcome
         cache: part(dir, CACHE_FILE, told)?,
         left_out,
     };
-    html::write_lessons(dir, &lessons).map_err(Failure::usage)
+    html::write(dir, &lessons).map_err(Failure::usage)
 }
 
 /// The record of the part that leaves `file`, if it is to be told, and there.

@@ -48,8 +48,8 @@ fn place(found: &Trend, out: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn drawn(dir: &Path, found: &Trend) -> Result<Vec<String>, String> {
-    let pictures = pictures::write_trend(dir, found)?;
-    let report = html::write_trend(dir, found)?;
+    let pictures = pictures::write(dir, found)?;
+    let report = html::write(dir, found)?;
     let pictures = pictures.iter().map(|picture| format!("picture     {}", picture.display()));
     Ok(pictures.chain([format!("report      {}", report.display())]).collect())
 }

@@ -27,7 +27,8 @@ const NOISE_MOST: f64 = 2.0;
 /// Concludes from the pairs of `found`, in place of whatever was concluded before.
 pub fn conclude(found: &mut Comparison) {
     judge(&mut found.metrics, found.least_pairs, found.alpha);
-    let deciding = found.metrics.iter().filter(|metric| metric.delta.is_some()).count();
+    let is_tested = |metric: &&Metric| metric.delta.is_some() && metric.found.is_some();
+    let deciding = found.metrics.iter().filter(is_tested).count();
     for metric in found.metrics.iter_mut().filter(|metric| metric.delta.is_some()) {
         let signed = judge::signed(metric.better, &metric.pairs);
         metric.found.iter_mut().for_each(|known| {
@@ -93,7 +94,7 @@ fn verdict(found: &Comparison) -> Verdict {
         reasons.extend(
             deciding()
                 .filter(|metric| metric.call == Call::Inconclusive)
-                .map(|metric| words::why_not(metric, found.least_pairs)),
+                .map(|metric| words::why_not(metric, found.least_pairs, found.alpha)),
         );
     }
     reasons.extend(found.marks.iter().map(|mark| format!("the two differ: {mark}")));
@@ -101,6 +102,11 @@ fn verdict(found: &Comparison) -> Verdict {
         reasons.push(String::from(
             "there is no control of base against base: how far the noise alone goes is not known",
         ));
+    }
+    if found.control.is_some() {
+        let unheld =
+            deciding().filter(|metric| metric.found.as_ref().is_some_and(|known| known.floor.is_none()));
+        reasons.extend(unheld.map(|metric| words::no_floor(metric, found.least_pairs)));
     }
     if !found.left_out.is_empty() {
         let left_out = counted(found.left_out.len() as u64, "record");

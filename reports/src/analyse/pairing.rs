@@ -8,13 +8,13 @@ mod figures;
 mod tests;
 
 use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
-use crate::ceiling::Ceiling;
+use crate::ceiling::{Bound, Ceiling};
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
 use crate::number::rate;
 use crate::offered::Offered;
-use crate::record::{Head, Host, Loop, Run};
+use crate::record::{Head, Host, Loop, Run, Verdict};
 use crate::set::Set;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// In what base and candidate may differ, if somebody says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,15 +60,21 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
     let Sets { base, candidate, control, slowed } = sets;
     let mut marks = Vec::new();
     for set in [Some(candidate), control].into_iter().flatten().chain(slowed.iter().map(|(_, set)| set)) {
-        marks.extend(marked(base, set, &terms.may)?);
+        for mark in marked(base, set, &terms.may)? {
+            if !marks.contains(&mark) {
+                marks.push(mark);
+            }
+        }
     }
-    marks.dedup();
-    let (pairs, mut left_out) = paired(base, candidate);
-    let (controls, lost) = control.map_or_else(Default::default, |control| paired(base, control));
-    left_out.extend(lost.into_iter().map(|why| format!("control {why}")));
-    let mut metrics = figures::metrics(&pairs, &controls);
-    apply(&mut metrics, &terms.deltas)?;
-    let checks = checks(sets, &controls, terms)?;
+    // What is worse would be taken for noise.
+    control.map_or(Ok(()), |control| not_the_same(candidate, control))?;
+    let pairs = paired(base, candidate);
+    let controls = control.map_or_else(Paired::default, |control| paired(base, control));
+    let lost = controls.left_out.iter().map(|why| format!("control {why}"));
+    let left_out = pairs.left_out.iter().cloned().chain(lost).collect();
+    let metrics = figures::metrics(&pairs, &controls.couples, &terms.deltas);
+    known(&metrics, &terms.deltas)?;
+    let checks = checks(sets, &controls.couples, terms);
     let side = |set: &Set, revision: &str| Side {
         dir: set.dir.display().to_string(),
         revision: revision.to_owned(),
@@ -97,17 +103,15 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
 }
 
 /// Base against base, and against what is known to be slower.
-fn checks(sets: Sets<'_>, controls: &[Couple<'_>], terms: &Terms) -> Result<Vec<Check>, String> {
+fn checks(sets: Sets<'_>, controls: &[Couple<'_>], terms: &Terms) -> Vec<Check> {
     let check = |slowdown: f64, set: &Set, control: &[Couple<'_>]| {
-        let mut metrics = figures::metrics(&paired(sets.base, set).0, control);
-        apply(&mut metrics, &terms.deltas)?;
+        let metrics = figures::metrics(&paired(sets.base, set), control, &terms.deltas);
         let dir = set.dir.display().to_string();
-        Ok(Check { slowdown, dir, metrics, ..Check::default() })
+        Check { slowdown, dir, metrics, ..Check::default() }
     };
     let same = sets.control.map(|control| check(0.0, control, &[]));
-    same.into_iter()
-        .chain(sets.slowed.iter().map(|(slowdown, set)| check(*slowdown, set, controls)))
-        .collect()
+    let slower = sets.slowed.iter().map(|(slowdown, set)| check(*slowdown, set, controls));
+    same.into_iter().chain(slower).collect()
 }
 
 /// Two records of one name, each in its set.
@@ -117,33 +121,68 @@ enum Couple<'a> {
     Ceilings(&'a str, &'a Ceiling, &'a Ceiling),
 }
 
+/// What two sets have in common.
+#[derive(Default)]
+struct Paired<'a> {
+    /// The records that belong together, of which both say something.
+    couples: Vec<Couple<'a>>,
+    /// What is in no pair, and why.
+    left_out: Vec<String>,
+    /// Whether there are runs that belong together, whatever they are worth.
+    run: bool,
+    /// Likewise, whether there are searches.
+    searched: bool,
+}
+
+/// The records that have their counterpart.
+fn common<'a, T>(
+    base: &'a BTreeMap<String, T>,
+    other: &'a BTreeMap<String, T>,
+) -> impl Iterator<Item = (&'a str, &'a T, &'a T)> {
+    base.iter().filter_map(|(name, record)| Some((name.as_str(), record, other.get(name)?)))
+}
+
 /// Which records belong together, and which are in no pair and why.
-fn paired<'a>(base: &'a Set, other: &'a Set) -> (Vec<Couple<'a>>, Vec<String>) {
-    let (mut couples, mut left_out) = (Vec::new(), Vec::new());
-    for (name, run) in &base.runs {
-        let Some(beside) = other.runs.get(name) else { continue };
+fn paired<'a>(base: &'a Set, other: &'a Set) -> Paired<'a> {
+    let mut found = Paired::default();
+    for (name, run, beside) in common(&base.runs, &other.runs) {
+        found.run = true;
         match unusable(run.partial, &run.verdict).or_else(|| unusable(beside.partial, &beside.verdict)) {
-            Some(why) => left_out.push(format!("{}: {why}", called(name))),
-            None => couples.push(Couple::Runs(name, run, beside)),
+            Some(why) => found.left_out.push(format!("{}: {why}", called(name))),
+            None => found.couples.push(Couple::Runs(name, run, beside)),
         }
     }
-    for (name, found) in &base.ceilings {
-        let Some(beside) = other.ceilings.get(name) else { continue };
-        match unusable(found.partial, &found.verdict).or_else(|| unusable(beside.partial, &beside.verdict)) {
-            Some(why) => left_out.push(format!("{}: {why}", called(name))),
-            None => couples.push(Couple::Ceilings(name, found, beside)),
+    for (name, search, beside) in common(&base.ceilings, &other.ceilings) {
+        found.searched = true;
+        match unusable(search.partial, &search.verdict)
+            .or_else(|| unusable(beside.partial, &beside.verdict))
+            .or_else(|| inexact(search).or_else(|| inexact(beside)))
+        {
+            Some(why) => found.left_out.push(format!("{}: {why}", called(name))),
+            None => found.couples.push(Couple::Ceilings(name, search, beside)),
         }
     }
-    let names = |set: &'a Set| set.runs.keys().chain(set.ceilings.keys()).chain(set.unread.keys());
-    let alone = |one: &'a Set, two: &'a Set| {
-        let has = |name: &String| names(two).any(|other| other == name);
-        let lone = names(one).filter(move |name| !has(name));
-        lone.map(|name| format!("{}: it is in {} alone", called(name), one.dir.display())).collect::<Vec<_>>()
-    };
+    for couple in &found.couples {
+        if let Couple::Runs(name, run, beside) = couple
+            && let Some(at) = run.died_at_s.or(beside.died_at_s)
+        {
+            let why = format!("its times: the target stopped answering for good after {} s", rate(at));
+            found.left_out.push(format!("{}: {why}", called(name)));
+        }
+    }
     let unread = [base, other].into_iter().flat_map(|set| &set.unread);
-    left_out.extend(unread.map(|(name, why)| format!("{}: {why}", called(name))));
-    left_out.extend(alone(base, other).into_iter().chain(alone(other, base)));
-    (couples, left_out)
+    found.left_out.extend(unread.map(|(name, why)| format!("{}: {why}", called(name))));
+    found.left_out.extend(alone(base, other).into_iter().chain(alone(other, base)));
+    found
+}
+
+/// What is in `one` and not in `two`.
+fn alone(one: &Set, two: &Set) -> Vec<String> {
+    fn names(set: &Set) -> BTreeSet<&String> {
+        set.runs.keys().chain(set.ceilings.keys()).chain(set.unread.keys()).collect()
+    }
+    let lone = |name: &&String| format!("{}: it is in {} alone", called(name), one.dir.display());
+    names(one).difference(&names(two)).map(lone).collect()
 }
 
 fn called(name: &str) -> &str {
@@ -151,7 +190,7 @@ fn called(name: &str) -> &str {
 }
 
 /// Why a record says nothing.
-fn unusable(partial: bool, verdict: &crate::record::Verdict) -> Option<String> {
+fn unusable(partial: bool, verdict: &Verdict) -> Option<String> {
     if partial {
         return Some(String::from("cut short"));
     }
@@ -159,18 +198,42 @@ fn unusable(partial: bool, verdict: &crate::record::Verdict) -> Option<String> {
     (!verdict.valid).then(why)
 }
 
+/// Why a search has no ceiling of which there is a ratio.
+fn inexact(search: &Ceiling) -> Option<String> {
+    match search.bound {
+        Bound::Exact => None,
+        Bound::AtLeast => Some(String::from("the search met its own limit before a ceiling")),
+        Bound::Below => Some(String::from("the ceiling lies below the lowest rate that was tried")),
+    }
+}
+
+/// That the two are not one set under two names.
+fn not_the_same(one: &Set, two: &Set) -> Result<(), String> {
+    let runs = common(&one.runs, &two.runs)
+        .map(|(_, a, b)| a.started_at == b.started_at && a.response_ms == b.response_ms);
+    let searches = common(&one.ceilings, &two.ceilings)
+        .map(|(_, a, b)| a.head.started_at == b.head.started_at && a.steps == b.steps);
+    let same: Vec<bool> = runs.chain(searches).collect();
+    if !same.is_empty() && same.iter().all(|same| *same) {
+        return Err(refused(one, two, "they are the same records"));
+    }
+    Ok(())
+}
+
+fn refused(one: &Set, two: &Set, what: &str) -> String {
+    format!("{} and {}: {what}", one.dir.display(), two.dir.display())
+}
+
 /// In what `other` differs from `base`, as far as it may.
 fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
-    let refused = |what: String| format!("{} and {}: {what}", base.dir.display(), other.dir.display());
+    let refused = |what: String| refused(base, other, &what);
     let mut marks: BTreeMap<May, String> = BTreeMap::new();
-    let mut differ = |kind, one: String, two: String, where_: &str| {
+    let mut differ = |kind, one: String, two: String| {
         if one != two {
-            marks.entry(kind).or_insert_with(|| format!("{where_}{one} against {two}"));
+            marks.entry(kind).or_insert_with(|| format!("{one} against {two}"));
         }
     };
-    let mut same = 0;
-    for (name, run) in &base.runs {
-        let Some(beside) = other.runs.get(name) else { continue };
+    for (name, run, beside) in common(&base.runs, &other.runs) {
         let (one, two) = (load_in_words(run), load_in_words(beside));
         if one != two {
             return Err(refused(format!("{}: not the same load: {one} against {two}", called(name))));
@@ -179,23 +242,21 @@ fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
             let what = "not the same requests: another scenario, method, path, body or fields";
             return Err(refused(format!("{}: {what}", called(name))));
         }
-        same += usize::from(run.started_at == beside.started_at && run.response_ms == beside.response_ms);
-        differ(May::Seed, format!("seed {}", run.seed), format!("seed {}", beside.seed), "");
-        differ(May::Machine, machine(&run.host), machine(&beside.host), "");
-        differ(May::Generator, generator(run), generator(beside), "");
+        differ(May::Seed, format!("seed {}", run.seed), format!("seed {}", beside.seed));
+        differ(May::Machine, machine(&run.host), machine(&beside.host));
+        differ(May::Generator, on_cpus(run), on_cpus(beside));
     }
-    for (name, found) in &base.ceilings {
-        let Some(beside) = other.ceilings.get(name) else { continue };
-        if (&found.slo, &found.arrivals) != (&beside.slo, &beside.arrivals) {
-            let what = format!("not the same search: {} against {}", found.slo, beside.slo);
+    for (name, search, beside) in common(&base.ceilings, &other.ceilings) {
+        if (&search.slo, &search.arrivals) != (&beside.slo, &beside.arrivals) {
+            let what = format!("not the same search: {} against {}", search.slo, beside.slo);
             return Err(refused(format!("{}: {what}", called(name))));
         }
-        differ(May::Seed, format!("seed {}", found.head.seed), format!("seed {}", beside.head.seed), "");
-        differ(May::Machine, machine(&found.head.host), machine(&beside.head.host), "");
+        let (one, two) = (&search.head, &beside.head);
+        differ(May::Seed, format!("seed {}", one.seed), format!("seed {}", two.seed));
+        differ(May::Machine, machine(&one.host), machine(&two.host));
+        differ(May::Generator, generator(&one.host), generator(&two.host));
     }
-    if same > 0 && same == base.runs.len() {
-        return Err(refused(String::from("they are the same records")));
-    }
+    not_the_same(base, other)?;
     match marks.iter().find(|(kind, _)| !may.contains(kind)) {
         Some((kind, what)) => Err(refused(format!(
             "they differ: {what}; to compare them all the same, say --allow {}",
@@ -243,9 +304,13 @@ fn machine(host: &Host) -> String {
     format!("{}, {} CPUs, {}", host.cpu, host.cpus, host.kernel)
 }
 
-fn generator(run: &Run) -> String {
+fn generator(host: &Host) -> String {
+    format!("loadgen {} {}", host.version, host.commit)
+}
+
+fn on_cpus(run: &Run) -> String {
     let cpus: Vec<String> = run.generator.cpus.iter().map(usize::to_string).collect();
-    format!("loadgen {} {} on CPU {}", run.host.version, run.host.commit, cpus.join(","))
+    format!("{} on CPU {}", generator(&run.host), cpus.join(","))
 }
 
 fn host(set: &Set) -> Option<&Host> {
@@ -253,37 +318,25 @@ fn host(set: &Set) -> Option<&Host> {
     runs.chain(set.ceilings.values().map(|found| &found.head.host)).next()
 }
 
-/// What of any of the targets is emulated.
+/// What of the targets is emulated, and of which of them if not of both.
 fn emulated(sets: Sets<'_>) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for (name, set) in [("base", Some(sets.base)), ("candidate", Some(sets.candidate))] {
-        let Some(set) = set else { continue };
+    fn said(set: &Set) -> BTreeSet<&String> {
         let runs = set.runs.values().flat_map(|run| &run.target.emulated);
-        for said in runs.chain(set.ceilings.values().flat_map(|found| &found.emulated)) {
-            let of_one = format!("Of the {name} alone: {said}");
-            if let Some(place) = all.iter().position(|one| one.ends_with(&format!(" alone: {said}"))) {
-                if all[place] != of_one {
-                    all[place].clone_from(said);
-                }
-            } else if !all.contains(said) {
-                all.push(of_one);
-            }
-        }
+        runs.chain(set.ceilings.values().flat_map(|found| &found.emulated)).collect()
     }
-    all
+    let (base, candidate) = (said(sets.base), said(sets.candidate));
+    let of = |said: &&String| match (base.contains(said), candidate.contains(said)) {
+        (true, false) => format!("Of the base alone: {said}"),
+        (false, true) => format!("Of the candidate alone: {said}"),
+        _ => String::clone(said),
+    };
+    base.union(&candidate).map(of).collect()
 }
 
-/// Changes what decides, and by how much.
-fn apply(metrics: &mut [Metric], deltas: &BTreeMap<String, Option<f64>>) -> Result<(), String> {
-    for (name, delta) in deltas {
-        let metric = metrics.iter_mut().find(|metric| metric.name == *name);
-        match metric {
-            Some(metric) => metric.delta = *delta,
-            None => {
-                let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
-                return Err(format!("there is no metric `{name}`; there are {}", names.join(", ")));
-            }
-        }
-    }
-    Ok(())
+/// That there is a metric for each of `deltas`.
+fn known(metrics: &[Metric], deltas: &BTreeMap<String, Option<f64>>) -> Result<(), String> {
+    let is_one = |name: &str| figures::is_one(name) || metrics.iter().any(|metric| metric.name == name);
+    let Some(name) = deltas.keys().find(|name| !is_one(name)) else { return Ok(()) };
+    let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+    Err(format!("there is no metric `{name}`; there are {}", names.join(", ")))
 }

@@ -2,10 +2,10 @@
 //! measured; how often the gate found what was put in, and how often it cried wolf. Pure: from nights to a value.
 
 use super::change_point::{ChangePoint, change_points};
+use super::statistics::bootstrap::median;
 use crate::comparison::{Better, Call};
 use crate::history::{Figure, Machine, Night, Segment, loads, machines, segments};
-use crate::number::change;
-use crate::number::counted;
+use crate::number::{change, counted};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -248,11 +248,11 @@ fn other_rates(nights: &[Night]) -> Vec<usize> {
     begins.filter(|night| nights[*night].host == nights[night - 1].host).collect()
 }
 
-/// The metrics that decide, each as it was last.
+/// The metrics that decided in any night, each as it was when it last did: a tier's may be too small a part of one night.
 fn deciding(nights: &[Night]) -> BTreeMap<&str, &Figure> {
-    let all = nights.iter().flat_map(|night| &night.metrics).map(|(name, figure)| (name.as_str(), figure));
-    let last: BTreeMap<&str, &Figure> = all.collect();
-    last.into_iter().filter(|(_, figure)| figure.delta.is_some()).collect()
+    let all = nights.iter().flat_map(|night| &night.metrics);
+    let deciding = all.filter(|(_, figure)| figure.delta.is_some());
+    deciding.map(|(name, figure)| (name.as_str(), figure)).collect()
 }
 
 fn line(nights: &[Night], name: &str, figure: &Figure, seed: u64) -> Line {
@@ -277,13 +277,14 @@ fn line(nights: &[Night], name: &str, figure: &Figure, seed: u64) -> Line {
 impl Line {
     fn add(&mut self, nights: &[Night], segment: &Segment, seed: u64) {
         let values: Vec<f64> = segment.points.iter().map(|point| point.value).collect();
-        let mut found = change_points(&values, seed);
-        found.retain(|one| one.at > 0 && one.at < values.len());
+        let found = change_points(&values, seed);
         let ends = found.iter().map(|one| one.at).chain([values.len()]);
         let mut from = 0;
         for to in ends {
-            if let (Some(first), Some(last)) = (segment.points.get(from), segment.points[..to].last()) {
-                let value = median(&values[from..to]);
+            let points = &segment.points[from..to];
+            if let (Some(first), Some(last), Some(value)) =
+                (points.first(), points.last(), median(&values[from..to]))
+            {
                 self.levels.push(Level { from: first.night, to: last.night, value });
             }
             from = to;
@@ -302,16 +303,6 @@ impl Line {
                 worse: (ratio < 1.0) == (self.better == Better::Higher),
             });
         }
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.as_slice() {
-        [] => 0.0,
-        all if all.len() % 2 == 1 => all[all.len() / 2],
-        all => f64::midpoint(all[all.len() / 2 - 1], all[all.len() / 2]),
     }
 }
 

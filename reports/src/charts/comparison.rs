@@ -45,12 +45,10 @@ fn headline(found: &Comparison) -> (Tone, String, String) {
 }
 
 fn context(found: &Comparison) -> String {
-    let name =
-        |revision: &str, dir: &str| if revision.is_empty() { dir.to_owned() } else { revision.to_owned() };
     format!(
         "{} against {}, {}; dots: the change in each pair, in percent; rings: base against base; band: 95 % interval of the median; dashed: what may be",
-        name(&found.candidate.revision, &found.candidate.dir),
-        name(&found.base.revision, &found.base.dir),
+        found.candidate.name(),
+        found.base.name(),
         found.load
     )
 }
@@ -116,6 +114,7 @@ fn footer(found: &Comparison) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyse::compare::conclude;
     use crate::draw::layout_tests::assert_legible;
     use crate::fixture::comparison::{Made, made};
 
@@ -148,5 +147,10 @@ mod tests {
         for which in Made::ALL.into_iter().filter(|which| *which != Made::Empty) {
             assert_legible(&format!("{which:?}"), &chart(&made(which)));
         }
+        let mut lost = made(Made::Same);
+        lost.metrics[0].pairs.clear();
+        conclude(&mut lost);
+        assert_eq!(lost.call, Call::Inconclusive);
+        assert_legible("a metric without a pair", &chart(&lost));
     }
 }

@@ -1,7 +1,7 @@
 //! A comparison as GitHub's job summary shows it (GitHub Flavored Markdown): the verdict first, the metrics that decide as a table, what
 //! explains them, and what has to be known besides. All text of a record is somebody else's: nothing in it is markup.
 
-use super::words::{headline, side, valued};
+use super::words::{headline, valued};
 use crate::comparison::{Call, Comparison, Metric};
 use crate::number::{NONE, change, counted, percent, rate};
 use crate::terminal::{printable, shell};
@@ -45,7 +45,7 @@ pub fn markdown(found: &Comparison, pictures: Option<&str>) -> String {
 fn context(found: &Comparison) -> String {
     let pairs = found.metrics.iter().map(|metric| metric.pairs.len()).max().unwrap_or(0);
     let mut parts = vec![
-        format!("Candidate {} against base {}", text(side(&found.candidate)), text(side(&found.base))),
+        format!("Candidate {} against base {}", text(found.candidate.name()), text(found.base.name())),
         counted(pairs as u64, "pair"),
     ];
     parts.extend((!found.load.is_empty()).then(|| text(&found.load)));

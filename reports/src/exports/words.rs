@@ -1,6 +1,6 @@
 //! What all that is told of a comparison elsewhere has in common: a change, a value and a metric in words.
 
-use crate::comparison::{Call, Comparison, Found, Metric, Side};
+use crate::comparison::{Call, Comparison, Found, Metric};
 use crate::number::{change, ms, percent, rate};
 
 /// A value with its unit; without one it is a share.
@@ -10,11 +10,6 @@ pub(crate) fn valued(value: f64, unit: &str) -> String {
         "ms" => ms(value),
         _ => format!("{} {unit}", rate(value)),
     }
-}
-
-/// What was measured: its revision, or the directory where that is not known.
-pub(crate) fn side(side: &Side) -> &str {
-    if side.revision.is_empty() { &side.dir } else { &side.revision }
 }
 
 /// What was found of a metric, in words.
@@ -33,8 +28,8 @@ pub(crate) fn sentence(metric: &Metric) -> String {
     );
     if metric.call == Call::Inconclusive {
         words += &match found.detectable {
-            Some(least) => format!(": the noise is too large for changes below {}", percent(least)),
-            None => String::from(": the noise is too large for any change"),
+            Some(least) => format!(": no change below {} would be seen", percent(least)),
+            None => String::from(": no change up to a doubling would be seen"),
         };
     }
     words

@@ -12,13 +12,13 @@ use crate::analyse::caching::{
 use crate::cache::{Caching, Cure, Outage, Stampede, Way};
 use crate::ceiling::Bound;
 use crate::number::{NONE, capital, count, exact_rate, ms, percent, rate, seconds};
-use crate::pictures::of_caching;
+use crate::pictures;
 use crate::store::CACHE_FILE;
 use maud::{Markup, html};
 
 /// The report of `found`.
 pub(super) fn page(found: &Caching) -> Page {
-    let (finding, charts) = (finding(found), of_caching(found));
+    let (finding, charts) = (finding(found), pictures::of(found));
     let beside = [(CACHE_FILE, "the record: both searches, and every number on this page")];
     if found.is_empty() {
         return nothing("Caching", &found.head, &finding, CACHE_FILE);
@@ -264,7 +264,7 @@ fn measured(found: &Caching) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::of_caching;
+    use super::super::Reported;
     use super::super::tests::{HOSTILE, sound};
     use crate::fixture::caching::{Made, made};
 
@@ -272,11 +272,11 @@ mod tests {
     fn it_reads_whole_whatever_the_record_has_in_it() {
         for which in Made::ALL {
             let mut found = made(which);
-            sound(&of_caching(&found));
+            sound(&found.html());
             (found.emulated, found.head.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
             (found.target.url, found.setting.proxy) = (HOSTILE.to_owned(), HOSTILE.to_owned());
             found.stampedes.iter_mut().for_each(|one| one.reasons = vec![HOSTILE.to_owned()]);
-            sound(&of_caching(&found));
+            sound(&found.html());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::analyse::conclude::overload;
 use crate::analyse::forecast;
 use crate::ceiling::{Bound, Ceiling, Limit, Resource, Usl};
 use crate::number::{NONE, capital, counted, exact_rate, ms, percent, rate, seconds};
-use crate::pictures::of_ceiling;
+use crate::pictures;
 use crate::store::{CEILING_FILE, LOG_FILE};
 use crate::text;
 use maud::{Markup, html};
@@ -18,7 +18,7 @@ use maud::{Markup, html};
 /// The report of `found`.
 pub(super) fn page(found: &Ceiling) -> Page {
     let finding = text::ceiling_finding(found);
-    let charts = of_ceiling(found);
+    let charts = pictures::of(found);
     let beside = [
         (CEILING_FILE, "the record: every number on this page"),
         (LOG_FILE, "the histograms of every load, one line an interval"),

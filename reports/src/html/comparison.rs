@@ -7,7 +7,7 @@ use super::told::{Fact, command, facts, files, host, nothing, pictures, said, se
 use crate::analyse::compare::{finding, verdict_in_words};
 use crate::comparison::{Comparison, Metric, Pair, Side};
 use crate::number::{NONE, capital, change, percent, rate};
-use crate::pictures::of_comparison;
+use crate::pictures;
 use crate::store::COMPARE_FILE;
 use maud::{Markup, html};
 
@@ -17,13 +17,13 @@ pub(super) fn page(found: &Comparison) -> Page {
     if found.is_empty() {
         return nothing("Comparison", &found.head, &told, COMPARE_FILE);
     }
-    let charts = of_comparison(found);
+    let charts = pictures::of(found);
     let beside = [(COMPARE_FILE, "the record: every pair, and every number on this page")];
     Page {
         kind: "Comparison",
-        target: name(&found.candidate),
+        target: found.candidate.name().to_owned(),
         started_at: found.head.started_at.clone(),
-        title: format!("{} against {}: {told}", name(&found.candidate), name(&found.base)),
+        title: format!("{} against {}: {told}", found.candidate.name(), found.base.name()),
         opening: verdict(&found.verdict, None, &told),
         sections: vec![
             Section { id: "pictures", title: "Picture", body: pictures(&charts) },
@@ -37,11 +37,6 @@ pub(super) fn page(found: &Comparison) -> Page {
             Section { id: "data", title: "Raw data", body: files(&beside, &charts) },
         ],
     }
-}
-
-/// What a side is called.
-fn name(side: &Side) -> String {
-    if side.revision.is_empty() { side.dir.clone() } else { side.revision.clone() }
 }
 
 fn metrics(found: &Comparison) -> Table {
@@ -117,7 +112,7 @@ fn pairs(found: &Comparison) -> Table {
 }
 
 fn measured(found: &Comparison) -> Markup {
-    let side = |side: &Side| said(&format!("{} ({})", name(side), side.dir));
+    let side = |side: &Side| said(&format!("{} ({})", side.name(), side.dir));
     let rule = format!(
         "worse by more than it may be, its 95 % interval clear of no change, and p < {} (Wilcoxon's signed ranks, exact, one-sided; \
          adjusted by Holm for how many metrics decide)",

@@ -7,7 +7,7 @@ use super::told::{Fact, command, facts, files, host, nothing, pictures, pinned, 
 use crate::analyse::lesson;
 use crate::lesson::{Lesson, SPOF_SCHEMA, Trial};
 use crate::number::{exact_rate, ms, seconds};
-use crate::pictures::of_lesson;
+use crate::pictures;
 use crate::store::lesson_file;
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ pub(super) fn page(found: &Lesson) -> Page {
     if found.is_empty() {
         return nothing(kind, &found.head, &finding, lesson_file(&found.schema));
     }
-    let charts = of_lesson(found);
+    let charts = pictures::of(found);
     let beside = [(lesson_file(&found.schema), "the record: every number on this page")];
     let sections = vec![
         Section { id: "pictures", title: "Pictures", body: pictures(&charts) },

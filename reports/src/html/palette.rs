@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn every_colour_of_a_picture_has_one_on_dark_paper() {
         let css = css();
-        let run = crate::pictures::of_run(&crate::fixture::overload());
-        let search = crate::pictures::of_ceiling(&crate::fixture::ceiling::collapse());
+        let run = crate::pictures::of(&crate::fixture::overload());
+        let search = crate::pictures::of(&crate::fixture::ceiling::collapse());
         for (_, chart) in run.into_iter().chain(search) {
             for used in crate::draw::svg(&chart).split("var(").skip(1) {
                 let (name, _) = used.split_once(',').unwrap();

@@ -9,7 +9,7 @@ use crate::analyse::finding::finding;
 use crate::chart::Chart;
 use crate::exports::{RESPONSE_FILE, SERVICE_FILE, TIMELINE_FILE};
 use crate::number::{NONE, bytes, count, counted, exact_rate, ms, percent, rate, seconds};
-use crate::pictures::of_run;
+use crate::pictures;
 use crate::record::{Dns, Loop, Run, TargetKind};
 use crate::store::{LOG_FILE, RUN_FILE, Record};
 use crate::text;
@@ -21,7 +21,7 @@ const MOST_INTERVALS: usize = 600;
 /// The report of `record`.
 pub(super) fn page(record: &Record) -> Page {
     let run = &record.run;
-    let charts = of_run(record);
+    let charts = pictures::of(record);
     let mut sections = vec![
         Section { id: "pictures", title: "Pictures", body: pictures(&charts) },
         Section { id: "figures", title: "Figures", body: figures(run) },

@@ -9,7 +9,7 @@ use super::told::{
 use crate::analyse::scale_out::{finding, losses, times};
 use crate::charts::scale_out::counted_points;
 use crate::number::{NONE, capital, exact_rate, percent, rate, seconds};
-use crate::pictures::of_scale_out;
+use crate::pictures;
 use crate::scale_out::{Mix, Point, ScaleOut, Standing};
 use crate::store::SCALE_OUT_FILE;
 use crate::text::{scale_out_limit as limit, scale_out_ratio as ratio};
@@ -17,7 +17,7 @@ use maud::{Markup, html};
 
 /// The report of `found`.
 pub(super) fn page(found: &ScaleOut) -> Page {
-    let (finding, charts) = (finding(found), of_scale_out(found));
+    let (finding, charts) = (finding(found), pictures::of(found));
     let beside = [(SCALE_OUT_FILE, "the record: every search, and every number on this page")];
     if found.is_empty() {
         return nothing("Scaling out", &found.head, &finding, SCALE_OUT_FILE);

@@ -8,7 +8,7 @@ use crate::analyse::{caching, scale_out};
 use crate::cache::{Caching, Outage, Stampede};
 use crate::lesson::Lesson;
 use crate::number::{capital, counted};
-use crate::pictures::{of_caching, of_lesson, of_scale_out};
+use crate::pictures;
 use crate::record::Verdict;
 use crate::scale_out::ScaleOut;
 use maud::{Markup, html};
@@ -136,7 +136,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         invalid: of_trials_invalid(found),
         partial: found.partial,
         sentences: learnt(found),
-        pictures: pictures(&of_lesson(found)),
+        pictures: pictures(&pictures::of(found)),
         dir: "spof",
     });
     let maintenance = lessons.maintenance.as_ref().map(|found| Chapter {
@@ -151,7 +151,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         invalid: of_trials_invalid(found),
         partial: found.partial,
         sentences: learnt(found),
-        pictures: pictures(&of_lesson(found)),
+        pictures: pictures(&pictures::of(found)),
         dir: "maintenance",
     });
     let scale_out = lessons.scale_out.as_ref().map(|found| Chapter {
@@ -165,7 +165,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         invalid: invalid(&found.verdict),
         partial: found.partial,
         sentences: found.mixes.iter().map(|mix| capital(&scale_out::learnt(mix))).collect(),
-        pictures: pictures(&of_scale_out(found)),
+        pictures: pictures(&pictures::of(found)),
         dir: "scale-out",
     });
     let cache = lessons.cache.as_ref().map(|found| Chapter {
@@ -180,7 +180,7 @@ fn chapters(lessons: &Lessons) -> Vec<Chapter<'_>> {
         invalid: invalid(&found.verdict),
         partial: found.partial,
         sentences: of_cache(found),
-        pictures: pictures(&of_caching(found)),
+        pictures: pictures(&pictures::of(found)),
         dir: "cache",
     });
     [spof, maintenance, scale_out, cache].into_iter().flatten().collect()
@@ -199,14 +199,14 @@ fn of_cache(found: &Caching) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::of_lessons;
+    use super::super::Reported;
     use super::*;
     use crate::fixture::caching::{Made, made};
 
     #[test]
     fn each_way_of_caching_is_told_by_its_name() {
         let cache = Some(made(Made::Whole));
-        let page = of_lessons(&Lessons { cache, ..Lessons::default() });
+        let page = Lessons { cache, ..Lessons::default() }.html();
         for name in ["no lock", "lock", "lock and updating"] {
             assert!(page.contains(&format!("A popular page, {name}: ")), "{name}");
         }

@@ -254,7 +254,7 @@ fn every_run_gives_a_sound_page() {
         ("scenario", fixture::scenario),
     ];
     for (name, scene) in scenes {
-        let page = of_run(&scene());
+        let page = scene().html();
         keep_for_a_look(name, &page);
         sound(&page);
         assert!(page.len() < 1_000_000, "{name}: {} bytes", page.len());
@@ -283,7 +283,7 @@ fn every_search_gives_a_sound_page() {
         (scenes::unexplained(), "unexplained"),
         (scenes::empty(), "INVALID"),
     ] {
-        let page = of_ceiling(&found);
+        let page = found.html();
         keep_for_a_look(&format!("search-{:?}-{}-{}", found.bound, found.partial, found.steps.len()), &page);
         sound(&page);
         assert!(page.contains(says), "{says}");
@@ -292,7 +292,7 @@ fn every_search_gives_a_sound_page() {
 
 #[test]
 fn what_is_said_is_inert() {
-    for page in [of_run(&hostile_run()), of_ceiling(&hostile_search()), of_trace(&trace::hostile())] {
+    for page in [hostile_run().html(), hostile_search().html(), trace::hostile().html()] {
         sound(&page);
         assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("\\u{1b}[31m\\u{202e}"));
         for bad in ["<script>alert", "<img", "\" onload"] {
@@ -304,7 +304,7 @@ fn what_is_said_is_inert() {
 #[test]
 fn the_figures_of_a_run_are_there_as_text() {
     for record in [fixture::healthy(), fixture::overload(), fixture::scenario()] {
-        let (run, page) = (&record.run, of_run(&record));
+        let (run, page) = (&record.run, record.html());
         for times in [&run.response_ms, &run.service_ms, &run.send_lag_ms, &run.ok_response_ms] {
             for value in
                 [times.mean, times.p50, times.p90, times.p99, times.p999, times.max].into_iter().flatten()
@@ -331,7 +331,7 @@ fn the_verdict_stands_first() {
     let mut record = fixture::healthy();
     record.run.verdict =
         crate::record::Verdict { valid: false, reasons: vec!["the CPU was taken away".into()] };
-    let page = of_run(&record);
+    let page = record.html();
     let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
     assert!(at(">INVALID<") < at("the CPU was taken away") && at("the CPU was taken away") < at("<svg"));
     assert!(at("<h1>") < at(">INVALID<"));
@@ -339,7 +339,7 @@ fn the_verdict_stands_first() {
 
 #[test]
 fn a_search_is_told_load_by_load() {
-    let page = of_ceiling(&search());
+    let page = search().html();
     let heads = [
         "Offered",
         "Phase",
@@ -380,7 +380,7 @@ fn a_file_that_cannot_be_written_is_named() {
     let path = write(&dir.path().join("new"), &fixture::tiny()).unwrap();
     assert!(fs::read_to_string(path).unwrap().starts_with("<!DOCTYPE html>"));
     fs::create_dir(dir.path().join(REPORT_FILE)).unwrap();
-    let error = write_ceiling(dir.path(), &search()).unwrap_err();
+    let error = write(dir.path(), &search()).unwrap_err();
     assert!(error.contains("report.html: "), "{error}");
 }
 
@@ -389,9 +389,9 @@ fn scaling_out_reads_whole_whatever_the_record_has_in_it() {
     use crate::fixture::scale_out::{Made, made};
     for scene in [Made::AppBound, Made::Both, Made::Spoilt, Made::Partial, Made::Empty] {
         let mut found = made(scene);
-        sound(&of_scale_out(&found));
+        sound(&found.html());
         found.mixes.iter_mut().for_each(|mix| mix.what = HOSTILE.to_owned());
         (found.emulated, found.head.command) = (vec![HOSTILE.to_owned()], vec![HOSTILE.to_owned()]);
-        sound(&of_scale_out(&found));
+        sound(&found.html());
     }
 }

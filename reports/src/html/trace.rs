@@ -14,7 +14,7 @@ use maud::{Markup, html};
 /// The report of `trace`.
 pub(super) fn page(trace: &Trace) -> Page {
     let finding = finding(trace);
-    let charts = pictures::of_trace(trace);
+    let charts = pictures::of(trace);
     let partial = trace.partial.then_some("fewer requests than were asked for");
     let about_files = [(TRACE_FILE, "the record, as loadgen.trace/1: all that was measured and said")];
     Page {

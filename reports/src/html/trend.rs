@@ -9,13 +9,13 @@ use crate::charts::trend::in_words;
 use crate::comparison::Call;
 use crate::exports::valued;
 use crate::number::{NONE, change, counted, percent, rate};
-use crate::pictures::of_trend;
+use crate::pictures;
 use crate::terminal::printable;
 use maud::{Markup, html};
 
 /// The report of `trend`.
 pub(super) fn page(trend: &Trend) -> Page {
-    let charts = of_trend(trend);
+    let charts = pictures::of(trend);
     let mut sections = vec![
         Section { id: "pictures", title: "Picture", body: pictures(&charts) },
         Section { id: "changes", title: "Changes", body: changes(trend) },
@@ -138,11 +138,11 @@ fn rates(trend: &Trend) -> Markup {
 
 fn nights(trend: &Trend) -> Table {
     let row = |(n, night): (usize, &crate::analyse::trend::Told)| {
-        let (call, tone) = match night.call {
-            Call::Pass => ("pass", false),
-            Call::Regression => ("REGRESSION", true),
-            Call::Improvement => ("improvement", false),
-            Call::Inconclusive => ("inconclusive", false),
+        let call = match night.call {
+            Call::Pass => "pass",
+            Call::Regression => "REGRESSION",
+            Call::Improvement => "improvement",
+            Call::Inconclusive => "inconclusive",
         };
         let alarm = night
             .alarm
@@ -152,7 +152,7 @@ fn nights(trend: &Trend) -> Table {
             Cell::text(&night.at),
             Cell::text(&night.base),
             Cell::text(&night.candidate),
-            Cell::Text(if tone { call.to_owned() } else { call.to_lowercase() }),
+            Cell::text(call),
             alarm,
             Cell::number(night.rps),
             Cell::count(stay as u64 + 1),

@@ -26,13 +26,9 @@ impl Kept for Caching {
         caching(self)
     }
 
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.verdict.reasons.clear();
-        for way in [&mut found.uncached, &mut found.cached].into_iter().flatten() {
-            way.search = way.search.numbers();
-        }
-        found
+    fn hush(&mut self) {
+        self.verdict.reasons.clear();
+        [&mut self.uncached, &mut self.cached].into_iter().flatten().for_each(|way| way.search.hush());
     }
 }
 

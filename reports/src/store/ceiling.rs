@@ -22,12 +22,10 @@ impl Kept for Ceiling {
         conclude(self)
     }
 
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.limited_by.evidence.clear();
-        found.verdict.reasons.clear();
-        found.forecast.iter_mut().for_each(|forecast| forecast.wall.clear());
-        found
+    fn hush(&mut self) {
+        self.limited_by.evidence.clear();
+        self.verdict.reasons.clear();
+        self.forecast.iter_mut().for_each(|forecast| forecast.wall.clear());
     }
 }
 

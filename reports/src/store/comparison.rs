@@ -1,9 +1,8 @@
 //! The directory of a comparison: `compare.json`, from whose pairs all that it claims follows again.
 
-use super::kept::{Kept, changed};
+use super::kept::{Kept, changed, fields};
 use crate::analyse::compare::conclude;
 use crate::comparison::{COMPARE_SCHEMA, Comparison, Pair};
-use crate::record::{Host, Verdict};
 
 /// The record, as `loadgen.compare/1`.
 pub const COMPARE_FILE: &str = "compare.json";
@@ -11,17 +10,7 @@ pub const COMPARE_FILE: &str = "compare.json";
 impl Kept for Comparison {
     const FILES: &'static [(&'static str, &'static str)] = &[(COMPARE_SCHEMA, COMPARE_FILE)];
 
-    fn schema(&self) -> &str {
-        &self.schema
-    }
-
-    fn host(&self) -> &Host {
-        &self.head.host
-    }
-
-    fn end(&self) -> (bool, &Verdict) {
-        (false, &self.verdict)
-    }
+    fields!(whole);
 
     fn check(&self) -> Result<(), String> {
         let sound = |value: f64| value.is_finite() && value > 0.0;
@@ -45,11 +34,9 @@ impl Kept for Comparison {
         Ok(())
     }
 
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.verdict.reasons.clear();
-        found.attribution.clear();
-        found
+    fn hush(&mut self) {
+        self.verdict.reasons.clear();
+        self.attribution.clear();
     }
 }
 

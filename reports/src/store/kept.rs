@@ -35,8 +35,13 @@ pub trait Kept: Clone + PartialEq + Serialize + DeserializeOwned {
     /// When it asks for what is none, such as an objective that is not one.
     fn conclude(&mut self) -> Result<(), String>;
 
-    /// The same without the sentences that were concluded, which another version may word otherwise.
-    fn numbers(&self) -> Self;
+    /// Why its verdict is what it is.
+    fn reasons(&mut self) -> &mut Vec<String>;
+
+    /// Takes away the sentences that were concluded, which another version may word otherwise: what is left are numbers.
+    fn hush(&mut self) {
+        self.reasons().clear();
+    }
 }
 
 /// Writes `found` into `dir`, which is made where it is missing. An older record is replaced in one step,
@@ -73,7 +78,15 @@ pub(super) fn again<K: Kept>(found: &K) -> Result<K, String> {
     again.conclude()?;
     // One that was killed has not come to its conclusions.
     let (partial, verdict) = found.end();
-    if partial && *verdict == Verdict::default() || again.numbers() == found.numbers() {
+    if partial && *verdict == Verdict::default() {
+        return Ok(again);
+    }
+    let hushed = |found: &K| {
+        let mut found = found.clone();
+        found.hush();
+        found
+    };
+    if hushed(&again) == hushed(found) {
         return Ok(again);
     }
     let by = format!("{} {}", found.host().version, found.host().commit);
@@ -96,9 +109,23 @@ pub(super) fn changed(what: Option<String>) -> Result<(), String> {
     what.map_or(Ok(()), |what| Err(format!("{what}: it was changed")))
 }
 
-/// The part of [`Kept`] that all records have in the same fields.
+/// The part of [`Kept`] that all records have in the same fields; `whole`: that of one that cannot be cut short.
 macro_rules! fields {
     () => {
+        fields!(of_all);
+
+        fn end(&self) -> (bool, &crate::record::Verdict) {
+            (self.partial, &self.verdict)
+        }
+    };
+    (whole) => {
+        fields!(of_all);
+
+        fn end(&self) -> (bool, &crate::record::Verdict) {
+            (false, &self.verdict)
+        }
+    };
+    (of_all) => {
         fn schema(&self) -> &str {
             &self.schema
         }
@@ -107,8 +134,8 @@ macro_rules! fields {
             &self.head.host
         }
 
-        fn end(&self) -> (bool, &crate::record::Verdict) {
-            (self.partial, &self.verdict)
+        fn reasons(&mut self) -> &mut Vec<String> {
+            &mut self.verdict.reasons
         }
     };
 }

@@ -23,12 +23,6 @@ impl Kept for Pairs {
         conclude(self);
         Ok(())
     }
-
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.verdict.reasons.clear();
-        found
-    }
 }
 
 #[cfg(test)]

@@ -24,15 +24,13 @@ impl Kept for ScaleOut {
         conclude(self)
     }
 
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.verdict.reasons.clear();
-        for mix in &mut found.mixes {
+    fn hush(&mut self) {
+        self.verdict.reasons.clear();
+        for mix in &mut self.mixes {
             mix.no_law.clear();
             mix.wall.iter_mut().for_each(|wall| wall.what.clear());
-            mix.points.iter_mut().for_each(|point| point.search = point.search.numbers());
+            mix.points.iter_mut().for_each(|point| point.search.hush());
         }
-        found
     }
 }
 

@@ -21,12 +21,6 @@ impl Kept for Trace {
         conclude(self);
         Ok(())
     }
-
-    fn numbers(&self) -> Self {
-        let mut found = self.clone();
-        found.verdict.reasons.clear();
-        found
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What was measured in pairs as a terminal shows it: whether there is something to compare, the arms, and what was repeated.
 
 use super::{Paint, named};
+use crate::analyse::statistics::bootstrap::median;
 use crate::number::{NONE, counted, exact_rate, ms, percent, rate, seconds};
 use crate::pairs::{Arm, Kind, Load, Made, Pairs};
 use crate::terminal::printable;
@@ -55,18 +56,12 @@ fn load(load: &Load) -> String {
 fn in_words(found: &Pairs, arm: &Arm) -> String {
     let of =
         |kind| found.runs.iter().filter(move |made| made.kind == kind && made.arm == arm.name && made.valid);
-    let p50 = median(of(Kind::Run).filter_map(|made| made.p50_ms).collect()).map_or(NONE.to_owned(), ms);
-    let ceiling = median(of(Kind::Ceiling).filter_map(|made| made.ceiling_rps).collect());
+    let p50: Vec<f64> = of(Kind::Run).filter_map(|made| made.p50_ms).collect();
+    let ceilings: Vec<f64> = of(Kind::Ceiling).filter_map(|made| made.ceiling_rps).collect();
+    let (p50, ceiling) = (median(&p50).map_or(NONE.to_owned(), ms), median(&ceilings));
     let ceiling = ceiling.map_or_else(String::new, |rps| format!(", ceiling {}/s", exact_rate(rps)));
     let revision = if arm.revision.is_empty() { String::new() } else { format!("{}, ", arm.revision) };
     format!("p50 {p50}{ceiling}: {revision}{}", arm.target)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    let lower = *values.get((values.len() - 1) / 2)?;
-    Some((lower + upper) / 2.0)
 }
 
 fn is_repeated(found: &Pairs, made: &Made) -> bool {

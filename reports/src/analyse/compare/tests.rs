@@ -96,8 +96,19 @@ fn more_metrics_need_better_evidence() {
     let same = metric("p99_ms", Better::Lower, Some(0.1), pairs(8, 9.0, 1.0, 0.01));
     let found = of(vec![slower(), same]);
     assert_eq!(found.metrics[0].call, Call::Inconclusive);
+    let why = &found.verdict.reasons[0];
+    assert!(why.contains(", of which p, 0.00781, is not below 0.005: "), "{why}");
     let known = found.metrics[0].found.clone().unwrap();
     assert!((known.p_worse - 1.0 / 256.0).abs() < 1e-12 && (known.adjusted[0] - 2.0 / 256.0).abs() < 1e-12);
+}
+
+#[test]
+fn what_does_not_scatter_is_seen_as_soon_as_it_counts() {
+    let same = |delta| metric("answered", Better::Higher, Some(delta), pairs(12, 1.0, 1.0, 0.0));
+    for delta in [0.001, 0.05] {
+        let seen = of(vec![same(delta)]).metrics[0].found.clone().and_then(|known| known.detectable).unwrap();
+        assert!((delta..delta + 1e-4).contains(&seen), "{seen} of {delta}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A comparison in words: the finding in one sentence, and why a metric says nothing.
 
 use super::NOISE_MOST;
-use crate::comparison::{Call, Comparison, Metric};
-use crate::number::{NONE, change, counted, percent};
+use crate::comparison::{Better, Call, Comparison, Metric};
+use crate::number::{NONE, change, counted, percent, rate};
 
 /// What is said of a metric, in a few words, such as `+9.1 % (8.2 to 10 %), may be 5 % worse: regression`.
 pub fn verdict_in_words(metric: &Metric) -> String {
@@ -49,7 +49,7 @@ fn within(found: &Comparison) -> String {
 }
 
 /// Why nothing can be said of `metric`.
-pub(super) fn why_not(metric: &Metric, least: usize) -> String {
+pub(super) fn why_not(metric: &Metric, least: usize, alpha: f64) -> String {
     if let Some(doubt) = &metric.doubt {
         return doubt.clone();
     }
@@ -66,11 +66,33 @@ pub(super) fn why_not(metric: &Metric, least: usize) -> String {
         );
     }
     let [low, high] = known.ci95;
+    let (ratio, clear) = match metric.better {
+        Better::Lower => (known.ratio, low > 1.0),
+        Better::Higher => (1.0 / known.ratio, high < 1.0),
+    };
+    if clear && ratio > 1.0 + known.delta {
+        return format!(
+            "{name}: {}, of which p, {}, is not below {}: for as many metrics as decide here {} are too few",
+            change(known.ratio),
+            rate(known.adjusted[0]),
+            rate(alpha),
+            counted(metric.pairs.len() as u64, "pair")
+        );
+    }
     format!(
         "{name}: {}, of which the interval, {} to {}, is too wide to exclude {} for the worse",
         change(known.ratio),
         change(low),
         change(high),
         percent(known.delta)
+    )
+}
+
+/// That it is not known how far the noise of `metric` goes, though there is a control.
+pub(super) fn no_floor(metric: &Metric, least: usize) -> String {
+    let pairs = counted(metric.control.len() as u64, "pair");
+    format!(
+        "{}: {pairs} of base and base, and {least} are needed to know how far the noise alone goes",
+        metric.what
     )
 }

@@ -1,10 +1,9 @@
 //! The figures of a pair of records: what decides, by how much it may be worse, and what only explains.
 
-use super::Couple;
-use crate::ceiling::{Bound, Ceiling};
+use super::{Couple, Paired};
 use crate::comparison::{Better, Metric, Pair};
 use crate::record::Run;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of a metric before it is measured.
 struct Kind {
@@ -64,17 +63,25 @@ const OF_A_TIER: [(&str, &str, &str); 3] = [
     ("pool_us", "pool_busy", "connection held per request"),
 ];
 
-/// The metrics of these pairs, with those of a control.
-pub(super) fn metrics(pairs: &[Couple<'_>], control: &[Couple<'_>]) -> Vec<Metric> {
-    let ceiling = metric(&CEILING, ceilings(pairs), ceilings(control));
-    let of_each =
-        OF_A_RUN.iter().map(|(kind, figure)| metric(kind, of_runs(pairs, figure), of_runs(control, figure)));
-    let mut metrics: Vec<Metric> = std::iter::once(ceiling).chain(of_each).collect();
+/// The metrics of these pairs, with those of a control, and with what changes as `deltas` say. One that decides stays, without a pair, where
+/// the base has it and the candidate never does, or where all that was measured of it is invalid: of what is not known nothing is promised.
+pub(super) fn metrics(
+    found: &Paired<'_>,
+    control: &[Couple<'_>],
+    deltas: &BTreeMap<String, Option<f64>>,
+) -> Vec<Metric> {
+    let pairs = &found.couples;
+    let lost = found.run && !pairs.iter().any(|couple| matches!(couple, Couple::Runs(..)));
+    let mut metrics = vec![(metric(&CEILING, ceilings(pairs), ceilings(control)), found.searched)];
+    for (kind, figure) in &OF_A_RUN {
+        let of_base = lost || has(pairs, figure);
+        metrics.push((metric(kind, of_runs(pairs, figure), of_runs(control, figure)), of_base));
+    }
     for tier in tiers(pairs) {
         let decides = share_of(pairs, &tier).is_some_and(|share| share >= TIER_LEAST);
         for (name, of, what) in OF_A_TIER {
             let figure = |run: &Run| per_request(run, &tier, of);
-            metrics.push(Metric {
+            let metric = Metric {
                 name: format!("{name}.{tier}"),
                 what: format!("{tier} {what}"),
                 unit: String::from("us"),
@@ -82,11 +89,31 @@ pub(super) fn metrics(pairs: &[Couple<'_>], control: &[Couple<'_>]) -> Vec<Metri
                 pairs: of_runs(pairs, figure),
                 control: of_runs(control, figure),
                 ..Metric::default()
-            });
+            };
+            metrics.push((metric, has(pairs, figure)));
         }
     }
-    metrics.retain(|metric| !metric.pairs.is_empty());
-    metrics
+    for (metric, _) in &mut metrics {
+        metric.delta = deltas.get(&metric.name).copied().unwrap_or(metric.delta);
+    }
+    metrics.retain(|(metric, known)| !metric.pairs.is_empty() || *known && metric.delta.is_some());
+    if metrics.iter().all(|(metric, _)| metric.pairs.is_empty()) {
+        metrics.clear();
+    }
+    metrics.into_iter().map(|(metric, _)| metric).collect()
+}
+
+/// Whether there can be a metric of this name, whether or not it was measured.
+pub(super) fn is_one(name: &str) -> bool {
+    let of_a_tier = |metric: &str| OF_A_TIER.iter().any(|(of, ..)| *of == metric);
+    name == CEILING.name
+        || OF_A_RUN.iter().any(|(kind, _)| kind.name == name)
+        || name.split_once('.').is_some_and(|(metric, _)| of_a_tier(metric))
+}
+
+/// Whether a base has the figure.
+fn has(couples: &[Couple<'_>], figure: impl Fn(&Run) -> Option<f64>) -> bool {
+    couples.iter().any(|couple| matches!(couple, Couple::Runs(_, base, _) if figure(base).is_some()))
 }
 
 fn metric(kind: &Kind, pairs: Vec<Pair>, control: Vec<Pair>) -> Metric {
@@ -113,9 +140,8 @@ fn of_runs(couples: &[Couple<'_>], figure: impl Fn(&Run) -> Option<f64>) -> Vec<
 
 /// The pairs of ceilings.
 fn ceilings(couples: &[Couple<'_>]) -> Vec<Pair> {
-    let exact = |found: &Ceiling| found.ceiling_rps.filter(|_| found.bound == Bound::Exact);
     let pair = |couple: &Couple<'_>| match couple {
-        Couple::Ceilings(name, base, candidate) => pair(name, exact(base), exact(candidate)),
+        Couple::Ceilings(name, base, candidate) => pair(name, base.ceiling_rps, candidate.ceiling_rps),
         Couple::Runs(..) => None,
     };
     couples.iter().filter_map(pair).collect()
@@ -138,7 +164,7 @@ fn per_request(run: &Run, tier: &str, of: &str) -> Option<f64> {
     (run.rps.ok > 0.0).then(|| in_use / run.rps.ok * 1e6)
 }
 
-/// The tiers of which both sides say something, in the order of their names.
+/// The tiers of which a base says something, in the order of their names.
 fn tiers(couples: &[Couple<'_>]) -> BTreeSet<String> {
     let of = |couple: &Couple<'_>| match couple {
         Couple::Runs(_, base, _) => base.observed.keys().cloned().collect(),

@@ -103,6 +103,73 @@ fn a_set_is_not_compared_with_itself() {
     let mut copy = base.clone();
     copy.dir = "copy".into();
     assert!(compared(&base, &copy, &[]).unwrap_err().contains("the same records"));
+    copy.runs.remove("03");
+    assert!(compared(&base, &copy, &[]).unwrap_err().contains("the same records"), "nor with a part of it");
+    (searched(&mut copy, "x"), copy.runs.clear());
+    let mut searches = copy.clone();
+    searches.dir = "searches".into();
+    assert!(compared(&searches, &copy, &[]).unwrap_err().contains("the same records"));
+    // A candidate for a control would make noise of whatever it is worse by.
+    let (candidate, mut control) = (set("candidate", 1.2), set("candidate", 1.2));
+    control.dir = "control".into();
+    let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &[] };
+    let refused = compare(sets, &Terms::default(), Head::default()).unwrap_err();
+    assert!(refused.contains("candidate and control: they are the same records"), "{refused}");
+}
+
+/// Puts a search beside each run, begun at `at`.
+fn searched(set: &mut Set, at: &str) {
+    for name in set.runs.keys() {
+        let mut search = fixture::ceiling::database_bound();
+        search.head.started_at = at.to_owned();
+        set.ceilings.insert(format!("{name}-ceiling"), search);
+    }
+}
+
+#[test]
+fn a_ceiling_that_the_candidate_has_no_more_is_no_pass() {
+    let (mut base, mut candidate) = (set("base", 1.0), set("candidate", 1.001));
+    (searched(&mut base, "0"), searched(&mut candidate, "1"));
+    assert_eq!(compared(&base, &candidate, &[]).unwrap().call, Call::Pass);
+    for (spoil, why) in [
+        ((|search: &mut Ceiling| search.bound = Bound::Below) as fn(&mut Ceiling), "below the lowest rate"),
+        (|search| search.bound = Bound::AtLeast, "met its own limit"),
+        (|search| search.verdict.valid = false, "ceiling: invalid"),
+    ] {
+        let mut candidate = candidate.clone();
+        candidate.ceilings.values_mut().for_each(spoil);
+        let found = compared(&base, &candidate, &[]).unwrap();
+        let ceiling = &found.metrics[0];
+        assert_eq!(
+            (ceiling.name.as_str(), ceiling.pairs.len(), found.call),
+            ("ceiling_rps", 0, Call::Inconclusive)
+        );
+        assert!(
+            found.verdict.reasons[0].contains("ceiling: 0 pairs, and 8 are needed"),
+            "{:?}",
+            found.verdict
+        );
+        assert!(found.left_out.len() == 12 && found.left_out[0].contains(why), "{:?}", found.left_out);
+    }
+    // Nor are ceilings alone, where no run is valid, or a tier that does not say any more what it takes.
+    let mut invalid = candidate.clone();
+    invalid.runs.values_mut().for_each(|run| run.verdict.valid = false);
+    let mut silent = candidate.clone();
+    silent.runs.values_mut().for_each(|run| run.observed.clear());
+    for (candidate, what) in [(invalid, "p50: 0 pairs"), (silent, "app CPU per request: 0 pairs")] {
+        let found = compared(&base, &candidate, &[]).unwrap();
+        let says = found.verdict.reasons.iter().any(|reason| reason.contains(what));
+        assert!(found.call == Call::Inconclusive && says, "{:?}", found.verdict);
+    }
+    let mut other = candidate.clone();
+    other.ceilings.values_mut().for_each(|search| search.slo.push_str(",max<1s"));
+    assert!(compared(&base, &other, &[]).unwrap_err().contains("01-ceiling: not the same search: "));
+    // Who does not want it may say so.
+    let mut candidate = candidate.clone();
+    candidate.ceilings.values_mut().for_each(|search| search.bound = Bound::AtLeast);
+    let terms = Terms { deltas: [("ceiling_rps".to_owned(), None)].into(), ..Terms::default() };
+    let sets = Sets { base: &base, candidate: &candidate, control: None, slowed: &[] };
+    assert_eq!(compare(sets, &terms, Head::default()).unwrap().call, Call::Pass);
 }
 
 #[test]
@@ -135,6 +202,9 @@ fn a_target_that_dies_or_answers_nothing_is_worse() {
         let found = compared(&base, &candidate, &[]).unwrap();
         assert_eq!(found.call, Call::Regression, "{:?}", found.metrics);
         assert!(crate::analyse::compare::finding(&found).contains("requests answered -1"));
+        let said =
+            found.left_out.iter().any(|why| why.starts_with("01: its times: the target stopped answering"));
+        assert_eq!(said, dies, "{:?}", found.left_out);
     }
 }
 
@@ -152,6 +222,8 @@ fn deltas_can_be_changed_and_a_name_that_there_is_not_is_refused() {
     let found = with("p50_ms", Some(0.5)).unwrap();
     let p50 = found.metrics.iter().find(|metric| metric.name == "p50_ms").unwrap();
     assert_eq!((p50.delta, p50.call), (Some(0.5), Call::Pass));
+    // What was not measured this time is no mistake.
+    assert!(with("ceiling_rps", Some(0.03)).is_ok());
     let none = with("p51_ms", Some(0.5)).unwrap_err();
     assert!(none.contains("no metric `p51_ms`; there are p50_ms, "), "{none}");
     assert!(
@@ -170,8 +242,20 @@ fn a_known_slowdown_is_found_and_base_against_base_is_not_one() {
     let slowed = [(0.05, set("slow-5", 1.02)), (0.2, set("slow-20", 1.2))];
     let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &slowed };
     let found = compare(sets, &Terms::default(), Head::default()).unwrap();
-    let calls: Vec<_> = found.checks.iter().map(|check| (check.slowdown, check.call)).collect();
-    assert_eq!(calls, [(0.0, Call::Pass), (0.05, Call::Pass), (0.2, Call::Regression)]);
+    let calls = [(0.0, Call::Pass), (0.05, Call::Pass), (0.2, Call::Regression)];
+    assert_eq!(found.checks.iter().map(|check| (check.slowdown, check.call)).collect::<Vec<_>>(), calls);
     assert_eq!(found.call, Call::Pass);
     assert!(found.metrics[0].found.as_ref().unwrap().floor.is_some());
+    // What is in neither control nor slowed set has no say about them.
+    let (mut base, mut candidate) = (base, candidate);
+    (searched(&mut base, "0"), searched(&mut candidate, "1"));
+    let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &slowed };
+    let terms = Terms { deltas: [("ceiling_rps".to_owned(), Some(0.03))].into(), ..Terms::default() };
+    let found = compare(sets, &terms, Head::default()).unwrap();
+    assert_eq!(found.checks.iter().map(|check| check.call).collect::<Vec<_>>(), calls.map(|(_, call)| call));
+    let reasons = &found.verdict.reasons;
+    assert!(
+        reasons.iter().any(|reason| reason.starts_with("ceiling: 0 pairs of base and base")),
+        "{reasons:?}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exports::annotations;
-use crate::fixture::compared::{hostile, slower};
+use crate::fixture::comparison::{hostile, slower};
 use crate::junit;
 
 const HOSTILE: &str = "| a`b` **c** <img src=x onerror=alert(1)> [d](javascript:x) ![e](f) \u{1b}[31m\r\n::error::g % , : \
@@ -10,20 +10,27 @@ const HOSTILE: &str = "| a`b` **c** <img src=x onerror=alert(1)> [d](javascript:
 
 #[test]
 fn the_verdict_is_first_and_the_metrics_that_decide_are_a_table() {
-    let want = "## REGRESSION: median response time +12 %
+    let want = "## REGRESSION: ceiling -9.5 %, p50 +17 %, app CPU per request +9.4 %
 
-Candidate 9f0e1d2 against base 1ad522a, 10 pairs, 600 requests/s.
+Candidate 9be01f3 against base 1ad522a, 12 pairs, 140/s for 4 s, poisson arrivals by raw, HTTP/1.1.
 
 | Metric | Base | Candidate | Change | 95 % interval | p | Allowed | Smallest that would be seen | Call |
 |---|--:|--:|--:|:-:|--:|--:|--:|---|
-| ceiling | 2,000 requests/s | 1,980 requests/s | -1 % | -3 % to +2 % | 0.6 | 5 % | 4 % | pass |
-| median response time | 1.25 ms | 1.4 ms | +12 % | +10 % to +15 % | 0.001 | 5 % | 4 % | **REGRESSION** |
-| 99th percentile | 8 ms | 8.48 ms | +6 % | +4 % to +9 % | 0.6 | 10 % | 4 % | inconclusive |
+| ceiling | 227 requests/s | 207 requests/s | -9.5 % | -9.5 % to -7.7 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
+| p50 | 5.1 ms | 6.02 ms | +17 % | +17 % to +20 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
+| p99 | 19.2 ms | 20.7 ms | -8.8 % | -11 % to +62 % | 0.85 | 10 % | 11 % | inconclusive |
+| requests answered | 100 % | 100 % | 0 % | 0 % to 0 % | 1 | 0.1 % | 0.1 % | pass |
+| app CPU per request | 120 us | 132 us | +9.4 % | +9.4 % to +12 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
 | rate | - | - | - | - | - | 5 % | - | inconclusive |
 
 ### Attribution
 
-- median response time +12 %: app CPU per request +9 %
+- ceiling -9.5 %, p50 +17 %: app CPU per request +9.4 %
+
+### Notes
+
+- the two differ: the base was built by another compiler
+- 1 record left out: 7: no candidate
 
 ### Not the same on both sides
 
@@ -33,11 +40,15 @@ Candidate 9f0e1d2 against base 1ad522a, 10 pairs, 600 requests/s.
 
 - 7: no candidate
 
+### Emulated
+
+- A slower application: each request holds its worker for 4ms longer, computing nothing.
+
 ![The comparison](https://example.org/runs/7/compare.png)
 
 ![The trend](https://example.org/runs/7/trend.png)
 
-loadgen compare base candidate
+loadgen compare out/base out/candidate --control out/control
 ";
     assert_eq!(markdown(&slower(), Some("https://example.org/runs/7/")), want);
     assert!(!markdown(&slower(), None).contains("!["));
@@ -61,7 +72,7 @@ fn nothing_of_a_record_is_markup() {
     );
     assert!(!summary.lines().any(|line| line.starts_with("::")), "{summary}");
     let rows: Vec<_> = summary.lines().filter(|line| line.starts_with("| ")).collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 7);
     for row in rows {
         assert_eq!(row.replace("\\|", "").matches('|').count(), 10, "{row}");
     }
@@ -91,18 +102,20 @@ fn a_summary_that_is_too_long_is_cut_and_says_so() {
 
 #[test]
 fn annotations_have_a_line_each() {
-    let want = "::error title=loadgen compare::REGRESSION: median response time +12 %25; median response time +12 %25: \
-                app CPU per request +9 %25
-::error title=p50_ms::median response time +12 %25 (95 %25 interval +10 %25 to +15 %25, p 0.001; 5 %25 allowed)
-::warning title=p99_ms::99th percentile +6 %25 (95 %25 interval +4 %25 to +9 %25, p 0.6; 10 %25 allowed): the noise is \
-                too large for changes below 4 %25
+    let want = "::error title=loadgen compare::REGRESSION: ceiling -9.5 %25, p50 +17 %25, app CPU per request +9.4 %25; \
+                ceiling -9.5 %25, p50 +17 %25: app CPU per request +9.4 %25
+::error title=ceiling_rps::ceiling -9.5 %25 (95 %25 interval -9.5 %25 to -7.7 %25, p 0.00122; 5 %25 allowed)
+::error title=p50_ms::p50 +17 %25 (95 %25 interval +17 %25 to +20 %25, p 0.00122; 5 %25 allowed)
+::warning title=p99_ms::p99 -8.8 %25 (95 %25 interval -11 %25 to +62 %25, p 0.85; 10 %25 allowed): no change below 11 %25 \
+                would be seen
+::error title=cpu_us.app::app CPU per request +9.4 %25 (95 %25 interval +9.4 %25 to +12 %25, p 0.00122; 5 %25 allowed)
 ::warning title=rps::rate: too few pairs to say anything
 ::warning title=not the same on both sides::the base was built by another compiler
 ";
     assert_eq!(annotations(&slower()), want);
     let text = annotations(&hostile(HOSTILE));
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines.len(), 6);
+    assert_eq!(lines.len(), 8);
     for line in lines {
         let (command, properties) = line[2..].split_once("::").unwrap().0.split_once(" title=").unwrap();
         assert!(["error", "warning"].contains(&command) && !properties.contains([',', ':']), "{line}");
@@ -110,7 +123,7 @@ fn annotations_have_a_line_each() {
     }
     let mut passed = slower();
     passed.call = Call::Pass;
-    passed.metrics.truncate(1);
+    passed.metrics.retain(|metric| metric.call == Call::Pass);
     passed.marks.clear();
     passed.attribution.clear();
     assert_eq!(
@@ -125,17 +138,22 @@ fn annotations_have_a_line_each() {
 #[test]
 fn junit_has_a_test_case_for_each_metric_that_decides() {
     let want = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
-<testsuites tests=\"5\" failures=\"1\" errors=\"0\">
-  <testsuite name=\"loadgen compare 1ad522a 9f0e1d2\" tests=\"5\" failures=\"1\" errors=\"0\" skipped=\"2\" \
+<testsuites tests=\"7\" failures=\"3\" errors=\"0\">
+  <testsuite name=\"loadgen compare 1ad522a 9be01f3\" tests=\"7\" failures=\"3\" errors=\"0\" skipped=\"2\" \
                 timestamp=\"2026-11-24T08:00:00Z\">
-    <testcase classname=\"loadgen.compare\" name=\"ceiling_rps\"/>
+    <testcase classname=\"loadgen.compare\" name=\"ceiling_rps\">
+      <failure message=\"ceiling -9.5 % (95 % interval -9.5 % to -7.7 %, p 0.00122; 5 % allowed)\">WHY</failure>
+    </testcase>
     <testcase classname=\"loadgen.compare\" name=\"p50_ms\">
-      <failure message=\"median response time +12 % (95 % interval +10 % to +15 %, p 0.001; 5 % allowed)\">median response \
-                time +12 %: app CPU per request +9 %</failure>
+      <failure message=\"p50 +17 % (95 % interval +17 % to +20 %, p 0.00122; 5 % allowed)\">WHY</failure>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"p99_ms\">
-      <skipped message=\"99th percentile +6 % (95 % interval +4 % to +9 %, p 0.6; 10 % allowed): the noise is too large for \
-                changes below 4 %\"></skipped>
+      <skipped message=\"p99 -8.8 % (95 % interval -11 % to +62 %, p 0.85; 10 % allowed): no change below 11 % would be \
+                seen\"></skipped>
+    </testcase>
+    <testcase classname=\"loadgen.compare\" name=\"answered\"/>
+    <testcase classname=\"loadgen.compare\" name=\"cpu_us.app\">
+      <failure message=\"app CPU per request +9.4 % (95 % interval +9.4 % to +12 %, p 0.00122; 5 % allowed)\">WHY</failure>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"rps\">
       <skipped message=\"rate: too few pairs to say anything\"></skipped>
@@ -144,6 +162,7 @@ fn junit_has_a_test_case_for_each_metric_that_decides() {
   </testsuite>
 </testsuites>
 ";
+    let want = want.replace("WHY", &slower().attribution[0]);
     assert_eq!(junit::of_comparison(&slower()), want);
     let mut invalid = hostile(HOSTILE);
     invalid.call = Call::Inconclusive;

@@ -2,7 +2,7 @@
 
 use super::{HOSTILE, keep_for_a_look, sound};
 use crate::fixture::trace as traces;
-use crate::html::of_trace;
+use crate::html::Reported;
 use crate::trace::{Asked, Trace};
 
 #[test]
@@ -14,7 +14,7 @@ fn every_traced_request_gives_a_sound_page() {
         (traces::contradictory(), "do not add up"),
         (traces::unanswered(), "refuses the connection"),
     ] {
-        let page = of_trace(&trace);
+        let page = trace.html();
         keep_for_a_look(&format!("trace-{}-{}", trace.parts.len(), trace.verdict.valid), &page);
         sound(&page);
         assert!(page.contains(says), "{says}");

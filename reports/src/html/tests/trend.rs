@@ -3,7 +3,7 @@
 use super::{HOSTILE, keep_for_a_look, sound};
 use crate::analyse::trend::{Trend, trend};
 use crate::fixture::history::{Made, nights, trend_of};
-use crate::html::of_trend;
+use crate::html::Reported;
 
 #[test]
 fn every_history_gives_a_sound_page() {
@@ -13,12 +13,12 @@ fn every_history_gives_a_sound_page() {
         (Made::Ninety, "Where a level changed"),
         (Made::Named, "feature/rewrite the pool of connections, part 40"),
     ] {
-        let page = of_trend(&trend_of(made));
+        let page = trend_of(made).html();
         keep_for_a_look(&format!("trend-{made:?}").to_lowercase(), &page);
         sound(&page);
         assert!(page.contains(says), "{made:?}: {says}");
     }
-    let empty = of_trend(&trend("history.jsonl", &[], vec!["the history is empty".into()], 1));
+    let empty = trend("history.jsonl", &[], vec!["the history is empty".into()], 1).html();
     sound(&empty);
     assert!(empty.contains("The history is empty"));
 }
@@ -38,7 +38,7 @@ fn hostile() -> Trend {
 
 #[test]
 fn nothing_of_a_history_is_markup() {
-    let page = of_trend(&hostile());
+    let page = hostile().html();
     sound(&page);
     assert!(!page.contains("<img") && !page.contains(['\u{1b}', '\u{202e}']), "markup");
     assert!(page.contains("&lt;img src=x onerror=alert(2)&gt;"));
