@@ -34,14 +34,19 @@ pub(crate) fn run(args: &CompareArgs, begun: Instant) -> Outcome<Exit> {
     let found = compare(sets, &terms, head).map_err(Failure::usage)?;
     let mut output = Output::of_experiment("compare", COMPARE_FILE, &args.result, begun);
     output.prepare()?;
-    let finished = output.finish_found(&found, None);
-    let told = tell(args, &found);
-    finished.and(told)?;
+    // What cannot be written takes nothing back of what was found, and is no noise.
+    let failed = if found.call == Call::Regression { Exit::Failed } else { Exit::Usage };
+    let written = output.finish_found(&found, None).and_then(|()| tell(args, &found));
+    written.map_err(|failure| Failure { exit: failed, ..failure })?;
     Ok(exit(found.call))
 }
 
 /// What others are given of it.
 fn tell(args: &CompareArgs, found: &Comparison) -> Outcome {
+    // First what cannot be made again.
+    if let Some(file) = &args.history {
+        history::append(file, &night(found)).map_err(Failure::host)?;
+    }
     if let Some(file) = &args.markdown {
         show::append(file, &exports::markdown(found, args.pictures.as_deref()))?;
     }
@@ -52,10 +57,7 @@ fn tell(args: &CompareArgs, found: &Comparison) -> Outcome {
     if args.annotate {
         show::write(&exports::annotations(found), beside_json)?;
     }
-    match &args.history {
-        Some(file) => history::append(file, &night(found)).map_err(Failure::host),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The comparison as a line of a history, with what its checks came to.

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, Network, verdict};
+use reports::histogram::Histogram;
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::{
     Dns, Generator, Head, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
@@ -127,6 +128,8 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
             startup_s: facts.startup.as_secs_f64(),
             cpus: aim.cpus.clone(),
             receive_clock: facts.receive_clock.to_owned(),
+            late_p50_ms: late_ms(&tally.lateness, 0.5),
+            late_p99_ms: late_ms(&tally.lateness, 0.99),
         },
         observed: facts.observed.tiers,
         thresholds: Vec::new(),
@@ -161,11 +164,7 @@ fn findings(aim: &Aim, facts: &Facts, tally: &Tally, duration_s: f64) -> HostFin
         out_of_descriptors: tally.out_of_descriptors,
         out_of_ports: tally.out_of_ports,
         steal_share: facts.steal_share,
-        wakeup_lag_p99_ms: if tally.lateness.is_empty() {
-            0.0
-        } else {
-            tally.lateness.quantile(0.99) as f64 / 1e6
-        },
+        wakeup_lag_p99_ms: late_ms(&tally.lateness, 0.99).unwrap_or(0.0),
         connect_limited: tally.saturated,
         slow_connects: tally.slow_connects * 100 > tally.steps.iter().map(|step| step.planned).sum(),
         never_sent: tally.never_sent,
@@ -174,6 +173,11 @@ fn findings(aim: &Aim, facts: &Facts, tally: &Tally, duration_s: f64) -> HostFin
         local_target: aim.is_local(),
         stalled_share: share(tally.stalled),
     }
+}
+
+/// A quantile of what is in nanoseconds, in milliseconds.
+fn late_ms(lateness: &Histogram, quantile: f64) -> Option<f64> {
+    (!lateness.is_empty()).then(|| lateness.quantile(quantile) as f64 / 1e6)
 }
 
 /// What a reader has to know beside the verdict; a log that is incomplete makes the run invalid.

@@ -32,6 +32,7 @@ pub fn of_comparison(found: &Comparison) -> String {
     let first = found.verdict.reasons.first().map_or("there is no answer", String::as_str);
     // Whoever shows it is not to show red where nothing is known.
     let end = match found.call {
+        Call::Inconclusive if found.is_empty() => End::Error(first.to_owned()),
         Call::Inconclusive => End::Skipped(first.to_owned()),
         // A metric that is worse is a failure of its own.
         Call::Regression | Call::Pass | Call::Improvement => End::Passed,

@@ -270,6 +270,13 @@ pub struct Generator {
     /// read.
     #[serde(default = "process_clock")]
     pub receive_clock: String,
+    /// How late a sending thread came to a request that was due and that nothing else held back, in milliseconds: the median. Whatever
+    /// the target does, it is not in it. `None` of a closed loop, and in records that are older.
+    #[serde(default)]
+    pub late_p50_ms: Option<f64>,
+    /// Its 99th percentile.
+    #[serde(default)]
+    pub late_p99_ms: Option<f64>,
 }
 
 fn process_clock() -> String {

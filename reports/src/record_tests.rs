@@ -48,7 +48,7 @@ fn the_names_in_the_json_are_a_promise() {
     has(&json["bytes"], "sent received");
     has(
         &json["generator"],
-        "cpu_s cpu_us_per_request cpu_share_max threads max_rss_bytes startup_s cpus receive_clock",
+        "cpu_s cpu_us_per_request cpu_share_max threads max_rss_bytes startup_s cpus receive_clock late_p50_ms late_p99_ms",
     );
     has(&json["thresholds"][0], "rule actual passed");
     has(&json["verdict"], "valid reasons");

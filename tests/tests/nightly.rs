@@ -237,7 +237,7 @@ fn a_night_is_held_against_the_last_good_one() {
     // Too noisy: not red, and not good either.
     let said = ended_with(&place.night("inconclusive", 4, "--publish --out c"), 0);
     based(&said, &before);
-    assert!(said.contains("inconclusive: the noise was too large") && !said.contains("::warning"), "{said}");
+    assert!(said.contains("inconclusive: it cannot be said") && !said.contains("::warning"), "{said}");
     // Accepted.
     based(&ended_with(&place.night("pass", 0, "--publish --out d --base HEAD"), 0), "HEAD");
     let said = ended_with(&place.night("pass", 0, "--out e -- --pairs 3"), 0);
@@ -257,6 +257,34 @@ fn a_night_is_held_against_the_last_good_one() {
     place.has("h", &format!("{sorted}\n{{\"schema\":}}\n"));
     ended_with(&place.history("publish h"), 0);
     based(&ended_with(&place.night("pass", 0, "--out i"), 0), &before);
+}
+
+#[test]
+fn what_was_measured_on_another_branch_is_no_base() {
+    let place = Place::new();
+    place.git("checkout --quiet -b faster");
+    place.git("-c user.name=a -c user.email=a@b commit --quiet --allow-empty -m faster");
+    ended_with(&place.night("improvement", 0, "--publish --out a --base HEAD~1"), 0);
+    place.git("checkout --quiet -");
+    let before = place.git("rev-parse --short HEAD");
+    assert!(ended_with(&place.night("pass", 0, "--out b"), 0).contains(&format!("the base is {before}\n")));
+}
+
+#[test]
+fn a_night_that_was_not_published_stays_and_a_gate_that_says_nothing_is_red() {
+    let place = Place::new();
+    ended_with(&place.night("pass", 0, "--out a"), 0);
+    ended_with(&place.history("fetch a/history"), 0);
+    assert!(
+        std::fs::read_to_string(place.checkout().join("a/history/nightly.ndjson")).unwrap().ends_with("}\n")
+    );
+    for n in 1..=7 {
+        let ended = place.night("inconclusive", 4, &format!("--publish --out n{n}"));
+        let said = ended_with(&ended, if n < 7 { 0 } else { 4 });
+        assert_eq!(said.contains("inconclusive for 7 nights"), n == 7, "{said}");
+    }
+    ended_with(&place.night("pass", 0, "--publish --out good"), 0);
+    ended_with(&place.night("inconclusive", 4, "--publish --out again"), 0);
 }
 
 #[test]

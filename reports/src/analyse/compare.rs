@@ -3,6 +3,7 @@
 //! said here. Pure: the same pairs give the same answer.
 
 mod attribute;
+mod failing;
 mod judge;
 mod late;
 mod power;
@@ -51,8 +52,10 @@ fn judge(metrics: &mut [Metric], least_pairs: usize, alpha: f64) {
     for metric in metrics.iter_mut() {
         let call = metric.found.as_ref().map(|known| judge::call(metric, known, alpha));
         metric.call = call.unwrap_or(Call::Inconclusive);
+        metric.doubt = None;
     }
     late::doubt(metrics);
+    failing::doubt(metrics);
 }
 
 /// Adjusts the p-values of the metrics that decide for how many they are, in each direction (Holm, 1979).

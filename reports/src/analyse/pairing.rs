@@ -10,7 +10,7 @@ mod tests;
 use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
 use crate::ceiling::{Bound, Ceiling};
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
-use crate::number::rate;
+use crate::number::{counted, rate};
 use crate::offered::Offered;
 use crate::record::{Head, Host, Loop, Run, Verdict};
 use crate::set::Set;
@@ -147,7 +147,10 @@ fn paired<'a>(base: &'a Set, other: &'a Set) -> Paired<'a> {
     let mut found = Paired::default();
     for (name, run, beside) in common(&base.runs, &other.runs) {
         found.run = true;
-        match unusable(run.partial, &run.verdict).or_else(|| unusable(beside.partial, &beside.verdict)) {
+        match unusable(run.partial, &run.verdict)
+            .or_else(|| unusable(beside.partial, &beside.verdict))
+            .or_else(|| broken(run))
+        {
             Some(why) => found.left_out.push(format!("{}: {why}", called(name))),
             None => found.couples.push(Couple::Runs(name, run, beside)),
         }
@@ -198,6 +201,12 @@ fn unusable(partial: bool, verdict: &Verdict) -> Option<String> {
     (!verdict.valid).then(why)
 }
 
+/// Why nothing can be held against a run of the base: who answers as badly is no worse.
+fn broken(base: &Run) -> Option<String> {
+    let less_than_half = 2 * base.ok < base.planned;
+    less_than_half.then(|| String::from("the base itself answered less than half of its requests correctly"))
+}
+
 /// Why a search has no ceiling of which there is a ratio.
 fn inexact(search: &Ceiling) -> Option<String> {
     match search.bound {
@@ -213,9 +222,9 @@ fn not_the_same(one: &Set, two: &Set) -> Result<(), String> {
         .map(|(_, a, b)| a.started_at == b.started_at && a.response_ms == b.response_ms);
     let searches = common(&one.ceilings, &two.ceilings)
         .map(|(_, a, b)| a.head.started_at == b.head.started_at && a.steps == b.steps);
-    let same: Vec<bool> = runs.chain(searches).collect();
-    if !same.is_empty() && same.iter().all(|same| *same) {
-        return Err(refused(one, two, "they are the same records"));
+    let same = runs.chain(searches).filter(|same| *same).count();
+    if same > 0 {
+        return Err(refused(one, two, &format!("{} of them are the same", counted(same as u64, "record"))));
     }
     Ok(())
 }
@@ -247,8 +256,9 @@ fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
         differ(May::Generator, on_cpus(run), on_cpus(beside));
     }
     for (name, search, beside) in common(&base.ceilings, &other.ceilings) {
-        if (&search.slo, &search.arrivals) != (&beside.slo, &beside.arrivals) {
-            let what = format!("not the same search: {} against {}", search.slo, beside.slo);
+        let of = |one: &Ceiling| format!("{} at {} arrivals of {}", one.slo, one.arrivals, one.target.what);
+        if of(search) != of(beside) {
+            let what = format!("not the same search: {} against {}", of(search), of(beside));
             return Err(refused(format!("{}: {what}", called(name))));
         }
         let (one, two) = (&search.head, &beside.head);

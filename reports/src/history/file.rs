@@ -104,10 +104,11 @@ pub fn read(path: &Path) -> Result<(Vec<Night>, Vec<String>), String> {
         io::ErrorKind::NotFound => format!("{}: there is no history: no such file", path.display()),
         _ => format!("{}: {e}", path.display()),
     };
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    // Asked before: opening a pipe waits for whoever writes to it.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(format!("{}: it is no file", path.display()));
     }
+    let file = File::open(path).map_err(failed)?;
     let mut found = Reading::default();
     let count = lines(&file, |number, line| found.take(number, line)).map_err(failed)?;
     if count == 0 {

@@ -76,7 +76,11 @@ impl Bench<'_> {
         let Some((run, entry, search)) = done? else { return Ok(None) };
         let silent =
             run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into the run"));
-        let died = silent.map(|silent| said.map_or(silent.clone(), |said| format!("{silent}: {said}")));
+        // One that has ended by itself has died, in the run or in the search after it.
+        let died = match (silent, said) {
+            (Some(silent), Some(said)) => Some(format!("{silent}: {said}")),
+            (silent, said) => silent.or(said),
+        };
         let (reason, waited_s) = (died.clone().or(entry.reason), waited.as_secs_f64());
         let entry = Made { reason, waited_s, ..entry };
         Ok(Some(Attempt { run: entry, search, emulated, died }))

@@ -212,8 +212,13 @@ impl Bench<'_> {
                 return Ok(None);
             }
             if let Some(died) = made.died {
-                // That is an answer, and none to ask for once more.
-                return Err(measure::dead(arm, &died));
+                // That is an answer, and none to ask for once more; of an arm beside those that are judged it ends nothing else.
+                let dead = measure::dead(arm, &died);
+                if arm.searched {
+                    return Err(dead);
+                }
+                self.output.say(&format!("pair {pair} of {}: {}", self.args.pairs, dead.message));
+                break;
             }
             if valid || last || !self.has_time_for(took_s) {
                 break;

@@ -1,12 +1,13 @@
 //! Whether a change of a response time is the generator's own. Times count from the instants at which requests were due, so what the
-//! generator is late by is in them: where one side was offered its load later than the other, that is no change of the target.
+//! generator is late by is in them: where one side was offered its load later than the other, that is no change of the target. Waiting
+//! for a connection is, and not in it.
 
 use crate::analyse::statistics::bootstrap::median;
 use crate::comparison::{Call, Metric};
 use crate::number::percent;
 
 /// The percentiles of the response time that decide, and those of the lateness.
-const LATENESS: [(&str, &str); 2] = [("p50_ms", "send_lag_p50_ms"), ("p99_ms", "send_lag_p99_ms")];
+const LATENESS: [(&str, &str); 2] = [("p50_ms", "late_p50_ms"), ("p99_ms", "late_p99_ms")];
 /// The share of a change, 0 to 1, that lateness may have before nobody knows whose change it is.
 const SHARE_MOST: f64 = 0.25;
 
@@ -18,11 +19,10 @@ pub(super) fn doubt(metrics: &mut [Metric]) {
         let share = lag.and_then(|lag| share(&metrics[time], &metrics[lag]));
         let metric = &mut metrics[time];
         let says_more = matches!(metric.call, Call::Regression | Call::Improvement);
-        metric.doubt = share.filter(|share| says_more && *share > SHARE_MOST).map(|share| {
-            let share = percent(share);
-            format!("{}: the generator's own lateness changed, too, by {share} of the change", metric.what)
-        });
-        if metric.doubt.is_some() {
+        if let Some(share) = share.filter(|share| says_more && *share > SHARE_MOST) {
+            let (what, share) = (&metric.what, percent(share));
+            metric.doubt =
+                Some(format!("{what}: the generator's own lateness changed, too, by {share} of the change"));
             metric.call = Call::Inconclusive;
         }
     }

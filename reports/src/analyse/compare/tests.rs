@@ -15,6 +15,10 @@ fn of(metrics: Vec<Metric>) -> Comparison {
     found
 }
 
+fn of_one(metric: Metric) -> Comparison {
+    of(vec![metric])
+}
+
 fn call(better: Better, ratio: f64, noise: f64) -> Call {
     of(vec![metric("p50_ms", better, Some(0.05), pairs(12, 5.0, ratio, noise))]).call
 }
@@ -70,7 +74,7 @@ fn what_only_explains_decides_nothing() {
 #[test]
 fn a_change_that_is_the_generators_is_not_called_the_targets() {
     let time = |ratio| metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, ratio, 0.01));
-    let lag = |base, ratio| metric("send_lag_p50_ms", Better::Lower, None, pairs(12, base, ratio, 0.01));
+    let lag = |base, ratio| metric("late_p50_ms", Better::Lower, None, pairs(12, base, ratio, 0.01));
     for (time, lag, expected) in [
         // By 1 ms, of which the lateness is a tenth, nearly all, nothing, and the other way.
         (time(1.2), lag(0.1, 2.0), Call::Regression),
@@ -85,6 +89,35 @@ fn a_change_that_is_the_generators_is_not_called_the_targets() {
         let doubted = expected == Call::Inconclusive;
         assert_eq!((found.call, found.metrics[0].doubt.is_some()), (expected, doubted), "{found:?}");
         assert_eq!(found.verdict.reasons.iter().any(|reason| reason.contains("lateness")), doubted);
+    }
+}
+
+#[test]
+fn failures_in_a_few_runs_are_not_passed() {
+    let answered = |failed: usize, of: f64, control: usize| {
+        let pair = |n: usize, failed: usize| Pair {
+            name: n.to_string(),
+            base: 1.0,
+            candidate: if n < failed { of } else { 1.0 },
+        };
+        let mut metric = metric("answered", Better::Higher, Some(0.001), Vec::new());
+        metric.pairs = (0..12).map(|n| pair(n, failed)).collect();
+        metric.control = (0..12).map(|n| pair(n, control)).collect();
+        of_one(metric)
+    };
+    for (failed, of, control, expected) in [
+        (0, 0.5, 0, Call::Pass),
+        (1, 0.5, 0, Call::Pass),
+        (2, 0.5, 0, Call::Inconclusive),
+        (12, 0.5, 0, Call::Regression),
+        // Less than may be, and what base and base have, too.
+        (2, 0.9995, 0, Call::Pass),
+        (2, 0.5, 2, Call::Pass),
+    ] {
+        let found = answered(failed, of, control);
+        assert_eq!(found.call, expected, "{failed} {of} {control}: {found:?}");
+        let said = found.verdict.reasons.iter().any(|reason| reason.contains("failed requests"));
+        assert_eq!(said, expected == Call::Inconclusive);
     }
 }
 

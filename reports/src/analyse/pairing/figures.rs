@@ -41,8 +41,8 @@ const OF_A_RUN: [(Kind, Figure); 8] = [
     (kind("generator_cpu_us", "the generator's own CPU per request", "us", None), |run| {
         Some(run.generator.cpu_us_per_request)
     }),
-    (kind("send_lag_p50_ms", "p50 of the lateness", "ms", None), |run| run.send_lag_ms.p50),
-    (kind("send_lag_p99_ms", "p99 of the lateness", "ms", None), |run| run.send_lag_ms.p99),
+    (kind("late_p50_ms", "p50 of the generator's lateness", "ms", None), |run| run.generator.late_p50_ms),
+    (kind("late_p99_ms", "p99 of the generator's lateness", "ms", None), |run| run.generator.late_p99_ms),
 ];
 
 /// A metric of a run of which less is better.
@@ -78,7 +78,7 @@ pub(super) fn metrics(
         metrics.push((metric(kind, of_runs(pairs, figure), of_runs(control, figure)), of_base));
     }
     for tier in tiers(pairs) {
-        let decides = share_of(pairs, &tier).is_some_and(|share| share >= TIER_LEAST);
+        let decides = share_of(pairs, &tier) >= TIER_LEAST;
         for (name, of, what) in OF_A_TIER {
             let figure = |run: &Run| per_request(run, &tier, of);
             let metric = Metric {
@@ -173,15 +173,16 @@ fn tiers(couples: &[Couple<'_>]) -> BTreeSet<String> {
     couples.iter().flat_map(of).collect()
 }
 
-/// How much of the base's CPU time is this tier's, 0 to 1.
-fn share_of(couples: &[Couple<'_>], tier: &str) -> Option<f64> {
+/// How much of the CPU time is this tier's, 0 to 1: of the base's or of the candidate's, whichever is more.
+fn share_of(couples: &[Couple<'_>], tier: &str) -> f64 {
     let cpu = |run: &Run, tier: &str| run.observed.get(tier).and_then(|of| of.get(CPU)).copied();
-    let (mut own, mut all) = (0.0, 0.0);
+    let (mut own, mut all) = ([0.0; 2], [0.0; 2]);
     for couple in couples {
-        if let Couple::Runs(_, base, _) = couple {
-            own += cpu(base, tier).unwrap_or(0.0);
-            all += base.observed.keys().filter_map(|tier| cpu(base, tier)).sum::<f64>();
+        let Couple::Runs(_, base, candidate) = couple else { continue };
+        for (side, run) in [base, candidate].into_iter().enumerate() {
+            own[side] += cpu(run, tier).unwrap_or(0.0);
+            all[side] += run.observed.keys().filter_map(|tier| cpu(run, tier)).sum::<f64>();
         }
     }
-    (all > 0.0).then(|| own / all)
+    own.iter().zip(all).filter(|(_, all)| *all > 0.0).map(|(own, all)| own / all).fold(0.0, f64::max)
 }
