@@ -71,9 +71,15 @@ fn adjust(metrics: &mut [Metric]) {
     }
 }
 
-/// What the metrics that decide say together: one that is worse is enough, and of what is not known nothing is promised.
+/// What the metrics that decide say together: one that is worse is enough, and of what is not known nothing is promised. What users feel has
+/// to be known; a tier's CPU time whose noise is too large tonight is named as not judged, and takes nothing from the rest.
 fn together(metrics: &[Metric]) -> Call {
-    let calls = || metrics.iter().filter(|metric| metric.delta.is_some()).map(|metric| metric.call);
+    let unjudged = |metric: &&Metric| {
+        metric.call == Call::Inconclusive && metric.found.is_some() && attribute::is_of_a_tier(metric)
+    };
+    let deciding = metrics.iter().filter(|metric| metric.delta.is_some());
+    let deciding: Vec<&Metric> = deciding.filter(|metric| !unjudged(metric)).collect();
+    let calls = || deciding.iter().map(|metric| metric.call);
     let any = |call| calls().any(|one| one == call);
     if any(Call::Regression) {
         Call::Regression
@@ -93,12 +99,11 @@ fn verdict(found: &Comparison) -> Verdict {
     if deciding().next().is_none() {
         reasons.push(String::from("there is no metric that decides: the two have no pair of valid records"));
     }
-    if found.call == Call::Inconclusive {
-        reasons.extend(
-            deciding()
-                .filter(|metric| metric.call == Call::Inconclusive)
-                .map(|metric| words::why_not(metric, found.least_pairs, found.alpha)),
-        );
+    if found.call != Call::Regression {
+        let unsaid = deciding().filter(|metric| metric.call == Call::Inconclusive);
+        let why = unsaid.map(|metric| words::why_not(metric, found.least_pairs, found.alpha));
+        let head = if found.call == Call::Inconclusive { "" } else { "not judged: " };
+        reasons.extend(why.map(|why| format!("{head}{why}")));
     }
     reasons.extend(found.marks.iter().map(|mark| format!("the two differ: {mark}")));
     if found.control.is_none() {

@@ -45,7 +45,8 @@ fn sentence(found: &Comparison, call: Call) -> Option<String> {
     })
 }
 
-fn is_of_a_tier(metric: &Metric) -> bool {
+/// Whether it is what a tier says of itself, and no user feels.
+pub(super) fn is_of_a_tier(metric: &Metric) -> bool {
     metric.name.contains('.')
 }
 

@@ -122,6 +122,21 @@ fn failures_in_a_few_runs_are_not_passed() {
 }
 
 #[test]
+fn a_tier_that_is_too_noisy_takes_nothing_from_what_users_feel() {
+    let p50 = |noise| metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 5.0, 1.0, noise));
+    let cpu = |noise| metric("cpu_us.app", Better::Lower, Some(0.05), pairs(12, 300.0, 1.0, noise));
+    let found = of(vec![p50(0.01), cpu(0.5)]);
+    assert_eq!((found.call, found.metrics[1].call), (Call::Pass, Call::Inconclusive), "{found:?}");
+    assert!(found.verdict.reasons[0].starts_with("not judged: cpu_us.app"), "{:?}", found.verdict);
+    assert!(!finding(&found).contains("cpu_us.app"));
+    assert_eq!(of(vec![p50(0.5), cpu(0.01)]).call, Call::Inconclusive);
+    assert_eq!(of(vec![cpu(0.5)]).call, Call::Inconclusive);
+    // One that the candidate has lost is not noise.
+    let lost = metric("cpu_us.app", Better::Lower, Some(0.05), Vec::new());
+    assert_eq!(of(vec![p50(0.01), lost]).call, Call::Inconclusive);
+}
+
+#[test]
 fn more_metrics_need_better_evidence() {
     // Eight pairs of one sign are 1/256, which is enough for one metric and not for two.
     let slower = || metric("p50_ms", Better::Lower, Some(0.05), pairs(8, 5.0, 1.2, 0.01));

@@ -41,8 +41,11 @@ pub fn finding(found: &Comparison) -> String {
 
 /// How much worse it might be all the same.
 fn within(found: &Comparison) -> String {
-    let deltas = found.metrics.iter().filter(|metric| metric.delta.is_some());
-    let named: Vec<String> = deltas
+    let judged = |metric: &&Metric| metric.delta.is_some() && metric.call != Call::Inconclusive;
+    let named: Vec<String> = found
+        .metrics
+        .iter()
+        .filter(judged)
         .filter_map(|metric| Some(format!("{} by {}", metric.what, percent(metric.found.as_ref()?.delta))))
         .collect();
     if named.is_empty() { String::new() } else { format!(" than it may be ({})", named.join(", ")) }
