@@ -9,7 +9,7 @@ use reports::analyse::pairing::{Sets, Terms, compare};
 use reports::comparison::{Call, Check, Comparison};
 use reports::history::{self, Night, SelfTest};
 use reports::set::Set;
-use reports::store::COMPARE_FILE;
+use reports::store::{self, COMPARE_FILE};
 use reports::{exports, junit};
 use std::path::Path;
 use std::time::Instant;
@@ -31,7 +31,10 @@ pub(crate) fn run(args: &CompareArgs, begun: Instant) -> Outcome<Exit> {
     };
     let sets = Sets { base: &base, candidate: &candidate, control: control.as_ref(), slowed: &slowed };
     let head = record::head(args.seed, pace::wall_clock(), &[]);
-    let found = compare(sets, &terms, head).map_err(Failure::usage)?;
+    let mut found = compare(sets, &terms, head).map_err(Failure::usage)?;
+    if let Some(dir) = &args.checks_of {
+        found.checks = store::kept::<Comparison>(dir, COMPARE_FILE).map_err(Failure::usage)?.checks;
+    }
     let mut output = Output::of_experiment("compare", COMPARE_FILE, &args.result, begun);
     output.prepare()?;
     // What cannot be written takes nothing back of what was found, and is no noise.

@@ -22,6 +22,10 @@ pub(crate) struct CompareArgs {
     /// Those of what is known to be slower by a share, such as 10%=out/slow-10: whether the gate sees it; repeatable
     #[arg(long, value_name = "SHARE=DIR", value_parser = slowed, help_heading = "Comparison")]
     pub(crate) self_test: Vec<Slowed>,
+    /// Take what base against base and the self-tests have come to from an earlier comparison: that of a first measurement, of which this is
+    /// the second one
+    #[arg(long, value_name = "DIR", conflicts_with = "self_test", help_heading = "Comparison")]
+    pub(crate) checks_of: Option<PathBuf>,
     /// How much worse a metric may be, such as p50_ms=3%, or `off`: it is not to decide; repeatable
     #[arg(long = "delta", value_name = "METRIC=SHARE", value_parser = delta, help_heading = "Comparison")]
     pub(crate) deltas: Vec<Delta>,

@@ -10,7 +10,7 @@ mod tests;
 use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
 use crate::ceiling::{Bound, Ceiling};
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
-use crate::number::{counted, rate};
+use crate::number::rate;
 use crate::offered::Offered;
 use crate::record::{Head, Host, Loop, Run, Verdict};
 use crate::set::Set;
@@ -224,7 +224,7 @@ fn not_the_same(one: &Set, two: &Set) -> Result<(), String> {
         .map(|(_, a, b)| a.head.started_at == b.head.started_at && a.steps == b.steps);
     let same = runs.chain(searches).filter(|same| *same).count();
     if same > 0 {
-        return Err(refused(one, two, &format!("{} of them are the same", counted(same as u64, "record"))));
+        return Err(refused(one, two, &format!("they are the same records ({same} of them)")));
     }
     Ok(())
 }
