@@ -105,7 +105,8 @@ fn a_set_is_not_compared_with_itself() {
     assert!(compared(&base, &copy, &[]).unwrap_err().contains("the same records"));
     copy.runs.remove("03");
     assert!(compared(&base, &copy, &[]).unwrap_err().contains("the same records"), "nor with a part of it");
-    (searched(&mut copy, "x"), copy.runs.clear());
+    searched(&mut copy, "x");
+    copy.runs.clear();
     let mut searches = copy.clone();
     searches.dir = "searches".into();
     assert!(compared(&searches, &copy, &[]).unwrap_err().contains("the same records"));
@@ -129,7 +130,8 @@ fn searched(set: &mut Set, at: &str) {
 #[test]
 fn a_ceiling_that_the_candidate_has_no_more_is_no_pass() {
     let (mut base, mut candidate) = (set("base", 1.0), set("candidate", 1.001));
-    (searched(&mut base, "0"), searched(&mut candidate, "1"));
+    searched(&mut base, "0");
+    searched(&mut candidate, "1");
     assert_eq!(compared(&base, &candidate, &[]).unwrap().call, Call::Pass);
     for (spoil, why) in [
         ((|search: &mut Ceiling| search.bound = Bound::Below) as fn(&mut Ceiling), "below the lowest rate"),
@@ -248,7 +250,8 @@ fn a_known_slowdown_is_found_and_base_against_base_is_not_one() {
     assert!(found.metrics[0].found.as_ref().unwrap().floor.is_some());
     // What is in neither control nor slowed set has no say about them.
     let (mut base, mut candidate) = (base, candidate);
-    (searched(&mut base, "0"), searched(&mut candidate, "1"));
+    searched(&mut base, "0");
+    searched(&mut candidate, "1");
     let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &slowed };
     let terms = Terms { deltas: [("ceiling_rps".to_owned(), Some(0.03))].into(), ..Terms::default() };
     let found = compare(sets, &terms, Head::default()).unwrap();
