@@ -201,10 +201,11 @@ fn the_example_to_copy_is_one_that_runs() {
     assert!(answer.as_ref().is_some_and(|answer| answer.starts_with("HTTP/1.1 200")), "{line}: {answer:?}");
 }
 
-/// Stands in for the generator: notes what it is told, and appends the night that it is asked for.
+/// Stands in for the generator: notes what it is told, makes what the gate looks for, and appends the night that it is asked for.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
 echo "$*" >>"$TOLD"
 while [ $# -gt 1 ]; do
+    [ "$1" != --out ] || mkdir -p "$2/base"
     [ "$1" != --history ] || echo '{"schema":"loadgen.history/1","id":"1"}' >>"$2"
     shift
 done
