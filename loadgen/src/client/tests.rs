@@ -394,8 +394,7 @@ proptest! {
             format!("--http2 --streams {streams} http://{}/", http2.address),
             format!("--transport hyper http://{}/", http1.address),
         ] {
-            let (counts, _) = run(&format!("{load} {how}"));
-            prop_assert_eq!(counts.planned, 40);
+            prop_assert_eq!(run(&format!("{load} {how}")).0.planned, 40);
         }
     }
 }
