@@ -72,10 +72,12 @@ fn adjust(metrics: &mut [Metric]) {
 }
 
 /// What the metrics that decide say together: one that is worse is enough, and of what is not known nothing is promised. What users feel has
-/// to be known; a tier's CPU time whose noise is too large tonight is named as not judged, and takes nothing from the rest.
+/// to be known; a tier's CPU time whose noise is too large tonight is named as not judged, and takes nothing from the rest, unless all of its interval is
+/// worse than may be.
 fn together(metrics: &[Metric]) -> Call {
     let unjudged = |metric: &&Metric| {
-        metric.call == Call::Inconclusive && metric.found.is_some() && attribute::is_of_a_tier(metric)
+        let noisy = metric.found.as_ref().is_some_and(|known| !judge::is_worse_for_all(metric, known));
+        metric.call == Call::Inconclusive && noisy && attribute::is_of_a_tier(metric)
     };
     let deciding = metrics.iter().filter(|metric| metric.delta.is_some());
     let deciding: Vec<&Metric> = deciding.filter(|metric| !unjudged(metric)).collect();

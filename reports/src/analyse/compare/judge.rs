@@ -49,6 +49,13 @@ fn floor(metric: &Metric, least: usize) -> Option<f64> {
     Some(low.abs().max(high.abs()).exp() - 1.0)
 }
 
+/// Whether all of the interval is worse than may be, whatever chance has to do with it.
+pub(super) fn is_worse_for_all(metric: &Metric, found: &Found) -> bool {
+    let [one, other] =
+        found.ci95.map(|ratio| if metric.better == Better::Lower { ratio.ln() } else { -ratio.ln() });
+    one.min(other) > (1.0 + found.delta).ln()
+}
+
 /// What `found` says of `metric`: a change that is larger than may be, that the interval is clear of, and that chance does not explain;
 /// or that none for the worse can be as large.
 pub(super) fn call(metric: &Metric, found: &Found, alpha: f64) -> Call {

@@ -131,6 +131,9 @@ fn a_tier_that_is_too_noisy_takes_nothing_from_what_users_feel() {
     assert!(!finding(&found).contains("cpu_us.app"));
     assert_eq!(of(vec![p50(0.5), cpu(0.01)]).call, Call::Inconclusive);
     assert_eq!(of(vec![cpu(0.5)]).call, Call::Inconclusive);
+    // What is much worse in nearly all of too few pairs is more than noise.
+    let clear = metric("cpu_us.app", Better::Lower, Some(0.05), pairs(8, 300.0, 1.3, 0.01));
+    assert_eq!(of(vec![p50(0.01), clear]).call, Call::Inconclusive);
     // One that the candidate has lost is not noise.
     let lost = metric("cpu_us.app", Better::Lower, Some(0.05), Vec::new());
     assert_eq!(of(vec![p50(0.01), lost]).call, Call::Inconclusive);

@@ -211,6 +211,32 @@ fn a_target_that_dies_or_answers_nothing_is_worse() {
 }
 
 #[test]
+fn a_base_that_answers_nothing_is_no_measure() {
+    let broken = |dir: &str| {
+        let mut set = set(dir, if dir == "base" { 1.0 } else { 1.1 });
+        set.runs.values_mut().for_each(|run| run.ok = run.planned / 3);
+        set
+    };
+    let found = compared(&broken("base"), &broken("candidate"), &[]).unwrap();
+    assert_eq!(found.call, Call::Inconclusive);
+    assert!(found.left_out[0].contains("the base itself answered less than half"), "{:?}", found.left_out);
+}
+
+#[test]
+fn a_tier_that_was_small_may_not_grow_unseen() {
+    let small = |dir: &str, cpu: f64| {
+        let mut set = set(dir, if dir == "base" { 1.0 } else { 1.0001 });
+        set.runs.values_mut().for_each(|run| {
+            run.observed.get_mut("db").unwrap().insert("cpu_share".to_owned(), cpu);
+        });
+        set
+    };
+    let found = compared(&small("base", 0.015), &small("candidate", 0.03), &[]).unwrap();
+    let db = found.metrics.iter().find(|metric| metric.name == "cpu_us.db").unwrap();
+    assert_eq!((found.call, db.call), (Call::Regression, Call::Regression));
+}
+
+#[test]
 fn deltas_can_be_changed_and_a_name_that_there_is_not_is_refused() {
     let (base, candidate) = (set("base", 1.0), set("candidate", 1.2));
     let with = |name: &str, delta| {
