@@ -179,7 +179,7 @@ fn the_rate_of_an_earlier_night_is_known_again() {
     assert!([0, 4].contains(&first.code), "{first:?}");
     let (out, file) = (first.dir.path().join("out"), first.dir.path().join("nights"));
     let judged = loadgen(&format!(
-        "compare {out}/base {out}/candidate --history {} --no-report",
+        "compare {out}/base {out}/candidate --history {} --out {out}/compare",
         file.display(),
         out = out.display()
     ));
