@@ -16,7 +16,7 @@ use crate::analyse::statistics::holm::holm;
 use crate::comparison::{Call, Comparison, Found, Metric};
 use crate::number::counted;
 use crate::record::Verdict;
-pub use words::{finding, verdict_in_words};
+pub use words::{call_in_words, change_in_words, checked, finding, self_tests, verdict_in_words};
 
 /// An adjusted p-value has to be below it.
 pub const ALPHA: f64 = 0.005;

@@ -2,6 +2,7 @@
 //! explains them, and what has to be known besides. All text of a record is somebody else's: nothing in it is markup.
 
 use super::words::{headline, valued};
+use crate::analyse::compare::self_tests;
 use crate::comparison::{Call, Comparison, Metric};
 use crate::number::{NONE, change, counted, percent, rate};
 use crate::terminal::{printable, shell};
@@ -24,6 +25,7 @@ pub fn markdown(found: &Comparison, pictures: Option<&str>) -> String {
     let reasons = if found.verdict.valid { "Notes" } else { "Why there is no answer" };
     for (title, sentences) in [
         ("Attribution", &found.attribution),
+        ("Self-tests", &self_tests(found)),
         (reasons, &found.verdict.reasons),
         ("Not the same on both sides", &found.marks),
         ("Left out", &found.left_out),

@@ -4,7 +4,7 @@
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
 use super::told::{Fact, command, facts, files, host, nothing, pictures, said, sentences, verdict};
-use crate::analyse::compare::{finding, verdict_in_words};
+use crate::analyse::compare::{finding, self_tests, verdict_in_words};
 use crate::comparison::{Comparison, Metric, Pair, Side};
 use crate::number::{NONE, capital, change, percent, rate};
 use crate::pictures;
@@ -128,6 +128,7 @@ fn measured(found: &Comparison) -> Markup {
     all.extend(host(&found.base.host));
     html! {
         (facts(&all))
+        @if !found.checks.is_empty() { h3 { "Self-tests" } (sentences("notes", &self_tests(found))) }
         @if !found.marks.is_empty() { h3 { "In what the two differ" } (sentences("notes", &found.marks)) }
         @if !found.left_out.is_empty() { h3 { "What was left out" } (sentences("notes", &found.left_out)) }
         @if !found.emulated.is_empty() { h3 { "What is emulated" } (sentences("notes", &found.emulated)) }

@@ -2,7 +2,7 @@
 //! there is an answer and what it is.
 
 use super::{Paint, named, nothing, wrapped};
-use crate::analyse::compare::finding;
+use crate::analyse::compare::{finding, self_tests};
 use crate::comparison::{Call, Comparison, Metric, Side};
 use crate::number::{NONE, capital, change, counted, percent, rate};
 use crate::terminal::printable;
@@ -21,6 +21,9 @@ pub fn comparison(found: &Comparison, colour: bool) -> String {
     out.push('\n');
     for sentence in &found.attribution {
         out.push_str(&named("explained", &printable(sentence)));
+    }
+    for (n, sentence) in self_tests(found).iter().enumerate() {
+        out.push_str(&named(if n == 0 { "self-tests" } else { "" }, &printable(sentence)));
     }
     out.push_str(&named("base", &side(&found.base)));
     out.push_str(&named("candidate", &side(&found.candidate)));
@@ -66,7 +69,11 @@ fn table(found: &Comparison, paint: &Paint) -> String {
 }
 
 fn row(out: &mut String, metric: &Metric, paint: &Paint) {
-    let name: String = printable(&metric.what).chars().take(NAMES - 1).collect();
+    let mut name = printable(&metric.what).into_owned();
+    if name.chars().count() >= NAMES {
+        out.push_str(&wrapped(&name, 0, 0));
+        name.clear();
+    }
     let Some(known) = &metric.found else {
         let _ = writeln!(out, "{name:<NAMES$}{}", paint.note(&counted(metric.pairs.len() as u64, "pair")));
         return;
@@ -128,8 +135,18 @@ mod tests {
         let text = comparison(&made(Made::Slower), false);
         assert!(text.contains("REGRESSION  The candidate is worse: ceiling -"), "{text}");
         assert!(text.contains("app CPU per request +"), "{text}");
+        assert!(text.contains("self-tests  base against base: no alarm, p50 "), "{text}");
+        assert!(text.contains("base made 10 % slower: found, p50 +"), "{text}");
         assert!(comparison(&made(Made::Few), false).contains("3 pairs, and 8 are needed"));
         assert!(comparison(&made(Made::Empty), false).starts_with("INVALID  Whether the candidate is worse"));
+    }
+
+    #[test]
+    fn a_long_name_is_not_cut() {
+        let mut found = made(Made::Slower);
+        found.metrics[1].what = "p50 of one of the hundred steps of a scenario".into();
+        let text = comparison(&found, false);
+        assert!(text.contains("\np50 of one of the hundred steps of a scenario\n      "), "{text}");
     }
 
     #[test]

@@ -1,23 +1,79 @@
 //! A comparison in words: the finding in one sentence, and why a metric says nothing.
 
 use super::NOISE_MOST;
-use crate::comparison::{Better, Call, Comparison, Metric};
+use crate::comparison::{Better, Call, Check, Comparison, Metric};
 use crate::number::{NONE, change, counted, percent, rate};
 
 /// What is said of a metric, in a few words, such as `+9.1 % (8.2 to 10 %), may be 5 % worse: regression`.
 pub fn verdict_in_words(metric: &Metric) -> String {
+    let call = call_in_words(metric.call);
+    match &metric.found {
+        Some(known) => {
+            format!("{}, may be {} worse: {call}", change_in_words(metric), percent(known.delta))
+        }
+        None => change_in_words(metric),
+    }
+}
+
+/// By how much a metric changed, such as `+9.1 % (8.2 to 10 %)`.
+pub fn change_in_words(metric: &Metric) -> String {
     let Some(known) = &metric.found else {
         return format!("{}: too few to say", counted(metric.pairs.len() as u64, "pair"));
     };
     let [low, high] = known.ci95;
-    let call = match metric.call {
+    let interval = format!("{} to {}", change(low).trim_end_matches(" %"), change(high));
+    format!("{} ({interval})", change(known.ratio))
+}
+
+/// A call in a word; what is to be looked at is in capitals.
+pub fn call_in_words(call: Call) -> &'static str {
+    match call {
         Call::Pass => "pass",
         Call::Regression => "REGRESSION",
         Call::Improvement => "improvement",
         Call::Inconclusive => "INCONCLUSIVE",
+    }
+}
+
+/// What a check is, what came of it, and the metric that shows it best.
+pub struct Checked<'a> {
+    /// Such as `10 % slower`.
+    pub what: String,
+    /// Such as `found`.
+    pub outcome: &'static str,
+    /// The median response time, or what decides in its place; `None` where nothing was measured.
+    pub metric: Option<&'a Metric>,
+    /// Whether the gate said the opposite of what is known.
+    pub is_wrong: bool,
+}
+
+/// What came of the checks of `found`, a sentence each.
+pub fn self_tests(found: &Comparison) -> Vec<String> {
+    let sentence = |of: Checked<'_>| {
+        let shown = |metric: &Metric| format!(", {} {}", metric.what, change_in_words(metric));
+        format!("{}: {}{}", of.what, of.outcome, of.metric.map_or(String::new(), shown))
     };
-    let interval = format!("{} to {}", change(low).trim_end_matches(" %"), change(high));
-    format!("{} ({interval}), may be {} worse: {call}", change(known.ratio), percent(known.delta))
+    found.checks.iter().map(checked).map(sentence).collect()
+}
+
+/// What came of `check`, of which it is known what there is to find.
+pub fn checked(check: &Check) -> Checked<'_> {
+    let is_slower = check.slowdown > 0.0;
+    let (outcome, is_wrong) = match (is_slower, check.call) {
+        (_, Call::Inconclusive) => ("INCONCLUSIVE", false),
+        (true, Call::Regression) => ("found", false),
+        (true, _) => ("NOT FOUND", true),
+        (false, Call::Regression) => ("FALSE ALARM", true),
+        (false, _) => ("no alarm", false),
+    };
+    let what = if is_slower {
+        format!("base made {} slower", percent(check.slowdown))
+    } else {
+        String::from("base against base")
+    };
+    let mut deciding = check.metrics.iter().filter(|metric| metric.delta.is_some());
+    let metric = deciding.clone().find(|metric| metric.name == "p50_ms").or_else(|| deciding.next());
+    Checked { what, outcome, metric, is_wrong }
 }
 
 /// What `found` says, in one sentence.

@@ -27,6 +27,11 @@ Candidate 9be01f3 against base 1ad522a, 12 pairs, 140/s for 4 s, poisson arrival
 
 - ceiling -9.5 %, p50 +17 %: app CPU per request +9.4 %
 
+### Self-tests
+
+- base against base: no alarm, p50 -0.55 % (-0.56 to +1.5 %)
+- base made 10 % slower: found, p50 +19 % (+19 to +22 %)
+
 ### Notes
 
 - the two differ: the base was built by another compiler
