@@ -27,7 +27,7 @@ pub fn xml(run: &Run) -> String {
 pub fn of_comparison(found: &Comparison) -> String {
     let mut suite = Suite::default();
     for metric in found.metrics.iter().filter(|metric| metric.delta.is_some()) {
-        suite.case("loadgen.compare", &metric.name, &end(metric), &found.attribution);
+        suite.case("loadgen.compare", &metric.name, &end(found, metric), &found.attribution);
     }
     let first = found.verdict.reasons.first().map_or("there is no answer", String::as_str);
     // Whoever shows it is not to show red where nothing is known.
@@ -42,11 +42,11 @@ pub fn of_comparison(found: &Comparison) -> String {
     suite.document(&name, None, &found.head.started_at)
 }
 
-fn end(metric: &Metric) -> End {
+fn end(found: &Comparison, metric: &Metric) -> End {
     match metric.call {
         Call::Pass | Call::Improvement => End::Passed,
-        Call::Regression => End::Failure(sentence(metric)),
-        Call::Inconclusive => End::Skipped(sentence(metric)),
+        Call::Regression => End::Failure(sentence(found, metric)),
+        Call::Inconclusive => End::Skipped(sentence(found, metric)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A load at a constant rate, so that two nights can tell whether they had the same but for the rate: what is measured at another one
 //! is another figure. From a run's record, or from what is going to be one.
 
-use crate::number::rate;
+use crate::number::exact_rate;
 use crate::record::{Loop, Run, Wire};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl Offered {
 pub fn rest(duration_s: f64, arrivals: &str, wire: &Wire, requests: &str) -> String {
     let tls = wire.tls.as_ref().map_or_else(String::new, |tls| format!(", {tls}"));
     let how = format!("{}, {}{tls}", wire.transport, wire.protocol);
-    format!("{} s, {arrivals} arrivals by {how}, requests {requests}", rate(duration_s))
+    format!("{} s, {arrivals} arrivals by {how}, requests {requests}", exact_rate(duration_s))
 }
 
 #[cfg(test)]

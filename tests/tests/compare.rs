@@ -46,7 +46,7 @@ fn what_differs_is_refused_or_marked() {
         let change = |record: &str| record.replacen(from, to, 1);
         compared(change, "").refused(2, &format!("say --allow {word}"));
         let ended = compared(change, &format!("--allow {word}"));
-        assert!(ended.code == 4 && ended.out.contains("the two differ: "), "{word}: {ended:?}");
+        assert!(ended.code == 4 && ended.out.contains("not the same on both sides: "), "{word}: {ended:?}");
     }
     let schema = |record: &str| record.replace("loadgen.ceiling/1", "loadgen.ceiling/2");
     compared(schema, "").refused(2, "\"loadgen.ceiling/2\" is not loadgen.ceiling/1");

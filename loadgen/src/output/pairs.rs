@@ -6,6 +6,7 @@ use crate::failure::Outcome;
 use crate::show;
 use reports::pairs::{BASE, CANDIDATE, CONTROL, Pairs};
 use reports::store;
+use reports::terminal::shell;
 use std::path::Path;
 
 impl Output {
@@ -42,7 +43,9 @@ impl Output {
 /// The command that compares what is in `dir`.
 fn comparison(dir: &Path, found: &Pairs) -> String {
     let of = |arm: &str| dir.join(arm).display().to_string();
-    let control = found.arms.iter().any(|arm| arm.name == CONTROL);
-    let control = if control { format!(" --control {}", of(CONTROL)) } else { String::new() };
-    format!("loadgen compare {} {}{control}", of(BASE), of(CANDIDATE))
+    let mut words = vec![String::from("loadgen"), String::from("compare"), of(BASE), of(CANDIDATE)];
+    if found.arms.iter().any(|arm| arm.name == CONTROL) {
+        words.extend([String::from("--control"), of(CONTROL)]);
+    }
+    shell(&words)
 }

@@ -16,7 +16,7 @@ use crate::analyse::statistics::holm::holm;
 use crate::comparison::{Call, Comparison, Found, Metric};
 use crate::number::counted;
 use crate::record::Verdict;
-pub use words::{call_in_words, change_in_words, checked, finding, self_tests, verdict_in_words};
+pub use words::{call_in_words, change_in_words, checked, finding, self_tests, verdict_in_words, why_not};
 
 /// An adjusted p-value has to be below it.
 pub const ALPHA: f64 = 0.005;
@@ -75,12 +75,8 @@ fn adjust(metrics: &mut [Metric]) {
 /// to be known; a tier's CPU time whose noise is too large tonight is named as not judged, and takes nothing from the rest, unless all of its interval is
 /// worse than may be.
 fn together(metrics: &[Metric]) -> Call {
-    let unjudged = |metric: &&Metric| {
-        let noisy = metric.found.as_ref().is_some_and(|known| !judge::is_worse_for_all(metric, known));
-        metric.call == Call::Inconclusive && noisy && attribute::is_of_a_tier(metric)
-    };
     let deciding = metrics.iter().filter(|metric| metric.delta.is_some());
-    let deciding: Vec<&Metric> = deciding.filter(|metric| !unjudged(metric)).collect();
+    let deciding: Vec<&Metric> = deciding.filter(|metric| !is_unjudged(metric)).collect();
     let calls = || deciding.iter().map(|metric| metric.call);
     let any = |call| calls().any(|one| one == call);
     if any(Call::Regression) {
@@ -94,6 +90,12 @@ fn together(metrics: &[Metric]) -> Call {
     }
 }
 
+/// Whether a metric that decides says nothing tonight, and takes nothing from the rest.
+fn is_unjudged(metric: &Metric) -> bool {
+    let noisy = metric.found.as_ref().is_some_and(|known| !judge::is_worse_for_all(metric, known));
+    metric.delta.is_some() && metric.call == Call::Inconclusive && noisy && attribute::is_of_a_tier(metric)
+}
+
 /// Whether there is an answer, why not, and what has to be known beside it.
 fn verdict(found: &Comparison) -> Verdict {
     let mut reasons = Vec::new();
@@ -102,12 +104,14 @@ fn verdict(found: &Comparison) -> Verdict {
         reasons.push(String::from("there is no metric that decides: the two have no pair of valid records"));
     }
     if found.call != Call::Regression {
-        let unsaid = deciding().filter(|metric| metric.call == Call::Inconclusive);
-        let why = unsaid.map(|metric| words::why_not(metric, found.least_pairs, found.alpha));
-        let head = if found.call == Call::Inconclusive { "" } else { "not judged: " };
-        reasons.extend(why.map(|why| format!("{head}{why}")));
+        let unsaid = || deciding().filter(|metric| metric.call == Call::Inconclusive);
+        let why = |metric: &Metric| why_not(metric, found.least_pairs, found.alpha);
+        // What there is no answer for comes before what there would have been one without.
+        reasons.extend(unsaid().filter(|metric| !is_unjudged(metric)).map(why));
+        let aside = unsaid().filter(|metric| is_unjudged(metric));
+        reasons.extend(aside.map(|metric| format!("not judged: {}", why(metric))));
     }
-    reasons.extend(found.marks.iter().map(|mark| format!("the two differ: {mark}")));
+    reasons.extend(found.marks.iter().map(|mark| format!("not the same on both sides: {mark}")));
     if found.control.is_none() {
         reasons.push(String::from(
             "there is no control of base against base: how far the noise alone goes is not known",

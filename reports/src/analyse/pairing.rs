@@ -10,7 +10,7 @@ mod tests;
 use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
 use crate::ceiling::{Bound, Ceiling};
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
-use crate::number::rate;
+use crate::number::{NONE, exact_rate, percent, rate};
 use crate::offered::Offered;
 use crate::record::{Head, Host, Loop, Run, Verdict};
 use crate::set::Set;
@@ -58,13 +58,11 @@ pub struct Sets<'a> {
 /// given for a metric that there is not.
 pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, String> {
     let Sets { base, candidate, control, slowed } = sets;
-    let mut marks = Vec::new();
-    for set in [Some(candidate), control].into_iter().flatten().chain(slowed.iter().map(|(_, set)| set)) {
-        for mark in marked(base, set, &terms.may)? {
-            if !marks.contains(&mark) {
-                marks.push(mark);
-            }
-        }
+    let mut marks = marked(base, candidate, &terms.may)?;
+    let beside = control.map(|control| (String::from("the control"), control));
+    let slower = slowed.iter().map(|(by, set)| (format!("the base made {} slower", percent(*by)), set));
+    for (which, set) in beside.into_iter().chain(slower) {
+        marks.extend(marked(base, set, &terms.may)?.into_iter().map(|mark| format!("{which}: {mark}")));
     }
     // What is worse would be taken for noise.
     control.map_or(Ok(()), |control| not_the_same(candidate, control))?;
@@ -79,7 +77,7 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
         dir: set.dir.display().to_string(),
         revision: revision.to_owned(),
         host: host(set).cloned().unwrap_or_default(),
-        versions: set.runs.values().next().map_or_else(BTreeMap::new, |run| run.target.versions.clone()),
+        versions: versions(set),
     };
     let mut found = Comparison {
         schema: COMPARE_SCHEMA.to_owned(),
@@ -87,7 +85,7 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
         base: side(base, &terms.revisions[0]),
         candidate: side(candidate, &terms.revisions[1]),
         control: control.map(|control| side(control, &terms.revisions[0])),
-        load: base.runs.values().next().map_or_else(String::new, load_in_words),
+        load: base.runs.values().next().map_or_else(String::new, |run| load_in_words(run, exact_rate)),
         offered: offered(base),
         marks,
         left_out,
@@ -243,8 +241,8 @@ fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
         }
     };
     for (name, run, beside) in common(&base.runs, &other.runs) {
-        let (one, two) = (load_in_words(run), load_in_words(beside));
-        if one != two {
+        if !is_the_same_load(run, beside) {
+            let [one, two] = [run, beside].map(|run| load_in_words(run, |number| number.to_string()));
             return Err(refused(format!("{}: not the same load: {one} against {two}", called(name))));
         }
         if run.load_digest != beside.load_digest {
@@ -272,8 +270,23 @@ fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
             "they differ: {what}; to compare them all the same, say --allow {}",
             kind.name()
         ))),
-        None => Ok(marks.into_values().collect()),
+        None => Ok(marks.into_values().chain(other_versions(base, other)).collect()),
     }
+}
+
+/// What the target uses, as its first run said.
+fn versions(set: &Set) -> BTreeMap<String, String> {
+    set.runs.values().next().map_or_else(BTreeMap::new, |run| run.target.versions.clone())
+}
+
+/// Of what the targets use other versions, which is a candidate's right.
+fn other_versions(base: &Set, other: &Set) -> Vec<String> {
+    let (one, two) = (versions(base), versions(other));
+    let version =
+        |of: &BTreeMap<String, String>, what: &str| of.get(what).map_or(NONE.to_owned(), String::clone);
+    let all: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+    let differ = all.into_iter().filter(|what| one.get(*what) != two.get(*what));
+    differ.map(|what| format!("{what} {} against {}", version(&one, what), version(&two, what))).collect()
 }
 
 impl May {
@@ -286,17 +299,31 @@ impl May {
     }
 }
 
-/// What was offered, in words that are equal where it was the same.
-fn load_in_words(run: &Run) -> String {
+/// Whether two runs were offered the same, whatever a file made of a number's last digit.
+fn is_the_same_load(one: &Run, two: &Run) -> bool {
+    let numbers = |run: &Run| -> Vec<f64> {
+        let counted = run.steps.iter().filter(|step| step.counted);
+        let steps = counted.flat_map(|step| [step.from_rps, step.to_rps, step.duration_s]);
+        let whole = (run.load_loop == Loop::Closed).then_some(run.duration_s);
+        steps.chain(whole).collect()
+    };
+    let (a, b) = (numbers(one), numbers(two));
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs();
+    let how = |run: &Run| load_in_words(run, |_| String::new());
+    a.len() == b.len() && a.iter().zip(&b).all(close) && how(one) == how(two)
+}
+
+/// What was offered, with its numbers said as `number` does.
+fn load_in_words(run: &Run, number: impl Fn(f64) -> String) -> String {
     let steps = run.steps.iter().filter(|step| step.counted).map(|step| {
-        let (from, to) = (rate(step.from_rps), rate(step.to_rps));
+        let (from, to) = (number(step.from_rps), number(step.to_rps));
         let rates = if from == to { format!("{from}/s") } else { format!("{from} to {to}/s") };
-        format!("{rates} for {} s", rate(step.duration_s))
+        format!("{rates} for {} s", number(step.duration_s))
     });
     let steps: Vec<String> = steps.collect();
     let load = match run.load_loop {
         Loop::Open => format!("{}, {} arrivals", steps.join(", "), run.arrivals),
-        Loop::Closed => format!("closed loop for {} s", rate(run.duration_s)),
+        Loop::Closed => format!("closed loop for {} s", number(run.duration_s)),
     };
     let wire = &run.wire;
     let tls = wire.tls.as_ref().map_or_else(String::new, |tls| format!(", {tls}"));
@@ -345,7 +372,9 @@ fn emulated(sets: Sets<'_>) -> Vec<String> {
 
 /// That there is a metric for each of `deltas`.
 fn known(metrics: &[Metric], deltas: &BTreeMap<String, Option<f64>>) -> Result<(), String> {
-    let is_one = |name: &str| figures::is_one(name) || metrics.iter().any(|metric| metric.name == name);
+    let has = |name: &str| metrics.iter().any(|metric| metric.name == name);
+    let tiers_are_known = metrics.iter().any(|metric| metric.name.contains('.'));
+    let is_one = |name: &str| has(name) || figures::is_one(name) && !(tiers_are_known && name.contains('.'));
     let Some(name) = deltas.keys().find(|name| !is_one(name)) else { return Ok(()) };
     let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
     Err(format!("there is no metric `{name}`; there are {}", names.join(", ")))

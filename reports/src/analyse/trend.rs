@@ -49,7 +49,7 @@ pub struct Trend {
 /// A night.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Told {
-    /// When it began, RFC 3339.
+    /// When it was judged, RFC 3339.
     pub at: String,
     /// What was held against what.
     pub base: String,
@@ -172,6 +172,24 @@ impl Trend {
     /// Whether there was no night.
     pub fn is_empty(&self) -> bool {
         self.nights.is_empty()
+    }
+
+    /// On how many different machines the nights were.
+    pub fn different_machines(&self) -> u64 {
+        let all: std::collections::BTreeSet<_> = self.machines.iter().map(|stay| &stay.fingerprint).collect();
+        all.len() as u64
+    }
+
+    /// The number of the machine of a night, from 1 on in the order in which they first came; one that comes back keeps its own.
+    pub fn machine_of(&self, night: usize) -> u64 {
+        let mut seen: Vec<&str> = Vec::new();
+        let here = self.nights.get(night).map_or("", |night| &night.fingerprint);
+        for stay in &self.machines {
+            if !seen.contains(&stay.fingerprint.as_str()) {
+                seen.push(&stay.fingerprint);
+            }
+        }
+        seen.iter().position(|one| *one == here).map_or(0, |place| place as u64 + 1)
     }
 
     /// All changes with their metrics, in the order of the nights.

@@ -27,9 +27,11 @@ fn another_machine_is_no_change() {
     // A machine that comes back is compared with itself only from then on.
     let mut all: Vec<Night> = (0..6).map(night).collect();
     all[2].host = machine("other");
-    let ranges: Vec<_> =
-        trend("", &all, Vec::new(), 1).machines.iter().map(|stay| (stay.from, stay.to)).collect();
+    let found = trend("", &all, Vec::new(), 1);
+    let ranges: Vec<_> = found.machines.iter().map(|stay| (stay.from, stay.to)).collect();
     assert_eq!(ranges, [(0, 2), (2, 3), (3, 6)]);
+    let numbers: Vec<u64> = (0..6).map(|night| found.machine_of(night)).collect();
+    assert_eq!((found.different_machines(), &numbers[..]), (2, &[1, 1, 2, 1, 1, 1][..]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub fn annotations(found: &Comparison) -> String {
     let mut out = command(level(found.call), "loadgen compare", &format!("{}{because}", headline(found)));
     let deciding = found.metrics.iter().filter(|metric| metric.delta.is_some() && metric.call != Call::Pass);
     for metric in deciding {
-        out += &command(level(metric.call), &metric.name, &sentence(metric));
+        out += &command(level(metric.call), &metric.name, &sentence(found, metric));
     }
     for mark in &found.marks {
         out += &command("warning", "not the same on both sides", mark);

@@ -2,7 +2,7 @@
 //! explains them, and what has to be known besides. All text of a record is somebody else's: nothing in it is markup.
 
 use super::words::{headline, valued};
-use crate::analyse::compare::self_tests;
+use crate::analyse::compare::{call_in_words, self_tests};
 use crate::comparison::{Call, Comparison, Metric};
 use crate::number::{NONE, change, counted, percent, rate};
 use crate::terminal::{printable, shell};
@@ -21,14 +21,11 @@ const PICTURES: [(&str, &str); 2] = [("compare.png", "The comparison"), ("trend.
 pub fn markdown(found: &Comparison, pictures: Option<&str>) -> String {
     let mut out = format!("## {}\n\n{}\n\n", text(&headline(found)), context(found));
     out += &table(found);
-    // What explains the verdict comes right behind it; the reasons of a valid one are notes.
-    let reasons = if found.verdict.valid { "Notes" } else { "Why there is no answer" };
+    // What explains the verdict comes right behind it; of what there is no answer for, the headline has the reason.
     for (title, sentences) in [
         ("Attribution", &found.attribution),
         ("Self-tests", &self_tests(found)),
-        (reasons, &found.verdict.reasons),
-        ("Not the same on both sides", &found.marks),
-        ("Left out", &found.left_out),
+        ("What has to be known", &found.verdict.reasons),
         ("Emulated", &found.emulated),
     ] {
         out += &list(title, sentences);
@@ -67,10 +64,8 @@ fn table(found: &Comparison) -> String {
 fn row(metric: &Metric) -> String {
     let what = if metric.what.is_empty() { &metric.name } else { &metric.what };
     let call = match metric.call {
-        Call::Pass => "pass",
         Call::Regression => "**REGRESSION**",
-        Call::Improvement => "improvement",
-        Call::Inconclusive => "inconclusive",
+        other => call_in_words(other),
     };
     let cells = match &metric.found {
         None => {

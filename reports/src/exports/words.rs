@@ -1,5 +1,6 @@
 //! What all that is told of a comparison elsewhere has in common: a change, a value and a metric in words.
 
+use crate::analyse::compare::{finding, why_not};
 use crate::comparison::{Call, Comparison, Found, Metric};
 use crate::number::{change, ms, percent, rate};
 
@@ -12,33 +13,28 @@ pub(crate) fn valued(value: f64, unit: &str) -> String {
     }
 }
 
-/// What was found of a metric, in words.
-pub(crate) fn sentence(metric: &Metric) -> String {
+/// What was found of a metric of `comparison`, in words.
+pub(crate) fn sentence(comparison: &Comparison, metric: &Metric) -> String {
     let what = if metric.what.is_empty() { &metric.name } else { &metric.what };
-    let Some(found) = &metric.found else { return format!("{what}: too few pairs to say anything") };
+    let Some(found) = metric.found.as_ref().filter(|_| metric.call != Call::Inconclusive) else {
+        return why_not(metric, comparison.least_pairs, comparison.alpha);
+    };
     let Found { ratio, ci95: [from, to], adjusted: [worse, better], delta, .. } = found;
     let p = if metric.call == Call::Improvement { better } else { worse };
-    let mut words = format!(
+    format!(
         "{what} {} (95 % interval {} to {}, p {}; {} allowed)",
         change(*ratio),
         change(*from),
         change(*to),
         rate(*p),
         percent(*delta)
-    );
-    if metric.call == Call::Inconclusive {
-        words += &match found.detectable {
-            Some(least) => format!(": no change below {} would be seen", percent(least)),
-            None => String::from(": no change up to a doubling would be seen"),
-        };
-    }
-    words
+    )
 }
 
 /// What the comparison says, in one sentence without an end: the call, and the metrics that it rests on.
 pub(crate) fn headline(found: &Comparison) -> String {
     let word = match found.call {
-        Call::Pass => return String::from("PASS: no metric is worse than it may be"),
+        Call::Pass => return format!("PASS: {}", finding(found)),
         Call::Regression => "REGRESSION",
         Call::Improvement => "IMPROVEMENT",
         Call::Inconclusive => {

@@ -4,9 +4,9 @@
 use super::page::{Page, Section};
 use super::table::{Cell, Table, Tone};
 use super::told::{facts, files, pictures, said, sentences, tiles};
+use crate::analyse::compare::call_in_words;
 use crate::analyse::trend::{Rate, Trend};
 use crate::charts::trend::in_words;
-use crate::comparison::Call;
 use crate::exports::valued;
 use crate::number::{NONE, change, counted, percent, rate};
 use crate::pictures;
@@ -57,7 +57,7 @@ fn tiled(trend: &Trend) -> Vec<(&'static str, String, String)> {
         (
             "Nights",
             rate(trend.nights.len() as f64),
-            format!("on {}", counted(trend.machines.len() as u64, "machine")),
+            format!("on {}", counted(trend.different_machines(), "machine")),
         ),
         ("Changes", rate(trend.changes().len() as f64), String::from("of the level of a metric")),
         ("False alarms", share(&trend.alarms), in_words(&trend.alarms)),
@@ -128,7 +128,7 @@ fn rates(trend: &Trend) -> Markup {
     let alarms = [row(String::from("The base was called worse than itself"), &trend.alarms)];
     let table = Table {
         id: "rated",
-        caption: "Over the whole history, with Wilson's 95 % intervals".into(),
+        caption: "Over the whole history, by the first of the two measurements that the gate asks for, with Wilson's 95 % intervals".into(),
         columns: vec![("What", ""), ("Times", ""), ("Of", ""), ("Share", ""), ("From", ""), ("To", "")],
         rows: found.chain(alarms).collect(),
         sortable: false,
@@ -138,31 +138,24 @@ fn rates(trend: &Trend) -> Markup {
 
 fn nights(trend: &Trend) -> Table {
     let row = |(n, night): (usize, &crate::analyse::trend::Told)| {
-        let call = match night.call {
-            Call::Pass => "pass",
-            Call::Regression => "REGRESSION",
-            Call::Improvement => "improvement",
-            Call::Inconclusive => "inconclusive",
-        };
         let alarm = night
             .alarm
             .map_or(Cell::text(NONE), |alarm| Cell::Flag(alarm, if alarm { Tone::Bad } else { Tone::Plain }));
-        let stay = trend.machines.iter().position(|stay| (stay.from..stay.to).contains(&n)).unwrap_or(0);
         vec![
             Cell::text(&night.at),
             Cell::text(&night.base),
             Cell::text(&night.candidate),
-            Cell::text(call),
+            Cell::text(call_in_words(night.call)),
             alarm,
             Cell::number(night.rps),
-            Cell::count(stay as u64 + 1),
+            Cell::count(trend.machine_of(n)),
         ]
     };
     Table {
         id: "all-nights",
         caption: "Every night, as it was appended".into(),
         columns: vec![
-            ("Begin", ""),
+            ("Judged", ""),
             ("Base", ""),
             ("Candidate", ""),
             ("Call", ""),

@@ -37,6 +37,8 @@ impl Kept for Comparison {
     fn hush(&mut self) {
         self.verdict.reasons.clear();
         self.attribution.clear();
+        let checked = self.checks.iter_mut().flat_map(|check| &mut check.metrics);
+        self.metrics.iter_mut().chain(checked).for_each(|metric| metric.doubt = None);
     }
 }
 

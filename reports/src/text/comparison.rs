@@ -32,7 +32,7 @@ pub fn comparison(found: &Comparison, colour: bool) -> String {
         out.push_str(&named("emulated", &printable(said)));
     }
     let rule = format!(
-        "worse by more than it may be, outside the 95 % interval, and p < {} (signed ranks, adjusted by Holm)",
+        "worse by more than it may be, the 95 % interval clear of no change, and p < {} (signed ranks, adjusted by Holm)",
         rate(found.alpha)
     );
     out.push_str(&named("worse is", &rule));

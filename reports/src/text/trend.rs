@@ -54,7 +54,7 @@ fn figures(trend: &Trend) -> String {
         counted(count(Call::Regression), "regression"),
         counted(count(Call::Improvement), "improvement"),
         format!("{} inconclusive", count(Call::Inconclusive)),
-        counted(trend.machines.len() as u64, "machine"),
+        counted(trend.different_machines(), "machine"),
     ];
     if let others @ 1.. = trend.other_rates.len() as u64 {
         calls.push(format!(

@@ -44,10 +44,11 @@ pub(super) fn choose(share: f64, ceiling_rps: f64, earlier: Option<Earlier>) -> 
     let (rps, what) = match earlier {
         Some(Ok(kept)) if is_near(share, kept / ceiling_rps) => {
             let of = percent(kept / ceiling_rps);
-            (kept, format!("keeping last night's {}/s, {of} of it", rate(kept)))
+            (kept, format!("keeping an earlier night's {}/s, {of} of it", rate(kept)))
         }
         Some(Ok(other)) => {
-            let but = format!("last night's {}/s would be {}", rate(other), percent(other / ceiling_rps));
+            let but =
+                format!("an earlier night's {}/s would be {}", rate(other), percent(other / ceiling_rps));
             (anew, format!("{} of it are {}/s, since {but}", percent(share), rate(anew)))
         }
         Some(Err(why)) => (anew, format!("{} of it are {}/s, since {why}", percent(share), rate(anew))),
@@ -104,41 +105,65 @@ mod tests {
         for (share, ceiling_rps, earlier, rps, said) in [
             (0.6, 93.6, None, 56.2, "60 % of it are 56.2/s"),
             (0.6, 93.6, none(), 56.2, "60 % of it are 56.2/s, since h: there is no night in it"),
-            (0.6, 93.6, Some(Ok(56.0)), 56.0, "keeping last night's 56/s, 60 % of it"),
-            (0.6, 85.0, Some(Ok(56.0)), 56.0, "keeping last night's 56/s, 66 % of it"),
+            (0.6, 93.6, Some(Ok(56.0)), 56.0, "keeping an earlier night's 56/s, 60 % of it"),
+            (0.6, 85.0, Some(Ok(56.0)), 56.0, "keeping an earlier night's 56/s, 66 % of it"),
             // Both ends are near, and what is beyond them is not.
-            (0.6, 100.0, Some(Ok(50.0)), 50.0, "keeping last night's 50/s, 50 % of it"),
-            (0.6, 100.0, Some(Ok(70.0)), 70.0, "keeping last night's 70/s, 70 % of it"),
+            (0.6, 100.0, Some(Ok(50.0)), 50.0, "keeping an earlier night's 50/s, 50 % of it"),
+            (0.6, 100.0, Some(Ok(70.0)), 70.0, "keeping an earlier night's 70/s, 70 % of it"),
             (
                 0.6,
                 100.0,
                 Some(Ok(49.9)),
                 60.0,
-                "60 % of it are 60/s, since last night's 49.9/s would be 50 %",
+                "60 % of it are 60/s, since an earlier night's 49.9/s would be 50 %",
             ),
             (
                 0.6,
                 100.0,
                 Some(Ok(70.1)),
                 60.0,
-                "60 % of it are 60/s, since last night's 70.1/s would be 70 %",
+                "60 % of it are 60/s, since an earlier night's 70.1/s would be 70 %",
             ),
-            (0.6, 140.0, Some(Ok(56.0)), 84.0, "60 % of it are 84/s, since last night's 56/s would be 40 %"),
+            (
+                0.6,
+                140.0,
+                Some(Ok(56.0)),
+                84.0,
+                "60 % of it are 84/s, since an earlier night's 56/s would be 40 %",
+            ),
             // Another share has its own ends.
-            (0.3, 100.0, Some(Ok(26.0)), 26.0, "keeping last night's 26/s, 26 % of it"),
-            (0.3, 100.0, Some(Ok(60.0)), 30.0, "30 % of it are 30/s, since last night's 60/s would be 60 %"),
-            (1.0, 100.0, Some(Ok(90.0)), 90.0, "keeping last night's 90/s, 90 % of it"),
+            (0.3, 100.0, Some(Ok(26.0)), 26.0, "keeping an earlier night's 26/s, 26 % of it"),
+            (
+                0.3,
+                100.0,
+                Some(Ok(60.0)),
+                30.0,
+                "30 % of it are 30/s, since an earlier night's 60/s would be 60 %",
+            ),
+            (1.0, 100.0, Some(Ok(90.0)), 90.0, "keeping an earlier night's 90/s, 90 % of it"),
             (
                 1.0,
                 100.0,
                 Some(Ok(101.0)),
                 100.0,
-                "100 % of it are 100/s, since last night's 101/s would be 101 %",
+                "100 % of it are 100/s, since an earlier night's 101/s would be 101 %",
             ),
             // What somebody wrote into a history.
-            (0.6, 100.0, Some(Ok(0.0)), 60.0, "60 % of it are 60/s, since last night's 0/s would be 0 %"),
-            (0.6, 100.0, Some(Ok(-60.0)), 60.0, "60 % of it are 60/s, since last night's -60/s would be "),
-            (0.6, 100.0, Some(Ok(f64::NAN)), 60.0, "60 % of it are 60/s, since last night's "),
+            (
+                0.6,
+                100.0,
+                Some(Ok(0.0)),
+                60.0,
+                "60 % of it are 60/s, since an earlier night's 0/s would be 0 %",
+            ),
+            (
+                0.6,
+                100.0,
+                Some(Ok(-60.0)),
+                60.0,
+                "60 % of it are 60/s, since an earlier night's -60/s would be ",
+            ),
+            (0.6, 100.0, Some(Ok(f64::NAN)), 60.0, "60 % of it are 60/s, since an earlier night's "),
         ] {
             let chosen = choose(share, ceiling_rps, earlier);
             assert!(chosen.rps == rps && chosen.said.contains(&format!("/s: {said}")), "{chosen:?}: {said}");

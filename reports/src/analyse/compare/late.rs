@@ -17,7 +17,15 @@ pub(super) fn doubt(metrics: &mut [Metric]) {
         let of = |name: &str| metrics.iter().position(|metric| metric.name == name);
         let (Some(time), lag) = (of(time), of(lag)) else { continue };
         let share = lag.and_then(|lag| share(&metrics[time], &metrics[lag]));
+        let hides = lag.is_some_and(|lag| hides(&metrics[time], &metrics[lag]));
         let metric = &mut metrics[time];
+        if metric.call == Call::Pass && hides {
+            let what = &metric.what;
+            metric.doubt = Some(format!(
+                "{what}: the generator was less late for the candidate, by as much as would hide a slowdown"
+            ));
+            metric.call = Call::Inconclusive;
+        }
         let says_more = matches!(metric.call, Call::Regression | Call::Improvement);
         if let Some(share) = share.filter(|share| says_more && *share > SHARE_MOST) {
             let (what, share) = (&metric.what, percent(share));
@@ -26,6 +34,13 @@ pub(super) fn doubt(metrics: &mut [Metric]) {
             metric.call = Call::Inconclusive;
         }
     }
+}
+
+/// Whether the lateness fell, and by so much that a target which is slower by what counts would look the same.
+fn hides(time: &Metric, lag: &Metric) -> bool {
+    let (Some(time), Some(known)) = (&time.found, &lag.found) else { return false };
+    let fell = lag.pairs.iter().map(|pair| pair.base - pair.candidate).collect::<Vec<_>>();
+    known.ci95[1] < 1.0 && median(&fell).is_some_and(|fell| fell > SHARE_MOST * time.delta * time.base)
 }
 
 /// The change of the lateness as a share of that of the time: medians of the pairs' differences.

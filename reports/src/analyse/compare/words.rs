@@ -108,7 +108,7 @@ fn within(found: &Comparison) -> String {
 }
 
 /// Why nothing can be said of `metric`.
-pub(super) fn why_not(metric: &Metric, least: usize, alpha: f64) -> String {
+pub fn why_not(metric: &Metric, least: usize, alpha: f64) -> String {
     if let Some(doubt) = &metric.doubt {
         return doubt.clone();
     }
@@ -131,7 +131,7 @@ pub(super) fn why_not(metric: &Metric, least: usize, alpha: f64) -> String {
     };
     if clear && ratio > 1.0 + known.delta {
         return format!(
-            "{name}: {}, of which p, {}, is not below {}: for as many metrics as decide here {} are too few",
+            "{name}: {}, of which p, {}, is not below {}: the pairs disagree, or {} are too few for as many metrics as decide here",
             change(known.ratio),
             rate(known.adjusted[0]),
             rate(alpha),

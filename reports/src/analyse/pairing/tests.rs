@@ -66,6 +66,8 @@ fn another_load_is_refused() {
     let base = set("base", 1.0);
     for (change, said) in [
         ((|run: &mut Run| run.steps[0].to_rps *= 2.0) as fn(&mut Run), "not the same load"),
+        // By less than three digits say.
+        (|run| run.steps[0].duration_s *= 1.0 + 1e-4, "not the same load"),
         (|run| run.arrivals = "poisson!".into(), "not the same load"),
         (|run| run.wire.protocol = "HTTP/2".into(), "not the same load"),
         (|run| run.load_digest = "0".into(), "not the same requests"),
@@ -93,7 +95,9 @@ fn another_seed_machine_or_generator_is_refused_or_marked() {
         assert!(refused.ends_with(&format!("say --allow {word}")), "{refused}");
         let found = compared(&base, &candidate, &[may]).unwrap();
         assert_eq!(found.marks.len(), 1, "{:?}", found.marks);
-        assert!(found.verdict.reasons.iter().any(|reason| reason.starts_with("the two differ: ")));
+        assert!(
+            found.verdict.reasons.iter().any(|reason| reason.starts_with("not the same on both sides: "))
+        );
     }
 }
 

@@ -18,10 +18,10 @@ Candidate 9be01f3 against base 1ad522a, 12 pairs, 140/s for 4 s, poisson arrival
 |---|--:|--:|--:|:-:|--:|--:|--:|---|
 | ceiling | 227 requests/s | 207 requests/s | -9.5 % | -9.5 % to -7.7 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
 | p50 | 5.1 ms | 6.02 ms | +17 % | +17 % to +20 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
-| p99 | 19.2 ms | 20.7 ms | -8.8 % | -11 % to +62 % | 0.85 | 10 % | 11 % | inconclusive |
+| p99 | 19.2 ms | 20.7 ms | -8.8 % | -11 % to +62 % | 0.85 | 10 % | 11 % | INCONCLUSIVE |
 | requests answered | 100 % | 100 % | 0 % | 0 % to 0 % | 1 | 0.1 % | 0.1 % | pass |
 | app CPU per request | 120 us | 132 us | +9.4 % | +9.4 % to +12 % | 0.00122 | 5 % | 5 % | **REGRESSION** |
-| rate | - | - | - | - | - | 5 % | - | inconclusive |
+| rate | - | - | - | - | - | 5 % | - | INCONCLUSIVE |
 
 ### Attribution
 
@@ -32,18 +32,10 @@ Candidate 9be01f3 against base 1ad522a, 12 pairs, 140/s for 4 s, poisson arrival
 - base against base: no alarm, p50 -0.55 % (-0.56 to +1.5 %)
 - base made 10 % slower: found, p50 +19 % (+19 to +22 %)
 
-### Notes
+### What has to be known
 
-- the two differ: the base was built by another compiler
+- not the same on both sides: the base was built by another compiler
 - 1 record left out: 7: no candidate
-
-### Not the same on both sides
-
-- the base was built by another compiler
-
-### Left out
-
-- 7: no candidate
 
 ### Emulated
 
@@ -95,7 +87,7 @@ fn nothing_of_a_record_is_markup() {
 fn a_summary_that_is_too_long_is_cut_and_says_so() {
     for text in ["x".repeat(400), "\u{20ac}|".repeat(300)] {
         let mut long = slower();
-        long.left_out = vec![text; 10_000];
+        long.emulated = vec![text; 10_000];
         let summary = markdown(&long, None);
         assert!(summary.len() <= MOST_BYTES && summary.len() > MOST_BYTES - 4_096, "{}", summary.len());
         assert!(summary.ends_with(CUT) && summary.starts_with("## REGRESSION"));
@@ -111,10 +103,10 @@ fn annotations_have_a_line_each() {
                 ceiling -9.5 %25, p50 +17 %25: app CPU per request +9.4 %25
 ::error title=ceiling_rps::ceiling -9.5 %25 (95 %25 interval -9.5 %25 to -7.7 %25, p 0.00122; 5 %25 allowed)
 ::error title=p50_ms::p50 +17 %25 (95 %25 interval +17 %25 to +20 %25, p 0.00122; 5 %25 allowed)
-::warning title=p99_ms::p99 -8.8 %25 (95 %25 interval -11 %25 to +62 %25, p 0.85; 10 %25 allowed): no change below 11 %25 \
-                would be seen
+::warning title=p99_ms::p99: -8.8 %25, of which the interval, -11 %25 to +62 %25, is too wide \
+                to exclude 10 %25 for the worse
 ::error title=cpu_us.app::app CPU per request +9.4 %25 (95 %25 interval +9.4 %25 to +12 %25, p 0.00122; 5 %25 allowed)
-::warning title=rps::rate: too few pairs to say anything
+::warning title=rps::rate: 3 pairs, and 8 are needed
 ::warning title=not the same on both sides::the base was built by another compiler
 ";
     assert_eq!(annotations(&slower()), want);
@@ -133,7 +125,7 @@ fn annotations_have_a_line_each() {
     passed.attribution.clear();
     assert_eq!(
         annotations(&passed),
-        "::notice title=loadgen compare::PASS: no metric is worse than it may be\n"
+        "::notice title=loadgen compare::PASS: the candidate is no worse than it may be (requests answered by 0.1 %25)\n"
     );
     passed.call = Call::Inconclusive;
     passed.verdict = crate::record::Verdict { valid: false, reasons: vec!["too few pairs".into()] };
@@ -153,15 +145,15 @@ fn junit_has_a_test_case_for_each_metric_that_decides() {
       <failure message=\"p50 +17 % (95 % interval +17 % to +20 %, p 0.00122; 5 % allowed)\">WHY</failure>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"p99_ms\">
-      <skipped message=\"p99 -8.8 % (95 % interval -11 % to +62 %, p 0.85; 10 % allowed): no change below 11 % would be \
-                seen\"></skipped>
+      <skipped message=\"p99: -8.8 %, of which the interval, -11 % to +62 %, is too wide \
+                to exclude 10 % for the worse\"></skipped>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"answered\"/>
     <testcase classname=\"loadgen.compare\" name=\"cpu_us.app\">
       <failure message=\"app CPU per request +9.4 % (95 % interval +9.4 % to +12 %, p 0.00122; 5 % allowed)\">WHY</failure>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"rps\">
-      <skipped message=\"rate: too few pairs to say anything\"></skipped>
+      <skipped message=\"rate: 3 pairs, and 8 are needed\"></skipped>
     </testcase>
     <testcase classname=\"loadgen\" name=\"verdict\"/>
   </testsuite>
