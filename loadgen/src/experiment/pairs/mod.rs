@@ -162,7 +162,7 @@ impl Bench<'_> {
         }
         let mut terms = Terms { rate, ceiling_rps };
         let orders = order::orders(self.arms.len(), self.args.pairs as usize, self.args.load.seed);
-        let mut longest_s: f64 = 0.0;
+        let (mut longest_s, all_begun_s) = (0.0_f64, self.spent_s());
         for (pair, order) in (1..).zip(orders) {
             let begun_s = self.spent_s();
             if pair > 1 && !self.has_time_for(longest_s) {
@@ -175,6 +175,12 @@ impl Bench<'_> {
                 }
             }
             longest_s = longest_s.max(self.spent_s() - begun_s);
+            if self.args.budget.is_none() {
+                // How long it will take is best known from what it took.
+                let each_s = (self.spent_s() - all_begun_s) / f64::from(pair);
+                let total_s = self.spent_s() + each_s * f64::from(self.args.pairs - pair);
+                self.output.status.counts(self.begun, 0.0, total_s);
+            }
             self.output.say(&pair_in_words(found, pair));
             if terms.ceiling_rps.is_none() {
                 // All arms of a pair are searched alike: from the second one on near what the first has shown.
