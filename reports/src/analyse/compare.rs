@@ -16,7 +16,7 @@ use crate::analyse::statistics::holm::holm;
 use crate::comparison::{Call, Comparison, Found, Metric};
 use crate::number::counted;
 use crate::record::Verdict;
-pub use words::{call_in_words, change_in_words, checked, finding, self_tests, verdict_in_words, why_not};
+pub use words::{call_in_words, change_in_words, checked, finding, self_tests, why_not};
 
 /// An adjusted p-value has to be below it.
 pub const ALPHA: f64 = 0.005;

@@ -3,12 +3,13 @@
 
 use super::page::{Page, Section};
 use super::table::{Cell, Table};
-use super::told::{Fact, command, facts, files, host, nothing, pictures, said, sentences, verdict};
-use crate::analyse::compare::{finding, self_tests, verdict_in_words};
-use crate::comparison::{Comparison, Metric, Pair, Side};
+use super::told::{Fact, command, facts, files, host, nothing, pictures, said, sentences};
+use crate::analyse::compare::{call_in_words, finding, self_tests};
+use crate::comparison::{Call, Comparison, Metric, Pair, Side};
 use crate::number::{NONE, capital, change, percent, rate};
 use crate::pictures;
 use crate::store::COMPARE_FILE;
+use crate::terminal::printable;
 use maud::{Markup, html};
 
 /// The report of `found`.
@@ -24,7 +25,7 @@ pub(super) fn page(found: &Comparison) -> Page {
         target: found.candidate.name().to_owned(),
         started_at: found.head.started_at.clone(),
         title: format!("{} against {}: {told}", found.candidate.name(), found.base.name()),
-        opening: verdict(&found.verdict, None, &told),
+        opening: opening(found, &told),
         sections: vec![
             Section { id: "pictures", title: "Picture", body: pictures(&charts) },
             Section {
@@ -39,6 +40,16 @@ pub(super) fn page(found: &Comparison) -> Page {
     }
 }
 
+/// What the answer is, as the first heading; then why there is none, or what else has to be known.
+fn opening(found: &Comparison, told: &str) -> Markup {
+    let class = if matches!(found.call, Call::Pass | Call::Improvement) { "valid" } else { "invalid" };
+    let list = if found.verdict.valid { "notes" } else { "reasons" };
+    html! {
+        h1 { span.badge.(class) { (call_in_words(found.call).to_uppercase()) } " " span { (printable(told)) } }
+        (sentences(list, &found.verdict.reasons))
+    }
+}
+
 fn metrics(found: &Comparison) -> Table {
     let row = |metric: &Metric| {
         let known = metric.found.as_ref();
@@ -49,6 +60,7 @@ fn metrics(found: &Comparison) -> Table {
         let unit = if metric.unit.is_empty() { String::new() } else { format!(", {}", metric.unit) };
         vec![
             Cell::text(&format!("{}{unit}", metric.what)),
+            Cell::text(if metric.delta.is_some() { call_in_words(metric.call) } else { "explains" }),
             number(|known| known.base),
             number(|known| known.candidate),
             Cell::Number(ratio.map_or(NONE.to_owned(), change), ratio),
@@ -58,11 +70,6 @@ fn metrics(found: &Comparison) -> Table {
             share(known.and_then(|known| known.floor)),
             share(metric.delta.and(known.and_then(|known| known.detectable))),
             number(|known| known.adjusted[0]),
-            Cell::text(&if metric.delta.is_some() {
-                verdict_in_words(metric)
-            } else {
-                String::from("explains")
-            }),
         ]
     };
     Table {
@@ -70,6 +77,7 @@ fn metrics(found: &Comparison) -> Table {
         caption: "The medians of both, the median of the pairs' ratios with its 95 % interval, and what is said of it".into(),
         columns: vec![
             ("Metric", ""),
+            ("Verdict", ""),
             ("Base", "median"),
             ("Candidate", "median"),
             ("Change", "median of the pairs"),
@@ -79,7 +87,6 @@ fn metrics(found: &Comparison) -> Table {
             ("Base and base differ by", "up to"),
             ("Would have been seen", "in 4 of 5"),
             ("p", "worse, adjusted"),
-            ("Verdict", ""),
         ],
         rows: found.metrics.iter().map(row).collect(),
         sortable: true,

@@ -4,17 +4,6 @@ use super::NOISE_MOST;
 use crate::comparison::{Better, Call, Check, Comparison, Metric};
 use crate::number::{NONE, change, counted, percent, rate};
 
-/// What is said of a metric, in a few words, such as `+9.1 % (8.2 to 10 %), may be 5 % worse: regression`.
-pub fn verdict_in_words(metric: &Metric) -> String {
-    let call = call_in_words(metric.call);
-    match &metric.found {
-        Some(known) => {
-            format!("{}, may be {} worse: {call}", change_in_words(metric), percent(known.delta))
-        }
-        None => change_in_words(metric),
-    }
-}
-
 /// By how much a metric changed, such as `+9.1 % (8.2 to 10 %)`.
 pub fn change_in_words(metric: &Metric) -> String {
     let Some(known) = &metric.found else {
