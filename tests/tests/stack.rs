@@ -223,7 +223,7 @@ fn the_main_job_loads_the_reference_target_and_takes_it_down_again() {
         assert!(run["observed"][tier]["cpu_share"].as_f64().is_some(), "{tier}: {}", run["observed"]);
         let points = run["telemetry"]["tiers"][tier]["cpu_share"].as_array().unwrap();
         let (first, last) = (&points[0], points.last().unwrap());
-        assert!(first[0].as_f64() < Some(0.5) && last[0].as_f64() >= Some(2.0), "{tier}: {points:?}");
+        assert!(first[0].as_f64() < Some(0.5) && last[0].as_f64() > Some(1.9), "{tier}: {points:?}");
         assert!(first[1].is_null() && last[1].as_f64() >= Some(0.0), "{tier}: {points:?}");
     }
     for (tier, metrics) in [
@@ -275,7 +275,7 @@ fn an_interrupted_main_job_takes_the_target_down() {
     until("its tiers are starting", || !processes_with(&format!("--die-with {supervisor} ")).is_empty());
     signal(run.pid(), Signal::INT);
     run.wait();
-    gone(&[supervisor], Path::new("/nonexistent"));
+    until("the supervisor is gone", || !runs(supervisor));
     until("no tier is left", || processes_with(&format!("--die-with {supervisor} ")).is_empty());
 }
 
