@@ -5,7 +5,8 @@ use crate::plan::Plan;
 use reports::fnv::Fnv;
 use std::fmt::Write;
 
-/// What `plan` asks for, which is `what` in words: the scenario with its data, or method, fields, body and path.
+/// What `plan` asks for, which is `what` in words: the scenario with its data, or method, fields, body and path; on how many connections,
+/// for how long, and what counts as an answer.
 pub(crate) fn of(plan: &Plan, what: &str) -> String {
     let mut digest = Fnv::default();
     // Into a number everything can be written.
@@ -13,6 +14,18 @@ pub(crate) fn of(plan: &Plan, what: &str) -> String {
         Some(scenario) => write!(digest, "{scenario:?}{:?}", plan.template.headers),
         None => write!(digest, "{:?}{what}", plan.template),
     };
+    let statuses = (0..)
+        .zip(plan.expected.iter())
+        .filter(|(_, expected)| **expected)
+        .map(|(status, _): (u16, _)| status);
+    let _ = write!(
+        digest,
+        "{:?}{}{:?}{:?}",
+        statuses.collect::<Vec<_>>(),
+        plan.connections,
+        plan.timeout,
+        plan.max_requests_per_connection
+    );
     digest.hex()
 }
 
@@ -31,7 +44,9 @@ mod tests {
     fn the_same_requests_have_the_same_digest_at_any_rate_and_address() {
         let plain = digest("--rps 5 http://127.0.0.1:1/", "GET /");
         assert_eq!(plain, digest("--rps 7 --seed 2 http://127.0.0.1:2/", "GET /"));
-        for other in ["-X POST", "-H a:b", "--body c"] {
+        for other in
+            ["-X POST", "-H a:b", "--body c", "-c 3", "-t 500ms", "--expect-status 200-599", "--no-keepalive"]
+        {
             assert_ne!(plain, digest(&format!("--rps 5 {other} http://127.0.0.1:1/"), "GET /"), "{other}");
         }
         assert_ne!(plain, digest("--rps 5 http://127.0.0.1:1/a", "GET /a"));

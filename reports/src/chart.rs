@@ -301,8 +301,13 @@ impl Axis {
     pub fn fitted(title: &str, from: f64, to: f64, wanted: usize, label: impl Fn(f64) -> String) -> Self {
         let to = if to > from { to } else { from + 1.0 };
         let slack = (to - from) * 1e-9;
-        let mut ticks = ticks::linear(from, to, wanted);
-        ticks.retain(|t| (from - slack..=to + slack).contains(t));
+        let inside = |wanted: usize| -> Vec<f64> {
+            let ticks = ticks::linear(from, to, wanted).into_iter();
+            ticks.filter(|tick| (from - slack..=to + slack).contains(tick)).collect()
+        };
+        // Of one tick nobody reads a scale.
+        let ticks =
+            Some(inside(wanted)).filter(|ticks| ticks.len() > 1).unwrap_or_else(|| inside(2 * wanted));
         Self { title: title.to_owned(), from, to, ticks: labelled(ticks, label), ..Self::default() }
     }
 
@@ -375,5 +380,8 @@ mod tests {
         let axis = Axis::fitted("", 0.0, 10.3, 5, |v| v.to_string());
         assert_eq!(axis.to, 10.3);
         assert_eq!(axis.ticks.iter().map(|t| t.at).collect::<Vec<_>>(), [0.0, 5.0, 10.0]);
+        // One alone is no scale.
+        let axis = Axis::fitted("", 33.2, 36.9, 2, |v| v.to_string());
+        assert!(axis.ticks.len() > 1, "{:?}", axis.ticks);
     }
 }

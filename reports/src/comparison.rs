@@ -29,8 +29,14 @@ pub struct Comparison {
     /// The same with its rate; `None` where there is no one rate.
     #[serde(default)]
     pub offered: Option<Offered>,
+    /// When the first of the candidate's records was begun, RFC 3339; empty where that is not known.
+    #[serde(default)]
+    pub measured_at: String,
     /// In what the two differ though they were compared, as was asked for.
     pub marks: Vec<String>,
+    /// What else has to be known of what was measured, or was not.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Records that are in no pair, each with the reason.
     pub left_out: Vec<String>,
     /// What of the targets is emulated, in words.
@@ -114,7 +120,7 @@ pub struct Metric {
     pub found: Option<Found>,
     /// See [`Call`].
     pub call: Call,
-    /// Why a change that is there is not taken for the target's, in words.
+    /// What is said of it in place of its change, such as why that is not taken for the target's.
     #[serde(default)]
     pub doubt: Option<String>,
 }

@@ -23,7 +23,7 @@ pub const HISTORY_SCHEMA: &str = "loadgen.history/1";
 pub struct Night {
     /// [`HISTORY_SCHEMA`].
     pub schema: String,
-    /// When it was judged and what: no two nights have the same.
+    /// When it was measured and what: no two nights have the same, and what was measured once is one night.
     pub id: String,
     /// When it was judged, RFC 3339.
     pub at: String,
@@ -98,9 +98,10 @@ impl Night {
     /// What is kept of `found`, with what the self-test found and whether the control of base against base raised an alarm.
     pub fn of(found: &Comparison, self_test: &[SelfTest], alarm: Option<bool>) -> Self {
         let (at, candidate) = (found.head.started_at.clone(), found.candidate.revision.clone());
+        let measured_at = if found.measured_at.is_empty() { &at } else { &found.measured_at };
         Self {
             schema: HISTORY_SCHEMA.to_owned(),
-            id: format!("{at} {candidate}").trim_end().to_owned(),
+            id: format!("{measured_at} {candidate}").trim_end().to_owned(),
             at,
             base: found.base.revision.clone(),
             candidate,

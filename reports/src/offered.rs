@@ -29,12 +29,22 @@ impl Offered {
     }
 }
 
+impl Offered {
+    /// Which requests they are, as far as a digest tells.
+    pub fn requests(&self) -> &str {
+        self.rest.rsplit_once(REQUESTS).map_or("", |(_, digest)| digest)
+    }
+}
+
+/// What stands before the digest in [`Offered::rest`].
+const REQUESTS: &str = "requests ";
+
 /// A load but for its rate: so many seconds of `arrivals` (`even` or `poisson`) by that wire, of the requests with this digest
 /// ([`Run::load_digest`]).
 pub fn rest(duration_s: f64, arrivals: &str, wire: &Wire, requests: &str) -> String {
     let tls = wire.tls.as_ref().map_or_else(String::new, |tls| format!(", {tls}"));
     let how = format!("{}, {}{tls}", wire.transport, wire.protocol);
-    format!("{} s, {arrivals} arrivals by {how}, requests {requests}", exact_rate(duration_s))
+    format!("{} s, {arrivals} arrivals by {how}, {REQUESTS}{requests}", exact_rate(duration_s))
 }
 
 #[cfg(test)]

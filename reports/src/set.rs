@@ -2,8 +2,9 @@
 //! compared with. What cannot be read is named, and left out.
 
 use crate::ceiling::Ceiling;
+use crate::pairs::{BASE, CANDIDATE};
 use crate::record::Run;
-use crate::store::{CEILING_FILE, RUN_FILE, kept, load};
+use crate::store::{CEILING_FILE, PAIRS_FILE, RUN_FILE, kept, load};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,11 @@ impl Set {
         match set.unread.values().next() {
             _ if !empty => Ok(set),
             Some(why) => Err(why.clone()),
+            None if dir.join(PAIRS_FILE).exists() => {
+                let (base, candidate) = (dir.join(BASE), dir.join(CANDIDATE));
+                let both = format!("{} {}", base.display(), candidate.display());
+                Err(named(format!("it has a set for each of its arms: `loadgen compare {both}`")))
+            }
             None => Err(named(format!(
                 "there is no record: what is compared is a directory with {RUN_FILE} or {CEILING_FILE} in each directory below it, \
                  as `loadgen pairs` leaves it"

@@ -138,7 +138,10 @@ fn response(record: &Record) -> Distribution {
 
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
     let named = |what: String| format!("{}: {what}", path.display());
-    let bytes = fs::read(path).map_err(|e| named(e.to_string()))?;
+    // Asked before: whoever opens a pipe waits for whoever writes to it.
+    let is_file = fs::metadata(path).map_err(|e| named(e.to_string()))?.is_file();
+    let bytes = if is_file { fs::read(path) } else { Err(io::Error::other("it is no file")) };
+    let bytes = bytes.map_err(|e| named(e.to_string()))?;
     if bytes.is_empty() {
         // A file that can be written to is made before anything is done.
         return Err(named(String::from(

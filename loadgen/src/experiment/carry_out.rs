@@ -33,7 +33,7 @@ pub(super) fn find<K: Found>(
     work: impl AsyncFnOnce(&Output) -> Outcome<(K, Option<Failure>)>,
 ) -> Outcome<Exit> {
     let ((found, stopped), output) = carry_out(output, work)?;
-    output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
+    output.finish_found(&found, stopped.as_ref().map(|failure| failure.message.as_str()), &[])?;
     Ok(exit(&found, stopped))
 }
 

@@ -17,11 +17,11 @@ impl Output {
         self.keeps(dir, store::keep(dir, found))
     }
 
-    /// Writes what was found, draws it and shows it; `note` is what stopped it.
+    /// Writes what was found, draws it and shows it; `note` is what stopped it, and `more` is said after where it all is.
     ///
     /// # Errors
     /// The host's fault: it cannot be written any more.
-    pub(crate) fn finish_found(&self, found: &impl Found, note: Option<&str>) -> Outcome {
+    pub(crate) fn finish_found(&self, found: &impl Found, note: Option<&str>, more: &[String]) -> Outcome {
         let mut lines = Vec::new();
         let mut kept = self.keep_found(found);
         if let Some(dir) = &self.dir {
@@ -31,6 +31,7 @@ impl Output {
                 Err(failure) => kept = kept.and(Err(failure)),
             }
         }
+        lines.extend_from_slice(more);
         let told = self.json.as_ref().map_or(Ok(()), |file| show::json(found, file));
         let beside_json = self.json.as_ref().is_some_and(|file| file.as_os_str() == "-");
         if !self.quiet && terminal::columns().is_some() {

@@ -17,6 +17,11 @@ use std::path::{Path, PathBuf};
 /// Wrong use: there is no history, it cannot be read, or something cannot be written.
 pub(crate) fn run(args: &TrendArgs) -> Outcome<Exit> {
     let (nights, notes) = read(&args.history).map_err(Failure::usage)?;
+    // One line may be torn; where none of several is a night, it is another file.
+    if nights.is_empty() && notes.len() > 1 {
+        let file = args.history.display();
+        return Err(Failure::usage(format!("{file}: it is no history: {}", notes[0])));
+    }
     let found = trend(&args.history.display().to_string(), &nights, notes, args.seed);
     let mut lines = Vec::new();
     if let Some(dir) = place(&found, args.result.out.as_deref()) {

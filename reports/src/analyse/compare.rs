@@ -3,7 +3,7 @@
 //! said here. Pure: the same pairs give the same answer.
 
 mod attribute;
-mod failing;
+mod few;
 mod judge;
 mod late;
 mod power;
@@ -55,7 +55,7 @@ fn judge(metrics: &mut [Metric], least_pairs: usize, alpha: f64) {
         metric.doubt = None;
     }
     late::doubt(metrics);
-    failing::doubt(metrics);
+    few::doubt(metrics);
 }
 
 /// Adjusts the p-values of the metrics that decide for how many they are, in each direction (Holm, 1979).
@@ -105,12 +105,14 @@ fn verdict(found: &Comparison) -> Verdict {
     }
     if found.call != Call::Regression {
         let unsaid = || deciding().filter(|metric| metric.call == Call::Inconclusive);
-        let why = |metric: &Metric| why_not(metric, found.least_pairs, found.alpha);
+        let why = |metric: &Metric| why_not(found, metric);
         // What there is no answer for comes before what there would have been one without.
         reasons.extend(unsaid().filter(|metric| !is_unjudged(metric)).map(why));
         let aside = unsaid().filter(|metric| is_unjudged(metric));
         reasons.extend(aside.map(|metric| format!("not judged: {}", why(metric))));
     }
+    reasons.extend(found.notes.iter().cloned());
+    reasons.extend(words::other_answers(found));
     reasons.extend(found.marks.iter().map(|mark| format!("not the same on both sides: {mark}")));
     if found.control.is_none() {
         reasons.push(String::from(
@@ -124,7 +126,7 @@ fn verdict(found: &Comparison) -> Verdict {
     }
     if !found.left_out.is_empty() {
         let left_out = counted(found.left_out.len() as u64, "record");
-        reasons.push(format!("{left_out} left out: {}", found.left_out.join("; ")));
+        reasons.push(format!("{left_out} left out: {}", words::grouped(&found.left_out)));
     }
     Verdict { valid: found.call != Call::Inconclusive, reasons }
 }

@@ -2,6 +2,7 @@
 //! figures of each. What was offered has to be the same in both; where seed, machine or generator differ, somebody has to have said
 //! that they may, and the comparison says so.
 
+mod alike;
 mod figures;
 
 #[cfg(test)]
@@ -10,10 +11,12 @@ mod tests;
 use crate::analyse::compare::{ALPHA, LEAST_PAIRS, conclude};
 use crate::ceiling::{Bound, Ceiling};
 use crate::comparison::{COMPARE_SCHEMA, Check, Comparison, Metric, Side};
-use crate::number::{NONE, exact_rate, percent, rate};
+use crate::number::{exact_rate, percent, rate};
 use crate::offered::Offered;
-use crate::record::{Head, Host, Loop, Run, Verdict};
+use crate::record::{Head, Host, Run, Verdict};
 use crate::set::Set;
+use alike::{apart, each_once, load_in_words, marked, not_the_same, versions};
+pub(crate) use figures::ANSWER_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// In what base and candidate may differ, if somebody says so.
@@ -58,7 +61,9 @@ pub struct Sets<'a> {
 /// given for a metric that there is not.
 pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, String> {
     let Sets { base, candidate, control, slowed } = sets;
+    [Some(base), Some(candidate), control].into_iter().flatten().try_for_each(each_once)?;
     let mut marks = marked(base, candidate, &terms.may)?;
+    marks.extend(apart(base, candidate));
     let beside = control.map(|control| (String::from("the control"), control));
     let slower = slowed.iter().map(|(by, set)| (format!("the base made {} slower", percent(*by)), set));
     for (which, set) in beside.into_iter().chain(slower) {
@@ -70,9 +75,11 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
     let controls = control.map_or_else(Paired::default, |control| paired(base, control));
     let lost = controls.left_out.iter().map(|why| format!("control {why}"));
     let left_out = pairs.left_out.iter().cloned().chain(lost).collect();
-    let metrics = figures::metrics(&pairs, &controls.couples, &terms.deltas);
+    let mut metrics = figures::metrics(&pairs, &controls.couples, &terms.deltas);
+    metrics.extend(figures::asked(&metrics, &terms.deltas));
     known(&metrics, &terms.deltas)?;
     let checks = checks(sets, &controls.couples, terms);
+    let notes = pairs.run.then(|| figures::unmeasured(&metrics)).into_iter().flatten().collect();
     let side = |set: &Set, revision: &str| Side {
         dir: set.dir.display().to_string(),
         revision: revision.to_owned(),
@@ -87,7 +94,9 @@ pub fn compare(sets: Sets<'_>, terms: &Terms, head: Head) -> Result<Comparison, 
         control: control.map(|control| side(control, &terms.revisions[0])),
         load: base.runs.values().next().map_or_else(String::new, |run| load_in_words(run, exact_rate)),
         offered: offered(base),
+        measured_at: measured_at(candidate),
         marks,
+        notes,
         left_out,
         emulated: emulated(sets),
         alpha: ALPHA,
@@ -214,81 +223,6 @@ fn inexact(search: &Ceiling) -> Option<String> {
     }
 }
 
-/// That the two are not one set under two names.
-fn not_the_same(one: &Set, two: &Set) -> Result<(), String> {
-    let runs = common(&one.runs, &two.runs)
-        .map(|(_, a, b)| a.started_at == b.started_at && a.response_ms == b.response_ms);
-    let searches = common(&one.ceilings, &two.ceilings)
-        .map(|(_, a, b)| a.head.started_at == b.head.started_at && a.steps == b.steps);
-    let same = runs.chain(searches).filter(|same| *same).count();
-    if same > 0 {
-        return Err(refused(one, two, &format!("they are the same records ({same} of them)")));
-    }
-    Ok(())
-}
-
-fn refused(one: &Set, two: &Set, what: &str) -> String {
-    format!("{} and {}: {what}", one.dir.display(), two.dir.display())
-}
-
-/// In what `other` differs from `base`, as far as it may.
-fn marked(base: &Set, other: &Set, may: &[May]) -> Result<Vec<String>, String> {
-    let refused = |what: String| refused(base, other, &what);
-    let mut marks: BTreeMap<May, String> = BTreeMap::new();
-    let mut differ = |kind, one: String, two: String| {
-        if one != two {
-            marks.entry(kind).or_insert_with(|| format!("{one} against {two}"));
-        }
-    };
-    for (name, run, beside) in common(&base.runs, &other.runs) {
-        if !is_the_same_load(run, beside) {
-            let [one, two] = [run, beside].map(|run| load_in_words(run, |number| number.to_string()));
-            return Err(refused(format!("{}: not the same load: {one} against {two}", called(name))));
-        }
-        if run.load_digest != beside.load_digest {
-            let what = "not the same requests: another scenario, method, path, body or fields";
-            return Err(refused(format!("{}: {what}", called(name))));
-        }
-        differ(May::Seed, format!("seed {}", run.seed), format!("seed {}", beside.seed));
-        differ(May::Machine, machine(&run.host), machine(&beside.host));
-        differ(May::Generator, on_cpus(run), on_cpus(beside));
-    }
-    for (name, search, beside) in common(&base.ceilings, &other.ceilings) {
-        let of = |one: &Ceiling| format!("{} at {} arrivals of {}", one.slo, one.arrivals, one.target.what);
-        if of(search) != of(beside) {
-            let what = format!("not the same search: {} against {}", of(search), of(beside));
-            return Err(refused(format!("{}: {what}", called(name))));
-        }
-        let (one, two) = (&search.head, &beside.head);
-        differ(May::Seed, format!("seed {}", one.seed), format!("seed {}", two.seed));
-        differ(May::Machine, machine(&one.host), machine(&two.host));
-        differ(May::Generator, generator(&one.host), generator(&two.host));
-    }
-    not_the_same(base, other)?;
-    match marks.iter().find(|(kind, _)| !may.contains(kind)) {
-        Some((kind, what)) => Err(refused(format!(
-            "they differ: {what}; to compare them all the same, say --allow {}",
-            kind.name()
-        ))),
-        None => Ok(marks.into_values().chain(other_versions(base, other)).collect()),
-    }
-}
-
-/// What the target uses, as its first run said.
-fn versions(set: &Set) -> BTreeMap<String, String> {
-    set.runs.values().next().map_or_else(BTreeMap::new, |run| run.target.versions.clone())
-}
-
-/// Of what the targets use other versions, which is a candidate's right.
-fn other_versions(base: &Set, other: &Set) -> Vec<String> {
-    let (one, two) = (versions(base), versions(other));
-    let version =
-        |of: &BTreeMap<String, String>, what: &str| of.get(what).map_or(NONE.to_owned(), String::clone);
-    let all: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
-    let differ = all.into_iter().filter(|what| one.get(*what) != two.get(*what));
-    differ.map(|what| format!("{what} {} against {}", version(&one, what), version(&two, what))).collect()
-}
-
 impl May {
     /// All of them, each with the word by which it is allowed.
     pub const ALL: [(&str, Self); 3] =
@@ -299,37 +233,6 @@ impl May {
     }
 }
 
-/// Whether two runs were offered the same, whatever a file made of a number's last digit.
-fn is_the_same_load(one: &Run, two: &Run) -> bool {
-    let numbers = |run: &Run| -> Vec<f64> {
-        let counted = run.steps.iter().filter(|step| step.counted);
-        let steps = counted.flat_map(|step| [step.from_rps, step.to_rps, step.duration_s]);
-        let whole = (run.load_loop == Loop::Closed).then_some(run.duration_s);
-        steps.chain(whole).collect()
-    };
-    let (a, b) = (numbers(one), numbers(two));
-    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs();
-    let how = |run: &Run| load_in_words(run, |_| String::new());
-    a.len() == b.len() && a.iter().zip(&b).all(close) && how(one) == how(two)
-}
-
-/// What was offered, with its numbers said as `number` does.
-fn load_in_words(run: &Run, number: impl Fn(f64) -> String) -> String {
-    let steps = run.steps.iter().filter(|step| step.counted).map(|step| {
-        let (from, to) = (number(step.from_rps), number(step.to_rps));
-        let rates = if from == to { format!("{from}/s") } else { format!("{from} to {to}/s") };
-        format!("{rates} for {} s", number(step.duration_s))
-    });
-    let steps: Vec<String> = steps.collect();
-    let load = match run.load_loop {
-        Loop::Open => format!("{}, {} arrivals", steps.join(", "), run.arrivals),
-        Loop::Closed => format!("closed loop for {} s", number(run.duration_s)),
-    };
-    let wire = &run.wire;
-    let tls = wire.tls.as_ref().map_or_else(String::new, |tls| format!(", {tls}"));
-    format!("{load} by {}, {}{tls}", wire.transport, wire.protocol)
-}
-
 /// What was offered, where it was the same load at one rate in all runs.
 fn offered(set: &Set) -> Option<Offered> {
     let mut all = set.runs.values().map(Offered::of);
@@ -337,22 +240,15 @@ fn offered(set: &Set) -> Option<Offered> {
     all.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
-fn machine(host: &Host) -> String {
-    format!("{}, {} CPUs, {}", host.cpu, host.cpus, host.kernel)
-}
-
-fn generator(host: &Host) -> String {
-    format!("loadgen {} {}", host.version, host.commit)
-}
-
-fn on_cpus(run: &Run) -> String {
-    let cpus: Vec<String> = run.generator.cpus.iter().map(usize::to_string).collect();
-    format!("{} on CPU {}", generator(&run.host), cpus.join(","))
-}
-
 fn host(set: &Set) -> Option<&Host> {
     let runs = set.runs.values().map(|run| &run.host);
     runs.chain(set.ceilings.values().map(|found| &found.head.host)).next()
+}
+
+/// When the first record of a set was begun, RFC 3339; empty where none says.
+fn measured_at(set: &Set) -> String {
+    let runs = set.runs.values().map(|run| &run.started_at);
+    runs.chain(set.ceilings.values().map(|found| &found.head.started_at)).min().cloned().unwrap_or_default()
 }
 
 /// What of the targets is emulated, and of which of them if not of both.

@@ -1,7 +1,8 @@
 //! What a history says: each deciding metric as a series, with the nights at which its level changed; on which machines it was
 //! measured; how often the gate found what was put in, and how often it cried wolf. Pure: from nights to a value.
 
-use super::change_point::{ChangePoint, change_points};
+use super::change_point::{ChangePoint, LEAST, change_points};
+use super::compare::call_in_words;
 use super::statistics::bootstrap::median;
 use crate::comparison::{Better, Call};
 use crate::history::{Figure, Machine, Night, Segment, loads, machines, segments};
@@ -35,7 +36,7 @@ pub struct Trend {
     pub machines: Vec<Stay>,
     /// The nights, from the second one on, that have another rate than the one before them on the same machine: what is measured at it
     /// begins anew there.
-    pub other_rates: Vec<usize>,
+    pub other_loads: Vec<usize>,
     /// The metrics that decide.
     pub metrics: Vec<Line>,
     /// How often the base was called worse than itself.
@@ -192,6 +193,17 @@ impl Trend {
         seen.iter().position(|one| *one == here).map_or(0, |place| place as u64 + 1)
     }
 
+    /// How many values of a metric stand beside one another at most, between two breaks.
+    fn longest(&self) -> usize {
+        let of = |line: &Line| {
+            let ends = line.breaks.iter().copied().chain([line.values.len()]);
+            let stretches = ends.scan(0, |from, to| Some(std::mem::replace(from, to)..to));
+            let values = stretches.filter_map(|range| line.values.get(range));
+            values.map(|values| values.iter().flatten().count()).max().unwrap_or(0)
+        };
+        self.metrics.iter().map(of).max().unwrap_or(0)
+    }
+
     /// All changes with their metrics, in the order of the nights.
     pub fn changes(&self) -> Vec<(&Line, &Change)> {
         let mut all: Vec<_> = self
@@ -210,7 +222,14 @@ impl Trend {
             return String::from("The history is empty");
         }
         let changes = self.changes();
-        let Some((line, last)) = changes.last() else { return format!("No change in {nights}") };
+        let Some((line, last)) = changes.last() else {
+            return if self.longest() < 2 * LEAST {
+                let last = self.nights.last().map_or("", |night| call_in_words(night.call));
+                format!("{nights}: too few for a change to be seen; the last: {last}")
+            } else {
+                format!("No change in {nights}")
+            };
+        };
         let with = if last.candidate.is_empty() {
             String::new()
         } else {
@@ -250,7 +269,7 @@ pub fn trend(history: &str, nights: &[Night], notes: Vec<String>, seed: u64) -> 
         seed,
         nights: nights.iter().map(told).collect(),
         machines: machines(nights).into_iter().map(stay).collect(),
-        other_rates: other_rates(nights),
+        other_loads: other_loads(nights),
         metrics: deciding(nights)
             .into_iter()
             .map(|(name, figure)| line(nights, name, figure, seed))
@@ -261,7 +280,7 @@ pub fn trend(history: &str, nights: &[Night], notes: Vec<String>, seed: u64) -> 
     }
 }
 
-fn other_rates(nights: &[Night]) -> Vec<usize> {
+fn other_loads(nights: &[Night]) -> Vec<usize> {
     let begins = loads(nights).into_iter().map(|range| range.start).filter(|night| *night > 0);
     begins.filter(|night| nights[*night].host == nights[night - 1].host).collect()
 }

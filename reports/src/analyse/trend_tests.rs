@@ -16,6 +16,9 @@ fn a_change_belongs_to_the_first_night_of_its_level() {
         trend.finding().starts_with("2 changes in 90 nights; the last: median response time +12 % with ")
     );
     assert_eq!(trend_of(Made::Twelve).finding(), "No change in 12 nights");
+    let two: Vec<Night> = (0..2).map(night).collect();
+    let few = super::trend("", &two, Vec::new(), 1).finding();
+    assert!(few.starts_with("2 nights: too few for a change to be seen; the last: "), "{few}");
     assert_eq!(super::trend("", &[], Vec::new(), 1).finding(), "The history is empty");
 }
 
@@ -35,6 +38,17 @@ fn another_machine_is_no_change() {
 }
 
 #[test]
+fn other_requests_are_a_change_of_nothing() {
+    let mut all = nights(Made::Ninety);
+    for night in &mut all[40..] {
+        night.offered.as_mut().unwrap().rest.push('f');
+    }
+    let found = trend("", &all, Vec::new(), 1);
+    assert!(found.changes().is_empty(), "{:?}", found.changes());
+    assert_eq!(found.other_loads, [40]);
+}
+
+#[test]
 fn another_rate_is_a_change_of_nothing_but_of_ceilings() {
     let mut all = nights(Made::Ninety);
     for night in &mut all[40..] {
@@ -43,14 +57,14 @@ fn another_rate_is_a_change_of_nothing_but_of_ceilings() {
     let found = trend("", &all, Vec::new(), 1);
     let changes: Vec<_> = found.changes().iter().map(|(line, one)| (line.name.as_str(), one.night)).collect();
     assert_eq!(changes, [("ceiling_rps", 40)]);
-    assert_eq!((&found.other_rates[..], found.nights[40].rps), (&[40][..], Some(560.0)));
+    assert_eq!((&found.other_loads[..], found.nights[40].rps), (&[40][..], Some(560.0)));
     let breaks: Vec<_> = found.metrics.iter().map(|line| line.breaks.clone()).collect();
     assert_eq!(breaks, [vec![70], vec![40, 70], vec![40, 70]]);
     // With another machine it is that which is said.
     for night in &mut all[70..] {
         night.offered = None;
     }
-    assert_eq!(trend("", &all, Vec::new(), 1).other_rates, [40]);
+    assert_eq!(trend("", &all, Vec::new(), 1).other_loads, [40]);
 }
 
 #[test]

@@ -132,7 +132,9 @@ fn panel(line: &Line, beside: bool) -> Panel {
 fn heading(line: &Line) -> String {
     let last = line.values.iter().rev().flatten().next();
     let last = last.map_or_else(String::new, |value| format!(": {}", valued(*value, &clipped(&line.unit))));
-    format!("{}{last}", capital(&clipped(&line.what)))
+    let what = clipped(&line.what);
+    // A percentile's name is no word.
+    format!("{}{last}", if what.contains(char::is_numeric) { what } else { capital(&what) })
 }
 
 /// The value of each night; the line breaks off where the machine, or a rate that matters to it, is another one.
@@ -182,6 +184,8 @@ fn values_axis(line: &Line) -> Axis {
         values().fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), v| (low.min(v), high.max(v)));
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     let range = (high - low).max(LEAST_RANGE * high);
+    // A share is no more than all.
+    let most = if line.unit.is_empty() && high <= 1.0 { 1.0 } else { f64::INFINITY };
     let middle = f64::midpoint(low, high);
     let (from, to) = (middle - range * (0.5 + ROOM), middle + range * (0.5 + ROOM));
     let (label, reading): (fn(f64) -> String, Reading) = match line.unit.as_str() {
@@ -190,7 +194,7 @@ fn values_axis(line: &Line) -> Axis {
         "requests/s" => (rate, Reading::PerSecond),
         _ => (rate, Reading::Plain),
     };
-    Axis::fitted("", from.max(0.0), to, 4, label).read(reading)
+    Axis::fitted("", from.max(0.0), to.min(most), 4, label).read(reading)
 }
 
 /// The same metric has the same colour in all pictures.
@@ -233,9 +237,9 @@ fn footer(trend: &Trend) -> Vec<String> {
     let place: Vec<_> = [trend.history.clone()].into_iter().chain(last).collect();
     let machines = counted(trend.machines.len().saturating_sub(1) as u64, "change");
     // A ceiling is found at whatever rate is offered.
-    let rates = match trend.other_rates.len() as u64 {
+    let rates = match trend.other_loads.len() as u64 {
         0 => String::new(),
-        n => format!(" All but ceilings at each rate by itself; {} of the rate.", counted(n, "change")),
+        n => format!(" All but ceilings at each load by itself; {} of the load.", counted(n, "change")),
     };
     let hidden = trend.metrics.len().saturating_sub(MOST_PANELS);
     let mut lines = vec![

@@ -17,7 +17,7 @@ pub(crate) fn valued(value: f64, unit: &str) -> String {
 pub(crate) fn sentence(comparison: &Comparison, metric: &Metric) -> String {
     let what = if metric.what.is_empty() { &metric.name } else { &metric.what };
     let Some(found) = metric.found.as_ref().filter(|_| metric.call != Call::Inconclusive) else {
-        return why_not(metric, comparison.least_pairs, comparison.alpha);
+        return why_not(comparison, metric);
     };
     let Found { ratio, ci95: [from, to], adjusted: [worse, better], delta, .. } = found;
     let p = if metric.call == Call::Improvement { better } else { worse };
@@ -48,6 +48,9 @@ pub(crate) fn headline(found: &Comparison) -> String {
 }
 
 fn brief(metric: &Metric) -> String {
+    if let Some(doubt) = &metric.doubt {
+        return doubt.clone();
+    }
     let what = if metric.what.is_empty() { &metric.name } else { &metric.what };
     let by = metric.found.as_ref().map(|found| format!(" {}", change(found.ratio)));
     format!("{what}{}", by.unwrap_or_default())

@@ -1,6 +1,6 @@
 //! A history as series of numbers: each metric's, in segments of nights that can be compared. What was measured on another machine
-//! cannot, and so a series begins anew where the fingerprint changes; nor can what was measured at another rate: a series begins anew
-//! there, too, unless it is that of a ceiling, which is searched and not offered.
+//! cannot, and so a series begins anew where the fingerprint changes; nor can what was measured at another load: a series begins anew
+//! there, too. For a ceiling, which is searched and not offered, it is another load only if the requests are others.
 
 use super::{Machine, Night};
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub struct Point {
     pub value: f64,
 }
 
-/// Nights on one machine that follow each other, and for most metrics at one rate.
+/// Nights on one machine that follow each other, and for most metrics with one load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segment {
     /// The machine's.
@@ -34,17 +34,24 @@ pub fn machines(nights: &[Night]) -> Vec<(&Machine, Range<usize>)> {
     stretches.into_iter().map(|range| (&nights[range.start].host, range)).collect()
 }
 
-/// Nights on one machine at one rate that follow each other.
+/// Nights on one machine with one load that follow each other.
 pub fn loads(nights: &[Night]) -> Vec<Range<usize>> {
-    stretches(nights, |one, next| one.host == next.host && is_at_one_rate(one, next))
+    stretches(nights, |one, next| one.host == next.host && is_one_load(one, next))
 }
 
-fn is_at_one_rate(one: &Night, next: &Night) -> bool {
+fn is_one_load(one: &Night, next: &Night) -> bool {
     match (&one.offered, &next.offered) {
-        (Some(one), Some(next)) => one.is_at_the_rate_of(next),
+        (Some(one), Some(next)) => one.is_at_the_rate_of(next) && one.rest == next.rest,
         // Of old lines nobody knows, and they are as comparable as they always were.
         (None, None) => true,
         _ => false,
+    }
+}
+
+fn has_one_kind_of_request(one: &Night, next: &Night) -> bool {
+    match (&one.offered, &next.offered) {
+        (Some(one), Some(next)) => one.requests() == next.requests(),
+        _ => true,
     }
 }
 
@@ -60,7 +67,8 @@ fn stretches(nights: &[Night], same: impl Fn(&Night, &Night) -> bool) -> Vec<Ran
     found
 }
 
-/// The metric of this name: a segment for each of [`machines`], in their order, or for each of [`loads`], where it depends on them.
+/// The metric of this name: a segment for each of [`loads`] in their order; of a ceiling, for the nights on one machine with the
+/// same requests.
 pub fn segments(nights: &[Night], name: &str) -> Vec<Segment> {
     let value =
         |n: usize| nights[n].metrics.get(name)?.candidate.filter(|value| value.is_finite() && *value > 0.0);
@@ -70,7 +78,7 @@ pub fn segments(nights: &[Night], name: &str) -> Vec<Segment> {
         points: range.filter_map(|night| Some(Point { night, value: value(night)? })).collect(),
     };
     let stretches = if name.starts_with(AT_ANY_RATE) {
-        machines(nights).into_iter().map(|(_, range)| range).collect()
+        stretches(nights, |one, next| one.host == next.host && has_one_kind_of_request(one, next))
     } else {
         loads(nights)
     };

@@ -164,7 +164,10 @@ fn a_night_is_what_its_comparison_says() {
 
 #[test]
 fn a_line_that_is_older_than_the_rate_is_read() {
-    let old = line(1).replace(r#""offered":{"rps":600.0,"rest":"6 s, poisson arrivals"},"#, "");
+    let old = line(1).replace(
+        r#""offered":{"rps":600.0,"rest":"6 s, poisson arrivals by raw, HTTP/1.1, requests 85"},"#,
+        "",
+    );
     assert!(!old.contains("offered"), "{old}");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("nights");
@@ -221,8 +224,7 @@ fn a_series_begins_anew_at_another_rate_but_for_a_ceilings() {
     let mut nights: Vec<Night> = (0..7).map(night).collect();
     let rates = [None, None, Some(600.0), Some(600.0 + 1e-10), Some(700.0), Some(700.0), Some(700.0)];
     for (night, rps) in nights.iter_mut().zip(rates) {
-        // The words of the load are its own, too.
-        night.offered = rps.map(|rps| Offered { rps, rest: night.at.clone() });
+        night.offered = rps.map(|rps| Offered { rps, rest: "6 s, even arrivals, requests 1".into() });
     }
     nights[5].host = machine("other");
     assert_eq!(loads(&nights), [0..2, 2..4, 4..5, 5..6, 6..7]);
@@ -232,6 +234,14 @@ fn a_series_begins_anew_at_another_rate_but_for_a_ceilings() {
     }
     assert_eq!(from("ceiling_rps"), [0, 5, 6]);
     assert!(loads(&[]).is_empty());
+    // Other requests are another load, to a ceiling too; more of them are not.
+    nights[6].offered.as_mut().unwrap().rest = "6 s, even arrivals, requests 2".into();
+    nights[4].offered.as_mut().unwrap().rest = "9 s, even arrivals, requests 1".into();
+    let from: Vec<_> = segments(&nights, "ceiling_rps").iter().map(|segment| segment.from).collect();
+    assert_eq!(from, [0, 5, 6]);
+    nights[5].host = nights[4].host.clone();
+    let from: Vec<_> = segments(&nights, "ceiling_rps").iter().map(|segment| segment.from).collect();
+    assert_eq!(from, [0, 6]);
 }
 
 proptest! {

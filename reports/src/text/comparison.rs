@@ -4,6 +4,7 @@
 use super::{Paint, named, nothing, wrapped};
 use crate::analyse::compare::{finding, self_tests};
 use crate::comparison::{Call, Comparison, Metric, Side};
+use crate::exports::valued;
 use crate::number::{NONE, capital, change, counted, percent, rate};
 use crate::terminal::printable;
 use std::fmt::Write;
@@ -36,14 +37,17 @@ pub fn comparison(found: &Comparison, colour: bool) -> String {
         rate(found.alpha)
     );
     out.push_str(&named("worse is", &rule));
+    let columns = "change: the median of the pairs' ratios; may be: how much worse it may be; sees: the smallest slowdown that would \
+                   be found in 4 of 5 such comparisons";
+    out.push_str(&named("columns", columns));
     out.push('\n');
     out.push_str(&verdict(found, &paint));
     out
 }
 
 fn side(side: &Side) -> String {
-    let revision = if side.revision.is_empty() { String::new() } else { format!("{} ", side.revision) };
-    printable(&format!("{revision}({})", side.dir)).into_owned()
+    let Side { revision, dir, .. } = side;
+    printable(&if revision.is_empty() { dir.clone() } else { format!("{revision} ({dir})") }).into_owned()
 }
 
 /// The width of the metrics' names.
@@ -52,7 +56,7 @@ const NAMES: usize = 22;
 fn table(found: &Comparison, paint: &Paint) -> String {
     let mut out = format!(
         "{:<NAMES$}{:>9} {:>9} {:>7}  {:<15}{:>6}{:>7}\n",
-        "metric", "base", "candidate", "change", "95 % interval", "may", "seen"
+        "metric", "base", "candidate", "change", "95 % interval", "may be", "sees"
     );
     let decides = |metric: &&Metric| metric.delta.is_some();
     for metric in found.metrics.iter().filter(decides) {
@@ -85,8 +89,8 @@ fn row(out: &mut String, metric: &Metric, paint: &Paint) {
     let seen = if metric.delta.is_some() { share(known.detectable) } else { String::new() };
     let line = format!(
         "{name:<NAMES$}{:>9} {:>9} {:>7}  {interval:<15}{may:>6}{seen:>7}",
-        rate(known.base),
-        rate(known.candidate),
+        figure(known.base, &metric.unit),
+        figure(known.candidate, &metric.unit),
         change(known.ratio)
     );
     let line = line.trim_end();
@@ -97,6 +101,14 @@ fn row(out: &mut String, metric: &Metric, paint: &Paint) {
         _ => line.to_owned(),
     };
     let _ = writeln!(out, "{painted}");
+}
+
+/// A value with its unit, in few characters.
+fn figure(value: f64, unit: &str) -> String {
+    match unit {
+        "requests/s" => format!("{}/s", rate(value)),
+        _ => printable(&valued(value, unit)).into_owned(),
+    }
 }
 
 /// A change without its unit.
@@ -135,9 +147,10 @@ mod tests {
         let text = comparison(&made(Made::Slower), false);
         assert!(text.contains("REGRESSION  The candidate is worse: ceiling -"), "{text}");
         assert!(text.contains("app CPU per request +"), "{text}");
+        assert!(text.contains("  5.1 ms   6.02 ms ") && text.contains("  227/s     207/s "), "{text}");
         assert!(text.contains("self-tests  base against base: no alarm, p50 "), "{text}");
         assert!(text.contains("base made 10 % slower: found, p50 +"), "{text}");
-        assert!(comparison(&made(Made::Few), false).contains("3 pairs, and 8 are needed"));
+        assert!(comparison(&made(Made::Few), false).contains("3 pairs, and 10 are needed"));
         assert!(comparison(&made(Made::Empty), false).starts_with("INVALID  Whether the candidate is worse"));
     }
 
@@ -158,5 +171,11 @@ mod tests {
         hostile.metrics[0].what = text.into();
         hostile.verdict.reasons = vec![text.into()];
         assert!(!comparison(&hostile, false).contains(['\u{1b}', '\r']));
+        // What a CI obeys begins a line, whatever is before it.
+        for n in 1..80 {
+            hostile.candidate.revision = format!("{} ::error::pwned", "a".repeat(n));
+            let text = comparison(&hostile, false);
+            assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+        }
     }
 }

@@ -366,7 +366,12 @@ pub fn wrapped_at(columns: usize, text: &str, first: usize, rest: usize) -> Stri
             out.push(' ');
             column += 1;
         }
-        out.push_str(&word);
+        if column == rest && word.starts_with("::") {
+            // A CI that reads along obeys what begins a line so (GitHub's workflow commands).
+            out.push_str(&word.replacen("::", ": :", 1));
+        } else {
+            out.push_str(&word);
+        }
         column += width;
         begun = true;
     }

@@ -56,9 +56,9 @@ fn figures(trend: &Trend) -> String {
         format!("{} inconclusive", count(Call::Inconclusive)),
         counted(trend.different_machines(), "machine"),
     ];
-    if let others @ 1.. = trend.other_rates.len() as u64 {
+    if let others @ 1.. = trend.other_loads.len() as u64 {
         calls.push(format!(
-            "{} of the rate, at which all but a ceiling begins anew",
+            "{} of the load, at which all but a ceiling begins anew",
             counted(others, "change")
         ));
     }
@@ -99,7 +99,7 @@ mod tests {
         rates[5..].iter_mut().for_each(|night| night.offered.as_mut().unwrap().rps = 560.0);
         let text = trend(&analyse::trend::trend("h", &rates, Vec::new(), 1), false);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let said = "1 machine, 1 change of the rate, at which all but a ceiling begins anew self-test";
+        let said = "1 machine, 1 change of the load, at which all but a ceiling begins anew self-test";
         assert!(words.contains(said) && text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(trend(&found, true).contains("\u{1b}[1;31m+12 %\u{1b}[0m"));
     }

@@ -36,6 +36,8 @@ fn sentence(found: &Comparison, call: Call) -> Option<String> {
         felt.iter().filter_map(|metric| Some(said(metric, metric.found.as_ref()?))).collect();
     Some(match (felt.is_empty(), named.is_empty()) {
         (true, _) => named.join(", "),
+        // Where nobody was asked, nobody has said nothing.
+        (false, true) if !found.metrics.iter().any(is_of_a_tier) => return None,
         (false, true) => format!(
             "{}: nothing that the tiers say of themselves moved with it: a wait that no counter shows, such as a lock or \
              the disk, or what is not observed",

@@ -66,7 +66,8 @@ pub(super) fn call(metric: &Metric, found: &Found, alpha: f64) -> Call {
     let (middle, margin) = (worse(found.ratio), (1.0 + found.delta).ln());
     if middle > margin && least > 0.0 && found.adjusted[0] < alpha {
         Call::Regression
-    } else if found.delta > asked * NOISE_MOST {
+    } else if found.delta > asked * NOISE_MOST || least > (1.0 + asked).ln() {
+        // All of it is worse than was asked for, and less than base and base differ by.
         Call::Inconclusive
     } else if middle < -margin && most < 0.0 && found.adjusted[1] < alpha {
         Call::Improvement

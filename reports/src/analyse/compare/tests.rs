@@ -113,6 +113,10 @@ fn failures_in_a_few_runs_are_not_passed() {
         (1, 0.5, 0, Call::Pass),
         (2, 0.5, 0, Call::Inconclusive),
         (12, 0.5, 0, Call::Regression),
+        // A run in which nothing is answered is more than a few failures, and two are no accident.
+        (1, 0.01, 0, Call::Inconclusive),
+        (2, 0.01, 0, Call::Regression),
+        (2, 0.01, 2, Call::Pass),
         // Less than may be, and what base and base have, too.
         (2, 0.9995, 0, Call::Pass),
         (2, 0.5, 2, Call::Pass),
@@ -121,7 +125,54 @@ fn failures_in_a_few_runs_are_not_passed() {
         assert_eq!(found.call, expected, "{failed} {of} {control}: {found:?}");
         let said = found.verdict.reasons.iter().any(|reason| reason.contains("failed requests"));
         assert_eq!(said, expected == Call::Inconclusive);
+        let named = finding(&found).contains("in 2 runs of 12 the candidate failed");
+        assert_eq!(named, expected == Call::Regression && failed == 2, "{}", finding(&found));
     }
+}
+
+#[test]
+fn a_candidate_that_is_far_slower_in_a_few_runs_is_not_passed() {
+    let slow = |many: usize, control: usize| {
+        let mut metric = metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 30.0, 1.0, 0.001));
+        metric.control = pairs(12, 30.0, 1.0, 0.001);
+        metric.pairs.iter_mut().take(many).for_each(|pair| pair.candidate *= 10.0);
+        metric.control.iter_mut().take(control).for_each(|pair| pair.base *= 10.0);
+        of_one(metric)
+    };
+    for (many, control, expected) in
+        [(0, 0, Call::Pass), (1, 0, Call::Pass), (2, 0, Call::Inconclusive), (2, 2, Call::Pass)]
+    {
+        let found = slow(many, control);
+        assert_eq!(found.call, expected, "{many} {control}: {found:?}");
+        let said = found.verdict.reasons.iter().any(|reason| reason.contains("times as long"));
+        assert_eq!(said, expected == Call::Inconclusive);
+    }
+}
+
+#[test]
+fn what_is_worse_than_was_asked_for_is_not_passed_for_the_controls_noise() {
+    let mut metric = metric("p50_ms", Better::Lower, Some(0.05), pairs(12, 10.0, 1.07, 0.001));
+    metric.control = pairs(12, 10.0, 1.0, 0.001);
+    assert_eq!(of_one(metric.clone()).call, Call::Regression);
+    metric.control.iter_mut().step_by(2).for_each(|pair| pair.candidate *= 1.083);
+    let found = of_one(metric);
+    assert_eq!(found.call, Call::Inconclusive);
+    let why = &found.verdict.reasons[0];
+    assert!(why.contains("which is more than 5 %, but base and base differ by up to 8."), "{why}");
+}
+
+#[test]
+fn how_many_pairs_are_needed_is_said_before_they_are_there() {
+    let worse = |count, name: &str| metric(name, Better::Lower, Some(0.05), pairs(count, 5.0, 1.3, 0.01));
+    let found =
+        of(vec![worse(8, "p50_ms"), worse(8, "p99_ms"), worse(8, "cpu_us.app"), worse(8, "cpu_us.db")]);
+    assert!(
+        found.verdict.reasons[0].ends_with("10 pairs are needed, and there are 8"),
+        "{:?}",
+        found.verdict
+    );
+    let found = of(vec![worse(3, "p50_ms"), worse(3, "p99_ms")]);
+    assert!(found.verdict.reasons[0].ends_with("3 pairs, and 9 are needed"), "{:?}", found.verdict);
 }
 
 #[test]
@@ -174,7 +225,8 @@ fn a_delta_is_never_under_the_floor() {
     let found = of(vec![slower.clone()]);
     let known = found.metrics[0].found.clone().unwrap();
     assert!(known.floor.unwrap() > 0.09 && known.delta == known.floor.unwrap());
-    assert_eq!(found.call, Call::Pass);
+    // It is no regression, and all of it is worse than was asked for.
+    assert_eq!(found.call, Call::Inconclusive);
     // By a quarter: then nothing can be seen that was asked for, and passing would be a promise.
     slower.control = pairs(12, 5.0, 1.25, 0.001);
     let found = of(vec![slower]);

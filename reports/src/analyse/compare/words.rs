@@ -1,8 +1,9 @@
 //! A comparison in words: the finding in one sentence, and why a metric says nothing.
 
 use super::NOISE_MOST;
+use crate::analyse::pairing::ANSWER_BYTES;
 use crate::comparison::{Better, Call, Check, Comparison, Metric};
-use crate::number::{NONE, change, counted, percent, rate};
+use crate::number::{NONE, bytes, change, counted, percent, rate};
 
 /// By how much a metric changed, such as `+9.1 % (8.2 to 10 %)`.
 pub fn change_in_words(metric: &Metric) -> String {
@@ -71,6 +72,9 @@ pub fn finding(found: &Comparison) -> String {
         let metrics = found.metrics.iter().filter(|metric| metric.delta.is_some() && metric.call == call);
         metrics
             .map(|metric| {
+                if let Some(doubt) = &metric.doubt {
+                    return doubt.clone();
+                }
                 let ratio = metric.found.as_ref().map_or(NONE.to_owned(), |known| change(known.ratio));
                 format!("{} {ratio}", metric.what)
             })
@@ -96,44 +100,80 @@ fn within(found: &Comparison) -> String {
     if named.is_empty() { String::new() } else { format!(" than it may be ({})", named.join(", ")) }
 }
 
-/// Why nothing can be said of `metric`.
-pub fn why_not(metric: &Metric, least: usize, alpha: f64) -> String {
+/// Why nothing can be said of `metric`, which is one of `found`.
+pub fn why_not(found: &Comparison, metric: &Metric) -> String {
     if let Some(doubt) = &metric.doubt {
         return doubt.clone();
     }
     let name = &metric.what;
+    let (pairs, needed) = (metric.pairs.len(), needed(found));
+    let counted = counted(pairs as u64, "pair");
     let (Some(known), Some(delta)) = (&metric.found, metric.delta) else {
-        let pairs = counted(metric.pairs.len() as u64, "pair");
-        return format!("{name}: {pairs}, and {least} are needed");
+        return format!("{name}: {counted}, and {needed} are needed");
     };
-    if known.delta > delta * NOISE_MOST {
-        return format!(
-            "{name}: base and base differ by up to {}, so {} cannot be seen",
-            percent(known.delta),
-            percent(delta)
-        );
-    }
     let [low, high] = known.ci95;
-    let (ratio, clear) = match metric.better {
-        Better::Lower => (known.ratio, low > 1.0),
-        Better::Higher => (1.0 / known.ratio, high < 1.0),
+    let (ratio, least) = match metric.better {
+        Better::Lower => (known.ratio, low),
+        Better::Higher => (1.0 / known.ratio, 1.0 / high),
     };
-    if clear && ratio > 1.0 + known.delta {
-        return format!(
-            "{name}: {}, of which p, {}, is not below {}: the pairs disagree, or {} are too few for as many metrics as decide here",
-            change(known.ratio),
-            rate(known.adjusted[0]),
-            rate(alpha),
-            counted(metric.pairs.len() as u64, "pair")
-        );
+    let change_is = format!("{name}: {}", change(known.ratio));
+    if least > 1.0 && ratio > 1.0 + known.delta {
+        let why = if pairs < needed {
+            format!("for as many metrics as decide here {needed} pairs are needed, and there are {pairs}")
+        } else {
+            String::from("the pairs do not agree")
+        };
+        let (p, alpha) = (rate(known.adjusted[0]), rate(found.alpha));
+        return format!("{change_is}, of which p, {p}, is not below {alpha}: {why}");
+    }
+    if known.delta > delta * NOISE_MOST {
+        let (by, asked) = (percent(known.delta), percent(delta));
+        return format!("{name}: base and base differ by up to {by}, so {asked} cannot be seen");
+    }
+    if least > 1.0 + delta {
+        let (by, asked) = (percent(known.delta), percent(delta));
+        return format!("{change_is}, which is more than {asked}, but base and base differ by up to {by}");
     }
     format!(
-        "{name}: {}, of which the interval, {} to {}, is too wide to exclude {} for the worse",
-        change(known.ratio),
+        "{change_is}, of which the interval, {} to {}, is too wide to exclude {} for the worse",
         change(low),
         change(high),
         percent(known.delta)
     )
+}
+
+/// How many pairs the metrics that decide need, for the smallest of their p-values to be small enough: of n pairs it is 2⁻ⁿ, times
+/// how many metrics decide.
+fn needed(found: &Comparison) -> usize {
+    let deciding = found.metrics.iter().filter(|metric| metric.delta.is_some()).count().max(1);
+    let enough = |pairs: &usize| deciding as f64 * 0.5f64.powi(*pairs as i32) < found.alpha;
+    (found.least_pairs..64).find(enough).unwrap_or(found.least_pairs)
+}
+
+/// That the candidate's answers are of another size altogether, where they are.
+pub(super) fn other_answers(found: &Comparison) -> Option<String> {
+    const FACTOR: f64 = 2.0;
+    let metric = found.metrics.iter().find(|metric| metric.name == ANSWER_BYTES)?;
+    let known = metric.found.as_ref()?;
+    let (base, candidate) = (bytes(known.base as u64), bytes(known.candidate as u64));
+    let differs = known.ratio > FACTOR || known.ratio < 1.0 / FACTOR;
+    differs.then(|| {
+        format!("the candidate's answers have {candidate} each, the base's {base}: are they the same?")
+    })
+}
+
+/// What was left out, those of one reason together.
+pub(super) fn grouped(left_out: &[String]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in left_out {
+        let (name, why) = one.split_once(": ").unwrap_or((one, ""));
+        match groups.iter_mut().find(|(of, _)| *of == why) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((why, vec![name])),
+        }
+    }
+    let group = |(why, names): (&str, Vec<&str>)| format!("{}: {why}", names.join(", "));
+    groups.into_iter().map(group).collect::<Vec<_>>().join("; ")
 }
 
 /// That it is not known how far the noise of `metric` goes, though there is a control.

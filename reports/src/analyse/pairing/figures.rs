@@ -26,7 +26,7 @@ const CEILING: Kind = Kind {
 type Figure = fn(&Run) -> Option<f64>;
 
 /// Of a run, in the order in which they are told.
-const OF_A_RUN: [(Kind, Figure); 8] = [
+const OF_A_RUN: [(Kind, Figure); 9] = [
     (kind("p50_ms", "p50", "ms", Some(0.05)), |run| alive(run).and(run.response_ms.p50)),
     (kind("p99_ms", "p99", "ms", Some(0.1)), |run| alive(run).and(run.response_ms.p99)),
     (Kind { better: Better::Higher, ..kind("answered", "requests answered", "", Some(0.001)) }, |run| {
@@ -37,6 +37,9 @@ const OF_A_RUN: [(Kind, Figure); 8] = [
         let tiers: Vec<f64> = run.observed.keys().filter_map(|tier| per_request(run, tier, CPU)).collect();
         (!tiers.is_empty()).then(|| tiers.iter().sum())
     }),
+    (kind(ANSWER_BYTES, "bytes of an answer", "B", None), |run| {
+        (run.bytes.received > 0 && run.ok > 0).then(|| run.bytes.received as f64 / run.ok as f64)
+    }),
     (kind("service_p50_ms", "p50 of the service time", "ms", None), |run| alive(run).and(run.service_ms.p50)),
     (kind("generator_cpu_us", "the generator's own CPU per request", "us", None), |run| {
         Some(run.generator.cpu_us_per_request)
@@ -44,6 +47,9 @@ const OF_A_RUN: [(Kind, Figure); 8] = [
     (kind("late_p50_ms", "p50 of the generator's lateness", "ms", None), |run| run.generator.late_p50_ms),
     (kind("late_p99_ms", "p99 of the generator's lateness", "ms", None), |run| run.generator.late_p99_ms),
 ];
+
+/// How large an answer is: what comes to less may be less than was asked for.
+pub(crate) const ANSWER_BYTES: &str = "answer_bytes";
 
 /// A metric of a run of which less is better.
 const fn kind(name: &'static str, what: &'static str, unit: &'static str, delta: Option<f64>) -> Kind {
@@ -101,6 +107,25 @@ pub(super) fn metrics(
         metrics.clear();
     }
     metrics.into_iter().map(|(metric, _)| metric).collect()
+}
+
+/// What is to decide by its name and is not among `metrics`: without a pair, and so not passed for want of it.
+pub(super) fn asked(metrics: &[Metric], deltas: &BTreeMap<String, Option<f64>>) -> Vec<Metric> {
+    let kinds = [&CEILING].into_iter().chain(OF_A_RUN.iter().map(|(kind, _)| kind));
+    let lost = kinds.filter(|kind| metrics.iter().all(|metric| metric.name != kind.name));
+    let asked = lost.filter_map(|kind| Some((kind, (*deltas.get(kind.name)?)?)));
+    asked.map(|(kind, delta)| Metric { delta: Some(delta), ..metric(kind, Vec::new(), Vec::new()) }).collect()
+}
+
+/// What decides of runs and is not among `metrics`, since no run of the base has it.
+pub(super) fn unmeasured(metrics: &[Metric]) -> Vec<String> {
+    let decides = OF_A_RUN.iter().filter(|(kind, _)| kind.delta.is_some());
+    let lost = decides.filter(|(kind, _)| metrics.iter().all(|metric| metric.name != kind.name));
+    lost.map(|(kind, _)| {
+        let few = if kind.name == "p99_ms" { " (about 300 requests have one)" } else { "" };
+        format!("not judged: {}: too few requests in a run{few}", kind.what)
+    })
+    .collect()
 }
 
 /// Whether there can be a metric of this name, whether or not it was measured.

@@ -120,13 +120,46 @@ fn a_set_is_not_compared_with_itself() {
     let sets = Sets { base: &base, candidate: &candidate, control: Some(&control), slowed: &[] };
     let refused = compare(sets, &Terms::default(), Head::default()).unwrap_err();
     assert!(refused.contains("candidate and control: they are the same records"), "{refused}");
+    // What was measured once is one pair, under however many names.
+    let mut twice = set("candidate", 1.2);
+    twice.runs.insert("13".into(), twice.runs["05"].clone());
+    assert!(compared(&base, &twice, &[]).unwrap_err().contains("05 and 13 are the same record"));
+}
+
+#[test]
+fn what_was_not_measured_is_said_and_not_passed_for_what_was_asked() {
+    let (mut base, mut candidate) = (set("base", 1.0), set("candidate", 1.001));
+    for run in base.runs.values_mut().chain(candidate.runs.values_mut()) {
+        run.response_ms.p99 = None;
+    }
+    let found = compared(&base, &candidate, &[]).unwrap();
+    assert_eq!(found.call, Call::Pass);
+    let said = |found: &Comparison, what: &str| found.verdict.reasons.iter().any(|one| one.contains(what));
+    assert!(said(&found, "not judged: p99: too few requests in a run"), "{:?}", found.verdict);
+    let terms = Terms { deltas: [("p99_ms".to_owned(), Some(0.03))].into(), ..Terms::default() };
+    let sets = Sets { base: &base, candidate: &candidate, control: None, slowed: &[] };
+    let found = compare(sets, &terms, Head::default()).unwrap();
+    assert_eq!(found.call, Call::Inconclusive);
+    assert!(said(&found, "p99: 0 pairs"), "{:?}", found.verdict);
+}
+
+#[test]
+fn what_was_not_measured_side_by_side_and_answers_that_are_others_are_said() {
+    let (base, mut candidate) = (set("base", 1.0), set("candidate", 1.001));
+    for run in candidate.runs.values_mut() {
+        run.started_at = run.started_at.replace("T08", "T10");
+        run.bytes.received /= 100;
+    }
+    let found = compared(&base, &candidate, &[]).unwrap();
+    let said = |what: &str| found.verdict.reasons.iter().any(|one| one.contains(what));
+    assert!(said("began up to ") && said("are they the same?"), "{:?}", found.verdict);
 }
 
 /// Puts a search beside each run, begun at `at`.
 fn searched(set: &mut Set, at: &str) {
     for name in set.runs.keys() {
         let mut search = fixture::ceiling::database_bound();
-        search.head.started_at = at.to_owned();
+        search.head.started_at = format!("{at} {name}");
         set.ceilings.insert(format!("{name}-ceiling"), search);
     }
 }
@@ -140,7 +173,7 @@ fn a_ceiling_that_the_candidate_has_no_more_is_no_pass() {
     for (spoil, why) in [
         ((|search: &mut Ceiling| search.bound = Bound::Below) as fn(&mut Ceiling), "below the lowest rate"),
         (|search| search.bound = Bound::AtLeast, "met its own limit"),
-        (|search| search.verdict.valid = false, "ceiling: invalid"),
+        (|search| search.verdict.valid = false, "-ceiling: invalid"),
     ] {
         let mut candidate = candidate.clone();
         candidate.ceilings.values_mut().for_each(spoil);
@@ -151,7 +184,7 @@ fn a_ceiling_that_the_candidate_has_no_more_is_no_pass() {
             ("ceiling_rps", 0, Call::Inconclusive)
         );
         assert!(
-            found.verdict.reasons[0].contains("ceiling: 0 pairs, and 8 are needed"),
+            found.verdict.reasons[0].contains("ceiling: 0 pairs, and 11 are needed"),
             "{:?}",
             found.verdict
         );

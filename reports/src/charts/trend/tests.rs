@@ -38,7 +38,7 @@ fn another_rate_breaks_the_lines_that_depend_on_it() {
     let all: Vec<_> = chart.panels.iter().map(breaks).collect();
     assert_eq!(all, [vec![70.5], vec![20.5, 70.5], vec![20.5, 70.5]]);
     let said =
-        "1 change of the machine. All but ceilings at each rate by itself; 1 change of the rate. Shares";
+        "1 change of the machine. All but ceilings at each load by itself; 1 change of the load. Shares";
     assert!(chart.footer.iter().any(|line| line.contains(said)), "{:?}", chart.footer);
     assert_legible("another rate", &chart);
 }

@@ -106,7 +106,7 @@ fn annotations_have_a_line_each() {
 ::warning title=p99_ms::p99: -8.8 %25, of which the interval, -11 %25 to +62 %25, is too wide \
                 to exclude 10 %25 for the worse
 ::error title=cpu_us.app::app CPU per request +9.4 %25 (95 %25 interval +9.4 %25 to +12 %25, p 0.00122; 5 %25 allowed)
-::warning title=rps::rate: 3 pairs, and 8 are needed
+::warning title=rps::rate: 3 pairs, and 11 are needed
 ::warning title=not the same on both sides::the base was built by another compiler
 ";
     assert_eq!(annotations(&slower()), want);
@@ -153,7 +153,7 @@ fn junit_has_a_test_case_for_each_metric_that_decides() {
       <failure message=\"app CPU per request +9.4 % (95 % interval +9.4 % to +12 %, p 0.00122; 5 % allowed)\">WHY</failure>
     </testcase>
     <testcase classname=\"loadgen.compare\" name=\"rps\">
-      <skipped message=\"rate: 3 pairs, and 8 are needed\"></skipped>
+      <skipped message=\"rate: 3 pairs, and 11 are needed\"></skipped>
     </testcase>
     <testcase classname=\"loadgen\" name=\"verdict\"/>
   </testsuite>

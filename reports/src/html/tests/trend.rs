@@ -8,7 +8,7 @@ use crate::html::Reported;
 #[test]
 fn every_history_gives_a_sound_page() {
     for (made, says) in [
-        (Made::One, "No change in 1 night"),
+        (Made::One, "1 night: too few for a change to be seen"),
         (Made::Two, "The level of no metric has changed."),
         (Made::Ninety, "Where a level changed"),
         (Made::Named, "feature/rewrite the pool of connections, part 40"),
