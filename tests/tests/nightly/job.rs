@@ -85,7 +85,7 @@ fn what_github_is_told_and_what_is_broken_stays_red() {
     for code in [2, 3] {
         ended_with(&place.night("pass", code, &format!("--out b{code}")), code);
     }
-    assert!(ended_with(&place.night("pass", 0, "--base --quick"), 2).contains("is no commit"));
+    assert!(ended_with(&place.night("pass", 0, "--base --quick"), 2).contains("--base needs a value"));
     assert!(ended_with(&place.night("pass", 0, "--fast"), 2).contains("is no option"));
     assert!(ended_with(&place.night("pass", 0, "--base"), 2).contains("--base needs a value"));
 }
