@@ -5,21 +5,28 @@ use super::{Place, scripts};
 use e2e::{binary, processes_with, signal, until};
 use rustix::process::Signal;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 fn start(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Tells it to end, and asserts that it does, with this code, and that nothing of what is at `place` runs on.
-fn ends(mut child: Child, with: Signal, code: i32, place: &Path) -> Output {
+/// Tells it to end, and asserts that it does, with this code, and that of all that is its own nothing runs on; what it said.
+fn ends(mut child: Child, with: Signal, code: i32, left: impl Fn() -> Vec<u32>) -> String {
     signal(child.id(), with);
     until("it has ended", || child.try_wait().unwrap().is_some());
-    let left = processes_with(&place.display().to_string());
+    // Who runs on may hold what is read next.
+    assert_eq!(left(), [0; 0]);
     let ended = child.wait_with_output().unwrap();
-    assert_eq!((ended.status.code(), &left[..]), (Some(code), &[][..]), "{ended:?}");
-    ended
+    assert_eq!(ended.status.code(), Some(code), "{ended:?}");
+    String::from_utf8_lossy(&ended.stderr).into_owned()
+}
+
+/// What runs that is named after this place.
+fn all_of(place: &Path) -> impl Fn() -> Vec<u32> {
+    let place = place.display().to_string();
+    move || processes_with(&place)
 }
 
 /// Whether this program runs, by itself or by an interpreter; that somebody names it is not enough.
@@ -44,7 +51,7 @@ fn a_measurement_that_is_told_to_end_leaves_nothing() {
         command.args("-- --patience 0s --pairs 1 --rps 10 -d 300s --warmup 0s".split(' '));
         let gate = start(command);
         until("it measures", || runs(&website));
-        ends(gate, with, code, dir.path());
+        ends(gate, with, code, all_of(dir.path()));
     }
 }
 
@@ -58,20 +65,17 @@ fn a_night_that_waits_takes_nothing_from_the_one_that_builds() {
     until("the base is being built", || dir.join("built").is_file() && tree.is_dir());
     let waits = start(nightly(&place, "--quick --out ../b HEAD~1"));
     let lock = place.checkout().join("target/nightly.lock");
-    let is_at = |pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == "flock\09\0") && {
-            std::fs::read_link(format!("/proc/{pid}/fd/9")).is_ok_and(|file| file == lock)
-        }
+    let waiting = || -> Vec<u32> {
+        let at_it =
+            |pid: &u32| std::fs::read_link(format!("/proc/{pid}/fd/9")).is_ok_and(|file| file == lock);
+        processes_with("flock 9").into_iter().filter(at_it).collect()
     };
-    until("the other one waits", || processes_with("flock 9").iter().any(is_at));
-    signal(waits.id(), Signal::TERM);
-    let ended = waits.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(143), "{ended:?}");
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("another night is building"), "{ended:?}");
-    assert!(!processes_with("flock 9").iter().any(is_at));
+    until("the other one waits", || !waiting().is_empty());
+    let said = ends(waits, Signal::TERM, 143, waiting);
+    assert!(said.contains("another night is building"), "{said}");
     assert!(tree.join("scripts").is_dir(), "what is being built stays");
     // The compiler does not tell what it has started.
-    ends(builds, Signal::TERM, 143, dir);
+    ends(builds, Signal::TERM, 143, all_of(dir));
     assert!(!tree.exists());
     assert_eq!(place.git("worktree list").lines().count(), 1);
 }
@@ -85,6 +89,6 @@ fn a_job_that_is_told_to_end_ends_its_night() {
     command.env("NIGHTLY", &night);
     let job = start(command);
     until("the night has begun", || runs(&night));
-    ends(job, Signal::TERM, 143, place.dir.path());
+    ends(job, Signal::TERM, 143, all_of(place.dir.path()));
     assert_eq!(place.published(), "", "nothing is begun after it");
 }
