@@ -1,6 +1,7 @@
 //! The gate from two commands to all that it leaves.
 
-use super::{has, scripts, told};
+use super::build::executable;
+use super::{ended_with, has, scripts, told};
 use e2e::binary;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -81,4 +82,80 @@ fn the_gate_lets_the_same_pass_and_stops_what_is_slower() {
     eprintln!(
         "NOT JUDGED: whatever else this machine does left too few runs to say that twice as slow is worse"
     );
+}
+
+#[test]
+fn what_would_be_refused_at_the_end_is_refused_before_anything_is_measured() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    for (words, said) in [
+        ("--delta p50_ms=5", "--delta p50_ms=5: `5`: write a percentage"),
+        ("--delta p50_ms=off --delta p50_ms", "--delta p50_ms: write it as METRIC=SHARE"),
+        ("--slow 0%=x", "--slow 0%=x: it is a share from"),
+        ("--slow 1001%=x", "--slow 1001%=x: it is a share from"),
+        ("--slow 10=x", "write it as SHARE=TARGET"),
+        ("--history .", "--history .: that is a directory"),
+        ("--history file/a", "--history file/a: its directory cannot be made"),
+        ("--markdown file/a", "--markdown file/a: its directory"),
+        ("--pictures https://a", "--pictures is for --markdown"),
+        ("--out file/out", "--out file/out: it cannot be made"),
+        ("--out file", "--out file: it cannot be made"),
+        ("--out", "--out needs a value"),
+        ("--history --annotate", "--history needs a value"),
+        ("--fast", "`--fast` is no option"),
+    ] {
+        let mut command = Command::new(scripts().join("gate"));
+        command.env("LOADGEN", binary("loadgen")).current_dir(dir.path());
+        command.args(["--base", "touch started", "--candidate", "touch started", "--out", "out"]);
+        let told = ended_with(&command.args(words.split(' ')).output().unwrap(), 2);
+        assert!(told.contains(said) && told.lines().count() == 1, "{words}: {told}");
+        assert!(!dir.path().join("out/first").exists() && !dir.path().join("started").exists(), "{words}");
+    }
+}
+
+/// Stands in for the generator: what is measured is worse, as often as it is measured; the second time ends as it is told.
+const WORSE: &str = r#"#!/usr/bin/env bash
+echo "$*" >>told
+words=("$@")
+for ((n = 0; n < $#; n++)); do
+    case ${words[n]} in
+        --help) exit ;;
+        --out) out=${words[n + 1]} ;;
+        --history) history=${words[n + 1]} ;;
+        --junit) junit=${words[n + 1]} ;;
+    esac
+done
+case $1:$out in
+    pairs:*/again) [ "$MEASURED" -eq 0 ] || exit "$MEASURED" ;;&
+    pairs:*) mkdir -p "$out"/{base,candidate,control} ;;
+    compare:*/again/compare) [ "$JUDGED" -eq 0 ] || exit "$JUDGED" ;;&
+    compare:*)
+        mkdir -p "$out" && touch "$out/compare.json"
+        case "$*" in *--quiet*) ;; *) echo "table of $out" ;; esac
+        [ -z "${junit:-}" ] || touch "$junit"
+        [ -z "${history:-}" ] || echo '{"of":"'"$out"'"}' >>"$history"
+        exit 1
+        ;;
+esac
+"#;
+
+#[test]
+fn what_the_first_measurement_said_is_not_lost_with_the_second() {
+    for (measured, judged, code, of) in
+        [("3", "0", 3, "first"), ("4", "0", 4, "first"), ("0", "2", 2, "first"), ("0", "0", 1, "again")]
+    {
+        let dir = TempDir::new().unwrap();
+        let generator = dir.path().join("loadgen");
+        executable(&generator, WORSE);
+        let mut command = Command::new(scripts().join("gate"));
+        command.env("LOADGEN", &generator).env("MEASURED", measured).env("JUDGED", judged);
+        command.args(["--base", "a", "--candidate", "b", "--out", "out", "--history", "all", "--annotate"]);
+        let told = ended_with(&command.current_dir(dir.path()).output().unwrap(), code);
+        let history = std::fs::read_to_string(dir.path().join("all")).unwrap();
+        assert_eq!(history, format!("{{\"of\":\"out/{of}/compare\"}}\n"));
+        assert!(dir.path().join("out/junit.xml").is_file());
+        assert_eq!(told.matches("table of out/first/compare").count(), 1, "{told}");
+        let last = told.lines().last().unwrap();
+        assert_eq!(last.contains("looked worse") && last.contains("out/first/compare"), code != 1, "{told}");
+    }
 }

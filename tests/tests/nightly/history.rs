@@ -39,7 +39,9 @@ fn a_history_begins_and_grows_and_stays_as_it_is() {
     place.git("remote set-url origin ../nowhere");
     ended_with(&place.history("fetch e --as-fetched"), 0);
     assert_eq!(std::fs::read_to_string(place.checkout().join("e/nightly.ndjson")).unwrap(), all);
-    assert!(ended_with(&place.history("fetch e"), 3).contains("cannot fetch history of origin"));
+    let said = ended_with(&place.history("fetch e"), 3);
+    assert!(said.contains("cannot fetch history of origin") && said.contains("--remote"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]
@@ -96,9 +98,29 @@ fn a_remote_that_takes_nothing_is_said_and_so_is_wrong_use() {
         ("publish a --as-fetched", "what is there now"),
         ("publish a --force", "is no option"),
         ("fetch a --branch a..b", "is no name of a branch"),
+        ("fetch scripts/history", "scripts/history: it cannot be made"),
+        ("fetch scripts/history/a", "scripts/history/a: it cannot be made"),
         ("fetch a --remote --upload-pack=x", "is no remote"),
     ] {
         let said = ended_with(&place.history(words), 2);
         assert!(said.contains(part) && said.lines().count() == 1, "{words}: {said}");
     }
+}
+
+#[test]
+fn a_night_with_the_line_ends_of_another_system_is_kept_and_what_is_left_out_is_counted() {
+    let place = Place::new();
+    let [one, two] = ["1", "2"].map(|id| night(id, "aaaa", "bbbb", "pass"));
+    place.has("a", &format!("{one}\r\n\r\n{two}\r\n{}\n", &one[..100]));
+    assert!(
+        ended_with(&place.history("fetch a"), 0)
+            .contains("a/nightly.ndjson that are no nights, and left out: 1\n")
+    );
+    let kept = std::fs::read_to_string(place.checkout().join("a/nightly.ndjson")).unwrap();
+    assert_eq!(kept, format!("{one}\n{two}\n"));
+    place.has("b", &format!("{one}\r\n"));
+    assert_eq!(ended_with(&place.history("publish b"), 0), "");
+    place.has("b", &format!("{one}\r\n{two}"));
+    assert_eq!(ended_with(&place.history("publish b"), 0), "");
+    assert_eq!(place.published(), kept, "each once");
 }

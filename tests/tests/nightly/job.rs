@@ -85,7 +85,41 @@ fn what_github_is_told_and_what_is_broken_stays_red() {
     for code in [2, 3] {
         ended_with(&place.night("pass", code, &format!("--out b{code}")), code);
     }
-    assert!(ended_with(&place.night("pass", 0, "--base --quick"), 2).contains("is no commit"));
+    assert!(ended_with(&place.night("pass", 0, "--base --quick"), 2).contains("--base needs a value"));
     assert!(ended_with(&place.night("pass", 0, "--fast"), 2).contains("is no option"));
     assert!(ended_with(&place.night("pass", 0, "--base"), 2).contains("--base needs a value"));
+}
+
+#[test]
+fn what_cannot_be_a_base_or_be_written_is_wrong_use() {
+    let place = Place::new();
+    std::fs::write(place.checkout().join("file"), "").unwrap();
+    for (words, said) in [
+        ("--base --remote X", "--base needs a value"),
+        ("--base ::error::x", "it is no commit"),
+        ("--out file", "--out file: it cannot be made"),
+        ("--out file/a", "--out file/a: it cannot be made"),
+    ] {
+        let told = ended_with(&place.night("pass", 0, words), 2);
+        assert!(told.contains(said) && told.lines().count() == 1, "{words}: {told}");
+    }
+    for base in ["main\n::error::x", "a b", "a\u{1b}[31m"] {
+        let mut command = place.command("scripts/nightly-ci", "--out a");
+        let told = ended_with(&command.env("NIGHTLY_BASE", base).output().unwrap(), 2);
+        assert!(
+            told.contains("it is no commit") && !told.contains(base) && told.lines().count() == 1,
+            "{told}"
+        );
+    }
+    place.git("remote set-url origin ../nowhere");
+    assert!(ended_with(&place.night("pass", 0, "--out b"), 3).contains("--remote"));
+}
+
+#[test]
+fn the_only_commit_is_held_against_itself() {
+    let place = Place::new();
+    place.git("checkout --quiet --orphan alone");
+    place.git("-c user.name=a -c user.email=a@b commit --quiet -m alone");
+    let said = ended_with(&place.night("pass", 0, "--out a"), 0);
+    assert!(said.contains("no commit before HEAD") && said.contains("the base is HEAD\n"), "{said}");
 }

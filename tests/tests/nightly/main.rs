@@ -7,6 +7,7 @@
 )]
 
 mod build;
+mod ends;
 mod gate;
 mod history;
 mod job;
