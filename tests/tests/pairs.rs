@@ -246,13 +246,16 @@ fn a_target_that_is_none_is_named() {
     }
     // One of two, whichever is first.
     let base = queue("1ms", seed(5));
-    for n in ["0", "1", "2"] {
+    let mut measured = Vec::new();
+    for n in ["0", "1", "2", "3"] {
         let words = ["--base", &base, "--candidate", "exit 7", "--rps", "50", "-d", "300ms", "--out", "out"];
         let ended = pairs(&words.into_iter().chain(["--seed", n]).collect::<Vec<_>>()).wait();
         assert!(ended.code == 3 && ended.err.contains("the candidate did not start"), "{ended:?}");
         assert!(!told(&ended).contains("INVALID") && ended.out.is_empty(), "{ended:?}");
         assert!(gone(5));
+        measured.push(ended.dir.path().join("out/base/01").exists());
     }
+    assert!(measured.contains(&true) && measured.contains(&false), "{measured:?}");
 }
 
 #[test]
@@ -296,7 +299,8 @@ fn what_a_killed_one_has_started_ends_with_it() {
     let (base, candidate) = (piped("1ms", seed(10)), queue("1ms", seed(11)));
     let words = ["--base", &base, "--candidate", &candidate, "--rps", "50", "-d", "60s", "--out", "out"];
     let run = pairs(&words);
-    until("a target is started", || !(gone(10) && gone(11)));
+    let out = run.dir().join("out");
+    until("a run is under way", || ["base", "candidate"].iter().any(|arm| out.join(arm).join("01").exists()));
     signal(run.pid(), Signal::KILL);
     assert_eq!(run.wait().code, -1);
     until("what it has started is gone", || gone(10) && gone(11));
