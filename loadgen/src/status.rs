@@ -82,6 +82,11 @@ impl Status {
         self.now.borrow_mut().budget = Some(Budget { begun, spent_s, total_s });
     }
 
+    /// All of it takes so much longer than was thought.
+    pub(crate) fn takes_longer(&self, by: Duration) {
+        self.now.borrow_mut().budget.iter_mut().for_each(|budget| budget.total_s += by.as_secs_f64());
+    }
+
     /// The same of one in the course of which something is done to the target.
     pub(crate) fn follows(&self, what: &str, rps: f64, interval_s: f64) {
         self.loads(what, rps, interval_s);
@@ -98,9 +103,14 @@ impl Status {
         now.what = phase.to_string();
     }
 
+    /// Whether somebody sees it.
+    pub(crate) fn is_seen(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     /// What `work` gives; while it goes on the line is drawn.
     pub(crate) async fn beside<T>(&self, work: impl Future<Output = T>) -> T {
-        if self.bar.is_hidden() {
+        if !self.is_seen() {
             return work.await;
         }
         let mut work = std::pin::pin!(work);
@@ -129,7 +139,7 @@ impl Status {
     }
 
     fn see(&self, interval: &Interval, over: bool) {
-        if self.bar.is_hidden() {
+        if !self.is_seen() {
             return;
         }
         if let Some(load) = &mut self.now.borrow_mut().load {
@@ -145,7 +155,8 @@ impl Doing {
             self.load.as_ref().map_or_else(String::new, |load| format!("{:>9}/s", exact_rate(load.rps)));
         let spent = self.budget.map_or_else(String::new, |budget| {
             let spent_s = budget.spent_s + now.saturating_duration_since(budget.begun).as_secs_f64();
-            format!("  {spent_s:.0}/{:.0} s", budget.total_s)
+            // What takes longer than was thought takes at least what it has taken.
+            format!("  {spent_s:.0}/{:.0} s", budget.total_s.max(spent_s))
         });
         let seen = self.load.as_ref().map_or_else(String::new, Seen::words);
         format!("{:<8}{offered}{spent}{seen}", self.what)
@@ -279,6 +290,19 @@ mod tests {
         status.does("checking the generator");
         status.counts(begun, 0.0, 90.0);
         assert_eq!(status.now.borrow().line(begun), "checking the generator  0/90 s");
+    }
+
+    #[test]
+    fn nothing_takes_more_than_all_of_the_time() {
+        let (status, begun) = (Status::new(false), pace::now());
+        // Before there is a time, nothing is added to it.
+        status.takes_longer(Duration::from_secs(60));
+        status.does("waiting");
+        status.counts(begun, 0.0, 20.0);
+        let line = |after_s| status.now.borrow().line(begun + Duration::from_secs(after_s));
+        assert_eq!([19, 29].map(line), ["waiting   19/20 s", "waiting   29/29 s"]);
+        status.takes_longer(Duration::from_secs(60));
+        assert_eq!([29, 80, 81].map(line), ["waiting   29/80 s", "waiting   80/80 s", "waiting   81/81 s"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! taken down again; of a target only what that line says is known.
 
 mod group;
+mod guardian;
+mod lines;
 mod process;
 
 use crate::cli::TargetProxy;
@@ -79,6 +81,9 @@ impl Descriptor {
     }
 }
 
+/// A URL in the midst of other text may be anything's, such as that of a manual, and is not loaded.
+const RULE: &str = "and the first line that it prints has to be its URL and nothing else";
+
 /// What any target says when it answers.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -89,7 +94,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Reads the line: a stack's descriptor, a tier's (which `target-stack queue` is, too), or a URL alone.
+    /// Reads the first line that a target has printed: a stack's descriptor, a tier's (which `target-stack queue` is, too), or a URL alone.
     pub(crate) fn read(line: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Tier {
@@ -97,14 +102,17 @@ impl Answer {
         }
         let line = line.trim();
         if !line.starts_with('{') {
-            return plan::url(line)
-                .map(|_| Self::Url(line.to_owned()))
-                .map_err(|_| format!("`{}` is neither a URL nor a stack's descriptor", shortened(line)));
+            return plan::url(line).map(|_| Self::Url(line.to_owned())).map_err(|_| {
+                format!("`{}` is neither a URL nor a stack's descriptor, {RULE}", shortened(line))
+            });
         }
-        match serde_json::from_str::<Tier>(line) {
-            Ok(Tier { address }) => Ok(Self::Url(format!("http://{address}/"))),
-            Err(_) => Descriptor::read(line).map(|stack| Self::Stack(Box::new(stack))),
+        if let Ok(Tier { address }) = serde_json::from_str(line) {
+            return Ok(Self::Url(format!("http://{address}/")));
         }
+        let stack = Descriptor::read(line);
+        stack
+            .map(|stack| Self::Stack(Box::new(stack)))
+            .map_err(|why| format!("`{}` is no descriptor that can be read ({why}), {RULE}", shortened(line)))
     }
 }
 
@@ -256,12 +264,14 @@ mod tests {
             ("", "`` is neither a URL nor"),
             ("listening on 8080", "`listening on 8080` is neither"),
             ("ftp://h/", "neither"),
+            ("see https://example.com/", "neither"),
+            (r#"{"level":"info","msg":"listening on 8080"}"#, "missing field `schema`"),
             (r#"{"schema":"target-stack.up/9","url":"http://h/","tiers":{}}"#, "schema target-stack.up/9"),
             ("{", "EOF"),
             (&long, "xxx...` is neither"),
         ] {
             let why = Answer::read(line).err().unwrap_or_default();
-            assert!(why.contains(part) && why.len() < 200, "{line}: {why}");
+            assert!(why.contains(part) && why.ends_with(RULE) && why.len() < 250, "{line}: {why}");
         }
     }
 }

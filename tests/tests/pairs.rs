@@ -1,8 +1,9 @@
 //! Measuring in pairs from outside: all arms of a pair get the same arrivals, their records can be drawn, and what was started for them
-//! is gone; a target that is none is named; what is interrupted keeps what it has; wrong use is one line. How fast anything is, and whether
-//! the machine was quiet enough, is not asked.
+//! is gone, also of one that is killed; a target that is none is named before anybody waits; what is interrupted keeps what it has;
+//! wrong use is one line. How fast anything is, and whether the machine was quiet enough, is not asked.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use e2e::rogue::{Deed, Rogue, Script};
 use e2e::{Ended, Running, Target, binary, conserved, loadgen, processes_with, runs, signal, until};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -82,6 +83,26 @@ fn adds_up(out: &Path, found: &Value) {
     }
 }
 
+/// Programs that use all CPUs, until this is dropped.
+struct Busy(Vec<Running>);
+
+impl Busy {
+    fn all() -> Self {
+        let spin = |_| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "while :; do :; done"]);
+            Running::start(command)
+        };
+        Self((0..std::thread::available_parallelism().map_or(1, usize::from)).map(spin).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|spinning| signal(spinning.pid(), Signal::KILL));
+    }
+}
+
 fn told(ended: &Ended) -> String {
     format!("{}{}", ended.out, ended.err)
 }
@@ -115,6 +136,7 @@ fn all_arms_of_a_pair_get_the_same_and_nothing_of_them_is_left() {
         (&found["arms"][0]["revision"], &found["arms"][2]["revision"]),
         (&"1a2b3c4".into(), &"1a2b3c4".into())
     );
+    assert!(ended.err.contains("few pairs: to find a difference"), "{ended:?}");
     assert_eq!(ended.code == 0, found["valid_pairs"].as_u64().unwrap() > 0, "{found}");
     let (there, mut back) = (order(&found, 1), order(&found, 2));
     back.reverse();
@@ -208,6 +230,7 @@ fn a_target_that_is_none_is_named() {
         ("echo no port >&2; exit 7", "did not start: no port"),
         ("exit 7", "did not start: it ended with exit code 7"),
         ("no-such-program-here", "did not start: "),
+        ("printf '\\377\\n'; exec sleep 600", "has to be its URL and nothing else"),
         ("echo listening; exec sleep 600", "does not say where it is: `listening` is neither a URL nor"),
         ("echo http://127.0.0.1:1/; exec sleep 600", "cannot reach http://127.0.0.1:1/"),
         ("http://127.0.0.1:1/", "cannot reach http://127.0.0.1:1/"),
@@ -223,10 +246,64 @@ fn a_target_that_is_none_is_named() {
     }
     // One of two, whichever is first.
     let base = queue("1ms", seed(5));
-    let words = ["--base", &base, "--candidate", "exit 7", "--rps", "50", "-d", "300ms", "--out", "out"];
-    let ended = pairs(&words).wait();
-    assert!(ended.code == 3 && told(&ended).contains("the candidate did not start"), "{ended:?}");
-    assert!(gone(5));
+    let mut measured = Vec::new();
+    for n in ["0", "1", "2", "3"] {
+        let words = ["--base", &base, "--candidate", "exit 7", "--rps", "50", "-d", "300ms", "--out", "out"];
+        let ended = pairs(&words.into_iter().chain(["--seed", n]).collect::<Vec<_>>()).wait();
+        assert!(ended.code == 3 && ended.err.contains("the candidate did not start"), "{ended:?}");
+        assert!(!told(&ended).contains("INVALID") && ended.out.is_empty(), "{ended:?}");
+        assert!(gone(5));
+        measured.push(ended.dir.path().join("out/base/01").exists());
+    }
+    assert!(measured.contains(&true) && measured.contains(&false), "{measured:?}");
+}
+
+#[test]
+fn a_target_that_is_none_is_named_before_anybody_waits() {
+    let _alone = alone();
+    // Somebody else uses all CPUs, so that there would be a wait.
+    let _busy = Busy::all();
+    for command in ["http://127.0.0.1:1/", "no-such-program-here"] {
+        let mut wait = Command::new(binary("loadgen"));
+        wait.args([
+            "pairs",
+            "--patience",
+            "60s",
+            "--rps",
+            "10",
+            "--base",
+            command,
+            "--candidate",
+            command,
+            "--out",
+            "out",
+        ]);
+        let ended = Running::start(wait).wait();
+        ended.refused(3, "the base");
+    }
+}
+
+#[test]
+fn a_base_that_answers_only_errors_is_told_so() {
+    let _alone = alone();
+    let wrong = Rogue::tcp(Script::Always(Deed::Busy));
+    let ended = pairs(&["--base", &wrong.aim(), "--candidate", &wrong.aim(), "--out", "out"]).wait();
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let said = ended.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("x status 503") && !said.contains("say the rate"), "{said}");
+}
+
+#[test]
+fn what_a_killed_one_has_started_ends_with_it() {
+    let _alone = alone();
+    let (base, candidate) = (piped("1ms", seed(10)), queue("1ms", seed(11)));
+    let words = ["--base", &base, "--candidate", &candidate, "--rps", "50", "-d", "60s", "--out", "out"];
+    let run = pairs(&words);
+    let out = run.dir().join("out");
+    until("a run is under way", || ["base", "candidate"].iter().any(|arm| out.join(arm).join("01").exists()));
+    signal(run.pid(), Signal::KILL);
+    assert_eq!(run.wait().code, -1);
+    until("what it has started is gone", || gone(10) && gone(11));
 }
 
 #[test]
@@ -276,6 +353,7 @@ fn wrong_use_is_said_in_one_line() {
             "--base serve --candidate serve --scenario none.toml".to_owned(),
             "cannot read the scenario none.toml",
         ),
+        ("--base 127.0.0.1:80 --candidate serve".to_owned(), "write it as http://127.0.0.1:80"),
         ("--base http://h:0/ --candidate http://h/".to_owned(), "its port has to be"),
     ] {
         let ended = loadgen(&format!("pairs {arguments}"));

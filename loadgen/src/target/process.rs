@@ -1,15 +1,15 @@
 //! A target as a process. Given a command, it starts it, waits for the line with which it says that it answers, and takes it down again.
 
 use super::group::Group;
-use super::{Death, program};
+use super::lines::Lines;
+use super::{Death, guardian, program};
 use crate::failure::{Failure, Outcome};
 use crate::pace;
 use rustix::process::{Pid, Signal};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Split};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 /// How long a target may take to come up: a new database on a busy machine.
@@ -25,11 +25,15 @@ pub(crate) struct Process {
     child: Child,
     /// Of a command of a user's, all that it has started.
     group: Option<Group>,
+    /// By whose end the guardian of that group knows of ours.
+    _lifeline: Option<ChildStdin>,
     out: Option<ChildStdout>,
     /// Hears of deaths from when it answers until it ends.
     deaths: Option<JoinHandle<Vec<Death>>>,
     /// The last line on its standard error, once that is closed.
     last_words: Option<JoinHandle<String>>,
+    /// How long it may take to come up.
+    limit: Duration,
     /// In words, for messages.
     what: String,
 }
@@ -42,7 +46,7 @@ impl Process {
     pub(crate) fn start(what: &str, arguments: &[&str]) -> Outcome<Self> {
         let program = program();
         let mut command = Command::new(&program);
-        command.args(arguments).args(["--die-with", &std::process::id().to_string()]);
+        command.args(arguments).args(["--die-with", &std::process::id().to_string()]).stdin(Stdio::null());
         Self::spawn(what, command).map_err(|e| {
             Failure::target(format!(
                 "cannot start {what} {}: {e}; build it (cargo build --release), or give a URL",
@@ -51,14 +55,12 @@ impl Process {
         })
     }
 
-    /// Starts a line of the shell's, which ends with all that it starts; likewise.
+    /// Starts a line of the shell's, which ends with all that it starts, at the latest when this program has ended; likewise.
     ///
     /// # Errors
     /// The host's fault: there is no shell.
     pub(crate) fn of_shell(what: &str, line: &str) -> Outcome<Self> {
-        let mut command = Command::new("sh");
-        command.args(["-c", line]);
-        let mut process = Self::spawn(what, command)
+        let mut process = Self::spawn(what, guardian::command(line, END_LIMIT))
             .map_err(|e| Failure::host(format!("cannot start a shell for {what}: {e}")))?;
         process.group = Some(Group::led_by(process.child.id()));
         Ok(process)
@@ -66,22 +68,16 @@ impl Process {
 
     fn spawn(what: &str, mut command: Command) -> std::io::Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A group of its own: Ctrl-C at the terminal is for this program, which then ends the target in order.
             .process_group(0)
             .spawn()?;
-        let (out, errors) = (child.stdout.take(), child.stderr.take());
-        let last_words = tokio::spawn(last_line(errors.map(|e| BufReader::new(e).split(b'\n'))));
-        Ok(Self {
-            child,
-            group: None,
-            out,
-            deaths: None,
-            last_words: Some(last_words),
-            what: what.to_owned(),
-        })
+        // Taken, since whoever waits for a child closes what it still has of it.
+        let (lifeline, out, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let last_words = Some(tokio::spawn(last_line(errors.map(Lines::of))));
+        let (deaths, limit, what) = (None, START_LIMIT, what.to_owned());
+        Ok(Self { child, group: None, _lifeline: lifeline, out, deaths, last_words, limit, what })
     }
 
     /// Waits for the line with which it says that it answers.
@@ -89,20 +85,17 @@ impl Process {
     /// # Errors
     /// The target's fault, in its own words: it did not start.
     pub(crate) async fn ready(&mut self) -> Outcome<String> {
-        let mut lines = self.out.take().map(|out| BufReader::new(out).lines());
+        let mut lines = self.out.take().map(Lines::of);
         let line = match &mut lines {
-            Some(lines) => pace::within(START_LIMIT, lines.next_line()).await,
+            Some(lines) => pace::within(self.limit, lines.next()).await,
             None => None,
         };
         match line {
-            Some(Ok(Some(line))) => {
+            Some(Some(line)) => {
                 self.deaths = lines.map(|lines| tokio::spawn(deaths(lines)));
                 Ok(line)
             }
-            Some(Err(_)) => {
-                Err(Failure::target(format!("{} did not say anything that can be read", self.what)))
-            }
-            Some(Ok(None)) => {
+            Some(None) => {
                 // Its standard output is closed, so it is ending, or will never say anything.
                 let why = match pace::within(END_LIMIT, self.child.wait()).await {
                     Some(how) => self.last_words(how.ok()).await,
@@ -111,7 +104,11 @@ impl Process {
                 let why = why.strip_prefix("target-stack: ").unwrap_or(&why);
                 Err(Failure::target(format!("{} did not start: {why}", self.what)))
             }
-            None => Err(Failure::target(format!("{} did not answer within {START_LIMIT:?}", self.what))),
+            None => {
+                // A user's command has to be told what it is to print.
+                let missed = if self.group.is_some() { ": it printed no line with its URL" } else { "" };
+                Err(Failure::target(format!("{} did not answer within {:?}{missed}", self.what, self.limit)))
+            }
         }
     }
 
@@ -173,24 +170,24 @@ fn ended(how: ExitStatus) -> String {
     }
 }
 
-/// Hears what a stack says that answers, to its end.
-async fn deaths(mut lines: Lines<BufReader<ChildStdout>>) -> Vec<Death> {
+/// Hears what a target says that answers, to its end, so that it never waits for somebody to read.
+async fn deaths(mut lines: Lines<ChildStdout>) -> Vec<Death> {
     let mut deaths = Vec::new();
-    while let Ok(Some(line)) = lines.next_line().await {
+    while let Some(line) = lines.next().await {
         deaths.extend(Death::read(&line));
     }
     deaths
 }
 
-/// Reads standard error to its end, so that the child never waits for it, and keeps the last line.
-async fn last_line(lines: Option<Split<BufReader<ChildStderr>>>) -> String {
-    let mut last = Vec::new();
+/// Reads standard error to its end, likewise, and keeps the last line.
+async fn last_line(lines: Option<Lines<ChildStderr>>) -> String {
+    let mut last = String::new();
     if let Some(mut lines) = lines {
-        while let Ok(Some(line)) = lines.next_segment().await {
+        while let Some(line) = lines.next().await {
             last = line;
         }
     }
-    String::from_utf8_lossy(&last).trim_end().to_owned()
+    last.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -211,10 +208,29 @@ mod tests {
             ("echo no port >&2; exit 3", "it did not start: no port"),
             ("exit 3", "it did not start: it ended with exit code 3"),
             ("kill -9 $$", "it did not start: it was killed by signal 9"),
-            ("printf '\\377\\n'; sleep 600", "it did not say anything that can be read"),
         ] {
             assert_eq!(said(line).await, Err(why.into()), "{line}");
         }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_prints_no_line_is_told_what_it_has_to_print() {
+        let mut process = Process::of_shell("it", "printf http://h/; sleep 600").unwrap();
+        process.limit = Duration::from_millis(10);
+        let why = process.ready().await.unwrap_err().message;
+        process.stop().await;
+        assert_eq!(why, "it did not answer within 10ms: it printed no line with its URL");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_command_logs_is_read_to_its_end() {
+        // More than a pipe holds, behind a byte that is no text; whoever is not read to the end waits, or is killed by SIGPIPE.
+        let log = "echo http://h/; printf '\\377\\n'; head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; exit 7";
+        let mut process = Process::of_shell("it", log).unwrap();
+        process.ready().await.unwrap();
+        let how = pace::within(END_LIMIT, process.child.wait()).await.unwrap().unwrap();
+        process.stop().await;
+        assert_eq!(how.code(), Some(7));
     }
 
     #[tokio::test(flavor = "current_thread")]

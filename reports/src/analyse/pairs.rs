@@ -1,5 +1,6 @@
 //! What measuring in pairs has come to: how many of the pairs can be compared, and why the others cannot.
 
+use super::compare::ALPHA;
 use crate::number::counted;
 use crate::pairs::{BASE, CANDIDATE, Pairs};
 
@@ -22,6 +23,22 @@ pub fn conclude(found: &mut Pairs) {
     found.valid_pairs = u32::try_from(valid_pairs).unwrap_or(u32::MAX);
     found.verdict.valid = valid_pairs > 0 && !found.partial;
     found.verdict.reasons = reasons;
+}
+
+/// What is needed for a comparison that says something, where so many valid pairs may be too few.
+pub fn few_pairs(pairs: u32) -> Option<String> {
+    let [two, four, seven] = [2, 4, 7].map(least_pairs);
+    (pairs < four).then(|| {
+        format!(
+            "to find a difference a comparison needs {two} valid pairs where 2 metrics decide, {four} where 4 do, {seven} where 7 do"
+        )
+    })
+}
+
+/// The fewest pairs with which one of so many metrics that decide can differ: the smallest p-value of the signed ranks of n pairs is
+/// 1/2^n, and the first of the metrics has to be below its share of the level (Holm 1979).
+fn least_pairs(metrics: u32) -> u32 {
+    (1..).find(|n| f64::from(metrics) * 0.5_f64.powi(*n) < ALPHA).map_or(0, i32::unsigned_abs)
 }
 
 /// A pair on a line, such as `pair 3 of 12: base p50 4.1 ms, candidate 4.6 ms`.
@@ -79,6 +96,15 @@ mod tests {
         cut.partial = true;
         conclude(&mut cut);
         assert!(!cut.verdict.valid && cut.verdict.reasons == ["it was cut short"]);
+    }
+
+    #[test]
+    fn a_comparison_of_few_pairs_says_nothing() {
+        for (metrics, pairs) in [(1, 8), (2, 9), (4, 10), (7, 11)] {
+            assert_eq!(least_pairs(metrics), pairs, "{metrics}");
+        }
+        assert!(few_pairs(9).unwrap().contains("needs 9 valid pairs where 2"));
+        assert_eq!(few_pairs(10), None);
     }
 
     #[test]

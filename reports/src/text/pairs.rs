@@ -1,6 +1,7 @@
 //! What was measured in pairs as a terminal shows it: whether there is something to compare, the arms, and what was repeated.
 
 use super::{Paint, named};
+use crate::analyse::pairs::few_pairs;
 use crate::analyse::statistics::bootstrap::median;
 use crate::number::{NONE, counted, exact_rate, ms, percent, rate, seconds};
 use crate::pairs::{Arm, Kind, Load, Made, Pairs};
@@ -40,6 +41,9 @@ pub fn pairs(found: &Pairs, colour: bool) -> String {
     }
     if let more @ 1.. = again.len().saturating_sub(MOST_REPEATED) {
         out += &named("repeated", &format!("and {} more", counted(more as u64, "run")));
+    }
+    if let Some(few) = few_pairs(found.valid_pairs).filter(|_| found.verdict.valid) {
+        out += &named("few pairs", &few);
     }
     out
 }
@@ -118,8 +122,11 @@ mod tests {
              base        p50 4.1 ms, ceiling 512/s: 1a2b3c4, start-base --now\n\
              candidate   p50 5.5 ms: start-candidate --now\n\
              waited      21.5 s in all for a machine that nobody else used\n\
-             repeated    candidate in pair 1: the hypervisor took 9 % of the CPU\n"
+             repeated    candidate in pair 1: the hypervisor took 9 % of the CPU\n\
+             few pairs   to find a difference a comparison needs 9 valid pairs where 2\n            metrics decide, 10 where 4 do, 11 where 7 do\n"
         );
+        let many = Pairs { pairs: 10, valid_pairs: 10, ..found.clone() };
+        assert!(pairs(&found, false).contains("few") && !pairs(&many, false).contains("few"));
         found.partial = true;
         conclude(&mut found);
         assert!(

@@ -18,6 +18,7 @@ use reports::analyse::interval::distribution;
 use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
+use reports::outcome::Errors;
 use reports::record::{Run, Verdict, Wire};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -171,7 +172,12 @@ impl Hunt<'_> {
         let why = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
         let notes = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
         let reasons = if valid { [why, notes].concat() } else { [notes, why].concat() };
-        let reasons = died.into_iter().chain(short).chain(reasons).collect();
+        let reasons = died
+            .into_iter()
+            .chain(short)
+            .chain(reasons)
+            .chain(none_right(run.ok, run.dropped, (&run.errors, &run.status)))
+            .collect();
         let step = Step {
             phase: load.phase,
             start_s: started - begun,
@@ -278,9 +284,34 @@ fn too_few_due(windows: &[Window], rps: f64) -> Option<String> {
     })
 }
 
+/// What came in place of answers, where none was as it should be.
+fn none_right(ok: u64, dropped: u64, (errors, status): (&Errors, &BTreeMap<u16, u64>)) -> Option<String> {
+    let codes = status.iter().map(|(code, n)| (format!("status {code}"), *n));
+    let others = errors.named().into_iter().filter(|(kind, _)| *kind != "status");
+    let others = others.chain([("dropped", dropped)]).map(|(kind, n)| (kind.to_owned(), n));
+    let all = codes.chain(others).filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} x {what}"));
+    let all: Vec<String> = all.collect();
+    (ok == 0 && !all.is_empty()).then(|| format!("no answer was as expected: {}", all.join(", ")))
+}
+
 /// Whether nearly all that was offered was answered.
 fn keeps_up(windows: &[Window]) -> bool {
     let (planned, ended) =
         windows.iter().fold((0, 0), |(planned, ended), w| (planned + w.planned, ended + w.ended));
     ended as f64 >= KEPT_UP * planned as f64 - SLACK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_no_answer_is_right_it_is_said_what_came() {
+        let errors = Errors { status: 5, timeout: 2, ..Errors::default() };
+        let status = [(500, 4), (503, 1)].into();
+        let said = "no answer was as expected: 4 x status 500, 1 x status 503, 2 x timeout, 1 x dropped";
+        assert_eq!(none_right(0, 1, (&errors, &status)).as_deref(), Some(said));
+        assert_eq!(none_right(1, 1, (&errors, &status)), None);
+        assert_eq!(none_right(0, 0, (&Errors::default(), &BTreeMap::new())), None);
+    }
 }

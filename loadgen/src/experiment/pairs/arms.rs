@@ -37,7 +37,14 @@ impl Target {
     /// # Errors
     /// Wrong use: it is a URL that cannot be loaded.
     fn of(text: &str) -> Outcome<Self> {
-        if !["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
+        if is_address(text) {
+            return Err(Failure::usage(format!(
+                "`{text}` is no URL, and no command: write it as http://{text}"
+            )));
+        }
+        // No program's name has `://` in it.
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        if !scheme.is_some_and(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
             return Ok(Self::Command(text.to_owned()));
         }
         plan::url(text).map(|_| Self::Url(text.to_owned()))
@@ -89,6 +96,16 @@ impl Arm {
     }
 }
 
+/// Whether it is a host and a port, with or without a path, and not a command.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.split('/').next().and_then(|authority| authority.rsplit_once(':')) else {
+        return false;
+    };
+    let of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    let named = !host.is_empty() && host.bytes().all(of_host);
+    named && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The command with the target's CPUs in it.
 pub(super) fn pinned(command: &str, target_cpus: &[usize]) -> String {
     command.replace(CPUS, &target::list(target_cpus))
@@ -127,6 +144,26 @@ mod tests {
         assert_eq!(revisions, ["1a2b", "", "1a2b", ""]);
         assert_eq!(all[1].target, Target::Command("serve {cpus}".into()));
         assert_eq!(pinned("serve --cpus {cpus} -x {cpus}", &[0, 2]), "serve --cpus 0,2 -x 0,2");
+    }
+
+    #[test]
+    fn an_address_is_no_command() {
+        for text in ["127.0.0.1:8080", "[::1]:80", "a-b.example:443/"] {
+            let hint = format!("write it as http://{text}");
+            let refused = Target::of(text).unwrap_err();
+            assert!(refused.exit == Exit::Usage && refused.message.ends_with(&hint), "{refused}");
+        }
+        for text in ["htp://h:1/", "ftp://h/", "http:///"] {
+            assert_eq!(Target::of(text).map_err(|refused| refused.exit), Err(Exit::Usage), "{text}");
+        }
+        for text in
+            ["serve", "serve :8080", "serve --port 8080", "./serve:x", "./a/b:80", ":80", "LANG=C:1 serve"]
+        {
+            assert_eq!(Target::of(text).unwrap(), Target::Command(text.into()));
+        }
+        for text in ["serve --at http://h:1/", "A=http://h/ serve"] {
+            assert_eq!(Target::of(text).unwrap(), Target::Command(text.into()));
+        }
     }
 
     #[test]

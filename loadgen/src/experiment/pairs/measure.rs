@@ -66,7 +66,7 @@ impl Bench<'_> {
         terms: Terms,
         signals: &mut Signals,
     ) -> Outcome<Option<Attempt>> {
-        let Some(waited) = self.patience.wait(&self.output.status, signals).await else { return Ok(None) };
+        let Some(waited) = self.quiet(signals).await? else { return Ok(None) };
         let begun = (pace::now(), pace::wall_clock());
         self.output.status.does(&format!("{}: starting the target", self.where_it_is(place)));
         let Some(there) = There::start(place.arm, &self.room, signals).await? else { return Ok(None) };
@@ -138,8 +138,7 @@ impl Bench<'_> {
         let plan = Plan::at(load, Some(terms.rate), self.args.warmup, self.args.duration)?;
         // No run is read by itself: what disturbs all arms alike is in the pairs' scatter, and in the control's.
         let plan = Plan { resolution: resolution(&self.args.slo).map(|time| time * COARSER), ..plan };
-        let aim = there.aim(&plan, &self.room).await?;
-        let wire = run::reach(&plan, &aim).await.map_err(|failure| there.named(failure))?;
+        let (aim, wire) = there.reach(&plan, &self.room).await?;
         if place.pair == 1 && place.attempt == 1 {
             for silent in observe::unreadable(&aim.observe).await {
                 self.output.say(&format!("{}: {silent}", place.arm.name));

@@ -3,6 +3,7 @@
 //! compares nothing.
 
 mod arms;
+mod before;
 mod layout;
 mod measure;
 mod order;
@@ -24,7 +25,7 @@ use arms::{Arm, Target};
 use layout::Layout;
 use measure::{ATTEMPTS, Place, Terms};
 use quiet::Patience;
-use reports::analyse::pairs::{conclude, pair_in_words};
+use reports::analyse::pairs::{conclude, few_pairs, pair_in_words};
 use reports::ceiling::SelfCheck;
 use reports::pairs::{Load, PAIRS_SCHEMA, Pairs};
 use reports::record::Verdict;
@@ -55,6 +56,10 @@ pub(super) struct Bench<'a> {
     self_check: Option<SelfCheck>,
     /// Whether somebody wanted it to end during a search.
     asked: Cell<bool>,
+    /// Whether a target that is judged has died.
+    died: Cell<bool>,
+    /// Whether it is known that all targets are there.
+    tried: Cell<bool>,
     patience: Patience,
     begun: Instant,
 }
@@ -73,9 +78,13 @@ pub(crate) fn run(args: &PairsArgs, begun: Instant) -> Outcome<Exit> {
     let result = ResultArgs { out: Some(dir), ..args.result.clone() };
     let output = Output::of_experiment("pairs", PAIRS_FILE, &result, begun);
     let ((found, stopped), output) = carry_out(output, async |output| {
-        let (self_check, asked, begun) = (None, Cell::new(false), pace::now());
+        few_pairs(args.pairs).iter().for_each(|need| output.say(&format!("few pairs: {need}")));
+        let (self_check, begun) = (None, pace::now());
+        let [asked, died, tried] = [false; 3].map(Cell::new);
         let patience = Patience::new(patience(args), room.all());
-        Bench { args, arms, room, layout, output, self_check, asked, patience, begun }.all().await
+        Bench { args, arms, room, layout, output, self_check, asked, died, tried, patience, begun }
+            .all()
+            .await
     })?;
     output.finish_pairs(&found, stopped.as_ref().map(|failure| failure.message.as_str()))?;
     Ok(match stopped {
@@ -135,7 +144,8 @@ impl Bench<'_> {
                 found.partial = through.is_none();
                 None
             }
-            Err(failure) if found.runs.is_empty() => return Err(failure),
+            // Which of several targets is not there, and which of them comes first, makes no difference.
+            Err(failure) if !self.died.get() && !self.has_a_pair(&found) => return Err(failure),
             Err(failure) => {
                 found.partial = true;
                 Some(failure)
@@ -174,10 +184,12 @@ impl Bench<'_> {
                     return Ok(None);
                 }
             }
+            self.tried.set(true);
             longest_s = longest_s.max(self.spent_s() - begun_s);
             if self.args.budget.is_none() {
-                // How long it will take is best known from what it took.
-                let each_s = (self.spent_s() - all_begun_s) / f64::from(pair);
+                // How long it will take is best known from what it took, without what was waited.
+                let waited_s: f64 = found.runs.iter().map(|made| made.waited_s).sum();
+                let each_s = (self.spent_s() - all_begun_s - waited_s) / f64::from(pair);
                 let total_s = self.spent_s() + each_s * f64::from(self.args.pairs - pair);
                 self.output.status.counts(self.begun, 0.0, total_s);
             }
@@ -221,6 +233,7 @@ impl Bench<'_> {
                 // That is an answer, and none to ask for once more; of an arm beside those that are judged it ends nothing else.
                 let dead = measure::dead(arm, &died);
                 if arm.searched {
+                    self.died.set(true);
                     return Err(dead);
                 }
                 self.output.say(&format!("pair {pair} of {}: {}", self.args.pairs, dead.message));
@@ -233,6 +246,11 @@ impl Bench<'_> {
             self.output.say(&format!("pair {pair} of {}: {} once more: {why}", self.args.pairs, arm.name));
         }
         Ok(Some(()))
+    }
+
+    /// Whether there is a run of each arm in a pair.
+    fn has_a_pair(&self, found: &Pairs) -> bool {
+        self.arms.iter().all(|arm| found.run_of(&arm.name, 1).is_some())
     }
 
     fn spent_s(&self) -> f64 {

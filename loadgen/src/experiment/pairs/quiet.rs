@@ -5,6 +5,7 @@
 use crate::signals::Signals;
 use crate::status::Status;
 use crate::{limits, pace};
+use reports::number::percent;
 use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,35 +16,62 @@ const LOOK: Duration = Duration::from_millis(100);
 const TAKEN_MOST: f64 = 0.1;
 /// How long it is left alone between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Who has waited so long is told what for.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// The time that is left for waiting.
 pub(super) struct Patience {
     left: Cell<Duration>,
     cpus: Vec<usize>,
+    silent: Duration,
+}
+
+/// What somebody else has of a CPU.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    /// Its share of it, 0 to 1.
+    share: f64,
+    cpu: usize,
 }
 
 impl Patience {
     /// To wait `most` in all for these CPUs.
     pub(super) fn new(most: Duration, cpus: Vec<usize>) -> Self {
-        Self { left: Cell::new(most), cpus }
+        Self { left: Cell::new(most), cpus, silent: SILENT }
+    }
+
+    /// Whether there is patience, and something to wait for.
+    pub(super) fn is_needed(&self) -> bool {
+        !self.left.get().is_zero() && too_much(&self.cpus).is_some()
     }
 
     /// Waits until nobody else uses the machine, or there is no patience left; the time that it took. `None` when it was asked to end
-    /// meanwhile.
-    pub(super) async fn wait(&self, status: &Status, signals: &mut Signals) -> Option<Duration> {
-        let begun = pace::now();
+    /// meanwhile. If that is long, it is `told` once what for.
+    pub(super) async fn wait(
+        &self,
+        status: &Status,
+        told: &dyn Fn(&str),
+        signals: &mut Signals,
+    ) -> Option<Duration> {
+        let (begun, mut silent) = (pace::now(), true);
         while !self.left.get().is_zero() {
             let looked = pace::now();
-            let quiet = taken(&self.cpus) <= TAKEN_MOST;
-            if !quiet {
-                status.does("waiting for a quiet machine");
+            let busy = too_much(&self.cpus);
+            if let Some(Taken { share, cpu }) = busy {
+                let what =
+                    format!("waiting for a quiet machine: others take {} of CPU {cpu}", percent(share));
+                status.does(&what);
+                if silent && looked - begun >= self.silent {
+                    told(&what);
+                    silent = false;
+                }
                 tokio::select! {
                     () = pace::pause(PAUSE.min(self.left.get())) => {}
                     () = signals.asked() => return None,
                 }
             }
             self.left.set(self.left.get().saturating_sub(pace::now() - looked));
-            if quiet {
+            if busy.is_none() {
                 break;
             }
         }
@@ -51,16 +79,17 @@ impl Patience {
     }
 }
 
-/// The largest share of one of `cpus`, 0 to 1, that others have while a thread on each wants all of it. A CPU that this process
-/// may not use is not looked at.
-fn taken(cpus: &[usize]) -> f64 {
-    thread::scope(|scope| {
-        let looks: Vec<_> = cpus
-            .iter()
-            .map(|cpu| scope.spawn(move || limits::pin(&[*cpu]).map_or(0.0, |()| taken_of_this())))
-            .collect();
-        looks.into_iter().filter_map(|look| look.join().ok()).fold(0.0, f64::max)
-    })
+/// The largest share of one of `cpus` that others have while a thread on each wants all of it, where that is too much. A CPU that
+/// this process may not use is not looked at.
+fn too_much(cpus: &[usize]) -> Option<Taken> {
+    let share_of = |cpu| limits::pin(&[cpu]).map_or(0.0, |()| taken_of_this());
+    let looked: Vec<Taken> = thread::scope(|scope| {
+        let looks: Vec<_> =
+            cpus.iter().map(|&cpu| scope.spawn(move || Taken { share: share_of(cpu), cpu })).collect();
+        looks.into_iter().filter_map(|look| look.join().ok()).collect()
+    });
+    let busiest = looked.into_iter().max_by(|one, other| one.share.total_cmp(&other.share));
+    busiest.filter(|taken| taken.share > TAKEN_MOST)
 }
 
 /// The same of the CPU that the calling thread is pinned to.
@@ -86,6 +115,7 @@ fn share_taken(passed: Duration, used: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
 
     /// The highest that can be asked for.
     const NO_CPU: usize = 1023;
@@ -104,8 +134,9 @@ mod tests {
     fn two_threads_that_want_the_same_cpu_take_it_from_each_other() {
         let cpu = limits::allowed_cpus()[0];
         // Both look at it at once, so that each is the other's neighbour.
-        assert!(taken(&[cpu, cpu]) > TAKEN_MOST);
-        assert!(taken(&[]) == 0.0 && taken(&[NO_CPU]) == 0.0);
+        let taken = too_much(&[cpu, cpu]).unwrap();
+        assert!(taken.share > TAKEN_MOST && taken.cpu == cpu, "{taken:?}");
+        assert!(too_much(&[]).is_none() && too_much(&[NO_CPU]).is_none());
     }
 
     #[tokio::test]
@@ -113,8 +144,24 @@ mod tests {
         let cpu = limits::allowed_cpus()[0];
         let mut signals = Signals::listen().unwrap();
         let patience = Patience::new(LOOK * 2, vec![cpu, cpu]);
-        let waited = patience.wait(&Status::new(false), &mut signals).await.unwrap();
+        assert!(patience.is_needed());
+        let told = |text: &str| panic!("it was not long: {text}");
+        let waited = patience.wait(&Status::new(false), &told, &mut signals).await.unwrap();
         assert!(waited >= LOOK, "{waited:?}");
-        assert!(patience.left.get().is_zero());
+        assert!(patience.left.get().is_zero() && !patience.is_needed());
+    }
+
+    #[tokio::test]
+    async fn who_waits_long_is_told_once_what_for() {
+        let cpu = limits::allowed_cpus()[0];
+        let mut signals = Signals::listen().unwrap();
+        let patience = Patience { silent: LOOK, ..Patience::new(PAUSE * 3, vec![cpu, cpu]) };
+        let told = RefCell::new(Vec::new());
+        let tell = |text: &str| told.borrow_mut().push(text.to_owned());
+        patience.wait(&Status::new(false), &tell, &mut signals).await.unwrap();
+        let told = told.into_inner();
+        let [line] = &told[..] else { panic!("{told:?}") };
+        assert!(line.starts_with("waiting for a quiet machine: others take "), "{line}");
+        assert!(line.ends_with(&format!(" % of CPU {cpu}")), "{line}");
     }
 }

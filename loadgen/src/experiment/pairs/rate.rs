@@ -7,7 +7,7 @@ use super::there::There;
 use crate::failure::Outcome;
 use crate::plan::Plan;
 use crate::units::Rate;
-use crate::{digest, record, run};
+use crate::{digest, record};
 use reports::history::{self, Machine};
 use reports::number::{exact_rate, percent, rate, round_to_digits};
 use reports::offered;
@@ -84,8 +84,7 @@ impl Bench<'_> {
         let Some(file) = &self.args.history else { return Ok(None) };
         let load = base.load(&self.args.load);
         let plan = Plan::at(&load, Some(Rate { micro: 1_000_000 }), self.args.warmup, self.args.duration)?;
-        let aim = base.aim(&plan, &self.room).await?;
-        let wire = run::reach(&plan, &aim).await.map_err(|failure| base.named(failure))?;
+        let (aim, wire) = base.reach(&plan, &self.room).await?;
         let arrivals = format!("{:?}", plan.arrivals).to_lowercase();
         let requests = digest::of(&plan, &aim.what);
         let rest = offered::rest(self.args.duration.as_secs_f64(), &arrivals, &wire, &requests);

@@ -12,7 +12,8 @@ use crate::pace;
 use crate::schedule::Arrivals;
 use crate::signals::Signals;
 use crate::units::Rate;
-use reports::ceiling::Bound;
+use reports::ceiling::{Bound, Ceiling};
+use reports::number::rate as per_second;
 use reports::store;
 use std::path::Path;
 
@@ -44,7 +45,7 @@ impl Bench<'_> {
         }
         let Some(base) = self.arms.first() else { return Ok(None) };
         self.output.say("searching the base's ceiling, of which the load is a share");
-        if self.patience.wait(&self.output.status, signals).await.is_none() {
+        if self.quiet(signals).await?.is_none() {
             return Ok(None);
         }
         self.output.status.does("starting the base");
@@ -60,11 +61,7 @@ impl Bench<'_> {
         }
         let ceiling_rps = found.ceiling_rps.filter(|_| found.bound != Bound::Below);
         let Some(ceiling_rps) = ceiling_rps else {
-            let why = found.verdict.reasons.first().cloned();
-            let why = why.unwrap_or_else(|| format!("{} holds at no rate", found.slo));
-            return Err(Failure::host(format!(
-                "the base's ceiling was not found: {why}; say the rate with --rps"
-            )));
+            return Err(Failure::host(format!("the base's ceiling was not found: {}", no_ceiling(&found))));
         };
         let chosen = rate::choose(self.args.share, ceiling_rps, earlier?);
         self.output.say(&chosen.said);
@@ -120,5 +117,46 @@ impl Bench<'_> {
         }
         store::keep(dir, &ended.found).map_err(|e| layout::lost(dir, &e))?;
         Ok(Some(ended))
+    }
+}
+
+/// Why there is none, and what to do about it. A target that answers nothing as it should does so at no rate.
+fn no_ceiling(found: &Ceiling) -> String {
+    let wrong = found.steps.last().filter(|step| step.ok_rps == 0.0 && step.errors > 0);
+    if let Some(step) = wrong {
+        let why = step.reasons.last().map_or("all requests failed", String::as_str);
+        return format!("at {}/s {why}", per_second(step.offered_rps));
+    }
+    let why = found.verdict.reasons.first().cloned();
+    let why = why.unwrap_or_else(|| format!("{} holds at no rate", found.slo));
+    format!("{why}; say the rate with --rps")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reports::ceiling::Step;
+    use reports::record::Verdict;
+
+    #[test]
+    fn a_target_that_answers_nothing_as_it_should_has_no_ceiling_at_any_rate() {
+        let reasons = vec![String::from("there was no time for rates below 1.95/s")];
+        let verdict = Verdict { reasons, ..Verdict::default() };
+        let slo = String::from("p99<1ms");
+        let step = |ok_rps, errors| Step {
+            offered_rps: 1.95,
+            ok_rps,
+            errors,
+            reasons: vec!["it is late".into(), "no answer was as expected: 3 x status 503".into()],
+            ..Step::default()
+        };
+        let why =
+            |steps, verdict| no_ceiling(&Ceiling { steps, verdict, slo: slo.clone(), ..Ceiling::default() });
+        let slow = "there was no time for rates below 1.95/s; say the rate with --rps";
+        assert_eq!(why(vec![step(0.0, 3), step(1.0, 2)], verdict.clone()), slow);
+        let wrong = "at 1.95/s no answer was as expected: 3 x status 503";
+        assert_eq!(why(vec![step(1.0, 3), step(0.0, 3)], verdict), wrong);
+        let none = "p99<1ms holds at no rate; say the rate with --rps";
+        assert_eq!(why(Vec::new(), Verdict::default()), none);
     }
 }

@@ -12,6 +12,7 @@ use crate::target::{Answer, Process};
 use crate::units::Rate;
 use crate::{aim, limits};
 use reports::pairs::{BASE, CANDIDATE, CONTROL};
+use reports::record::Wire;
 use std::time::Duration;
 
 /// Whose CPUs are whose, where the target is on this machine.
@@ -120,7 +121,7 @@ impl There {
     ///
     /// # Errors
     /// The target's fault: its name has no address.
-    pub(super) async fn aim(&self, plan: &Plan, room: &Room) -> Outcome<Aim> {
+    async fn aim(&self, plan: &Plan, room: &Room) -> Outcome<Aim> {
         let aimed = match (&self.answer, &plan.url) {
             (Answer::Stack(stack), _) => aim::reference(plan, stack, room.cpus.clone()).await,
             (Answer::Url(_), Some(url)) => aim::given(plan, url).await.map(|mut aim| {
@@ -132,6 +133,16 @@ impl There {
         aimed.map_err(|failure| self.named(failure))
     }
 
+    /// The same of a target that can be reached, and how requests go out.
+    ///
+    /// # Errors
+    /// The target's fault: it cannot be reached.
+    pub(super) async fn reach(&self, plan: &Plan, room: &Room) -> Outcome<(Aim, Wire)> {
+        let aim = self.aim(plan, room).await?;
+        let wire = run::reach(plan, &aim).await.map_err(|failure| self.named(failure))?;
+        Ok((aim, wire))
+    }
+
     /// The same for a search, which asks it what it can do if `asks`.
     ///
     /// # Errors
@@ -139,17 +150,16 @@ impl There {
     pub(super) async fn searched(&self, load: &LoadArgs, room: &Room, asks: bool) -> Outcome<stack::There> {
         let at = |rate| Plan::at(load, rate, Duration::ZERO, Duration::from_secs(1));
         let plan = at(Some(Rate { micro: 1_000_000 }))?;
-        let open = self.aim(&plan, room).await?;
+        let (open, wire) = self.reach(&plan, room).await?;
         let closed = match at(None).ok().filter(|_| asks) {
             Some(closed) => Some(self.aim(&closed, room).await?),
             None => None,
         };
-        let wire = run::reach(&plan, &open).await.map_err(|failure| self.named(failure))?;
         Ok(stack::There { open, closed, wire, emulated: self.emulated().to_vec() })
     }
 
     /// The failure with the name of the arm.
-    pub(super) fn named(&self, failure: Failure) -> Failure {
+    fn named(&self, failure: Failure) -> Failure {
         Failure { message: format!("{}: {}", self.what, failure.message), ..failure }
     }
 
