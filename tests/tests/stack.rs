@@ -5,7 +5,6 @@ use e2e::{Running, Target, conserved, get, http, loadgen, processes_with, runs, 
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
-use std::path::Path;
 
 fn up() -> Target {
     Target::start("up --scale small")
