@@ -4,6 +4,7 @@ mod cache;
 mod compare;
 mod experiments;
 mod lesson;
+mod merge;
 mod pairs;
 mod scale_out;
 mod trace;
@@ -13,6 +14,7 @@ mod wrong;
 use crate::client::settings;
 use crate::limits::{self, Cpus};
 use crate::schedule::Arrivals;
+use crate::shard::{self, Share};
 use crate::units::{self, Rate};
 use crate::{plan, request};
 pub(crate) use cache::CacheArgs;
@@ -21,7 +23,9 @@ use clap_complete::Shell;
 pub(crate) use compare::{CompareArgs, Slowed};
 pub(crate) use experiments::{CalibrateArgs, CeilingArgs, ResultArgs, Sizes};
 use http::{HeaderName, HeaderValue, Method, Uri};
+use jiff::Timestamp;
 pub(crate) use lesson::{LessonArgs, LessonsArgs, MaintenanceArgs, SpofArgs, Tier, Way};
+pub(crate) use merge::MergeArgs;
 pub(crate) use pairs::PairsArgs;
 use reports::analyse::threshold::Threshold;
 pub(crate) use scale_out::{MixOption, ScaleOutArgs};
@@ -73,6 +77,8 @@ pub(crate) enum Command {
     Lessons(LessonsArgs),
     /// Measure what the generator can do on this machine, and how far from the truth it is
     Calibrate(CalibrateArgs),
+    /// Make one record of those of machines that sent a load together
+    Merge(MergeArgs),
     /// Measure two or more targets in pairs, for a comparison
     Pairs(Box<PairsArgs>),
     /// Follow one request from name to page: what each tier took of its time
@@ -127,6 +133,13 @@ pub(crate) struct RunArgs {
     /// What is sent, how and where to
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+
+    /// This machine's share, the I-th of N: `loadgen merge` makes one record of those of all [default: 1/1]
+    #[arg(long, value_name = "I/N", value_parser = Share::parse, help_heading = "Several machines")]
+    pub(crate) shard: Option<Share>,
+    /// When all of them begin, RFC 3339, by the clock of each
+    #[arg(long, value_name = "TIME", value_parser = shard::instant, help_heading = "Several machines")]
+    pub(crate) start_at: Option<Timestamp>,
 
     /// Fails the run when it does not hold, such as 'p99<50ms', 'errors<0.1%' or 'rps>4900'; repeatable
     #[arg(long = "threshold", value_name = "RULE", value_parser = Threshold::parse, help_heading = "Result")]

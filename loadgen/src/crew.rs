@@ -18,7 +18,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// The first intended instant is this long after all threads are ready.
@@ -51,11 +51,11 @@ struct Hand {
 }
 
 impl Crew {
-    /// Starts the threads.
+    /// Starts the threads, which begin at `begin`, or as soon as they can.
     ///
     /// # Errors
     /// The host's fault: a thread cannot be started.
-    pub(crate) fn start(plan: &Plan, aim: &Aim) -> Outcome<Self> {
+    pub(crate) fn start(plan: &Plan, aim: &Aim, begin: Option<Instant>) -> Outcome<Self> {
         let (sender, past) = tokio::sync::mpsc::unbounded_channel();
         let (common, spares) = (Arc::new(Common::default()), Spares::default());
         let ready = Arc::new(Barrier::new(aim.threads + 1));
@@ -82,7 +82,8 @@ impl Crew {
             starts.push(start);
         }
         ready.wait();
-        let clock = Clock::starting_at(pace::now() + LEAD);
+        let soonest = pace::now() + LEAD;
+        let clock = Clock::starting_at(begin.map_or(soonest, |begin| begin.max(soonest)));
         // A thread that could not be pinned has hung up; it says so when it is joined.
         starts.iter().for_each(|start| start.send(clock).unwrap_or_default());
         Ok(Self { threads, common, past, clock, spares })
@@ -134,7 +135,7 @@ impl Hand {
 
 /// What the stream of requests is to be.
 fn planned(plan: &Plan, aim: &Aim) -> Planned {
-    let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX);
+    let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX).saturating_mul(plan.share.of);
     Planned { arrivals: plan.arrivals, steps: plan.arrival_steps(), threads }
 }
 
@@ -146,12 +147,13 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         *end += ns(step.length);
         Some(*end)
     });
+    let (place, places) = plan.share.of_thread(n, of);
     Job {
-        share: (n, of),
+        share: (place, places),
         source: match plan.users() {
             Some(users) => Source::Users(users),
             None if plan.open => {
-                Source::Open(Schedule::new(&plan.arrival_steps(), plan.arrivals, plan.seed, n, of))
+                Source::Open(Schedule::new(&plan.arrival_steps(), plan.arrivals, plan.seed, place, places))
             }
             None => Source::Closed,
         },

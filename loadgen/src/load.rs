@@ -46,7 +46,7 @@ pub(crate) fn run(args: RunArgs, begun: Instant) -> Outcome<Exit> {
 }
 
 /// The exit code that a finished run deserves: a dead target before an invalid run, before a failed threshold.
-fn exit(run: &Run) -> Exit {
+pub(crate) fn exit(run: &Run) -> Exit {
     match run {
         _ if run.died_at_s.is_some() => Exit::Target,
         _ if !run.verdict.valid => Exit::Invalid,

@@ -15,6 +15,7 @@ mod interval;
 mod job;
 mod limits;
 mod load;
+mod merge;
 mod nearest;
 mod network;
 mod observe;
@@ -28,6 +29,7 @@ mod request;
 mod run;
 mod scenario;
 mod schedule;
+mod shard;
 mod show;
 mod signals;
 mod status;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Lessons(args)) => experiment::lessons::run(&args),
         Some(Command::Maintenance(args)) => experiment::lesson::maintenance(&args, begun),
         Some(Command::Calibrate(args)) => experiment::calibrate::run(args, begun),
+        Some(Command::Merge(args)) => merge::run(&args, begun),
         Some(Command::Pairs(args)) => experiment::pairs::run(&args, begun),
         Some(Command::Trace(args)) => experiment::trace::run(*args, begun),
         Some(Command::Trend(args)) => show::trend::run(&args),

@@ -14,7 +14,7 @@ use crate::{pace, record, show, terminal};
 use reports::ceiling::Ceiling;
 use reports::log::IntervalLog;
 use reports::record::{Run, Wire};
-use reports::store::{LOG_FILE, RUN_FILE};
+use reports::store::{LOG_FILE, RUN_FILE, Record};
 use reports::trace::Trace;
 use reports::{exports, html, pictures, store};
 use rustix::fs::{FlockOperation, flock};
@@ -96,6 +96,11 @@ impl Output {
             lock: None,
             kept: Cell::new(false),
         }
+    }
+
+    /// Of a merge, which leaves what a run leaves.
+    pub(crate) fn of_merge(args: &ResultArgs, junit: Option<PathBuf>, begun: Instant) -> Self {
+        Self { junit, pictures: true, ..Self::of_experiment("merge", LOG_FILE, args, begun) }
     }
 
     /// Makes what a run needs, or nothing.
@@ -203,6 +208,21 @@ impl Output {
         if !self.quiet {
             self.status.aside(|| show::long_note(head, text, terminal::columns()));
         }
+    }
+
+    /// Writes a record that was merged, histograms and all, draws and shows it as that of a run.
+    ///
+    /// # Errors
+    /// The host's fault: the record is incomplete.
+    pub(crate) fn finish_merged(&self, merged: &Record) -> Outcome {
+        if let Some(dir) = &self.dir {
+            let first = merged.run.shards.iter().map(|shard| shard.shard.began_unix_s);
+            let warmup_s: f64 =
+                merged.run.steps.iter().filter(|step| !step.counted).map(|step| step.duration_s).sum();
+            let begun = first.fold(f64::INFINITY, f64::min) + warmup_s;
+            self.keeps(dir, store::save_whole(dir, merged, begun))?;
+        }
+        self.finish(&merged.run, None)
     }
 
     /// Writes the record, draws the pictures, prints the summary; `note` is what a dead target said.

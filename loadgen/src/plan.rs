@@ -11,10 +11,12 @@ use crate::limits::{self, Cpus};
 use crate::request::Template;
 use crate::scenario::{Scenario, SessionArrivals};
 use crate::schedule::{Arrivals, Step};
+use crate::shard::{self, Share};
 use crate::units::Rate;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Uri};
+use jiff::Timestamp;
 pub(crate) use read::{address, connect_to, count, observe, stages, statuses, streams, threads};
 use reports::analyse::threshold::Threshold;
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +37,10 @@ pub(crate) struct Plan {
     pub(crate) arrivals: Arrivals,
     /// Everything random comes from it.
     pub(crate) seed: u64,
+    /// Which part of it all is sent from here.
+    pub(crate) share: Share,
+    /// When it begins, if that was agreed on.
+    pub(crate) start_at: Option<Timestamp>,
     /// At most so many connections.
     pub(crate) connections: usize,
     /// At most so many requests wait for a connection.
@@ -128,7 +134,18 @@ impl Plan {
                 "--arrivals: in a closed loop requests leave when answers come; give --rps or --stages",
             ));
         }
-        Ok(Self { thresholds: args.thresholds, ..Self::of(args.load, steps)? })
+        let share = args.shard.unwrap_or(Share::WHOLE);
+        if share.of > 1 && args.load.url.is_none() {
+            return Err(Failure::usage("--shard: machines that share a load need one target: give its URL"));
+        }
+        if share.of > 1 && !args.thresholds.is_empty() {
+            return Err(Failure::usage(
+                "--threshold: a shard is judged with all others: give it to loadgen merge",
+            ));
+        }
+        args.start_at.map_or(Ok(()), |at| shard::until(at).map(drop))?;
+        let (thresholds, start_at) = (args.thresholds, args.start_at);
+        Ok(Self { thresholds, share, start_at, ..Self::of(args.load, steps)? })
     }
 
     /// The same load at a constant rate for so long, and for `warmup` before that; without a rate, in a closed loop.
@@ -198,6 +215,8 @@ impl Plan {
             open,
             arrivals: args.arrivals,
             seed: args.seed,
+            share: Share::WHOLE,
+            start_at: None,
             connections,
             backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000).max(users.unwrap_or(0))),
             timeout: args.timeout,

@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::run::Aim;
 use crate::scenario;
 use crate::schedule::Arrivals;
+use crate::shard::{self, Share};
 use crate::tally::Tally;
 use crate::work::What;
 use jiff::Timestamp;
@@ -17,9 +18,10 @@ use reports::analyse::interval::distribution;
 use reports::analyse::steady::steady;
 use reports::analyse::verdict::{HostFindings, Network, verdict};
 use reports::histogram::Histogram;
+use reports::number::seconds;
 use reports::outcome::{Counts, ErrorKind};
 use reports::record::{
-    Dns, Generator, Head, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Step, Target, Verdict, Wire,
+    Dns, Generator, Head, Host, Interaction, Loop, RUN_SCHEMA, Rates, Run, Shard, Step, Target, Verdict, Wire,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use std::time::Duration;
 /// What is known of a run beside what its threads counted.
 #[derive(Debug)]
 pub(crate) struct Facts {
+    /// Since 1970: the first intended instant, warm-up included.
+    pub(crate) began_at: Duration,
     /// Since 1970: the beginning of the measured part.
     pub(crate) started_at: Duration,
     /// From the program's start to the first intended instant.
@@ -62,6 +66,7 @@ pub(crate) struct Facts {
 /// The record of a run.
 pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whole) -> Run {
     let Whole { totals, blocks, timeline } = whole;
+    let began_at = facts.began_at;
     let warmup_s = plan.warmup().as_secs_f64();
     let duration_s = match facts.partial_ns.or(facts.cut_ns) {
         Some(ns) => (ns as f64 / 1e9 - warmup_s).clamp(0.0, plan.measured().as_secs_f64()),
@@ -139,12 +144,19 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
         sessions: (tally.sessions.begun > 0).then_some(tally.sessions),
         steady: None,
         arrival_stream: tally.gaps.test(),
-        steps: plan.steps.iter().zip(tally.steps).map(|(step, counts)| self::step(step, counts)).collect(),
+        steps: plan
+            .steps
+            .iter()
+            .zip(tally.steps)
+            .map(|(step, counts)| self::step(step, plan.share, counts))
+            .collect(),
         timeline,
         host: host(),
         dns: facts.dns,
         wire: facts.wire,
         load_digest: digest::of(plan, &aim.what),
+        shard: of_several(plan, facts.began_at),
+        shards: Vec::new(),
         machine: facts.observed.machine,
         telemetry: facts.observed.telemetry,
     };
@@ -153,8 +165,25 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     let resolution_ms = plan.resolution.map(|time| time.as_secs_f64() * 1e3);
     run.verdict = verdict(&run, &findings, resolution_ms);
     run.verdict.reasons.extend(run.telemetry.notes.iter().cloned());
+    if let Some(at) = plan.start_at.filter(|at| shard::is_late(*at, began_at)) {
+        run.verdict.valid = false;
+        let late_s = began_at.as_secs_f64() - at.as_nanosecond() as f64 / 1e9;
+        run.verdict.reasons.insert(0, format!("it began {} after --start-at", seconds(late_s)));
+    }
     add_notes(&mut run, &tally.first_errors, tally.not_begun.as_ref(), facts.log_error.as_deref());
     run
+}
+
+/// Which share of a load it is, where several machines send it.
+fn of_several(plan: &Plan, began_at: Duration) -> Option<Shard> {
+    let Share { index, of } = plan.share;
+    (of > 1).then(|| Shard {
+        index: index + 1,
+        of,
+        start_at: plan.start_at.map(|at| at.to_string()),
+        began_unix_s: began_at.as_secs_f64(),
+        clock: shard::clock(),
+    })
 }
 
 /// What the generator found out about itself and its host.
@@ -233,11 +262,12 @@ fn interactions(load: &What, entries: &[Entry], planned: u64) -> Vec<Interaction
     script.entries().iter().zip(entries).map(interaction).collect()
 }
 
-fn step(step: &crate::schedule::Step, counts: Counts) -> Step {
+/// A step with the rates of this machine's share.
+fn step(step: &crate::schedule::Step, share: Share, counts: Counts) -> Step {
     Step {
         duration_s: step.length.as_secs_f64(),
-        from_rps: step.from.rps(),
-        to_rps: step.to.rps(),
+        from_rps: step.from.rps() / f64::from(share.of),
+        to_rps: step.to.rps() / f64::from(share.of),
         counted: step.counted,
         counts,
     }

@@ -3,7 +3,7 @@
 
 use crate::aggregate::Aggregate;
 use crate::client;
-use crate::crew::{Crew, LEAD};
+use crate::crew::Crew;
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::interval::{Interval, Window};
@@ -14,6 +14,7 @@ use crate::pace;
 use crate::plan::{Observe, Plan};
 use crate::progress::Progress;
 use crate::record::{self, Facts};
+use crate::shard;
 use crate::signals::Signals;
 use crate::transport::address::Address;
 use crate::transport::reach;
@@ -134,8 +135,16 @@ pub(crate) async fn carry_out(
     let window = plan.window();
     let cpus = observe::Cpus { target: aim.target_cpus.clone(), generator: aim.cpus.clone() };
     let observer = Observer::start(aim.observe.clone(), cpus);
-    let mut crew = Crew::start(plan, aim)?;
-    let started_at = pace::wall_clock() + LEAD + plan.warmup();
+    let begin = match plan.start_at {
+        Some(at) => match shard::wait(at, signals).await? {
+            Some(begin) => Some(begin),
+            None => return Err(Failure::host("stopped before the load had begun")),
+        },
+        None => None,
+    };
+    let mut crew = Crew::start(plan, aim, begin)?;
+    let began_at = pace::wall_clock() + crew.clock.instant(0).saturating_duration_since(pace::now());
+    let started_at = began_at + plan.warmup();
     let mut watch = Watch {
         meter: Meter::new(aim, observer),
         aggregate: Aggregate::new(aim.threads, window.length_s()),
@@ -160,6 +169,7 @@ pub(crate) async fn carry_out(
     let window = Window { end: watch.cut_ns.unwrap_or(window.end), ..window };
     let whole = watch.aggregate.finish(window.intervals());
     let facts = Facts {
+        began_at,
         started_at,
         startup: crew.clock.instant(0).saturating_duration_since(manner.begun),
         partial_ns: watch.partial_ns,

@@ -1,6 +1,8 @@
 //! Times as High Dynamic Range histograms: nanoseconds from 1 ns to an hour at three significant digits, whatever
 //! the length of a run. The coding is HdrHistogram's own (V2, deflated, base64), so its public tools read our logs.
 
+mod quick;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
@@ -175,7 +177,25 @@ impl From<&Histogram> for Sparse {
     }
 }
 
+impl FromIterator<(u64, u64)> for Sparse {
+    /// Of values in ascending order, as a [`Histogram`] says them, with their counts.
+    fn from_iter<I: IntoIterator<Item = (u64, u64)>>(recorded: I) -> Self {
+        Self { recorded: recorded.into_iter().collect() }
+    }
+}
+
 impl Sparse {
+    /// The reverse of [`Histogram::encode`].
+    ///
+    /// # Errors
+    /// As [`Histogram::decode`].
+    pub fn decode(text: &str) -> Result<Self, String> {
+        match quick::decode(text) {
+            Some(recorded) => Ok(Self { recorded }),
+            None => Histogram::decode(text).map(|histogram| Self::from(&histogram)),
+        }
+    }
+
     /// The recorded values with their counts, in ascending order, in nanoseconds.
     pub fn recorded(&self) -> &[(u64, u64)] {
         &self.recorded

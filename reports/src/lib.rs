@@ -19,6 +19,7 @@ pub mod html;
 pub mod junit;
 pub mod lesson;
 pub mod log;
+pub mod merge;
 pub mod number;
 pub mod offered;
 pub mod outcome;

@@ -2,7 +2,7 @@
 //! tools (HistogramLogAnalyzer, HistogramLogProcessor) read it as it grows. Times are seconds from the log's start;
 //! histograms are in nanoseconds, the readable maximum in milliseconds. A line that is not whole is never skipped.
 
-use crate::histogram::{Distributions, Histogram, Sparse};
+use crate::histogram::{Distributions, Sparse};
 use std::io::{self, Write};
 
 const LEGEND: &str =
@@ -97,8 +97,8 @@ fn parse_line(line: &str) -> Result<Option<Entry>, String> {
     let length_s = number("length")?;
     number("maximum")?;
     let coded = fields.next().ok_or("cut off before the histogram")?;
-    let histogram = Histogram::decode(coded).map_err(|e| format!("the histogram is not whole: {e}"))?;
-    Ok(Some(Entry { tag: tag.to_owned(), start_s, length_s, histogram: Sparse::from(&histogram) }))
+    let histogram = Sparse::decode(coded).map_err(|e| format!("the histogram is not whole: {e}"))?;
+    Ok(Some(Entry { tag: tag.to_owned(), start_s, length_s, histogram }))
 }
 
 /// All intervals together. Entries under tags that are none of a run's are left out.

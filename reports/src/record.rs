@@ -2,12 +2,14 @@
 //! every number that is printed or drawn is in it, or follows from it and the histograms beside it.
 
 mod interaction;
+mod shard;
 mod telemetry;
 mod timeline;
 
 use crate::outcome::{Counts, Errors};
 pub use interaction::{Interaction, Sessions};
 use serde::{Deserialize, Serialize};
+pub use shard::{Clock, Shard, ShardResult};
 use std::collections::BTreeMap;
 pub use telemetry::{Points, Telemetry};
 pub use timeline::{ArrivalStream, Bin, Steady, Timeline};
@@ -117,6 +119,12 @@ pub struct Run {
     /// What was asked for, as a digest that is equal where the same was; empty in records that are older than it.
     #[serde(default)]
     pub load_digest: String,
+    /// Which share of the load it is, where several machines sent it; `None` of a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// What it was merged from; empty of a run that one machine sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardResult>,
     /// What the kernel said of the generator's machine over the measured part, by metric.
     #[serde(default)]
     pub machine: BTreeMap<String, f64>,

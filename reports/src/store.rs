@@ -86,20 +86,54 @@ fn replace(dir: &Path, name: &str, record: &impl Serialize) -> io::Result<()> {
     whole::replace(&dir.join(name), &json)
 }
 
-/// Reads the record and the histograms in `dir`.
+/// Reads the record of a run in `dir` without its histograms.
 ///
 /// # Errors
-/// When a file is missing or is not what it should be, with its path; when the two are not of the same run, or the
-/// record's own numbers contradict each other.
-pub fn load(dir: &Path) -> Result<Record, String> {
-    let run: Run = read_with(&dir.join(RUN_FILE), |json| {
+/// When it is missing, is not what it should be, or its ledger does not add up: with its path.
+pub fn load_run(dir: &Path) -> Result<Run, String> {
+    let run = read_run(dir)?;
+    let broken = ledger::broken(&run).or_else(|| ledger::broken_steps(&run));
+    broken.map_or(Ok(run), |what| Err(format!("{}: {what}", dir.join(RUN_FILE).display())))
+}
+
+fn read_run(dir: &Path) -> Result<Run, String> {
+    read_with(&dir.join(RUN_FILE), |json| {
         let run: Run = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         if run.schema == RUN_SCHEMA {
             Ok(run)
         } else {
             Err(format!("\"{}\" is not {RUN_SCHEMA}", run.schema))
         }
-    })?;
+    })
+}
+
+/// Writes `record` into `dir` as a run leaves it, its histograms included.
+///
+/// # Errors
+/// When the directory or a file cannot be written.
+pub fn save_whole(dir: &Path, record: &Record, started_unix_s: f64) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let mut bytes = Vec::new();
+    let mut log = log::IntervalLog::create(&mut bytes, started_unix_s)?;
+    let mut one = Distributions::default();
+    for group in record.intervals.chunk_by(|a, b| a.start_s == b.start_s) {
+        one.clear();
+        group.iter().for_each(|entry| {
+            one.by_tag_mut(&entry.tag).into_iter().for_each(|sum| sum.add_sparse(&entry.histogram));
+        });
+        log.append(group[0].start_s, group[0].length_s, &one)?;
+    }
+    whole::replace(&dir.join(LOG_FILE), &bytes)?;
+    save(dir, &record.run)
+}
+
+/// Reads the record and the histograms in `dir`.
+///
+/// # Errors
+/// When a file is missing or is not what it should be, with its path; when the two are not of the same run, or the
+/// record's own numbers contradict each other.
+pub fn load(dir: &Path) -> Result<Record, String> {
+    let run = read_run(dir)?;
     let intervals = read_with(&dir.join(LOG_FILE), log::read)?;
     let record = Record { run, totals: log::total(&intervals), intervals };
     agree(&record).map_err(|what| format!("{}: {what}", dir.join(RUN_FILE).display()))?;

@@ -56,7 +56,7 @@ fn aim(plan: &Plan) -> Aim {
 /// Carries out a run; whatever it comes to, the ledger adds up.
 fn run(line: &str) -> (Counts, Tally) {
     let plan = plan(line);
-    let mut crew = Crew::start(&plan, &aim(&plan)).unwrap();
+    let mut crew = Crew::start(&plan, &aim(&plan), None).unwrap();
     let tally = crew.join().unwrap();
     let counts = tally.steps[0].clone();
     assert!(counts.conserved() && counts.unfinished == 0, "{line}: {counts:?}");

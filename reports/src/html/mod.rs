@@ -10,6 +10,7 @@ mod page;
 mod palette;
 mod run;
 mod scale_out;
+mod shards;
 mod steps;
 mod story;
 mod table;

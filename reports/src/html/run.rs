@@ -2,6 +2,7 @@
 //! was measured, and what lies beside it. From a record to a page.
 
 use super::page::{Page, Section};
+use super::shards;
 use super::table::{Cell, Table, Tone};
 use super::told::{Fact, command, facts, files, pictures, said, tiles, verdict};
 use crate::analyse::blocks::{By, preferred};
@@ -28,6 +29,9 @@ pub(super) fn page(record: &Record) -> Page {
     ];
     if !run.interactions.is_empty() || run.sessions.is_some() {
         sections.push(Section { id: "scenario", title: "Scenario", body: scenario(run) });
+    }
+    if !run.shards.is_empty() {
+        sections.push(Section { id: "shards", title: "Machines", body: html! { (shards::table(run)) } });
     }
     sections.extend([
         Section { id: "time", title: "Intervals", body: intervals(run) },

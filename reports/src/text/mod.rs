@@ -7,6 +7,7 @@ mod comparison;
 mod lesson;
 mod pairs;
 mod scale_out;
+mod shards;
 mod trace;
 mod trend;
 
@@ -38,9 +39,15 @@ pub fn summary(run: &Run, colour: bool) -> String {
     let paint = Paint { colour };
     let mut out = verdict(run, &paint);
     out.push('\n');
-    for block in
-        [load(run), times(run), outcomes(run, &paint), interactions(run), thresholds(run, &paint), cost(run)]
-    {
+    for block in [
+        load(run),
+        times(run),
+        outcomes(run, &paint),
+        interactions(run),
+        shards::shards(run),
+        thresholds(run, &paint),
+        cost(run),
+    ] {
         if !block.is_empty() {
             out.push_str(&block);
             out.push('\n');

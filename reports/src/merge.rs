@@ -1,0 +1,138 @@
+//! From the records of machines that sent a load together to the one record of that load. Counts are added and histograms merged, without
+//! loss; what each machine had is kept beside. What does not belong together is refused, and what is missing, late or broken is named,
+//! and makes the whole invalid: a merged record is worth no more than the worst that is in it.
+
+mod belong;
+mod clocks;
+mod pool;
+mod sums;
+
+#[cfg(test)]
+mod tests;
+
+use crate::analyse::threshold::Threshold;
+use crate::number::counted;
+use crate::record::{Run, Verdict};
+use crate::store::{RUN_FILE, Record, load_run};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A shard's record before its histograms are read.
+struct Piece {
+    dir: PathBuf,
+    run: Run,
+}
+
+/// How a merge is to be made.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// What decides whether the load passes.
+    pub thresholds: Vec<Threshold>,
+    /// The command line that merges.
+    pub command: Vec<String>,
+}
+
+/// The record of what the shards in `dirs` sent together, each a record or a directory of such.
+///
+/// # Errors
+/// When there is no record of a shard; two have the same number, or were not of one load: with their paths.
+pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Record, String> {
+    let mut unread = Vec::new();
+    let mut pieces = Vec::new();
+    for dir in records(dirs)? {
+        match load_run(&dir) {
+            Ok(run) => pieces.push(Piece { dir, run }),
+            Err(why) => unread.push(why),
+        }
+    }
+    let Some(first) = pieces.first() else {
+        return Err(unread.into_iter().next().unwrap_or_else(|| String::from("there is no record to merge")));
+    };
+    let Some(of) = first.run.shard.as_ref().map(|shard| shard.of) else {
+        return Err(belong::no_shard(&first.dir));
+    };
+    belong::together(&pieces)?;
+    pieces.sort_by_key(|piece| piece.run.shard.as_ref().map(|shard| shard.index));
+    let pooled = pool::read(&pieces);
+    let mut why: Vec<String> =
+        unread.iter().chain(&pooled.broken).map(|what| format!("left out: {what}")).collect();
+    pieces.retain(|piece| !pooled.left_out.contains(&piece.dir));
+    why.extend(missing(&pieces, of));
+    why.extend(clocks::apart(&pieces));
+    let mut notes = clocks::unknown(&pieces);
+    if pieces.is_empty() {
+        return Err(why.join("; "));
+    }
+    let mut record = sums::record(&pieces, pooled, &terms.command);
+    let run = &mut record.run;
+    why.extend(of_shards(&pieces));
+    notes.extend(sums::notes(&pieces));
+    run.verdict = Verdict { valid: why.is_empty(), reasons: why.into_iter().chain(notes).collect() };
+    run.thresholds = terms.thresholds.iter().map(|threshold| threshold.judge(run)).collect();
+    Ok(record)
+}
+
+/// The directories with a record: those that are given, or those below them.
+fn records(dirs: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for dir in dirs {
+        if dir.join(RUN_FILE).exists() {
+            found.push(dir.clone());
+            continue;
+        }
+        let below = below(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+        if below.is_empty() {
+            return Err(format!("{}: there is no record of a run in it, nor below it", dir.display()));
+        }
+        found.extend(below);
+    }
+    Ok(found)
+}
+
+fn below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut below = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.join(RUN_FILE).exists() {
+            below.push(path);
+        }
+    }
+    below.sort();
+    Ok(below)
+}
+
+/// Which shards there is nothing of.
+fn missing(pieces: &[Piece], of: u32) -> Option<String> {
+    const NAMED: usize = 20;
+    let there: BTreeMap<u32, ()> =
+        pieces.iter().filter_map(|piece| Some((piece.run.shard.as_ref()?.index, ()))).collect();
+    let missing: Vec<String> =
+        (1..=of).filter(|index| !there.contains_key(index)).map(|index| index.to_string()).collect();
+    let more = missing.len().saturating_sub(NAMED);
+    let named = missing[..missing.len() - more].join(", ");
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shards = counted(missing.len() as u64, "shard");
+    (!missing.is_empty()).then(|| format!("{shards} of {of} missing: {named}{more}"))
+}
+
+/// Why the shards' own verdicts are what they are, where they are not valid.
+fn of_shards(pieces: &[Piece]) -> Vec<String> {
+    let invalid = pieces.iter().filter(|piece| !piece.run.verdict.valid);
+    let reasons = invalid.map(|piece| {
+        let why = piece.run.verdict.reasons.first().map_or("it is invalid", String::as_str);
+        (called(piece), why)
+    });
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, why) in reasons {
+        match groups.iter_mut().find(|(of, _)| *of == why) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((why, vec![name])),
+        }
+    }
+    groups.into_iter().map(|(why, names)| format!("{}: {why}", names.join(", "))).collect()
+}
+
+/// What a shard is called.
+fn called(piece: &Piece) -> String {
+    piece.run.shard.as_ref().map_or_else(String::new, |shard| format!("shard {}", shard.index))
+}

@@ -1,0 +1,178 @@
+//! What shards come to together, against one recorder that was fed everything; and what is refused or named.
+
+use super::*;
+use crate::fixture;
+use crate::histogram::{Distributions, Histogram};
+use crate::log::{Entry, IntervalLog};
+use crate::record::{Clock, Shard};
+use crate::store::{LOG_FILE, load, save, save_whole};
+use proptest::prelude::*;
+use std::fs;
+
+/// The record of shard `index` of `of`, whose answers took so long, in nanoseconds.
+fn shard(index: u32, of: u32, times: &[u64]) -> Record {
+    let mut record = fixture::healthy();
+    let mut all = Distributions::default();
+    for ns in times {
+        for (_, sum) in [(0, &mut all.response), (1, &mut all.service), (2, &mut all.ok_response)] {
+            sum.record(*ns);
+        }
+        all.send_lag.record(ns / 100);
+    }
+    let entry = |tag: &str, histogram: &Histogram| Entry {
+        tag: tag.into(),
+        start_s: 0.0,
+        length_s: record.run.timeline.interval_s,
+        histogram: histogram.into(),
+    };
+    record.intervals =
+        all.tagged().into_iter().filter(|(_, h)| !h.is_empty()).map(|(t, h)| entry(t, h)).collect();
+    record.totals = all;
+    let n = times.len() as u64;
+    let run = &mut record.run;
+    (run.planned, run.sent, run.ok, run.dropped, run.unfinished) = (n, n, n, 0, 0);
+    run.errors = Default::default();
+    run.status = [(200, n)].into();
+    run.interactions.clear();
+    run.steps.truncate(1);
+    run.steps[0].counted = true;
+    run.steps[0].counts = crate::outcome::Counts {
+        planned: n,
+        sent: n,
+        ok: n,
+        status: [(200, n)].into(),
+        ..Default::default()
+    };
+    (run.steps[0].from_rps, run.steps[0].to_rps) = (1_000.0 / f64::from(of), 1_000.0 / f64::from(of));
+    run.timeline.bins.truncate(1);
+    run.timeline.bins[0].planned = n;
+    run.response_ms = crate::analyse::interval::distribution(&record.totals.response);
+    run.service_ms = crate::analyse::interval::distribution(&record.totals.service);
+    run.send_lag_ms = crate::analyse::interval::distribution(&record.totals.send_lag);
+    run.ok_response_ms = crate::analyse::interval::distribution(&record.totals.ok_response);
+    let clock = Clock { synchronised: Some(true), ..Clock::default() };
+    run.shard = Some(Shard { index, of, start_at: None, began_unix_s: 1e9 + f64::from(index) * 1e-3, clock });
+    record
+}
+
+fn write(dir: &Path, record: &Record) {
+    save(dir, &record.run).unwrap();
+    let mut bytes = Vec::new();
+    let mut log = IntervalLog::create(&mut bytes, 1e9).unwrap();
+    log.append(0.0, record.run.timeline.interval_s, &record.totals).unwrap();
+    fs::write(dir.join(LOG_FILE), bytes).unwrap();
+}
+
+/// Writes three shards, changed as is said, and merges what is below.
+fn merged(change: impl Fn(u32, &mut Record)) -> (tempfile::TempDir, Result<Record, String>) {
+    let dir = tempfile::tempdir().unwrap();
+    for index in 1..=3 {
+        let mut record = shard(index, 3, &[1_000_000 * u64::from(index), 2_000_000, 3_000_000]);
+        change(index, &mut record);
+        write(&dir.path().join(index.to_string()), &record);
+    }
+    let found = merge(&[dir.path().to_owned()], &Terms::default());
+    (dir, found)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+    #[test]
+    fn the_percentiles_of_all_are_those_of_one_recorder(
+        parts in prop::collection::vec(prop::collection::vec(1_000..10_000_000_000u64, 1..80), 1..5),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let of = parts.len() as u32;
+        let mut all = Histogram::default();
+        for (index, part) in (1..).zip(&parts) {
+            part.iter().for_each(|ns| all.record(*ns));
+            write(&dir.path().join(index.to_string()), &shard(index, of, part));
+        }
+        let record = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+        prop_assert_eq!(&record.totals.response, &all);
+        let plain = |mut of: crate::record::Distribution| {
+            (of.blocks, of.ci95_blocks) = (None, Default::default());
+            of
+        };
+        let expected = crate::analyse::interval::distribution(&all);
+        prop_assert_eq!(plain(record.run.response_ms.clone()), expected);
+        prop_assert_eq!(record.run.planned, all.count());
+        prop_assert!(record.run.verdict.valid, "{:?}", record.run.verdict);
+        // And it is a record as any other.
+        let out = dir.path().join("out");
+        save_whole(&out, &record, 1e9).unwrap();
+        prop_assert_eq!(load(&out).unwrap(), record);
+    }
+}
+
+#[test]
+fn counts_are_added_and_each_shard_stays_to_be_seen() {
+    let (_dir, found) = merged(|_, _| {});
+    let run = found.unwrap().run;
+    let told = ["what the tiers say of themselves is what shard 1 was told"];
+    assert!(run.verdict.valid && run.verdict.reasons == told, "{:?}", run.verdict);
+    assert_eq!((run.planned, run.ok, run.steps[0].from_rps), (9, 9, 1_000.0));
+    let seen: Vec<_> =
+        run.shards.iter().map(|one| (one.shard.index, one.planned, one.response_ms.count)).collect();
+    assert_eq!(seen, [(1, 3, 3), (2, 3, 3), (3, 3, 3)]);
+    assert!(run.shard.is_none() && run.shards[2].dir.ends_with('3'));
+}
+
+#[test]
+fn what_is_not_of_one_load_is_refused() {
+    /// What is changed of a shard's record, and what is then said.
+    type Case = (fn(u32, &mut Record), &'static str);
+    let cases: [Case; 6] = [
+        (|index, record| record.run.seed += u64::from(index == 2), "they are not of one load: seed: "),
+        (|index, record| record.run.steps[0].to_rps += f64::from(index == 3), "not of one load: steps: "),
+        (
+            |index, record| record.run.load_digest.extend((index == 2).then_some('f')),
+            "not of one load: requests: ",
+        ),
+        (|_, record| record.run.shard.as_mut().unwrap().index = 2, "both are shard 2 of 3"),
+        (|_, record| record.run.shard = None, "it is no shard's record"),
+        (|index, record| record.run.shard.as_mut().unwrap().index = index + 3, "there is no shard "),
+    ];
+    for (change, said) in cases {
+        let refused = merged(change).1.unwrap_err();
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let refused = merge(&[dir.path().to_owned()], &Terms::default()).unwrap_err();
+    assert!(refused.contains("there is no record of a run in it"), "{refused}");
+}
+
+#[test]
+fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
+    let late = |index: u32, record: &mut Record| {
+        record.run.shard.as_mut().unwrap().began_unix_s += f64::from(index / 3) * 0.5;
+    };
+    let unsure = |_: u32, record: &mut Record| record.run.shard.as_mut().unwrap().clock.error_ms = Some(60.0);
+    let invalid = |index: u32, record: &mut Record| {
+        record.run.verdict = Verdict { valid: index != 2, reasons: vec!["it was late itself".into()] };
+    };
+    let partial = |index: u32, record: &mut Record| record.run.partial = index == 1;
+    for (change, said) in [
+        (&late as &dyn Fn(u32, &mut Record), "shard 3 began 502 ms after shard 1"),
+        (&unsure, "the clocks of shard 1 and shard 2 may be 120 ms apart"),
+        (&invalid, "shard 2: it was late itself"),
+    ] {
+        let verdict = merged(change).1.unwrap().run.verdict;
+        assert!(
+            !verdict.valid && verdict.reasons.iter().any(|why| why.contains(said)),
+            "{said}: {verdict:?}"
+        );
+    }
+    assert!(merged(partial).1.unwrap().run.partial);
+    let (dir, _) = merged(|_, _| {});
+    fs::remove_dir_all(dir.path().join("2")).unwrap();
+    fs::write(dir.path().join("3").join(LOG_FILE), "Tag=response,0").unwrap();
+    let run = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run;
+    let told = run.verdict.reasons.join("\n");
+    assert!(!run.verdict.valid && told.contains("2 shards of 3 missing: 2, 3"), "{told}");
+    assert!(told.contains("3/latency.hlog: line 1: cut off"), "{told}");
+    assert_eq!(run.planned, 3, "what is broken is not in it");
+    fs::write(dir.path().join("3").join(RUN_FILE), "{\"schema\": ").unwrap();
+    let told = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run.verdict.reasons.join("\n");
+    assert!(told.contains("3/run.json: EOF"), "{told}");
+}
