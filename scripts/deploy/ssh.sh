@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# usage: scripts/deploy/ssh.sh [OPTION ...] HOSTS OUT -- OPTIONS OF loadgen... URL
+# One load from many machines that nothing else schedules: runs one shard on each host of the file HOSTS (a line each, as ssh(1) takes
+# it; `:` is this machine, `#` begins a comment), all beginning at one instant, fetches their records to OUT/shards and merges them to
+# OUT/merged. It takes GNU parallel here and `loadgen` everywhere ($LOADGEN: by which path), keys that ask for nothing, and clocks
+# that are kept.
+#
+#   --ahead SECONDS    from now to that instant [default: 15]
+#   --bound SECONDS    the longest that a host may take for all of it [default: 3600]
+#   --threshold RULE   what the whole has to hold, such as 'p99<50ms'; repeatable
+#
+# Ends with what `loadgen merge` ends with; without any record, with what the first shard ended with. Whatever ends this program, the
+# shards are asked to end too.
+set -euo pipefail
+self=$(realpath "${BASH_SOURCE[0]}")
+loadgen=${LOADGEN:-loadgen}
+usage() {
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$self"
+}
+wrong() {
+    echo "scripts/deploy/ssh.sh: $*" >&2
+    exit 2
+}
+
+# A word for any shell of POSIX.
+quoted() {
+    local quote="'" escaped="'\\''"
+    printf " '%s'" "${1//$quote/$escaped}"
+}
+words() {
+    local word
+    for word in "$@"; do quoted "$word"; done
+}
+# Runs a command of words on a host, whatever shell its user has.
+on() { # host, words...
+    local host=$1
+    shift
+    if [ "$host" = : ]; then
+        "$@"
+    else
+        ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -- "$host" "exec$(words "$@")"
+    fi
+}
+
+# What a host does: run the words after the directory until their end, or until nobody holds its standard input any more.
+# shellcheck disable=SC2016  # it is for the host's shell
+tended='dir=$1; shift; exec 3<&0
+"$@" </dev/null 3<&- & work=$!
+(read -r _ <&3; : >"$dir/deserted"; kill "$work") 2>/dev/null & watch=$!
+wait "$work"; code=$?
+kill "$watch" 2>/dev/null
+[ ! -e "$dir/deserted" ] || rm -rf "$dir"
+exit "$code"'
+
+piece() { # shard, host
+    local shard=$1 host=$2 dir code=0 options
+    # In which quoted words are words again.
+    eval "options=($OPTIONS)"
+    dir=$(on "$host" mktemp -d </dev/null) || code=$?
+    # Below what a user's shell may say of itself.
+    dir=${dir##*$'\n'}
+    if [ "$code" -ne 0 ] || ! [[ $dir =~ ^/[A-Za-z0-9/._-]+$ ]]; then
+        echo "shard $shard/$SHARDS: $host cannot be used" >&2
+        return
+    fi
+    # As long as the one that waits for all is there, its input is.
+    on "$host" sh -c "$tended" sh "$dir" timeout -k 30 "$BOUND" "$loadgen" --shard "$shard/$SHARDS" --start-at "$START_AT" \
+        --out "$dir/record" --no-report --quiet "${options[@]}" < <(exec tail -f /dev/null --pid="$WAITS") || code=$?
+    mkdir -p "$OUT/shards/$shard"
+    on "$host" tar -C "$dir" -cf - record </dev/null 2>/dev/null |
+        tar -C "$OUT/shards/$shard" --strip-components=1 --no-same-owner -xf - 2>/dev/null || true
+    # It is gone where there was nothing.
+    rmdir "$OUT/shards/$shard" 2>/dev/null || true
+    on "$host" rm -rf "$dir" </dev/null || true
+    echo "$code" >"$OUT/shards/$shard.code"
+    [ "$code" -eq 0 ] || echo "shard $shard/$SHARDS on $host ended with $code" >&2
+}
+if [ "${1:-}" = --piece ]; then
+    shift
+    piece "$@"
+    exit
+fi
+
+ahead=15 bound=3600 thresholds=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help) usage && exit 0 ;;
+        --ahead | --bound)
+            [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || wrong "$1 takes seconds, as a whole number"
+            if [ "$1" = --ahead ]; then ahead=$2; else bound=$2; fi
+            shift 2
+            ;;
+        --threshold)
+            [ $# -gt 1 ] || wrong "$1 needs a value"
+            thresholds+=("$1" "$2") && shift 2
+            ;;
+        -*) wrong "$1 is not known here; options of loadgen stand behind --" ;;
+        *) break ;;
+    esac
+done
+[[ $# -ge 4 && $3 = -- ]] || wrong "give HOSTS OUT -- OPTIONS OF loadgen... URL (see --help)"
+hosts=$1 OUT=$2
+shift 3
+[ -r "$hosts" ] || wrong "$hosts cannot be read"
+mapfile -t named < <(sed 's/#.*//; s/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' "$hosts")
+[ ${#named[@]} -gt 0 ] || wrong "$hosts names no host"
+for host in "${named[@]}"; do
+    [[ $host != -* && $host != *[[:space:]]* ]] || wrong "$hosts: \`$host\` is no host"
+done
+[[ ! -e $OUT/shards && ! -e $OUT/merged ]] || wrong "$OUT has records already: name another directory"
+version=$(parallel --version 2>/dev/null) || version=
+[[ $version == GNU\ parallel* ]] || wrong "GNU parallel is missing: apt-get install parallel"
+command -v "$loadgen" >/dev/null || wrong "$loadgen is missing here, where the records are merged"
+mkdir -p "$OUT/shards" && OUT=$(realpath "$OUT")
+
+SHARDS=${#named[@]} BOUND=$bound OPTIONS=$(words "$@")
+WAITS=$$ START_AT=$(TZ=UTC printf '%(%Y-%m-%dT%H:%M:%SZ)T' $((EPOCHSECONDS + ahead)))
+export SHARDS BOUND OPTIONS START_AT OUT WAITS LOADGEN="$loadgen"
+echo "shards: $SHARDS, all begin at $START_AT" >&2
+trap 'exit 130' HUP INT TERM
+# -q: a word stays one. {#} counts from 1.
+parallel -q -j "$SHARDS" --line-buffer --halt never "$self" --piece '{#}' '{}' < <(printf '%s\n' "${named[@]}") &
+wait $! || true
+
+shopt -s nullglob
+codes=("$OUT"/shards/*.code) first=3
+[ ${#codes[@]} -eq 0 ] || first=$(<"${codes[0]}")
+[ ${#codes[@]} -eq 0 ] || rm "${codes[@]}"
+records=("$OUT"/shards/*/)
+if [ ${#records[@]} -eq 0 ]; then
+    echo "scripts/deploy/ssh.sh: no shard has left a record" >&2
+    exit "$((first == 0 ? 4 : first))"
+fi
+exec "$loadgen" merge "${thresholds[@]}" --out "$OUT/merged" "${records[@]%/}"

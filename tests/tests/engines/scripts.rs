@@ -1,0 +1,331 @@
+//! The scripts that start a load: each tells every shard the same but for its number, has the records merged, and hands the merge's exit
+//! code back. What they start is played by programs that note what they are told.
+
+use crate::{called, deploy, files, not_tested, objects, program, read, text};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// Stands in for the generator: notes its words, leaves a record, and refuses to be the shard $REFUSED.
+const GENERATOR: &str = r#"
+line=$(printf '[%s]' "$@")
+echo "$line" >>"$TOLD"
+[ "$1" != merge ] || exit "${MERGED:-0}"
+while [ $# -gt 1 ]; do
+    case $1 in --out) out=$2 ;; --shard) shard=$2 ;; esac
+    shift
+done
+[ "$shard" != "${REFUSED:-}" ] || exit 4
+mkdir -p "$out" && echo "$shard" >"$out/run.json"
+"#;
+
+/// Stands in for ssh: a host is this machine, greets, and has a shell of its own. `gone` is none.
+const SSH: &str = r#"
+while [ "$1" != -- ]; do shift; done
+[ "$2" != gone ] || exit 255
+case $3 in *mktemp*) echo "Welcome to $2" ;; esac
+exec sh -c "$3"
+"#;
+
+/// Stands in for sbatch: runs each task of an array, and what waits for it, at once.
+const SBATCH: &str = r#"
+echo "sbatch $*" >>"$TOLD"
+own=()
+while [[ $1 == -* ]]; do own+=("$1") && shift; done
+cp "$1" spooled && shift
+for word in "${own[@]}"; do case $word in --output=*) log=${word#*=} ;; esac; done
+case " ${own[*]} " in
+    *" --array=1-3%3 "*)
+        for n in 1 2 3; do SLURM_ARRAY_TASK_ID=$n bash spooled "$@" >"${log/\%a/$n}" || true; done
+        echo '17;cluster'
+        ;;
+    *" --dependency=afterany:17 "*) SLURM_JOB_ID=18 exec bash spooled "$@" >"$log" ;;
+esac
+"#;
+
+/// Stands in for kubectl: the target is there, one shard has failed, and the merge ends with 1.
+const KUBECTL: &str = r#"
+echo "kubectl $*" >>"$TOLD"
+case $* in
+    kustomize*) echo 'START_AT: "2000-01-01T00:00:00Z"' ;;
+    *apply*) sed 's/^/applied /' >>"$TOLD" ;;
+    *"get deployments"*) echo deployment.apps/target-app ;;
+    *"get job loadgen "*) echo 'FailureTarget Failed' ;;
+    *"get job "*) echo Complete ;;
+    *"get pods"*exitCode*) printf 1 ;;
+    *"get pods"*) printf fetching ;;
+    *" cp "*) mkdir "${@: -1}" ;;
+esac
+"#;
+
+/// A directory with programs that go before the installed ones, and what they were told.
+struct Desk {
+    dir: TempDir,
+}
+
+impl Desk {
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let desk = Self { dir: TempDir::new().unwrap() };
+        std::fs::create_dir(desk.path("bin")).unwrap();
+        for (name, text) in programs {
+            program(&desk.path("bin").join(name), text);
+        }
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs a command here to its end.
+    fn run(&self, command: &mut Command) -> Output {
+        let path = std::env::var("PATH").unwrap();
+        command.current_dir(self.dir.path()).env("TOLD", self.path("told")).env_remove("LOADGEN");
+        command.env("PATH", format!("{}:{path}", self.path("bin").display())).output().unwrap()
+    }
+
+    /// Runs a script of ours with these words.
+    fn script(&self, name: &str, words: &[&str], set: &[(&str, &str)]) -> Output {
+        self.run(Command::new(deploy().join(name)).args(words).envs(set.iter().copied()))
+    }
+
+    /// The lines that were noted, and forgets them.
+    fn told(&self) -> Vec<String> {
+        let told = std::fs::read_to_string(self.path("told")).unwrap_or_default();
+        std::fs::write(self.path("told"), "").unwrap();
+        told.lines().map(str::to_owned).collect()
+    }
+}
+
+fn says(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The value behind an option in a line of words in brackets.
+fn value<'a>(line: &'a str, option: &str) -> &'a str {
+    let (_, rest) = line.split_once(&format!("[{option}][")).unwrap_or_else(|| panic!("no {option}: {line}"));
+    rest.split(']').next().unwrap()
+}
+
+/// Asserts that these lines are of three shards that were told the same, and ended with these words.
+fn three_shards(lines: &[String], last: &str) {
+    let mut shards: Vec<&str> = lines.iter().map(|line| value(line, "--shard")).collect();
+    shards.sort_unstable();
+    assert_eq!(shards, ["1/3", "2/3", "3/3"]);
+    let at = value(&lines[0], "--start-at");
+    // 2026-01-31T12:00:00Z
+    assert!(at.len() == 20 && at.ends_with('Z'), "{at}");
+    for line in lines {
+        assert_eq!(value(line, "--start-at"), at, "one instant");
+        assert!(line.contains("[--no-report]") && line.ends_with(last), "{line}");
+    }
+}
+
+/// A word that a shell could misread.
+const TRICKY: &str = "x: it's  \"a\" $HOME `b` & 100%";
+
+#[test]
+fn every_script_passes_shellcheck() {
+    let is_shell = |path: &PathBuf| read(path).lines().next().is_some_and(|line| line.starts_with("#!"));
+    let scripts: Vec<PathBuf> = files(&deploy()).into_iter().filter(is_shell).collect();
+    assert_eq!(scripts.len(), 5, "{scripts:?}");
+    match Command::new("shellcheck").args(&scripts).output() {
+        Ok(checked) => assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout)),
+        Err(_) => not_tested("shellcheck is not installed"),
+    }
+}
+
+#[test]
+fn the_manifests_are_valid_by_the_published_schemas() {
+    let validated = Command::new(deploy().join("validate")).output().unwrap();
+    match validated.status.code() {
+        Some(69) => not_tested(&format!("no manifest is held against a schema: {}", says(&validated))),
+        code => {
+            assert_eq!(code, Some(0), "{}", says(&validated));
+            let said = String::from_utf8_lossy(&validated.stdout);
+            assert!(said.contains("shards.yaml: 1 valid for Kubernetes"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_pod_counts_its_shard_from_one() {
+    let desk = Desk::new(&[("loadgen", GENERATOR)]);
+    let script = |name: &str| {
+        let (_, job) = objects().into_iter().find(|(_, object)| called(object) == name).unwrap();
+        let container = &job["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["command"][1].as_str(), Some("-c"), "{name}");
+        // The volume is beside the test.
+        text(&container["args"][0]).replace("/records/", "records/")
+    };
+    let plan = [
+        ("SHARDS", "3"),
+        ("START_AT", "2026-01-31T12:00:00Z"),
+        ("RATE", "30"),
+        ("DURATION", "5s"),
+        ("THREADS", "2"),
+        ("OPTIONS", "--seed 7"),
+        ("URL", "http://x/"),
+        ("THRESHOLD", "p99<5 ms"),
+        ("RESOLVER", "10.0.0.1:53"),
+    ];
+    for index in ["0", "1", "2"] {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script("Job loadgen")).envs(plan).env("JOB_COMPLETION_INDEX", index);
+        let ended = desk.run(&mut shell);
+        assert!(ended.status.success(), "{}", says(&ended));
+    }
+    let told = desk.told();
+    three_shards(&told, "[--no-report][--no-progress][http://x/]");
+    for (n, line) in told.iter().enumerate() {
+        assert_eq!(value(line, "--out"), format!("records/2026-01-31T12:00:00Z/shards/{}", n + 1));
+        assert!(line.contains("[--resolver][10.0.0.1:53][--seed][7]"), "{line}");
+    }
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(script("Job loadgen-merge")).envs(plan).env("MERGED", "1");
+    assert_eq!(desk.run(&mut shell).status.code(), Some(1), "its exit code is the merge's");
+    let at = "records/2026-01-31T12:00:00Z";
+    let shards: String = (1..=3).map(|n| format!("[{at}/shards/{n}]")).collect();
+    assert_eq!(desk.told(), [format!("[merge][--threshold][p99<5 ms][--out][{at}/merged]{shards}")]);
+}
+
+#[test]
+fn hosts_by_ssh_have_a_shard_each() {
+    let parallel = Command::new("parallel").arg("--version").output();
+    if !parallel.is_ok_and(|said| said.stdout.starts_with(b"GNU parallel")) {
+        return not_tested("GNU parallel is not installed: nothing was started by ssh");
+    }
+    let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH)]);
+    std::fs::write(desk.path("hosts"), ": # here\n\n  alpha\nuser@beta\n").unwrap();
+    let words = ["--threshold", "p99<5 ms", "hosts", "out dir", "--", "-H", TRICKY, "http://x/"];
+    let ended = desk.script("ssh.sh", &words, &[("MERGED", "1")]);
+    assert_eq!(ended.status.code(), Some(1), "{}", says(&ended));
+    let mut told = desk.told();
+    let merged = told.pop().unwrap();
+    three_shards(&told, &format!("[-H][{TRICKY}][http://x/]"));
+    assert!(merged.starts_with("[merge][--threshold][p99<5 ms][--out][") && merged.ends_with("/shards/3]"));
+    for n in 1..=3 {
+        assert_eq!(read(&desk.path(&format!("out dir/shards/{n}/run.json"))), format!("{n}/3\n"));
+    }
+    for line in &told {
+        let place = PathBuf::from(value(line, "--out"));
+        assert!(!place.parent().unwrap().exists(), "{} is left on its host", place.display());
+    }
+
+    // One refuses, and one is not there: the merge is to say so.
+    std::fs::write(desk.path("hosts"), ":\ngone\n:\n").unwrap();
+    let ended = desk.script("ssh.sh", &["hosts", "two", "--", "http://x/"], &[("REFUSED", "1/3")]);
+    assert_eq!(ended.status.code(), Some(0), "{}", says(&ended));
+    let merged = desk.told().pop().unwrap();
+    assert!(merged.ends_with("/two/shards/3]") && !merged.contains("/two/shards/1]"));
+    for part in ["shard 1/3 on : ended with 4", "shard 2/3: gone cannot be used"] {
+        assert!(says(&ended).contains(part), "{part}: {}", says(&ended));
+    }
+    std::fs::write(desk.path("hosts"), ":\n").unwrap();
+    let ended = desk.script("ssh.sh", &["hosts", "none", "--", "http://x/"], &[("REFUSED", "1/1")]);
+    assert_eq!(ended.status.code(), Some(4), "{}", says(&ended));
+    assert!(says(&ended).contains("no shard has left a record"));
+}
+
+#[test]
+fn an_array_of_slurm_is_merged_behind_its_tasks() {
+    let desk = Desk::new(&[("loadgen", GENERATOR), ("sbatch", SBATCH)]);
+    let words =
+        ["--threshold", "p99<5 ms", "--sbatch=--partition=a", "3", "out", "--", "-H", TRICKY, "http://x/"];
+    let ended = desk.script("slurm.sh", &words, &[("MERGED", "4"), ("REFUSED", "2/3")]);
+    assert_eq!(ended.status.code(), Some(4), "{}", says(&ended));
+    let told = desk.told();
+    let (asked, said): (Vec<_>, Vec<_>) = told.into_iter().partition(|line| line.starts_with("sbatch"));
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|line| line.contains(" --partition=a ")), "{asked:?}");
+    three_shards(&said[..3], &format!("[--no-report][--no-progress][-H][{TRICKY}][http://x/]"));
+    assert!(
+        said[3].starts_with("[merge][--threshold][p99<5 ms][--out][") && said[3].ends_with("/out/shards/3]")
+    );
+    assert!(!said[3].contains("/out/shards/2]"), "what is not there cannot be merged");
+}
+
+#[test]
+fn pods_begin_once_the_target_is_there_and_are_merged_when_all_have_ended() {
+    let desk = Desk::new(&[("kubectl", KUBECTL)]);
+    let overlay = deploy().join("kubernetes/overlays/url").display().to_string();
+    let ended = desk.script("kubernetes.sh", &[overlay.as_str(), "out"], &[]);
+    assert_eq!(ended.status.code(), Some(1), "the merge's: {}", says(&ended));
+    assert!(desk.path("out").is_dir());
+    let told = desk.told();
+    let mut rest = told.iter();
+    let mut next = |part: &str| {
+        let found = rest.find(|line| line.contains(part));
+        found.unwrap_or_else(|| panic!("{part} is missing or too early: {told:#?}")).clone()
+    };
+    for part in
+        ["kustomize", "!=loadgen", "applied START_AT: \"2000-", "rollout status deployment.apps/target-app"]
+    {
+        next(part);
+    }
+    next("delete jobs");
+    let begun = next("applied START_AT: \"");
+    assert!(!begun.contains("2000-") && begun.ends_with("Z\""), "{begun}");
+    for part in
+        ["get job loadgen ", "patch job loadgen-merge", "logs job/loadgen-merge", "patch job loadgen-fetch"]
+    {
+        next(part);
+    }
+    let copied = next(" cp fetching:/records/");
+    let at = begun.split('"').nth(1).unwrap();
+    assert!(copied.contains(&format!("/records/{at} out")), "{copied}");
+    next("delete job loadgen-fetch");
+}
+
+#[test]
+fn the_seed_is_dumped_once() {
+    let server =
+        "mkdir -p \"$3\" && echo '{}' && trap 'rm -r \"$3\"; exit' TERM && while :; do sleep 0.05; done";
+    let dump = "echo \"dump $*\" >>\"$TOLD\" && echo 'CREATE TABLE item;'";
+    let client = "echo 'ANALYZE TABLE item;'";
+    let desk = Desk::new(&[("target-stack", server), ("mariadb-dump", dump), ("mariadb", client)]);
+    std::fs::create_dir(desk.path("tmp")).unwrap();
+    let words = ["default", "shop.sql", "data"];
+    let tmp = desk.path("tmp").display().to_string();
+    for _ in 0..2 {
+        let ended = desk.script("kubernetes/target/seed.sh", &words, &[("TMPDIR", tmp.as_str())]);
+        assert!(ended.status.success(), "{}", says(&ended));
+        std::fs::create_dir_all(desk.path("data/mysql")).unwrap();
+    }
+    assert_eq!(read(&desk.path("shop.sql")), "CREATE TABLE item;\nANALYZE TABLE item;\n");
+    assert_eq!(desk.told().len(), 1, "a database that is there is left alone");
+    assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn wrong_use_is_refused_before_anything_is_started() {
+    let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH), ("sbatch", SBATCH), ("kubectl", KUBECTL)]);
+    std::fs::write(desk.path("hosts"), "-oProxyCommand=x\n").unwrap();
+    std::fs::create_dir_all(desk.path("full/shards")).unwrap();
+    for (script, words, part) in [
+        ("ssh.sh", "nowhere out -- http://x/", "nowhere cannot be read"),
+        ("ssh.sh", "hosts out -- http://x/", "`-oProxyCommand=x` is no host"),
+        ("ssh.sh", "hosts out http://x/", "give HOSTS OUT -- "),
+        ("ssh.sh", "--ahead soon hosts out -- http://x/", "--ahead takes seconds"),
+        ("ssh.sh", "--rps 3 hosts out -- http://x/", "stand behind --"),
+        ("slurm.sh", "0 out -- http://x/", "0 is no number of shards"),
+        ("slurm.sh", "3 full -- http://x/", "has records already"),
+        ("slurm.sh", "3 out -- ", "give N OUT -- "),
+        ("kubernetes.sh", "nowhere out", "has no kustomization.yaml"),
+        ("kubernetes.sh", "nowhere", "give OVERLAY OUT"),
+        ("validate", "newest", "is no version of Kubernetes"),
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let ended = desk.script(script, &words, &[]);
+        assert_eq!(ended.status.code(), Some(2), "{script} {words:?}: {}", says(&ended));
+        assert!(says(&ended).contains(part), "{script} {words:?}: {}", says(&ended));
+        assert!(desk.told().is_empty(), "{script} {words:?}");
+    }
+    assert!(!desk.path("out").exists());
+    for script in ["ssh.sh", "slurm.sh", "kubernetes.sh", "validate"] {
+        let ended = desk.script(script, &["--help"], &[]);
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        assert!(ended.status.success() && said.starts_with("usage: scripts/deploy/"), "{said}");
+        assert!(!said.contains("set -"), "{said}");
+    }
+}
