@@ -279,7 +279,7 @@ mod tests {
         #[test]
         fn shares_make_up_the_whole_in_order_and_within_their_steps(
             spec in proptest::collection::vec((1u32..3000, 0u32..2000, 0u32..2000), 1..5),
-            of in 1usize..7, poisson: bool, seed: u64,
+            of in 1usize..40, poisson: bool, seed: u64,
         ) {
             let steps: Vec<_> = spec.iter().map(|&(ms, a, b)| step(f64::from(ms) / 1e3, a.into(), b.into())).collect();
             let arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Even };

@@ -67,6 +67,8 @@ fn range_ms(values: impl Iterator<Item = f64>) -> (f64, f64) {
 fn footer(run: &Run) -> Vec<String> {
     let mut what =
         vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
+    let machines = run.shards.len() as u64;
+    what.extend((machines > 0).then(|| format!("sent by {}", counted(machines, "machine"))));
     what.extend(target(&run.target));
     what.extend(cpus("generator", &run.generator.cpus));
     let mut lines = vec![shell(&run.command), place(&run.host, &run.started_at), what.join(BETWEEN)];

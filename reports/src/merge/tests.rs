@@ -116,6 +116,11 @@ fn counts_are_added_and_each_shard_stays_to_be_seen() {
         run.shards.iter().map(|one| (one.shard.index, one.planned, one.response_ms.count)).collect();
     assert_eq!(seen, [(1, 3, 3), (2, 3, 3), (3, 3, 3)]);
     assert!(run.shard.is_none() && run.shards[2].dir.ends_with('3'));
+    let record = Record { run, totals: Default::default(), intervals: Vec::new() };
+    let footers = crate::pictures::of(&record).into_iter().map(|(_, chart)| chart.footer.concat());
+    assert!(
+        footers.clone().count() > 0 && footers.clone().all(|footer| footer.contains("sent by 3 machines"))
+    );
 }
 
 #[test]
