@@ -273,7 +273,6 @@ fn step(step: &crate::schedule::Step, share: Share, counts: Counts) -> Step {
     }
 }
 
-/// The machine, and this tool's version.
 /// The head of an experiment's record that was begun at `started_at`, since 1970, by a generator on `cpus`.
 pub(crate) fn head(seed: u64, started_at: Duration, cpus: &[usize]) -> Head {
     Head {

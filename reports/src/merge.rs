@@ -14,7 +14,7 @@ use crate::analyse::threshold::Threshold;
 use crate::number::counted;
 use crate::record::{Run, Verdict};
 use crate::store::{RUN_FILE, Record, load_run};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A shard's record before its histograms are read.
@@ -104,15 +104,19 @@ fn below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// Which shards there is nothing of.
 fn missing(pieces: &[Piece], of: u32) -> Option<String> {
     const NAMED: usize = 20;
-    let there: BTreeMap<u32, ()> =
-        pieces.iter().filter_map(|piece| Some((piece.run.shard.as_ref()?.index, ()))).collect();
+    let there: BTreeSet<u32> =
+        pieces.iter().filter_map(|piece| Some(piece.run.shard.as_ref()?.index)).collect();
     let missing: Vec<String> =
-        (1..=of).filter(|index| !there.contains_key(index)).map(|index| index.to_string()).collect();
-    let more = missing.len().saturating_sub(NAMED);
-    let named = missing[..missing.len() - more].join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (1..=of).filter(|index| !there.contains(index)).map(|index| index.to_string()).collect();
     let shards = counted(missing.len() as u64, "shard");
-    (!missing.is_empty()).then(|| format!("{shards} of {of} missing: {named}{more}"))
+    (!missing.is_empty()).then(|| format!("{shards} of {of} missing: {}", listed(&missing, NAMED)))
+}
+
+/// The first `most` of some names, and how many more there are.
+fn listed(names: &[String], most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let named = names[..names.len() - more].join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
 /// Why the shards' own verdicts are what they are, where they are not valid.

@@ -1,7 +1,7 @@
 //! Whether shards began together. Nobody coordinates them, so their clocks do: what each says of its beginning is as good as its clock, and
 //! of that whoever disciplines it says how far off it may be.
 
-use super::{Piece, called};
+use super::{Piece, called, listed};
 use crate::number::ms;
 use crate::record::Shard;
 
@@ -51,11 +51,9 @@ pub(super) fn unknown(pieces: &[Piece]) -> Vec<String> {
         .filter(|piece| of(piece).is_some_and(|shard| shard.clock.synchronised != Some(true)))
         .map(called)
         .collect();
-    let more = unknown.len().saturating_sub(NAMED);
-    let named = unknown[..unknown.len() - more].join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = listed(&unknown, NAMED);
     let said = format!(
-        "{named}{more}: it is not known that the clock is synchronised, so that they began together is what they say themselves"
+        "{named}: it is not known that the clock is synchronised, so that they began together is what they say themselves"
     );
     if unknown.is_empty() { Vec::new() } else { vec![said] }
 }
