@@ -64,20 +64,57 @@ pub struct Entry {
     pub histogram: Sparse,
 }
 
+/// A line of a log, its histogram as it is coded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    /// Which of the log it is, from 1.
+    pub(crate) number: usize,
+    /// See [`Entry::tag`].
+    pub(crate) tag: &'a str,
+    /// See [`Entry::start_s`].
+    pub(crate) start_s: f64,
+    /// See [`Entry::length_s`].
+    pub(crate) length_s: f64,
+    /// See [`crate::histogram::Histogram::encode`].
+    pub(crate) coded: &'a str,
+}
+
+impl Line<'_> {
+    /// What is wrong with it, when its histogram cannot be read.
+    pub(crate) fn not_whole(&self, what: &str) -> String {
+        format!("line {}: the histogram is not whole: {what}", self.number)
+    }
+}
+
 /// Reads a whole log.
 ///
 /// # Errors
 /// With the number of the first line that is truncated or is no line of a log, and what is wrong with it.
 pub fn read(text: &[u8]) -> Result<Vec<Entry>, String> {
-    let mut entries = Vec::new();
-    for (number, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
-        let entry = str::from_utf8(line).map_err(|e| e.to_string()).and_then(parse_line);
-        entries.extend(entry.map_err(|what| format!("line {number}: {what}"))?);
-    }
-    Ok(entries)
+    let entry = |line: Line<'_>| {
+        let histogram = Sparse::decode(line.coded).map_err(|what| line.not_whole(&what))?;
+        Ok(Entry { tag: line.tag.to_owned(), start_s: line.start_s, length_s: line.length_s, histogram })
+    };
+    lines(text).map(|line| line.and_then(entry)).collect()
 }
 
-fn parse_line(line: &str) -> Result<Option<Entry>, String> {
+/// The lines of a log with histograms.
+///
+/// # Errors
+/// As [`read`], but for what is wrong with a histogram.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = Result<Line<'_>, String>> {
+    let ends = memchr::memchr_iter(b'\n', text).map(|end| end + 1);
+    let rest = (!text.ends_with(b"\n") && !text.is_empty()).then_some(text.len());
+    let mut begin = 0;
+    let all = ends.chain(rest).map(move |end| &text[std::mem::replace(&mut begin, end)..end]);
+    all.enumerate().filter_map(|(n, line)| {
+        let number = n + 1;
+        let parsed = str::from_utf8(line).map_err(|e| e.to_string()).and_then(|line| parse(line, number));
+        parsed.map_err(|what| format!("line {number}: {what}")).transpose()
+    })
+}
+
+fn parse(line: &str, of: usize) -> Result<Option<Line<'_>>, String> {
     // A histogram may decode although its end is missing, so it is the line's end that tells whether all is there.
     let line = line.strip_suffix('\n').ok_or("cut off before the line's end")?.trim_end_matches('\r');
     if line.is_empty() || line.starts_with('#') || line.starts_with("\"StartTimestamp\"") {
@@ -97,8 +134,7 @@ fn parse_line(line: &str) -> Result<Option<Entry>, String> {
     let length_s = number("length")?;
     number("maximum")?;
     let coded = fields.next().ok_or("cut off before the histogram")?;
-    let histogram = Sparse::decode(coded).map_err(|e| format!("the histogram is not whole: {e}"))?;
-    Ok(Some(Entry { tag: tag.to_owned(), start_s, length_s, histogram }))
+    Ok(Some(Line { number: of, tag, start_s, length_s, coded }))
 }
 
 /// All intervals together. Entries under tags that are none of a run's are left out.

@@ -39,9 +39,10 @@ pub struct Terms {
 pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Record, String> {
     let mut unread = Vec::new();
     let mut pieces = Vec::new();
-    for dir in records(dirs)? {
-        match load_run(&dir) {
-            Ok(run) => pieces.push(Piece { dir, run }),
+    let dirs = records(dirs)?;
+    for (dir, run) in dirs.iter().zip(pool::in_parallel(&dirs, || (), |(), dir| load_run(dir))) {
+        match run {
+            Ok(run) => pieces.push(Piece { dir: dir.clone(), run }),
             Err(why) => unread.push(why),
         }
     }

@@ -26,7 +26,7 @@ pub use pairs::PAIRS_FILE;
 pub use scale_out::SCALE_OUT_FILE;
 use serde::Serialize;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 pub use trace::TRACE_FILE;
 
@@ -172,10 +172,8 @@ fn response(record: &Record) -> Distribution {
 
 fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
     let named = |what: String| format!("{}: {what}", path.display());
-    // Asked before: whoever opens a pipe waits for whoever writes to it.
-    let is_file = fs::metadata(path).map_err(|e| named(e.to_string()))?.is_file();
-    let bytes = if is_file { fs::read(path) } else { Err(io::Error::other("it is no file")) };
-    let bytes = bytes.map_err(|e| named(e.to_string()))?;
+    let mut bytes = Vec::new();
+    read_into(path, &mut bytes).map_err(|e| named(e.to_string()))?;
     if bytes.is_empty() {
         // A file that can be written to is made before anything is done.
         return Err(named(String::from(
@@ -183,6 +181,14 @@ fn read_with<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Resu
         )));
     }
     parse(&bytes).map_err(named)
+}
+
+/// Appends what is in a file. Nothing else is opened, since whoever opens a pipe waits for whoever writes to it.
+pub(crate) fn read_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    fs::File::open(path)?.read_to_end(bytes).map(drop)
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
 //! The histograms of all shards, interval by interval. Several threads read logs and count into one pool, which keeps of each interval
-//! only what occurred in it: its memory grows with the length of the run, and not with the number of shards.
+//! only what occurred in it: its memory grows with the length of the run, and not with the number of shards. A log is counted while it is
+//! read, and taken back where it turns out to be broken, so that no histogram is held in between.
 
 use super::Piece;
 use crate::analyse::interval::distribution;
-use crate::histogram::{Distributions, Histogram, Sparse};
-use crate::log::{self, Entry};
+use crate::histogram::{Histogram, Places, Tally};
+use crate::log::{self, Line};
 use crate::record::{Distribution, Run};
-use crate::store::LOG_FILE;
+use crate::store::{self, LOG_FILE};
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The tags of a run's log, in its order.
 pub(super) const TAGS: [&str; 4] = ["response", "service", "send_lag", "ok_response"];
-/// More intervals than a run has are no run's.
-const MOST_INTERVALS: usize = 1_000_000;
 
 /// What the logs of all shards come to.
 #[derive(Default)]
@@ -28,154 +28,163 @@ pub(super) struct Pool {
     pub(super) left_out: BTreeSet<PathBuf>,
 }
 
-/// Values with their counts: a page for each power of two in which there is one.
-#[derive(Clone, Default)]
-pub(super) struct Tally {
-    pages: Vec<Option<Box<[u64; PAGE]>>>,
-}
+/// So many logs are read at once by a thread, interval by interval, so that the counts of an interval are still at hand for the next log; of more,
+/// their own totals would no longer be.
+const LANES: usize = 4;
 
-/// The parts that a power of two is divided into, of a histogram with three digits.
-const PAGE: usize = 1024;
-const PAGE_BITS: u32 = PAGE.trailing_zeros();
+/// The intervals of all, each of which one thread at a time counts in.
+type Shared = [Mutex<[Tally; 4]>];
 
-impl Tally {
-    fn add(&mut self, other: &Sparse) {
-        for &(value, n) in other.recorded() {
-            let (page, place) = place(value);
-            if self.pages.len() <= page {
-                self.pages.resize(page + 1, None);
-            }
-            if let Some(slot) = self.pages.get_mut(page) {
-                let counts = slot.get_or_insert_with(|| Box::new([0; PAGE]));
-                counts[place] = counts[place].saturating_add(n);
-            }
-        }
-    }
+/// A histogram of a log: its interval, its tag and its line.
+type Found<'a> = Result<(usize, usize, Line<'a>), String>;
 
-    /// As a histogram at rest.
-    pub(super) fn sparse(&self) -> Sparse {
-        let pages = self.pages.iter().enumerate().filter_map(|(page, counts)| Some((page, counts.as_ref()?)));
-        let recorded = pages.flat_map(|(page, counts)| {
-            counts.iter().enumerate().filter(|(_, n)| **n > 0).map(move |(at, n)| (value(page, at), *n))
-        });
-        recorded.collect()
-    }
-}
-
-/// Where a value is counted: values that a histogram with three digits does not tell apart are in one place.
-fn place(value: u64) -> (usize, usize) {
-    let power = (u64::BITS - value.leading_zeros()).saturating_sub(PAGE_BITS + 1);
-    let within = value >> power;
-    let page = if within < PAGE as u64 { 0 } else { power as usize + 1 };
-    (page, (within as usize) & (PAGE - 1))
-}
-
-/// The largest value that is counted there.
-fn value(page: usize, at: usize) -> u64 {
-    match page.checked_sub(1) {
-        None => at as u64,
-        Some(power) => (((at + PAGE) as u64) << power) + ((1u64 << power) - 1),
-    }
+/// A log that is being read.
+struct Lane<'a> {
+    piece: &'a Piece,
+    text: &'a [u8],
+    log: Peekable<Box<dyn Iterator<Item = Found<'a>> + 'a>>,
+    /// All that was counted of it.
+    total: [Tally; 4],
+    /// In so many histograms.
+    counted: usize,
+    broken: Option<String>,
 }
 
 /// Reads the logs of the pieces. One that is broken, or is not what its record says, is left out as a whole.
 pub(super) fn read(pieces: &[Piece]) -> Pool {
-    let pool = Mutex::new(Pool::default());
+    let longest = pieces.iter().map(|piece| piece.run.timeline.bins.len()).max().unwrap_or(0);
+    let shared: Vec<_> = (0..longest).map(|_| Mutex::default()).collect();
+    let groups: Vec<&[Piece]> = pieces.chunks(LANES).collect();
+    let broken = in_parallel(&groups, Vec::new, |texts, group| count(group, texts, &shared));
+    let (mut broken, left_out): (Vec<_>, _) = broken.into_iter().flatten().unzip();
+    // In whatever order they were come across.
+    broken.sort();
+    let whole = |tallies: Mutex<_>| tallies.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Pool { intervals: shared.into_iter().map(whole).collect(), broken, left_out }
+}
+
+/// Counts the logs of a few pieces; gives what is broken, and the directory that it is in.
+fn count(pieces: &[Piece], texts: &mut Vec<Vec<u8>>, shared: &Shared) -> Vec<(String, PathBuf)> {
+    texts.resize_with(pieces.len(), Vec::new);
+    let open = |(piece, text)| Lane::open(piece, text);
+    let mut lanes: Vec<_> = pieces.iter().zip(texts).map(open).collect();
+    let mut places = Places::default();
+    for (number, tallies) in shared.iter().enumerate() {
+        let mut tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter_mut().for_each(|lane| lane.count(number, &mut tallies, &mut places));
+    }
+    let ended = lanes.into_iter().map(|lane| {
+        let dir = &lane.piece.dir;
+        let named = |what| (format!("{}: {what}", dir.join(LOG_FILE).display()), dir.clone());
+        lane.end(shared).map(named)
+    });
+    ended.flatten().collect()
+}
+
+impl<'a> Lane<'a> {
+    fn open(piece: &'a Piece, text: &'a mut Vec<u8>) -> Self {
+        text.clear();
+        let read = store::read_into(&piece.dir.join(LOG_FILE), text);
+        let broken = read.err().map(|e| e.to_string());
+        let text = text.as_slice();
+        let log: Box<dyn Iterator<Item = Found<'a>>> = Box::new(found(&piece.run, text));
+        Self { piece, text, log: log.peekable(), total: Default::default(), counted: 0, broken }
+    }
+
+    /// Counts what it has of an interval; they come in their order.
+    fn count(&mut self, number: usize, tallies: &mut [Tally; 4], places: &mut Places) {
+        let later = |found: &Found<'_>| found.as_ref().is_ok_and(|(of, ..)| *of > number);
+        while self.broken.is_none()
+            && let Some(found) = self.log.next_if(|found| !later(found))
+        {
+            match found.and_then(|(of, tag, line)| read_line(of == number, &line, places).map(|()| tag)) {
+                Ok(tag) => {
+                    tallies[tag].add(places);
+                    self.total[tag].add(places);
+                    self.counted += 1;
+                }
+                Err(why) => self.broken = Some(why),
+            }
+        }
+    }
+
+    /// What is wrong with it, now that it was read, in which case nothing of it stays counted.
+    fn end(self, shared: &Shared) -> Option<String> {
+        let disagrees = || agree(&self.piece.run, &self.total).err();
+        let not_so = |what| format!("{what} is not what the record has");
+        let why = self.broken.or_else(|| disagrees().map(not_so))?;
+        let mut places = Places::default();
+        for (number, tag, line) in found(&self.piece.run, self.text).flatten().take(self.counted) {
+            let mut tallies = shared[number].lock().unwrap_or_else(PoisonError::into_inner);
+            let again = places.read(line.coded);
+            debug_assert!(again.is_ok(), "it was read before");
+            tallies[tag].take_back(&places);
+        }
+        Some(why)
+    }
+}
+
+/// The histograms of a log that are a run's.
+fn found<'a>(run: &Run, text: &'a [u8]) -> impl Iterator<Item = Found<'a>> + use<'a> {
+    let (interval_s, bins) = (run.timeline.interval_s, run.timeline.bins.len() as f64);
+    let placed = move |line: Line<'a>| {
+        let tag = TAGS.iter().position(|tag| *tag == line.tag)?;
+        let number = (line.start_s / interval_s).round();
+        let fits = number >= 0.0 && number < bins;
+        let wrong = || format!("line {}: the run has no interval at {} s", line.number, line.start_s);
+        Some(if fits { Ok((number as usize, tag, line)) } else { Err(wrong()) })
+    };
+    log::lines(text).filter_map(move |line| line.map_or_else(|why| Some(Err(why)), placed))
+}
+
+fn read_line(in_order: bool, line: &Line<'_>, places: &mut Places) -> Result<(), String> {
+    if !in_order {
+        return Err(format!("line {}: it is of an earlier interval than the one before it", line.number));
+    }
+    places.read(line.coded).map_err(|what| line.not_whole(&what))
+}
+
+/// What `work` gives for each of `items`, in their order, by as many threads as there are CPUs, each with a desk of its own.
+pub(super) fn in_parallel<I: Sync, D, T: Send>(
+    items: &[I],
+    desk: impl Fn() -> D + Sync,
+    work: impl Fn(&mut D, &I) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(pieces.len());
+    let given = Mutex::new(Vec::with_capacity(items.len()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let entries = entries(piece);
-                    let mut pool = pool.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    match entries {
-                        Ok(entries) => {
-                            entries.iter().for_each(|(number, tag, entry)| pool.count(*number, *tag, entry))
-                        }
-                        Err(why) => {
-                            pool.broken.push(why);
-                            pool.left_out.insert(piece.dir.clone());
-                        }
-                    }
+                let mut desk = desk();
+                while let number = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(item) = items.get(number)
+                {
+                    let one = work(&mut desk, item);
+                    given.lock().unwrap_or_else(PoisonError::into_inner).push((number, one));
                 }
             });
         }
     });
-    let mut pool = pool.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // In whatever order they were come across.
-    pool.broken.sort();
-    pool
-}
-
-impl Pool {
-    fn count(&mut self, number: usize, tag: usize, histogram: &Sparse) {
-        if self.intervals.len() <= number {
-            self.intervals.resize(number + 1, Default::default());
-        }
-        self.intervals[number][tag].add(histogram);
-    }
-}
-
-/// What is in a piece's log, by interval and tag; it has to be what its record says.
-fn entries(piece: &Piece) -> Result<Vec<(usize, usize, Sparse)>, String> {
-    let path = piece.dir.join(LOG_FILE);
-    let named = |what: String| format!("{}: {what}", path.display());
-    let text = std::fs::read(&path).map_err(|e| named(e.to_string()))?;
-    let entries = log::read(&text).map_err(named)?;
-    agree(&piece.run, &log::total(&entries))
-        .map_err(|what| named(format!("{what} is not what the record has")))?;
-    let interval_s = piece.run.timeline.interval_s;
-    let placed = |entry: Entry| -> Option<Result<_, String>> {
-        let tag = TAGS.iter().position(|tag| *tag == entry.tag)?;
-        let number = (entry.start_s / interval_s).round();
-        let fits = number >= 0.0 && number < MOST_INTERVALS as f64;
-        Some(if fits {
-            Ok((number as usize, tag, entry.histogram))
-        } else {
-            Err(named(format!("{} s is in no run", entry.start_s)))
-        })
-    };
-    entries.into_iter().filter_map(placed).collect()
+    let mut given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+    given.sort_by_key(|(number, _)| *number);
+    given.into_iter().map(|(_, one)| one).collect()
 }
 
 /// Which distribution of a record is not that of its log.
-fn agree(run: &Run, totals: &Distributions) -> Result<(), &'static str> {
+fn agree(run: &Run, totals: &[Tally; 4]) -> Result<(), &'static str> {
     // What blocks of time say of it needs the intervals, and changes none of these.
     let plain =
         |of: &Distribution| Distribution { ci95_blocks: Default::default(), blocks: None, ..of.clone() };
-    let pairs: [(&str, &Distribution, &Histogram); 4] = [
-        ("response_ms", &run.response_ms, &totals.response),
-        ("service_ms", &run.service_ms, &totals.service),
-        ("send_lag_ms", &run.send_lag_ms, &totals.send_lag),
-        ("ok_response_ms", &run.ok_response_ms, &totals.ok_response),
-    ];
-    match pairs.into_iter().find(|(_, said, logged)| plain(said) != distribution(logged)) {
-        Some((name, ..)) => Err(name),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_tally_keeps_what_a_histogram_does(
-            parts in prop::collection::vec(prop::collection::vec(0..2 * crate::histogram::MAX_NS, 0..60), 1..5),
-        ) {
-            let (mut all, mut tally) = (Histogram::default(), Tally::default());
-            for part in &parts {
-                let mut one = Histogram::default();
-                for ns in part {
-                    one.record(*ns);
-                    all.record(*ns);
-                }
-                tally.add(&Sparse::from(&one));
-            }
-            prop_assert_eq!(tally.sparse(), Sparse::from(&all));
+    let said = [&run.response_ms, &run.service_ms, &run.send_lag_ms, &run.ok_response_ms];
+    let names = ["response_ms", "service_ms", "send_lag_ms", "ok_response_ms"];
+    let mut logged = Histogram::default();
+    for ((name, said), total) in names.into_iter().zip(said).zip(totals) {
+        logged.clear();
+        logged.add_sparse(&total.sparse());
+        if plain(said) != distribution(&logged) {
+            return Err(name);
         }
     }
+    Ok(())
 }
