@@ -12,9 +12,10 @@ use crate::target::Reference;
 use crate::transport::address::Address;
 use crate::transport::names::Names;
 use crate::work::What;
-use crate::{aim, limits, observe, pace, record};
+use crate::{aim, limits, observe, pace, record, shard};
 use clap::Parser;
 use http::Uri;
+use reports::number::seconds;
 use reports::record::{Run, TargetKind, Wire};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -102,6 +103,10 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signal
     }
     let manner = output.begin(record::command(), wire)?;
     output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
+    if let Some(at) = plan.start_at {
+        let left = seconds(shard::until(at)?.as_secs_f64());
+        output.say(&format!("waiting for {at}, in {left}"));
+    }
     limits::pin(&aim.cpus)?;
     run::carry_out(plan, aim, signals, manner).await
 }

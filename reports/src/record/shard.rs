@@ -21,7 +21,7 @@ pub struct Shard {
 /// How far a machine's clock may be off, as whoever disciplines it says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
-    /// Who was asked: `chrony` or `timedatectl`; `unknown` where nobody could be.
+    /// Who was asked: `chrony`, `timedatectl` or the `kernel`; `unknown` where nobody could be.
     pub source: String,
     /// Whether it is held to be synchronised; `None` where that is not known.
     pub synchronised: Option<bool>,
