@@ -71,7 +71,7 @@ fn merged(change: impl Fn(u32, &mut Record)) -> (tempfile::TempDir, Result<Recor
         change(index, &mut record);
         write(&dir.path().join(index.to_string()), &record);
     }
-    let found = merge(&[dir.path().to_owned()], &Terms::default());
+    let found = merge(&[dir.path().to_owned()], &Terms::default()).map(|merged| merged.record);
     (dir, found)
 }
 
@@ -88,7 +88,7 @@ proptest! {
             part.iter().for_each(|ns| all.record(*ns));
             write(&dir.path().join(index.to_string()), &shard(index, of, part));
         }
-        let record = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+        let record = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record;
         prop_assert_eq!(&record.totals.response, &all);
         let plain = |mut of: crate::record::Distribution| {
             (of.blocks, of.ci95_blocks) = (None, Default::default());
@@ -172,12 +172,13 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
     let (dir, _) = merged(|_, _| {});
     fs::remove_dir_all(dir.path().join("2")).unwrap();
     fs::write(dir.path().join("3").join(LOG_FILE), "Tag=response,0").unwrap();
-    let run = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run;
+    let run = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run;
     let told = run.verdict.reasons.join("\n");
     assert!(!run.verdict.valid && told.contains("2 shards of 3 missing: 2, 3"), "{told}");
     assert!(told.contains("3/latency.hlog: line 1: cut off"), "{told}");
     assert_eq!(run.planned, 3, "what is broken is not in it");
     fs::write(dir.path().join("3").join(RUN_FILE), "{\"schema\": ").unwrap();
-    let told = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run.verdict.reasons.join("\n");
+    let told =
+        merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons.join("\n");
     assert!(told.contains("3/run.json: EOF"), "{told}");
 }
