@@ -146,3 +146,113 @@ fn differs(run: &Run, plan: &Plan, known: Option<&str>) -> Option<String> {
             .map(|_| String::from("other requests than in the loads before"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use crate::experiment::ceiling::jobs::elsewhere;
+    use crate::units::Rate;
+    use clap::Parser;
+    use reports::record::Shard;
+    use reports::store::{LOG_FILE, save};
+
+    fn recorded() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/reference/main")
+    }
+
+    /// Writes a record at `dir`: the shard `index` of `of`, or a whole load.
+    fn write(dir: &Path, shard: Option<(u32, u32)>) {
+        let mut run = load(&recorded()).unwrap().run;
+        let began_unix_s = began(&run);
+        run.shard = shard.map(|(index, of)| Shard { index, of, began_unix_s, ..Shard::default() });
+        let rate = 6_000.0 / f64::from(shard.map_or(1, |(_, of)| of));
+        (run.steps[0].from_rps, run.steps[0].to_rps) = (rate, rate);
+        save(dir, &run).unwrap();
+        fs::copy(recorded().join(LOG_FILE), dir.join(LOG_FILE)).unwrap();
+    }
+
+    fn found(records: &[(&str, Option<(u32, u32)>)]) -> Result<Option<(usize, Vec<String>, f64)>, String> {
+        let out = tempfile::tempdir().unwrap();
+        records.iter().for_each(|(dir, shard)| write(&out.path().join(dir), *shard));
+        let load = of(out.path())?;
+        Ok(load.map(|load| {
+            assert_eq!(load.is_of_another(&plan("", 6_000, 10), None, Duration::ZERO), None);
+            (load.record.run.shards.len(), load.faults, load.record.run.steps[0].from_rps)
+        }))
+    }
+
+    fn plan(options: &str, rps: u64, seconds: u64) -> Plan {
+        let words = ["loadgen"].into_iter().chain(options.split_whitespace());
+        let url = recorded_url();
+        let load = elsewhere(Cli::parse_from(words.chain([url.as_str()])).run.load);
+        let rate = Some(Rate { micro: rps * 1_000_000 }).filter(|_| rps > 0);
+        Plan::at(&load, rate, Duration::ZERO, Duration::from_secs(seconds)).unwrap()
+    }
+
+    fn recorded_url() -> String {
+        load(&recorded()).unwrap().run.target.url
+    }
+
+    #[test]
+    fn a_job_leaves_the_shards_of_a_load_or_one_record() {
+        assert_eq!(found(&[]), Ok(None));
+        assert_eq!(of(Path::new("/nowhere/at/all")).map(|load| load.is_none()), Ok(true));
+        for dir in ["", "a", "a/b"] {
+            assert_eq!(found(&[(dir, None)]), Ok(Some((0, Vec::new(), 6_000.0))), "{dir}");
+        }
+        assert_eq!(found(&[("a/b/c", None)]), Ok(None), "so deep is somebody else's");
+        let both = [("shards/1", Some((1, 2))), ("shards/2", Some((2, 2))), ("merged", None)];
+        assert_eq!(found(&both), Ok(Some((2, Vec::new(), 6_000.0))));
+        let lost = found(&both[1..]).unwrap().unwrap();
+        assert_eq!((lost.0, &lost.1[..]), (1, &[String::from("1 shard of 2 missing: 1")][..]));
+        let why = found(&[("a", None), ("b", None)]).unwrap_err();
+        assert!(why.contains("/a and ") && why.contains("/b: each is of a whole load"), "{why}");
+        let why = found(&[("a", Some((1, 2))), ("b", Some((1, 2)))]).unwrap_err();
+        assert!(why.contains("both are shard 1 of 2"), "{why}");
+    }
+
+    #[test]
+    fn a_record_that_is_broken_is_no_part_of_the_load_and_named() {
+        let out = tempfile::tempdir().unwrap();
+        write(&out.path().join("1"), Some((1, 2)));
+        fs::create_dir(out.path().join("2")).unwrap();
+        fs::write(out.path().join("2/run.json"), "{").unwrap();
+        let load = of(out.path()).unwrap().unwrap();
+        assert!(
+            load.faults[0].starts_with("left out: ") && load.faults[1].contains("missing: 2"),
+            "{load:?}"
+        );
+        fs::remove_dir_all(out.path().join("1")).unwrap();
+        assert!(of(out.path()).unwrap_err().contains("run.json: EOF"));
+    }
+
+    #[test]
+    fn a_record_of_another_load_is_not_this_ones() {
+        let out = tempfile::tempdir().unwrap();
+        write(&out.path().join("1"), Some((1, 2)));
+        write(&out.path().join("2"), Some((2, 2)));
+        let load = of(out.path()).unwrap().unwrap();
+        let said = |plan: &Plan| load.is_of_another(plan, None, Duration::ZERO).unwrap_or_default();
+        for (options, rps, seconds, part) in [
+            ("", 5_999, 10, "it is of another load than was asked for: 6,000/s in place of 5,999/s"),
+            ("", 0, 10, "6,000/s in place of a closed loop"),
+            ("", 6_000, 11, "10 s in place of 11 s"),
+            ("--seed 2", 6_000, 10, "seed 1 in place of seed 2"),
+            ("--arrivals poisson", 6_000, 10, "even arrivals in place of poisson arrivals"),
+        ] {
+            let why = said(&plan(options, rps, seconds));
+            assert!(why.contains(part) && why.contains("/1: "), "{why}");
+        }
+        let mut other = plan("", 6_000, 10);
+        other.url = Some(http::Uri::from_static("http://127.0.0.1:1/"));
+        assert!(said(&other).contains("in place of http://127.0.0.1:1/"));
+        let same = plan("", 6_000, 10);
+        let began = Duration::from_secs_f64(began(&load.record.run));
+        assert_eq!(load.is_of_another(&same, Some(&load.record.run.load_digest), began), None);
+        let later = load.is_of_another(&same, None, began + Duration::from_secs(30)).unwrap();
+        assert!(later.contains("it began 30 s before its job"), "{later}");
+        let other = load.is_of_another(&same, Some("x"), began).unwrap();
+        assert!(other.contains("other requests than in the loads before"), "{other}");
+    }
+}
