@@ -94,7 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (said, mark) = (dir.path().join("said"), dir.path().join("ended"));
         let line =
-            format!("trap 'touch {}; exit' TERM; sleep 600 & sleep 600 & echo $!; wait", mark.display());
+            format!("sleep 600 & sleep 600 & trap 'touch {}; exit' TERM; echo $!; wait", mark.display());
         let errand = Errand::start(&line, &[String::from("me")], ("OUT", dir.path()), &said).unwrap();
         let pid = loop {
             let text = std::fs::read_to_string(&said).unwrap();
