@@ -182,3 +182,20 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
         merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons.join("\n");
     assert!(told.contains("3/run.json: EOF"), "{told}");
 }
+
+#[test]
+fn what_is_not_all_of_the_load_is_told_from_what_a_shard_says_of_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    for index in [1, 3] {
+        let mut record = shard(index, 3, &[1_000_000]);
+        record.run.machine =
+            [("steal", 0.02 * f64::from(index)), ("cpu_busy", 0.5)].map(|(n, v)| (n.into(), v)).into();
+        record.run.verdict = Verdict { valid: false, reasons: vec!["it was late".into()] };
+        write(&dir.path().join(index.to_string()), &record);
+    }
+    let Merged { record, faults } = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+    assert_eq!(faults, ["1 shard of 3 missing: 2"]);
+    assert_eq!(record.run.verdict.reasons[..2], ["1 shard of 3 missing: 2", "shard 1, shard 3: it was late"]);
+    let machine: Vec<_> = record.run.machine.iter().map(|(name, share)| (name.as_str(), *share)).collect();
+    assert_eq!(machine, [("steal", 0.06)], "of the worst, and nothing of one machine's");
+}

@@ -199,7 +199,8 @@ impl Hunt<'_> {
             .collect();
         Step {
             phase: load.phase,
-            start_s: started - begun,
+            // Another machine's clock may be behind.
+            start_s: (started - begun).max(0.0),
             duration_s: run.duration_s,
             offered_rps: load.rps,
             ok_rps: capacity::answered(&windows),

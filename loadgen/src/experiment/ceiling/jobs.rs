@@ -162,10 +162,10 @@ fn given(words: &[String]) -> Outcome<(Vec<String>, String)> {
         if matches.value_source(id) != Some(ValueSource::CommandLine) {
             continue;
         }
-        let values =
+        let mut values =
             matches.get_raw(id).into_iter().flatten().map(|value| value.to_string_lossy().into_owned());
         match arg.get_long() {
-            None => url = values.last(),
+            None => url = values.next_back(),
             Some(name) if arg.get_action().takes_values() => {
                 options.extend(values.map(|value| format!("--{name}={value}")));
             }
