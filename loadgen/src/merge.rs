@@ -14,9 +14,9 @@ use std::time::Instant;
 /// In one line: wrong use, such as records that do not belong together; a host that does not let us.
 pub(crate) fn run(args: &MergeArgs, begun: Instant) -> Outcome<Exit> {
     let terms = Terms { thresholds: args.thresholds.clone(), command: record::command() };
-    let merged = merge(&args.dirs, &terms).map_err(Failure::usage)?;
+    let record = merge(&args.dirs, &terms).map_err(Failure::usage)?.record;
     let mut output = Output::of_merge(&args.result, args.junit.clone(), begun);
     output.prepare()?;
-    output.finish_merged(&merged)?;
-    Ok(exit(&merged.run))
+    output.finish_merged(&record)?;
+    Ok(exit(&record.run))
 }

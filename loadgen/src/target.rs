@@ -1,6 +1,7 @@
 //! Targets that are started: the reference target, and whatever a user's command starts. Each says with a line that it answers, and is
 //! taken down again; of a target only what that line says is known.
 
+mod errand;
 mod group;
 mod guardian;
 mod lines;
@@ -9,6 +10,7 @@ mod process;
 use crate::cli::TargetProxy;
 use crate::failure::{Failure, Outcome};
 use crate::plan;
+pub(crate) use errand::{End, Errand};
 pub(crate) use process::Process;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -2,7 +2,10 @@
 //! offered is in it with its windows and with what the tiers said of themselves, and all that is concluded from them (the
 //! ceiling, its interval, the limit and its evidence, the scalability law) can be computed from it again.
 
+mod runner;
+
 use crate::record::{Head, Target, Verdict};
+pub use runner::Runner;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,6 +68,9 @@ pub struct Ceiling {
     /// The generator against a target that does nothing, before the search.
     #[serde(default)]
     pub self_check: Option<SelfCheck>,
+    /// Who had other machines send each load; `None` where this one sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Runner>,
     /// What one unit more at the suspect did, where that was asked for.
     #[serde(default)]
     pub cause: Option<Cause>,

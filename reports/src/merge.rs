@@ -32,11 +32,21 @@ pub struct Terms {
     pub command: Vec<String>,
 }
 
+/// What shards come to together.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The record of the whole load.
+    pub record: Record,
+    /// Why it is not all of that load, in words: what is missing, was left out, or did not begin with the others. They are in the
+    /// verdict too; how well each shard did its own part is there alone.
+    pub faults: Vec<String>,
+}
+
 /// The record of what the shards in `dirs` sent together, each a record or a directory of such.
 ///
 /// # Errors
 /// When there is no record of a shard; two have the same number, or were not of one load: with their paths.
-pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Record, String> {
+pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
     let mut unread = Vec::new();
     let mut pieces = Vec::new();
     let dirs = records(dirs)?;
@@ -55,22 +65,22 @@ pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Record, String> {
     belong::together(&pieces)?;
     pieces.sort_by_key(|piece| piece.run.shard.as_ref().map(|shard| shard.index));
     let pooled = pool::read(&pieces);
-    let mut why: Vec<String> =
+    let mut faults: Vec<String> =
         unread.iter().chain(&pooled.broken).map(|what| format!("left out: {what}")).collect();
     pieces.retain(|piece| !pooled.left_out.contains(&piece.dir));
-    why.extend(missing(&pieces, of));
-    why.extend(clocks::apart(&pieces));
+    faults.extend(missing(&pieces, of));
+    faults.extend(clocks::apart(&pieces));
     let mut notes = clocks::unknown(&pieces);
     if pieces.is_empty() {
-        return Err(why.join("; "));
+        return Err(faults.join("; "));
     }
     let mut record = sums::record(&pieces, pooled, &terms.command);
     let run = &mut record.run;
-    why.extend(of_shards(&pieces));
+    let why = [faults.clone(), of_shards(&pieces)].concat();
     notes.extend(sums::notes(&pieces));
     run.verdict = Verdict { valid: why.is_empty(), reasons: why.into_iter().chain(notes).collect() };
     run.thresholds = terms.thresholds.iter().map(|threshold| threshold.judge(run)).collect();
-    Ok(record)
+    Ok(Merged { record, faults })
 }
 
 /// The directories with a record: those that are given, or those below them.

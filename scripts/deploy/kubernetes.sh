@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# usage: scripts/deploy/kubernetes.sh [--ahead SECONDS] [--bound SECONDS] OVERLAY OUT
+# usage: scripts/deploy/kubernetes.sh [--ahead SECONDS] [--bound SECONDS] OVERLAY OUT [-- OPTIONS OF loadgen... URL]
 # One load from many pods: applies OVERLAY (a directory such as scripts/deploy/kubernetes/overlays/url), has its shards begin at one
 # instant, has their records merged when all have ended, copies them to OUT (shards/1 to N, and merged), and ends with what
 # `loadgen merge` ended with. What is loaded is brought up first, where OVERLAY has it, and stays.
 #
 #   --ahead SECONDS    from when the target is there to the instant at which all begin [default: 90]: the nodes pull the image meanwhile
 #   --bound SECONDS    the longest that a step may take [default: 7200]
+#
+# What is sent is what OVERLAY's plan says; with words behind --, those and none of its URL, RATE, DURATION and OPTIONS. They are words of one
+# piece, as `--name=value`, without blanks and quotes: a plan has no others.
 #
 # Ends with 2 when it is used wrongly, and 3 when the cluster does not do what it is told.
 set -euo pipefail
@@ -37,6 +40,29 @@ go_on() { # job
     ours patch job "$1" --patch '{"spec":{"suspend":false}}' >&2 || failed "$1 cannot be resumed"
 }
 
+# Puts the words of a load in place of what the plan says.
+told() { # manifests, words...
+    local line name word manifests=$1
+    local -A plan=([RATE]='' [OPTIONS]='')
+    shift
+    for word in "$@"; do
+        [[ $word =~ ^[A-Za-z0-9_.,:/=@%+~#\&?-]+$ ]] || wrong "\`$word\` cannot be a word of a plan"
+        case $word in
+            --rps=*) plan[RATE]=${word#*=} ;;
+            --duration=*) plan[DURATION]=${word#*=} ;;
+            --threads=*) plan[THREADS]=${word#*=} ;;
+            -*) plan[OPTIONS]+=" $word" ;;
+            *) plan[URL]=$word ;;
+        esac
+    done
+    [[ -n ${plan[URL]:-} && -n ${plan[DURATION]:-} ]] || wrong "behind -- a load has its --duration=TIME and its URL"
+    while IFS= read -r line; do
+        name=${line%%:*} name=${name#  }
+        if [[ $line =~ ^\ \ [A-Z]+:\  ]] && [ -n "${plan[$name]+x}" ]; then line="  $name: \"${plan[$name]# }\""; fi
+        printf '%s\n' "$line"
+    done <<<"$manifests"
+}
+
 ahead=90 bound=7200
 while [ $# -gt 0 ]; do
     case $1 in
@@ -50,12 +76,14 @@ while [ $# -gt 0 ]; do
         *) break ;;
     esac
 done
-[ $# -eq 2 ] || wrong "give OVERLAY OUT (see --help)"
+[[ $# -eq 2 || $# -gt 3 && $3 = -- ]] || wrong "give OVERLAY OUT, and perhaps -- OPTIONS OF loadgen... URL (see --help)"
 overlay=$1 out=$2
+shift $(($# == 2 ? 2 : 3))
 [ -f "$overlay/kustomization.yaml" ] || wrong "$overlay has no kustomization.yaml"
 [ ! -e "$out" ] || wrong "$out is there already: name another directory"
 command -v kubectl >/dev/null || wrong "kubectl is missing"
 manifests=$(kubectl kustomize "$overlay") || wrong "$overlay cannot be built"
+[ $# -eq 0 ] || manifests=$(told "$manifests" "$@") || exit 2
 [[ $manifests == *"$never"* ]] || wrong "$overlay has no START_AT of $never to be replaced"
 
 kubectl apply --filename - --selector "$label!=loadgen" <<<"$manifests" >&2 || failed "the target cannot be applied"

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome};
 use crate::limits::{self, Cpus};
 use crate::units::{self, Rate};
 use clap::Args;
+use clap::builder::ArgPredicate;
 use reports::analyse::objective::Objective;
 use reports::number::counted;
 use std::path::PathBuf;
@@ -29,8 +30,8 @@ pub(crate) struct CeilingArgs {
     /// How close a rate that holds and one that does not have to be
     #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = precision, help_heading = "Search")]
     pub(crate) precision: f64,
-    /// Time for all of it, at least 20s
-    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = units::positive_duration, help_heading = "Search")]
+    /// Time for all of it, at least 20s; with --runner 30m unless it is said
+    #[arg(long, value_name = "TIME", default_value = "90s", default_value_if("runner", ArgPredicate::IsPresent, "30m"), value_parser = units::positive_duration, help_heading = "Search")]
     pub(crate) budget: Duration,
     /// Give the suspect one unit more and see whether the ceiling moves (reference target only)
     #[arg(long, conflicts_with = "url", help_heading = "Search")]
@@ -38,6 +39,10 @@ pub(crate) struct CeilingArgs {
     /// Say what it takes to serve this rate [default: twice the ceiling]
     #[arg(long, value_name = "N", value_parser = units::rate, help_heading = "Search")]
     pub(crate) forecast: Option<Rate>,
+    /// Have other machines send each load: a line for the shell in which "$@" are a load's options and URL for `loadgen`, and
+    /// which leaves the records of its shards in the new directory $OUT
+    #[arg(long, value_name = "CMD", requires = "url", help_heading = "Search")]
+    pub(crate) runner: Option<String>,
     /// Go on with a search that was interrupted, from its record in DIR
     #[arg(long, value_name = "DIR", exclusive = true, help_heading = "Search")]
     pub(crate) resume: Option<PathBuf>,

@@ -10,18 +10,20 @@ use tokio::process::Command;
 const BESIDE: &str = r#"
 exec 3<&0
 (sh -c "$2" guardian $$ "$3" <&3 >/dev/null 2>&1 3<&- &)
-exec sh -c "$1" </dev/null 3<&-
+line=$1
+shift 3
+exec sh -c "$line" "$@" </dev/null 3<&-
 "#;
 
 /// Nothing is ever written into the pipe. SIGTERM ends the guardian as it ends the others, until he sends it himself.
 const GUARDIAN: &str = r#"read -r _; trap "" TERM; kill -s TERM -- "-$1"; sleep "$2"; kill -s KILL -- "-$1""#;
 
 /// What starts the line `line` of the shell's, to be made the leader of a group: it ends when the standard input of the process is
-/// closed, and who has not ended in time is killed.
-pub(super) fn command(line: &str, time_to_end: Duration) -> Command {
+/// closed, and who has not ended in time is killed. In the line `$0` is the first of `words`, and `$@` are the others.
+pub(super) fn command(line: &str, words: &[String], time_to_end: Duration) -> Command {
     let mut command = Command::new("sh");
     let seconds = time_to_end.as_secs().to_string();
-    command.args(["-c", BESIDE, "sh", line, GUARDIAN, &seconds]).stdin(Stdio::piped());
+    command.args(["-c", BESIDE, "sh", line, GUARDIAN, &seconds]).args(words).stdin(Stdio::piped());
     command
 }
 
@@ -33,7 +35,7 @@ mod tests {
 
     /// How a group ends whose line is `line` when the pipe is closed, once it has printed a line.
     async fn ended(line: &str, time_to_end: Duration) -> Option<String> {
-        let mut command = command(line, time_to_end);
+        let mut command = command(line, &[], time_to_end);
         let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let (lifeline, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         assert_eq!(out.read_u8().await.unwrap(), b'\n');
@@ -59,7 +61,7 @@ mod tests {
     async fn the_command_is_alone_with_its_pipes_and_children() {
         // It has no child, nothing to read, and not the pipe; other files it may have from whoever runs this.
         let line = "wait; cat; test -e /proc/$$/fd/3 || echo alone; exit 3";
-        let mut command = command(line, Duration::from_secs(1));
+        let mut command = command(line, &[], Duration::from_secs(1));
         let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let (_lifeline, mut out, mut said) =
             (child.stdin.take(), child.stdout.take().unwrap(), String::new());

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 /// How long a target may take to come up: a new database on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to end in order.
-const END_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const END_LIMIT: Duration = Duration::from_secs(20);
 /// How long the end of a command's pipes is waited for when it has ended: something else may hold them.
 const PIPES: Duration = Duration::from_millis(500);
 
@@ -60,7 +60,7 @@ impl Process {
     /// # Errors
     /// The host's fault: there is no shell.
     pub(crate) fn of_shell(what: &str, line: &str) -> Outcome<Self> {
-        let mut process = Self::spawn(what, guardian::command(line, END_LIMIT))
+        let mut process = Self::spawn(what, guardian::command(line, &[String::from("sh")], END_LIMIT))
             .map_err(|e| Failure::host(format!("cannot start a shell for {what}: {e}")))?;
         process.group = Some(Group::led_by(process.child.id()));
         Ok(process)
@@ -162,7 +162,7 @@ impl Process {
 }
 
 /// How a process ended, as a clause.
-fn ended(how: ExitStatus) -> String {
+pub(super) fn ended(how: ExitStatus) -> String {
     match (how.code(), how.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
         (None, Some(signal)) => format!("it was killed by signal {signal}"),

@@ -101,6 +101,8 @@ fn limit(found: &Ceiling) -> String {
                 None => parts.join(": "),
             }
         }
+        Limit::Generator if found.runner.is_some() => "the generators".into(),
+        Limit::Host if found.runner.is_some() => "the generators' machines".into(),
         Limit::Generator => "this generator".into(),
         Limit::Host => "this machine".into(),
         Limit::Unexplained => "unexplained".into(),
@@ -283,6 +285,11 @@ fn measured(found: &Ceiling) -> Markup {
             time(check.send_lag_p99_ms)
         );
         all.push(("Generator alone", said(&check)));
+    }
+    if let Some(runner) = &found.runner {
+        let words =
+            format!("{}, which took {} beside it at most", runner.in_words(), seconds(runner.pause_s));
+        all.push(("Generators", said(&words)));
     }
     all.extend(host(&found.head.host));
     html! {

@@ -71,7 +71,7 @@ fn merged(change: impl Fn(u32, &mut Record)) -> (tempfile::TempDir, Result<Recor
         change(index, &mut record);
         write(&dir.path().join(index.to_string()), &record);
     }
-    let found = merge(&[dir.path().to_owned()], &Terms::default());
+    let found = merge(&[dir.path().to_owned()], &Terms::default()).map(|merged| merged.record);
     (dir, found)
 }
 
@@ -88,7 +88,7 @@ proptest! {
             part.iter().for_each(|ns| all.record(*ns));
             write(&dir.path().join(index.to_string()), &shard(index, of, part));
         }
-        let record = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+        let record = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record;
         prop_assert_eq!(&record.totals.response, &all);
         let plain = |mut of: crate::record::Distribution| {
             (of.blocks, of.ci95_blocks) = (None, Default::default());
@@ -172,12 +172,30 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
     let (dir, _) = merged(|_, _| {});
     fs::remove_dir_all(dir.path().join("2")).unwrap();
     fs::write(dir.path().join("3").join(LOG_FILE), "Tag=response,0").unwrap();
-    let run = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run;
+    let run = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run;
     let told = run.verdict.reasons.join("\n");
     assert!(!run.verdict.valid && told.contains("2 shards of 3 missing: 2, 3"), "{told}");
     assert!(told.contains("3/latency.hlog: line 1: cut off"), "{told}");
     assert_eq!(run.planned, 3, "what is broken is not in it");
     fs::write(dir.path().join("3").join(RUN_FILE), "{\"schema\": ").unwrap();
-    let told = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().run.verdict.reasons.join("\n");
+    let told =
+        merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons.join("\n");
     assert!(told.contains("3/run.json: EOF"), "{told}");
+}
+
+#[test]
+fn what_is_not_all_of_the_load_is_told_from_what_a_shard_says_of_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    for index in [1, 3] {
+        let mut record = shard(index, 3, &[1_000_000]);
+        record.run.machine =
+            [("steal", 0.02 * f64::from(index)), ("cpu_busy", 0.5)].map(|(n, v)| (n.into(), v)).into();
+        record.run.verdict = Verdict { valid: false, reasons: vec!["it was late".into()] };
+        write(&dir.path().join(index.to_string()), &record);
+    }
+    let Merged { record, faults } = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+    assert_eq!(faults, ["1 shard of 3 missing: 2"]);
+    assert_eq!(record.run.verdict.reasons[..2], ["1 shard of 3 missing: 2", "shard 1, shard 3: it was late"]);
+    let machine: Vec<_> = record.run.machine.iter().map(|(name, share)| (name.as_str(), *share)).collect();
+    assert_eq!(machine, [("steal", 0.06)], "of the worst, and nothing of one machine's");
 }

@@ -111,6 +111,10 @@ fn figures(found: &Ceiling) -> String {
             check.floor_p50_ms.map_or_else(String::new, |ms| format!(", latency floor {}", ms_column(ms)));
         out.push_str(&named("generator", &format!("can do {}/s here{floor}{lag}", rate(check.closed_rps))));
     }
+    if let Some(runner) = &found.runner {
+        let beside = format!("{}, {} beside it at most", runner.in_words(), seconds(runner.pause_s));
+        out.push_str(&named("generator", &printable(&beside)));
+    }
     let loads = counted(found.steps.len() as u64, "load");
     out.push_str(&named(
         "search",

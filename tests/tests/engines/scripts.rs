@@ -47,7 +47,7 @@ esac
 const KUBECTL: &str = r#"
 echo "kubectl $*" >>"$TOLD"
 case $* in
-    kustomize*) echo 'START_AT: "2000-01-01T00:00:00Z"' ;;
+    kustomize*) printf '%s\n' '  OPTIONS: ""' '  RATE: "1"' '  SHARDS: "3"' '  URL: http://y/' 'START_AT: "2000-01-01T00:00:00Z"' ;;
     *apply*) sed 's/^/applied /' >>"$TOLD" ;;
     *"get deployments"*) echo deployment.apps/target-app ;;
     *"get job loadgen "*) echo 'FailureTarget Failed' ;;
@@ -278,6 +278,48 @@ fn pods_begin_once_the_target_is_there_and_are_merged_when_all_have_ended() {
 }
 
 #[test]
+fn words_stand_in_place_of_what_the_plan_says() {
+    let overlay = deploy().join("kubernetes/overlays/url").display().to_string();
+    for (words, plan) in [
+        (
+            vec!["--rps=2.5", "--seed=3", "--duration=6000ms", "--insecure", "https://x/a?b=c&d"],
+            ["--seed=3 --insecure", "2.5"],
+        ),
+        (vec!["--duration=2000ms", "https://x/a?b=c&d"], ["", ""]),
+    ] {
+        let desk = Desk::new(&[("kubectl", KUBECTL)]);
+        let all = [vec![overlay.as_str(), "out", "--"], words].concat();
+        assert_eq!(desk.script("kubernetes.sh", &all, &[]).status.code(), Some(1));
+        let told = desk.told();
+        let [options, rate] = plan.map(|value| format!("\"{value}\""));
+        for line in [
+            format!("OPTIONS: {options}"),
+            format!("RATE: {rate}"),
+            "SHARDS: \"3\"".into(),
+            "URL: \"https://x/a?b=c&d\"".into(),
+        ] {
+            let line = format!("applied   {line}");
+            assert_eq!(told.iter().filter(|other| **other == line).count(), 2, "{line}: {told:#?}");
+        }
+    }
+    for (words, part) in [
+        (["--header=a: b", "--duration=1s", "http://x/"], "`--header=a: b` cannot be a word of a plan"),
+        (["--duration=1s\"", "--seed=1", "http://x/"], "cannot be a word of a plan"),
+        (["--rps=3", "--seed=1", "http://x/"], "a load has its --duration=TIME and its URL"),
+        (["--rps=3", "--seed=1", "--duration=1s"], "a load has its --duration=TIME and its URL"),
+    ] {
+        let desk = Desk::new(&[("kubectl", KUBECTL)]);
+        let ended = desk.script(
+            "kubernetes.sh",
+            &[vec![overlay.as_str(), "out", "--"], words.to_vec()].concat(),
+            &[],
+        );
+        assert_eq!(ended.status.code(), Some(2), "{words:?}: {}", says(&ended));
+        assert!(says(&ended).contains(part) && desk.told().len() == 1, "{words:?}: {}", says(&ended));
+    }
+}
+
+#[test]
 fn the_seed_is_dumped_once() {
     let server =
         "mkdir -p \"$3\" && echo '{}' && trap 'rm -r \"$3\"; exit' TERM && while :; do sleep 0.05; done";
@@ -313,6 +355,7 @@ fn wrong_use_is_refused_before_anything_is_started() {
         ("slurm.sh", "3 out -- ", "give N OUT -- "),
         ("kubernetes.sh", "nowhere out", "has no kustomization.yaml"),
         ("kubernetes.sh", "nowhere", "give OVERLAY OUT"),
+        ("kubernetes.sh", "nowhere out http://x/", "give OVERLAY OUT"),
         ("validate", "newest", "is no version of Kubernetes"),
     ] {
         let words: Vec<&str> = words.split_whitespace().collect();

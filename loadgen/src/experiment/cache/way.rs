@@ -4,7 +4,7 @@ use super::offer::{Offer, ledger};
 use super::stack::{Meters, Stack, WENT_BACK};
 use super::{BUSY, Bench, SEARCH, catalogue};
 use crate::cli::LoadArgs;
-use crate::experiment::ceiling::course::Wanted;
+use crate::experiment::ceiling::course::{PAUSE_S, Wanted};
 use crate::experiment::ceiling::stack::{Order, search_at};
 use crate::failure::{Failure, Outcome};
 use crate::signals::Signals;
@@ -76,6 +76,7 @@ impl Bench<'_> {
             precision: PRECISION,
             budget_s: self.share_s(SEARCH),
             window_s: WINDOW_S,
+            pause_s: PAUSE_S,
             windows: WINDOWS,
             whole: true,
             resolution: None,

@@ -19,7 +19,7 @@ const SWEEP: [f64; 6] = [0.2, 0.6, 1.5, 0.8, 1.2, 0.4];
 /// Windows of a load of the sweep.
 const SWEEP_WINDOWS: usize = 2;
 /// Starting a load, the part of it that is not looked at, and having it drain.
-const PAUSE_S: f64 = 0.8;
+pub(crate) const PAUSE_S: f64 = 0.8;
 /// The first rate between the ends of the bracket, of what the target answers when it is offered too much.
 const KNEE: f64 = 0.97;
 /// A load that breaks the objective by this factor has not done so by chance.
@@ -47,6 +47,8 @@ pub(crate) struct Wanted {
     pub(crate) budget_s: f64,
     /// The length of a window, in seconds.
     pub(crate) window_s: f64,
+    /// What a load takes beside its windows, in seconds: [`PAUSE_S`], unless it is known better.
+    pub(crate) pause_s: f64,
     /// At least and at most so many windows of a load while rates grow, and of one between the ends of the bracket.
     pub(crate) windows: [(usize, usize); 2],
     /// Whether there is a sweep, and loads that confirm; else the search ends when the ceiling is enclosed.
@@ -138,8 +140,8 @@ impl Wanted {
         if !self.whole {
             return 0.0;
         }
-        let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s + PAUSE_S);
-        let both = sweep + CONFIRM.0 as f64 * (9.0 * self.window_s + PAUSE_S);
+        let sweep = SWEEP.len() as f64 * (SWEEP_WINDOWS as f64 * self.window_s + self.pause_s);
+        let both = sweep + CONFIRM.0 as f64 * (9.0 * self.window_s + self.pause_s);
         // A small budget is for the ceiling first.
         both.min((RESERVED * (self.budget_s - SMALL_BUDGET_S)).max(0.0))
     }
@@ -160,7 +162,7 @@ impl Wanted {
         let rps = again.unwrap_or(rps.clamp(self.min_rps, self.max_rps));
         let (least, most) = self.windows[usize::from(phase != Phase::Bracket)];
         let load = self.load(phase, rps, least, most);
-        let longest_s = most as f64 * load.window_s + PAUSE_S;
+        let longest_s = most as f64 * load.window_s + self.pause_s;
         (steps.is_empty()
             || left_s - longest_s > self.reserve_s()
             || bracket.low.is_none() && left_s > longest_s)
@@ -215,10 +217,10 @@ impl Wanted {
     }
 
     fn sweep(&self, steps: &[Step], found: f64, left_s: f64) -> Option<Load> {
-        let takes_s = SWEEP_WINDOWS as f64 * self.window_s + 1.5 * PAUSE_S;
+        let takes_s = SWEEP_WINDOWS as f64 * self.window_s + 1.5 * self.pause_s;
         let done = steps.iter().filter(|step| step.phase == Phase::Sweep).count();
         // How many there is time for was decided at the beginning of the sweep.
-        let confirm_s = CONFIRM.0 as f64 * (9.0 * self.window_s + PAUSE_S);
+        let confirm_s = CONFIRM.0 as f64 * (9.0 * self.window_s + self.pause_s);
         let whole_s = left_s + done as f64 * takes_s;
         let most = (((whole_s - confirm_s) / takes_s) as usize).clamp(3, SWEEP.len());
         let mut factors: Vec<f64> =
@@ -243,7 +245,7 @@ impl Wanted {
         let half = if known.fitted { half } else { half / 3.0 };
         let rps = if done % 2 == 0 { rps * (-half).exp() } else { rps * half.exp() };
         let load = self.load(Phase::Confirm, rps.clamp(self.min_rps, self.max_rps), 11, 11);
-        let fits = ((left_s - PAUSE_S) / load.window_s) as usize;
+        let fits = ((left_s - self.pause_s) / load.window_s) as usize;
         let most = load.patience.most.min(fits);
         (most >= 5 && done < CONFIRM.1)
             .then_some(Load { patience: Patience { most, ..load.patience }, ..load })

@@ -87,6 +87,7 @@ fn wanted(slo: &str, first_rps: f64, seed: u64) -> Wanted {
         precision: 0.02,
         budget_s: 90.0,
         window_s: 1.0,
+        pause_s: PAUSE_S,
         windows: [(2, 5), (6, 11)],
         whole: true,
         resolution: None,

@@ -2,15 +2,14 @@
 //! on disk, so that a search that is interrupted can be resumed. It concludes nothing.
 
 use super::course::{Load, Wanted};
+use super::sender::{AROUND, Desk, Offered, Sender};
 use super::windows::Windows;
 use crate::cli::LoadArgs;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::output::Output;
 use crate::pace;
 use crate::plan::Plan;
-use crate::run::{self, Aim, LogFile, Manner};
 use crate::signals::Signals;
-use crate::status::Watched;
 use crate::units::Rate;
 use jiff::Timestamp;
 use reports::analyse::capacity::{self, Settled, trend, why};
@@ -19,23 +18,15 @@ use reports::analyse::objective::Objective;
 use reports::ceiling::{Ceiling, Step, Window};
 use reports::number::{exact_rate, ms_column, rate};
 use reports::outcome::Errors;
-use reports::record::{Run, Verdict, Wire};
+use reports::record::{Run, Verdict};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-/// How long the target is asked what it can do, before the first load.
-const PROBE: Duration = Duration::from_millis(1000);
-/// The most connections that it is asked over.
-const PROBE_CONNECTIONS: usize = 32;
 /// The share of the budget that it may take to answer all of that.
 const DRAIN: f64 = 0.25;
 /// The first load of a target that cannot be asked, in requests per second.
 const UNKNOWN_RPS: f64 = 50.0;
-/// The part of a load that is not looked at: its connections are opened in it.
-const LEAD_IN: Duration = Duration::from_millis(400);
-/// The longest time that is spent on one load beside its windows: starting it, and noticing its end.
-const AROUND: Duration = Duration::from_secs(2);
 
 /// A target that answers less than this share of a load is the one that cannot do it,
 const FAR_BEHIND: f64 = 0.9;
@@ -52,13 +43,17 @@ const DUE: f64 = 0.97;
 const KEPT_UP: f64 = 0.99;
 const SLACK: f64 = 3.0;
 
+/// What came of a load.
+struct Done {
+    step: Step,
+    /// When its target stopped answering for good.
+    died_at_s: Option<f64>,
+}
+
 /// See the module.
 pub(super) struct Hunt<'a> {
     pub(super) load: &'a LoadArgs,
-    pub(super) aim: &'a Aim,
-    /// The same in a closed loop; `None` where there is no such thing.
-    pub(super) closed: Option<&'a Aim>,
-    pub(super) wire: Wire,
+    pub(super) sender: Sender<'a>,
     pub(super) output: &'a Output,
     pub(super) signals: &'a mut Signals,
     /// The record, as far as it goes.
@@ -79,46 +74,55 @@ impl Hunt<'_> {
     /// Asks the target what it can do at most, by a short closed loop: a first rate to offer, this share of that.
     ///
     /// # Errors
-    /// The host's fault: threads that cannot be started.
+    /// As [`Sender::offer`].
     pub(super) async fn first_rps(&mut self, share: f64) -> Outcome<f64> {
-        let mut load = self.load.clone();
-        load.connections = Some(load.connections.unwrap_or(PROBE_CONNECTIONS).min(PROBE_CONNECTIONS));
-        let Some(aim) = self.closed.filter(|_| !self.found.partial) else { return Ok(UNKNOWN_RPS) };
-        let plan = Plan::at(&load, None, Duration::ZERO, PROBE)?;
+        let Some(plan) = self.sender.probe(self.load)?.filter(|_| !self.found.partial) else {
+            return Ok(UNKNOWN_RPS);
+        };
         self.output.status.does("asking the target what it can do");
         // What is left in a slow target would be in the way of the first load; but there is no waiting for ever.
-        let deadline = pace::now() + PROBE + Duration::from_secs_f64(DRAIN * self.found.budget_s);
-        let run = self.offer(&plan, aim, None, deadline).await?;
-        self.found.partial |= run.partial && pace::now() < deadline;
-        Ok(if run.rps.ok > 0.0 { share * run.rps.ok } else { UNKNOWN_RPS })
+        let limit = self.sender.probe_limit(Duration::from_secs_f64(DRAIN * self.found.budget_s));
+        let deadline = limit.map_or_else(|| self.deadline(self.found.budget_s), |limit| pace::now() + limit);
+        let offered = self.offer(&plan, None, deadline).await?;
+        self.found.partial |=
+            offered.as_ref().is_none_or(|offered| offered.run.partial) && pace::now() < deadline;
+        let ok_rps = offered.map_or(0.0, |offered| offered.run.rps.ok);
+        Ok(if ok_rps > 0.0 { share * ok_rps } else { UNKNOWN_RPS })
+    }
+
+    /// When this is spent of the budget, and a little more.
+    fn deadline(&self, budget_s: f64) -> Instant {
+        self.begun.0 + Duration::from_secs_f64((budget_s - self.spent_s).max(0.0)) + AROUND
     }
 
     /// Offers loads until the course has no more, the target dies, or the user thinks better of it.
     ///
     /// # Errors
-    /// The host's fault: threads that cannot be started, a record that cannot be written.
+    /// As [`Sender::offer`]; the host's fault: a record that cannot be written.
     pub(super) async fn follow(&mut self, wanted: &Wanted) -> Outcome {
-        let left_s = wanted.budget_s - self.spent_s;
-        let deadline = self.begun.0 + Duration::from_secs_f64(left_s.max(0.0)) + AROUND;
+        let deadline = self.deadline(wanted.budget_s);
         while !self.found.partial && self.died.is_none() {
             let spent_s = self.spent_s + (pace::now() - self.begun.0).as_secs_f64();
-            let Some(load) = wanted.next(&self.found.steps, spent_s) else {
+            let wanted =
+                &Wanted { pause_s: self.sender.pause_s().unwrap_or(wanted.pause_s), ..wanted.clone() };
+            let next = wanted.next(&self.found.steps, spent_s).filter(|_| pace::now() < deadline);
+            let Some(load) = next else {
                 self.found.cut = wanted.cut(&self.found.steps);
+                self.found.cut.extend(self.sender.overdue());
                 return Ok(());
             };
-            let (step, settled, run) = self.step(wanted, load, deadline).await?;
-            let overdue = pace::now() >= deadline;
-            // Of a load that was cut short by the budget while it drained, all is known that there is to know.
-            if run.partial && !(overdue && settled != Settled::Open) {
+            let Some(Done { step, died_at_s }) = self.step(wanted, load, deadline).await? else {
+                let overdue = pace::now() >= deadline;
                 self.found.partial = !overdue;
                 self.found.cut = if overdue { wanted.cut(&self.found.steps) } else { Vec::new() };
+                self.found.cut.extend(self.sender.overdue());
                 return Ok(());
-            }
+            };
             if self.says {
                 self.say(&step);
             }
             self.found.steps.push(step);
-            if let Some(at) = run.died_at_s {
+            if let Some(at) = died_at_s {
                 self.died = Some(format!(
                     "the target stopped answering for good {at:.1} s into a load of {}/s",
                     rate(load.rps)
@@ -141,21 +145,34 @@ impl Hunt<'_> {
         self.output.keep_ceiling(&so_far)
     }
 
-    /// One load, and what came of it.
-    async fn step(
-        &mut self,
-        wanted: &Wanted,
-        load: Load,
-        deadline: Instant,
-    ) -> Outcome<(Step, Settled, Run)> {
-        let length = Duration::from_secs_f64(load.window_s * load.patience.most as f64) + AROUND;
+    /// One load, and what came of it; `None` of one that was cut short before it said anything.
+    async fn step(&mut self, wanted: &Wanted, load: Load, deadline: Instant) -> Outcome<Option<Done>> {
+        let looked_at = Duration::from_secs_f64(load.window_s * load.patience.most as f64);
         let rate = Rate { micro: (load.rps * 1e6).round() as u64 };
-        let plan = Plan::at(self.load, Some(rate), LEAD_IN, length)?;
+        let plan = self.sender.plan(self.load, rate, looked_at)?;
         let plan = Plan { resolution: wanted.resolution, ..plan };
         let interval_s = plan.window().length_s();
         let mut windows = Windows::new(load, interval_s, &wanted.objective);
         self.output.status.loads(load.phase, load.rps, interval_s);
-        let run = self.offer(&plan, self.aim, Some(&mut windows), deadline).await?;
+        let offered = self.offer(&plan, Some(&mut windows), deadline).await?;
+        let Some(Offered { run, faults }) = offered else { return Ok(None) };
+        // Of a load that was cut short by the budget while it drained, all is known that there is to know.
+        if run.partial && !(pace::now() >= deadline && windows.settled != Settled::Open) {
+            return Ok(None);
+        }
+        let step = self.done(wanted, load, &run, faults, windows);
+        Ok(Some(Done { step, died_at_s: run.died_at_s }))
+    }
+
+    /// What came of a load, whoever sent it; `faults` are why it is not the load that was asked for.
+    fn done(
+        &self,
+        wanted: &Wanted,
+        load: Load,
+        run: &Run,
+        faults: Vec<String>,
+        windows: Windows<'_>,
+    ) -> Step {
         let Windows { windows, settled, times, .. } = windows;
         let begun = self.begun.1.as_secs_f64();
         let started =
@@ -167,20 +184,23 @@ impl Hunt<'_> {
         // How much of a load a target held that died in it says nothing about its rate.
         let died = run.died_at_s.map(|at| format!("the target stopped answering for good {at:.1} s into it"));
         let short = too_few_due(&windows, load.rps);
-        let judged = can_be_judged(&run, passed, &windows, &wanted.objective);
-        let valid = died.is_none() && short.is_none() && judged;
+        let judged = can_be_judged(run, passed, &windows, &wanted.objective);
+        let valid = faults.is_empty() && died.is_none() && short.is_none() && judged;
         let why = if passed { Vec::new() } else { why(&windows, load.rps, &wanted.objective) };
-        let notes = if run.verdict.valid { Vec::new() } else { run.verdict.reasons.clone() };
+        let notes = run.verdict.reasons.iter().filter(|note| !run.verdict.valid && !faults.contains(note));
+        let notes = notes.cloned().collect();
         let reasons = if valid { [why, notes].concat() } else { [notes, why].concat() };
-        let reasons = died
+        let reasons = faults
             .into_iter()
+            .chain(died)
             .chain(short)
             .chain(reasons)
             .chain(none_right(run.ok, run.dropped, (&run.errors, &run.status)))
             .collect();
-        let step = Step {
+        Step {
             phase: load.phase,
-            start_s: started - begun,
+            // Another machine's clock may be behind.
+            start_s: (started - begun).max(0.0),
             duration_s: run.duration_s,
             offered_rps: load.rps,
             ok_rps: capacity::answered(&windows),
@@ -199,38 +219,28 @@ impl Hunt<'_> {
             reasons,
             windows,
             observed: run.observed.clone(),
-            machine: machine(&run),
+            machine: machine(run),
             notes: run.telemetry.notes.clone(),
-        };
-        Ok((step, settled, run))
+        }
     }
 
+    /// Has a load offered; what is known of whoever sends is then in the record.
     async fn offer(
         &mut self,
         plan: &Plan,
-        aim: &Aim,
         referee: Option<&mut Windows<'_>>,
         deadline: Instant,
-    ) -> Outcome<Run> {
-        let log = match (&referee, &self.log) {
-            (Some(_), Some(file)) => {
-                Some(file.try_clone().map_err(|e| Failure::host(format!("cannot keep the log: {e}")))?)
+    ) -> Outcome<Option<Offered>> {
+        let (output, signals, log) = (self.output, &mut *self.signals, self.log.as_ref());
+        let desk = Desk { output, signals, log, begun: self.begun.1, deadline };
+        let offered = self.sender.offer(plan, referee, desk).await?;
+        if let (Sender::Jobs(jobs), Some(Offered { run, .. })) = (&self.sender, &offered) {
+            if self.found.runner.as_ref().is_none_or(|runner| runner.machines == 0) {
+                self.found.target = run.target.clone();
             }
-            _ => None,
-        };
-        let status = &self.output.status;
-        let mut watched = referee.map(|referee| Watched { referee, status });
-        let manner = Manner {
-            log: log.map(|file| LogFile { file, begun: Some(self.begun.1) }),
-            referee: watched.as_mut().map(|watched| watched as &mut dyn run::Referee),
-            wire: self.wire.clone(),
-            visible: false,
-            exporter: None,
-            command: Vec::new(),
-            begun: pace::now(),
-            deadline: Some(deadline),
-        };
-        run::carry_out(plan, aim, self.signals, manner).await
+            self.found.runner = Some(jobs.runner.clone());
+        }
+        Ok(offered)
     }
 
     /// What came of a load, on a line.

@@ -6,7 +6,11 @@ pub(super) mod alone;
 mod cause;
 pub(super) mod course;
 mod hunt;
+mod jobs;
+mod records;
+mod replay;
 mod resume;
+mod sender;
 pub(super) mod stack;
 mod windows;
 
@@ -21,13 +25,16 @@ use crate::signals::Signals;
 use crate::target::Reference;
 use crate::units::Rate;
 use crate::{aim, limits, observe, pace};
-use course::Wanted;
+use course::{PAUSE_S, Wanted};
 use hunt::Hunt;
+use jobs::Jobs;
 use reports::analyse::conclude::conclude;
 use reports::ceiling::{Bound, Ceiling};
-use reports::record::{TargetKind, Verdict};
+use reports::record::{Target, TargetKind, Verdict};
 use reports::store::CEILING_FILE;
+use sender::Sender;
 use stack::{Ended, Order};
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 /// A search with less than this has no time for three loads and a sweep.
@@ -44,6 +51,8 @@ const LONG_BUDGET_S: f64 = 240.0;
 const NEAR: f64 = 0.9;
 /// Of a load while rates grow, and of one between a rate that holds and one that fails.
 const WINDOWS: [(usize, usize); 2] = [(2, 5), (6, 11)];
+/// A job is paid for as a whole.
+const JOB_WINDOWS: [(usize, usize); 2] = [(5, 5), (11, 11)];
 /// The first load, of what the target answers when it is asked what it can do.
 const FIRST: f64 = 0.7;
 
@@ -55,6 +64,10 @@ pub(crate) fn run(args: CeilingArgs, begun: Instant) -> Outcome<Exit> {
     let (args, before) = match args.resume {
         None => (args, None),
         Some(dir) => resume::resumed(&dir)?,
+    };
+    let args = match args.runner {
+        None => args,
+        Some(_) => CeilingArgs { load: jobs::elsewhere(args.load), ..args },
     };
     check(&args)?;
     let output = Output::of_experiment("ceiling", CEILING_FILE, &args.result, begun);
@@ -105,6 +118,9 @@ async fn search(
 ) -> Outcome<(Ceiling, Option<String>)> {
     let mut signals = Signals::listen()?;
     let (plan, closed) = (open(args)?, closed(args));
+    if let Some(command) = &args.runner {
+        return by_jobs(args, command, before, output, &mut signals).await;
+    }
     if let Some(url) = &plan.url {
         let aims = async {
             let closed = match &closed {
@@ -191,7 +207,8 @@ fn wanted(args: &CeilingArgs, first_rps: f64, able_rps: f64) -> Wanted {
         precision: args.precision,
         budget_s: budget_s - kept_s,
         window_s: if budget_s >= LONG_BUDGET_S { 2.0 } else { 1.0 },
-        windows: WINDOWS,
+        pause_s: PAUSE_S,
+        windows: if args.runner.is_some() { JOB_WINDOWS } else { WINDOWS },
         whole: true,
         resolution: None,
         seed: args.load.seed,
@@ -219,16 +236,11 @@ async fn at(
     for silent in observe::unreadable(&aim.observe).await {
         output.say(&silent);
     }
-    let (begun, spent_s, resumes) = resume::beginning(before.as_ref());
-    before.iter().for_each(|before| output.say(&resume::taken_over(before)));
-    let mut found = before.unwrap_or_else(|| blank(args, aim, aims.emulated.clone(), begun.1));
-    if resumes && aim.kind == TargetKind::Reference {
+    let mut search = Search::begin(args, (stack::target(aim), &aim.cpus), &aims.emulated, before, output)?;
+    let found = &mut search.found;
+    if search.resumes && aim.kind == TargetKind::Reference {
         resume::started_anew(&mut found.target, &aim.url);
     }
-    output.status.counts(begun.0, spent_s, found.budget_s);
-    // What an interrupted search concluded is not what the loads to come will say.
-    (found.partial, found.verdict) = (false, Verdict::default());
-    let log = output.log(resumes, begun.1)?;
     if found.self_check.is_none() {
         output.say("checking the generator against a target that does nothing");
         output.status.does("checking the generator");
@@ -239,45 +251,100 @@ async fn at(
     }
     limits::pin(&aim.cpus)?;
     output.say(&format!("loading {}: {}, until {} fails", aim.url, aim.what, args.slo));
-    let first_rps = found.first_rps;
-    let mut hunt = Hunt {
-        load: &args.load,
-        aim,
-        closed: aims.closed.as_ref(),
-        wire,
-        output,
-        signals,
-        found: &mut found,
-        begun,
-        spent_s,
-        log,
-        says: true,
-        died: None,
-    };
-    let able_rps = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
-    let first_rps = match first_rps {
-        Some(rps) => rps,
-        None => hunt.first_rps(FIRST).await?,
-    };
-    // A search that was cut short before its first load asks again.
-    hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
-    let wanted = wanted(args, first_rps, able_rps);
-    hunt.follow(&wanted).await?;
-    conclude(hunt.found).map_err(Failure::host)?;
-    if args.confirm_cause && hunt.died.is_none() && cause::change(hunt.found, &args.sizes).is_err() {
-        // What was kept for confirming the cause is not needed.
-        let budget_s = args.budget.as_secs_f64();
-        hunt.follow(&Wanted { budget_s, ..wanted }).await?;
-    }
-    let died = hunt.died;
-    found.duration_s = spent_s + (pace::now() - begun.0).as_secs_f64();
-    found.partial |= died.is_some();
-    conclude(&mut found).map_err(Failure::host)?;
-    Ok((found, died))
+    let sender = Sender::Here { open: aim, closed: aims.closed.as_ref(), wire };
+    search.go_on(args, sender, output, signals).await
 }
 
-fn blank(args: &CeilingArgs, aim: &Aim, emulated: Vec<String>, started_at: Duration) -> Ceiling {
+/// The search by jobs of a user's command. This machine sends nothing, and may not even reach the target.
+async fn by_jobs(
+    args: &CeilingArgs,
+    command: &str,
+    before: Option<Ceiling>,
+    output: &Output,
+    signals: &mut Signals,
+) -> Outcome<(Ceiling, Option<String>)> {
+    let url = open(args)?.url.map(|url| url.to_string()).unwrap_or_default();
+    let target = Target { url: url.clone(), ..Target::default() };
+    let mut search = Search::begin(args, (target, &[]), &[], before, output)?;
+    output.say(&format!("loading {url}, each load a job of `{command}`, until {} fails", args.slo));
+    let dir = output.dir();
+    let jobs = Jobs::of(command, &search.found.head.command, dir, search.found.runner.take())?;
+    search.found.runner = Some(jobs.runner.clone());
+    search.go_on(args, Sender::Jobs(jobs), output, signals).await
+}
+
+/// A search that has begun, or begins again.
+struct Search {
+    found: Ceiling,
+    /// On this clock and since 1970; before this process, of one that is resumed.
+    begun: (Instant, Duration),
+    spent_s: f64,
+    resumes: bool,
+    log: Option<File>,
+}
+
+impl Search {
+    fn begin(
+        args: &CeilingArgs,
+        aimed: (Target, &[usize]),
+        emulated: &[String],
+        before: Option<Ceiling>,
+        output: &Output,
+    ) -> Outcome<Self> {
+        let (begun, spent_s, resumes) = resume::beginning(before.as_ref());
+        before.iter().for_each(|before| output.say(&resume::taken_over(before)));
+        let mut found = before.unwrap_or_else(|| blank(args, aimed, emulated.to_vec(), begun.1));
+        output.status.counts(begun.0, spent_s, found.budget_s);
+        // What an interrupted search concluded is not what the loads to come will say.
+        (found.partial, found.verdict) = (false, Verdict::default());
+        let log = output.log(resumes, begun.1)?;
+        Ok(Self { found, begun, spent_s, resumes, log })
+    }
+
+    /// From the first load, or the next one, to the conclusions; and what a target said that died.
+    async fn go_on(
+        self,
+        args: &CeilingArgs,
+        sender: Sender<'_>,
+        output: &Output,
+        signals: &mut Signals,
+    ) -> Outcome<(Ceiling, Option<String>)> {
+        let Self { mut found, begun, spent_s, log, .. } = self;
+        let first_rps = found.first_rps;
+        let found_so_far = &mut found;
+        let (load, says, died) = (&args.load, true, None);
+        let mut hunt =
+            Hunt { load, sender, output, signals, found: found_so_far, begun, spent_s, log, says, died };
+        let able_rps = hunt.found.self_check.as_ref().map_or(f64::INFINITY, |check| check.closed_rps);
+        let first_rps = match first_rps {
+            Some(rps) => rps,
+            None => hunt.first_rps(FIRST).await?,
+        };
+        // A search that was cut short before its first load asks again.
+        hunt.found.first_rps = Some(first_rps).filter(|_| !hunt.found.partial);
+        let wanted = wanted(args, first_rps, able_rps);
+        hunt.follow(&wanted).await?;
+        conclude(hunt.found).map_err(Failure::host)?;
+        if args.confirm_cause && hunt.died.is_none() && cause::change(hunt.found, &args.sizes).is_err() {
+            // What was kept for confirming the cause is not needed.
+            let budget_s = args.budget.as_secs_f64();
+            hunt.follow(&Wanted { budget_s, ..wanted }).await?;
+        }
+        let died = hunt.died;
+        found.duration_s = spent_s + (pace::now() - begun.0).as_secs_f64();
+        found.partial |= died.is_some();
+        conclude(&mut found).map_err(Failure::host)?;
+        Ok((found, died))
+    }
+}
+
+fn blank(
+    args: &CeilingArgs,
+    aimed: (Target, &[usize]),
+    emulated: Vec<String>,
+    started_at: Duration,
+) -> Ceiling {
     let all = Wanted { budget_s: args.budget.as_secs_f64(), ..wanted(args, LOWEST_RPS, f64::INFINITY) };
     let wanted_rps = args.forecast.map(|rate| rate.rps());
-    Ceiling { wanted_rps, ..stack::blank(&args.load, &all, aim, emulated, started_at) }
+    Ceiling { wanted_rps, ..stack::blank(&args.load, &all, aimed, emulated, started_at) }
 }

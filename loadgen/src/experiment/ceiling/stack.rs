@@ -3,6 +3,7 @@
 
 use super::course::Wanted;
 use super::hunt::Hunt;
+use super::sender::Sender;
 use crate::cli::{LoadArgs, Sizes};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -149,14 +150,13 @@ async fn hunt(
     output: &Output,
     signals: &mut Signals,
 ) -> Outcome<Ended> {
-    let mut found = blank(order.load, &order.wanted, &there.open, there.emulated, begun.1);
+    let (target, cpus) = (target(&there.open), &there.open.cpus);
+    let mut found = blank(order.load, &order.wanted, (target, cpus), there.emulated, begun.1);
     found.self_check = order.self_check.clone();
     limits::pin(order.cpus)?;
     let mut hunt = Hunt {
         load: order.load,
-        aim: &there.open,
-        closed: there.closed.as_ref(),
-        wire: there.wire,
+        sender: Sender::Here { open: &there.open, closed: there.closed.as_ref(), wire: there.wire },
         output,
         signals,
         found: &mut found,
@@ -177,24 +177,29 @@ async fn hunt(
     Ok(Ended { found, died })
 }
 
-/// The record of a search that has not begun.
+/// What an aim goes to.
+pub(super) fn target(aim: &Aim) -> Target {
+    Target {
+        url: aim.url.to_string(),
+        kind: aim.kind,
+        what: aim.what.clone(),
+        cpus: aim.target_cpus.clone(),
+        ..Target::default()
+    }
+}
+
+/// The record of a search that has not begun, of a target and from these CPUs.
 pub(super) fn blank(
     load: &LoadArgs,
     wanted: &Wanted,
-    aim: &Aim,
+    (target, cpus): (Target, &[usize]),
     emulated: Vec<String>,
     started_at: Duration,
 ) -> Ceiling {
     Ceiling {
         schema: CEILING_SCHEMA.to_owned(),
-        head: record::head(load.seed, started_at, &aim.cpus),
-        target: Target {
-            url: aim.url.to_string(),
-            kind: aim.kind,
-            what: aim.what.clone(),
-            cpus: aim.target_cpus.clone(),
-            ..Target::default()
-        },
+        head: record::head(load.seed, started_at, cpus),
+        target,
         emulated,
         arrivals: format!("{:?}", load.arrivals).to_lowercase(),
         slo: wanted.objective.to_string(),

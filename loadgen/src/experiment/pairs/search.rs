@@ -5,7 +5,7 @@ use super::measure::resolution;
 use super::there::There;
 use super::{Bench, layout, rate};
 use crate::cli::{LoadArgs, Sizes};
-use crate::experiment::ceiling::course::Wanted;
+use crate::experiment::ceiling::course::{PAUSE_S, Wanted};
 use crate::experiment::ceiling::stack::{self, Ended, Order};
 use crate::failure::{Failure, Outcome};
 use crate::pace;
@@ -94,6 +94,7 @@ impl Bench<'_> {
             precision: PRECISION,
             budget_s,
             window_s: WINDOW_S,
+            pause_s: PAUSE_S,
             windows: WINDOWS,
             whole: false,
             resolution: resolution(&self.args.slo),

@@ -7,7 +7,7 @@ mod room;
 
 use super::carry_out::find;
 use super::ceiling::alone::self_check;
-use super::ceiling::course::Wanted;
+use super::ceiling::course::{PAUSE_S, Wanted};
 use super::ceiling::stack::{self, Order};
 use crate::cli::{ScaleOutArgs, Sizes};
 use crate::failure::{Exit, Failure, Outcome};
@@ -197,6 +197,7 @@ impl Search<'_> {
             precision: PRECISION,
             budget_s: self.budget_s,
             window_s: WINDOW_S,
+            pause_s: PAUSE_S,
             windows: WINDOWS,
             whole: true,
             resolution: None,

@@ -100,7 +100,10 @@ fn footer(found: &Ceiling) -> Vec<String> {
     let arrivals = if found.arrivals.is_empty() { "" } else { &format!(", {} arrivals", found.arrivals) };
     let mut what = vec![format!("{} offered{arrivals}", counted(found.steps.len() as u64, "load"))];
     what.extend(target(&found.target));
-    what.extend(cpus("generator", &found.head.cpus));
+    match &found.runner {
+        None => what.extend(cpus("generator", &found.head.cpus)),
+        Some(runner) => what.push(runner.in_words()),
+    }
     made(&found.head, &what, &found.emulated, &found.cut)
 }
 
