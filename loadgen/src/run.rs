@@ -4,6 +4,7 @@
 use crate::aggregate::Aggregate;
 use crate::client;
 use crate::crew::Crew;
+use crate::entries::Entries;
 use crate::exporter::Exporter;
 use crate::failure::{Failure, Outcome};
 use crate::interval::{Interval, Window};
@@ -21,7 +22,7 @@ use crate::transport::reach;
 use crate::work::What;
 use http::Uri;
 use reports::analyse::verdict::Network;
-use reports::log::IntervalLog;
+use reports::log::{IntervalLog, tag_of_interaction};
 use reports::record::{Run, TargetKind, Wire};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -162,6 +163,7 @@ pub(crate) async fn carry_out(
     }
     watch.progress.finish();
     let tally = crew.join()?;
+    watch.log.keep_interactions(&tally.entries, plan.measured());
     let died = match tally.silent_since {
         Some(since) if reach::refuses(&aim.address).await => Some(tally.last_answer.unwrap_or(0).max(since)),
         _ => None,
@@ -314,6 +316,8 @@ struct Log {
     /// When the measured part begins, in seconds after the log does.
     offset_s: f64,
     length_s: f64,
+    /// Whether it is the log of this run alone.
+    is_own: bool,
     error: Option<io::Error>,
 }
 
@@ -326,7 +330,16 @@ impl Log {
             None => IntervalLog::create(file, started_at.as_secs_f64()),
             Some(_) => Ok(IntervalLog::resume(file)),
         });
-        Self { open, offset_s, length_s: window.length_s(), error: None }
+        Self { open, offset_s, length_s: window.length_s(), is_own: begun.is_none(), error: None }
+    }
+
+    /// Writes the response times of each kind of request, behind all intervals, into the log of a run of its own.
+    fn keep_interactions(&mut self, entries: &Entries, length: Duration) {
+        let Some(Ok(open)) = self.open.as_mut().filter(|_| self.is_own) else { return };
+        let written = entries.all().iter().enumerate().try_for_each(|(number, entry)| {
+            open.append_one(&tag_of_interaction(number), 0.0, length.as_secs_f64(), &entry.response)
+        });
+        self.error = self.error.take().or(written.err());
     }
 
     /// Writes a measured interval.

@@ -2,7 +2,7 @@
 //! tools (HistogramLogAnalyzer, HistogramLogProcessor) read it as it grows. Times are seconds from the log's start;
 //! histograms are in nanoseconds, the readable maximum in milliseconds. A line that is not whole is never skipped.
 
-use crate::histogram::{Distributions, Sparse};
+use crate::histogram::{Distributions, Histogram, Sparse};
 use std::io::{self, Write};
 
 const LEGEND: &str =
@@ -41,14 +41,42 @@ impl<W: Write> IntervalLog<W> {
     /// When the log cannot be written.
     pub fn append(&mut self, start_s: f64, length_s: f64, distributions: &Distributions) -> io::Result<()> {
         for (tag, histogram) in distributions.tagged() {
-            if !histogram.is_empty() {
-                let max = histogram.max() as f64 / MAX_DIVISOR;
-                let coded = histogram.encode().map_err(io::Error::other)?;
-                writeln!(self.out, "Tag={tag},{start_s:.3},{length_s:.3},{max:.3},{coded}")?;
-            }
+            self.append_one(tag, start_s, length_s, histogram)?;
         }
         self.out.flush()
     }
+
+    /// The same for one histogram; it may be the next line that writes it out.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn append_one(
+        &mut self,
+        tag: &str,
+        start_s: f64,
+        length_s: f64,
+        histogram: &Histogram,
+    ) -> io::Result<()> {
+        if histogram.is_empty() {
+            return Ok(());
+        }
+        let max = histogram.max() as f64 / MAX_DIVISOR;
+        let coded = histogram.encode().map_err(io::Error::other)?;
+        writeln!(self.out, "Tag={tag},{start_s:.3},{length_s:.3},{max:.3},{coded}")
+    }
+}
+
+/// What the tag of an interaction begins with; a tag has no blanks or commas, so its number in the record follows, from 0.
+const INTERACTION: &str = "interaction-";
+
+/// The tag of the response times of a whole run's interaction `number`, which come behind all intervals.
+pub fn tag_of_interaction(number: usize) -> String {
+    format!("{INTERACTION}{number}")
+}
+
+/// The reverse of [`tag_of_interaction`]; `None` of other tags.
+pub(crate) fn interaction(tag: &str) -> Option<usize> {
+    tag.strip_prefix(INTERACTION)?.parse().ok()
 }
 
 /// One line of a log.

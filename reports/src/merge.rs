@@ -75,9 +75,9 @@ pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
         return Err(faults.join("; "));
     }
     let mut record = sums::record(&pieces, pooled, &terms.command);
-    let run = &mut record.run;
     let why = [faults.clone(), of_shards(&pieces)].concat();
-    notes.extend(sums::notes(&pieces));
+    notes.extend(sums::notes(&pieces, &record));
+    let run = &mut record.run;
     run.verdict = Verdict { valid: why.is_empty(), reasons: why.into_iter().chain(notes).collect() };
     run.thresholds = terms.thresholds.iter().map(|threshold| threshold.judge(run)).collect();
     Ok(Merged { record, faults })

@@ -13,8 +13,8 @@ mod trace;
 use crate::analyse::blocks::Blocks;
 use crate::analyse::interval::distribution;
 use crate::analyse::ledger;
-use crate::histogram::Distributions;
-use crate::log;
+use crate::histogram::{Distributions, Histogram};
+use crate::log::{self, Entry};
 use crate::record::{Distribution, RUN_SCHEMA, Run};
 use crate::whole;
 pub use caching::CACHE_FILE;
@@ -43,7 +43,7 @@ pub struct Record {
     /// The sum of the intervals.
     pub totals: Distributions,
     /// What is in [`LOG_FILE`].
-    pub intervals: Vec<log::Entry>,
+    pub intervals: Vec<Entry>,
 }
 
 /// Writes `run` into `dir`, which is made where it is missing. An older record is replaced in one step.
@@ -115,13 +115,11 @@ pub fn save_whole(dir: &Path, record: &Record, started_unix_s: f64) -> io::Resul
     fs::create_dir_all(dir)?;
     let mut bytes = Vec::new();
     let mut log = log::IntervalLog::create(&mut bytes, started_unix_s)?;
-    let mut one = Distributions::default();
-    for group in record.intervals.chunk_by(|a, b| a.start_s == b.start_s) {
+    let mut one = Histogram::default();
+    for Entry { tag, start_s, length_s, histogram } in &record.intervals {
         one.clear();
-        group.iter().for_each(|entry| {
-            one.by_tag_mut(&entry.tag).into_iter().for_each(|sum| sum.add_sparse(&entry.histogram));
-        });
-        log.append(group[0].start_s, group[0].length_s, &one)?;
+        one.add_sparse(histogram);
+        log.append_one(tag, *start_s, *length_s, &one)?;
     }
     whole::replace(&dir.join(LOG_FILE), &bytes)?;
     save(dir, &record.run)
@@ -156,6 +154,13 @@ fn agree(record: &Record) -> Result<(), String> {
     ] {
         if *said != logged {
             return Err(format!("{name} is not what {LOG_FILE} has"));
+        }
+    }
+    for entry in &record.intervals {
+        let Some(number) = log::interaction(&entry.tag) else { continue };
+        let said = run.interactions.get(number).map(|one| one.response_ms.count);
+        if said != Some(entry.histogram.count()) {
+            return Err(format!("{} is not what {LOG_FILE} has", entry.tag));
         }
     }
     match ledger::broken(run).or_else(|| ledger::broken_steps(run)) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Each session asks for a row that no other one has, and for a random number.
+/// Each session asks for a row that no other one has, and for a random number; some of them elsewhere.
 const SCENARIO: &str = r#"
 [data.rows]
 file = "rows.csv"
@@ -17,6 +17,10 @@ pick = "unique"
 [[interaction]]
 name = "ask"
 path = "/{{rows.id}}-{{n}}/fresh"
+
+[[interaction]]
+name = "look"
+path = "/{{rows.id}}-{{n}}/other"
 
 [generate.n]
 kind = "int"
@@ -78,6 +82,13 @@ fn the_shards_of_a_load_send_what_one_machine_sends_and_are_merged_to_its_record
         let indices: Vec<_> =
             merged["shards"].as_array().unwrap().iter().map(|one| one["index"].as_u64()).collect();
         assert_eq!(indices, [Some(1), Some(2), Some(3)]);
+        // The times of each interaction are those of all, and said to be.
+        let counted = |n: usize| merged["interactions"][n]["response_ms"]["count"].as_u64().unwrap();
+        let ended: u64 = merged["response_ms"]["count"].as_u64().unwrap();
+        assert!(counted(0) > 5 && counted(1) > 5 && counted(0) + counted(1) == ended, "{merged}");
+        assert!(merged["interactions"][1]["response_ms"]["p50"].is_f64(), "{merged}");
+        let log = std::fs::read_to_string(out.join("latency.hlog")).unwrap();
+        assert!(log.contains("\nTag=interaction-1,0.000,"), "{log}");
         for file in ["timeline.png", "percentiles.png", "heatmap.png", "report.html", "latency.hlog"] {
             assert!(out.join(file).is_file(), "{file}");
         }

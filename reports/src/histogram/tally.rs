@@ -36,6 +36,11 @@ impl Places {
     pub fn recorded(&self) -> &[(u32, u32)] {
         &self.room[..self.filled]
     }
+
+    /// How many times were counted.
+    pub fn count(&self) -> u64 {
+        self.recorded().iter().map(|(_, n)| u64::from(*n)).sum()
+    }
 }
 
 /// See the module.

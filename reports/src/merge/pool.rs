@@ -8,7 +8,7 @@ use crate::histogram::{Histogram, Places, Tally};
 use crate::log::{self, Line};
 use crate::record::{Distribution, Run};
 use crate::store::{self, LOG_FILE};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +22,8 @@ pub(super) const TAGS: [&str; 4] = ["response", "service", "send_lag", "ok_respo
 pub(super) struct Pool {
     /// By interval and tag.
     pub(super) intervals: Vec<[Tally; 4]>,
+    /// The response times of each interaction, as far as the logs have them.
+    pub(super) interactions: Vec<Tally>,
     /// What could not be read, with its path.
     pub(super) broken: Vec<String>,
     /// The directories of those.
@@ -32,10 +34,10 @@ pub(super) struct Pool {
 /// their own totals would no longer be.
 const LANES: usize = 4;
 
-/// The intervals of all, each of which one thread at a time counts in.
-type Shared = [Mutex<[Tally; 4]>];
+/// The intervals of all, and behind them the interactions, which have the first tag only: one thread at a time counts in each.
+type Slots = [Mutex<[Tally; 4]>];
 
-/// A histogram of a log: its interval, its tag and its line.
+/// A histogram of a log: its slot, its tag and its line.
 type Found<'a> = Result<(usize, usize, Line<'a>), String>;
 
 /// A log that is being read.
@@ -43,8 +45,12 @@ struct Lane<'a> {
     piece: &'a Piece,
     text: &'a [u8],
     log: Peekable<Box<dyn Iterator<Item = Found<'a>> + 'a>>,
-    /// All that was counted of it.
+    /// The slot of the first interaction.
+    intervals: usize,
+    /// All that was counted of it in intervals.
     total: [Tally; 4],
+    /// And in interactions, of those that it has.
+    interactions: BTreeMap<usize, u64>,
     /// In so many histograms.
     counted: usize,
     broken: Option<String>,
@@ -52,56 +58,68 @@ struct Lane<'a> {
 
 /// Reads the logs of the pieces. One that is broken, or is not what its record says, is left out as a whole.
 pub(super) fn read(pieces: &[Piece]) -> Pool {
-    let longest = pieces.iter().map(|piece| piece.run.timeline.bins.len()).max().unwrap_or(0);
-    let shared: Vec<_> = (0..longest).map(|_| Mutex::default()).collect();
+    let most = |of: fn(&Run) -> usize| pieces.iter().map(|piece| of(&piece.run)).max().unwrap_or(0);
+    let (intervals, interactions) = (most(|run| run.timeline.bins.len()), most(|run| run.interactions.len()));
+    let slots: Vec<_> = (0..intervals + interactions).map(|_| Mutex::default()).collect();
     let groups: Vec<&[Piece]> = pieces.chunks(LANES).collect();
-    let broken = in_parallel(&groups, Vec::new, |texts, group| count(group, texts, &shared));
+    let broken = in_parallel(&groups, Vec::new, |texts, group| count(group, texts, intervals, &slots));
     let (mut broken, left_out): (Vec<_>, _) = broken.into_iter().flatten().unzip();
     // In whatever order they were come across.
     broken.sort();
     let whole = |tallies: Mutex<_>| tallies.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Pool { intervals: shared.into_iter().map(whole).collect(), broken, left_out }
+    let mut all: Vec<[Tally; 4]> = slots.into_iter().map(whole).collect();
+    let interactions = all.split_off(intervals).into_iter().map(|[response, ..]| response).collect();
+    Pool { intervals: all, interactions, broken, left_out }
 }
 
 /// Counts the logs of a few pieces; gives what is broken, and the directory that it is in.
-fn count(pieces: &[Piece], texts: &mut Vec<Vec<u8>>, shared: &Shared) -> Vec<(String, PathBuf)> {
+fn count(
+    pieces: &[Piece],
+    texts: &mut Vec<Vec<u8>>,
+    intervals: usize,
+    slots: &Slots,
+) -> Vec<(String, PathBuf)> {
     texts.resize_with(pieces.len(), Vec::new);
-    let open = |(piece, text)| Lane::open(piece, text);
+    let open = |(piece, text)| Lane::open(piece, text, intervals);
     let mut lanes: Vec<_> = pieces.iter().zip(texts).map(open).collect();
     let mut places = Places::default();
-    for (number, tallies) in shared.iter().enumerate() {
+    for (slot, tallies) in slots.iter().enumerate() {
         let mut tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter_mut().for_each(|lane| lane.count(number, &mut tallies, &mut places));
+        lanes.iter_mut().for_each(|lane| lane.count(slot, &mut tallies, &mut places));
     }
     let ended = lanes.into_iter().map(|lane| {
         let dir = &lane.piece.dir;
         let named = |what| (format!("{}: {what}", dir.join(LOG_FILE).display()), dir.clone());
-        lane.end(shared).map(named)
+        lane.end(slots).map(named)
     });
     ended.flatten().collect()
 }
 
 impl<'a> Lane<'a> {
-    fn open(piece: &'a Piece, text: &'a mut Vec<u8>) -> Self {
+    fn open(piece: &'a Piece, text: &'a mut Vec<u8>, intervals: usize) -> Self {
         text.clear();
         let read = store::read_into(&piece.dir.join(LOG_FILE), text);
         let broken = read.err().map(|e| e.to_string());
         let text = text.as_slice();
-        let log: Box<dyn Iterator<Item = Found<'a>>> = Box::new(found(&piece.run, text));
-        Self { piece, text, log: log.peekable(), total: Default::default(), counted: 0, broken }
+        let log: Box<dyn Iterator<Item = Found<'a>>> = Box::new(found(&piece.run, text, intervals));
+        let (total, interactions) = Default::default();
+        Self { piece, text, log: log.peekable(), intervals, total, interactions, counted: 0, broken }
     }
 
-    /// Counts what it has of an interval; they come in their order.
-    fn count(&mut self, number: usize, tallies: &mut [Tally; 4], places: &mut Places) {
-        let later = |found: &Found<'_>| found.as_ref().is_ok_and(|(of, ..)| *of > number);
+    /// Counts what it has for a slot; they come in their order.
+    fn count(&mut self, slot: usize, tallies: &mut [Tally; 4], places: &mut Places) {
+        let later = |found: &Found<'_>| found.as_ref().is_ok_and(|(of, ..)| *of > slot);
         while self.broken.is_none()
             && let Some(found) = self.log.next_if(|found| !later(found))
         {
-            match found.and_then(|(of, tag, line)| read_line(of == number, &line, places).map(|()| tag)) {
+            match found.and_then(|(of, tag, line)| read_line(of == slot, &line, places).map(|()| tag)) {
                 Ok(tag) => {
                     tallies[tag].add(places);
-                    self.total[tag].add(places);
                     self.counted += 1;
+                    match slot.checked_sub(self.intervals) {
+                        None => self.total[tag].add(places),
+                        Some(number) => *self.interactions.entry(number).or_default() += places.count(),
+                    }
                 }
                 Err(why) => self.broken = Some(why),
             }
@@ -109,13 +127,14 @@ impl<'a> Lane<'a> {
     }
 
     /// What is wrong with it, now that it was read, in which case nothing of it stays counted.
-    fn end(self, shared: &Shared) -> Option<String> {
-        let disagrees = || agree(&self.piece.run, &self.total).err();
+    fn end(self, slots: &Slots) -> Option<String> {
+        let disagrees = || agree(&self.piece.run, &self.total, &self.interactions).err();
         let not_so = |what| format!("{what} is not what the record has");
         let why = self.broken.or_else(|| disagrees().map(not_so))?;
         let mut places = Places::default();
-        for (number, tag, line) in found(&self.piece.run, self.text).flatten().take(self.counted) {
-            let mut tallies = shared[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let all = found(&self.piece.run, self.text, self.intervals).flatten();
+        for (slot, tag, line) in all.take(self.counted) {
+            let mut tallies = slots[slot].lock().unwrap_or_else(PoisonError::into_inner);
             let again = places.read(line.coded);
             debug_assert!(again.is_ok(), "it was read before");
             tallies[tag].take_back(&places);
@@ -124,10 +143,19 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// The histograms of a log that are a run's.
-fn found<'a>(run: &Run, text: &'a [u8]) -> impl Iterator<Item = Found<'a>> + use<'a> {
+/// The histograms of a log that are a run's, where all runs have at most so many intervals.
+fn found<'a>(run: &Run, text: &'a [u8], intervals: usize) -> impl Iterator<Item = Found<'a>> + use<'a> {
     let (interval_s, bins) = (run.timeline.interval_s, run.timeline.bins.len() as f64);
+    let interactions = run.interactions.len();
     let placed = move |line: Line<'a>| {
+        if let Some(number) = log::interaction(line.tag) {
+            let wrong = || format!("line {}: the run has no {}", line.number, line.tag);
+            return Some(if number < interactions {
+                Ok((intervals + number, 0, line))
+            } else {
+                Err(wrong())
+            });
+        }
         let tag = TAGS.iter().position(|tag| *tag == line.tag)?;
         let number = (line.start_s / interval_s).round();
         let fits = number >= 0.0 && number < bins;
@@ -139,7 +167,7 @@ fn found<'a>(run: &Run, text: &'a [u8]) -> impl Iterator<Item = Found<'a>> + use
 
 fn read_line(in_order: bool, line: &Line<'_>, places: &mut Places) -> Result<(), String> {
     if !in_order {
-        return Err(format!("line {}: it is of an earlier interval than the one before it", line.number));
+        return Err(format!("line {}: it belongs before the one before it", line.number));
     }
     places.read(line.coded).map_err(|what| line.not_whole(&what))
 }
@@ -172,7 +200,7 @@ pub(super) fn in_parallel<I: Sync, D, T: Send>(
 }
 
 /// Which distribution of a record is not that of its log.
-fn agree(run: &Run, totals: &[Tally; 4]) -> Result<(), &'static str> {
+fn agree(run: &Run, totals: &[Tally; 4], interactions: &BTreeMap<usize, u64>) -> Result<(), &'static str> {
     // What blocks of time say of it needs the intervals, and changes none of these.
     let plain =
         |of: &Distribution| Distribution { ci95_blocks: Default::default(), blocks: None, ..of.clone() };
@@ -186,5 +214,6 @@ fn agree(run: &Run, totals: &[Tally; 4]) -> Result<(), &'static str> {
             return Err(name);
         }
     }
-    Ok(())
+    let wrong = interactions.iter().any(|(number, n)| run.interactions[*number].response_ms.count != *n);
+    if wrong { Err("the response_ms of an interaction") } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use super::pool::{Pool, TAGS};
 use crate::analyse::blocks::Blocks;
 use crate::analyse::interval::distribution;
 use crate::analyse::steady::steady;
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, Tally};
 use crate::log::{self, Entry};
 use crate::outcome::Counts;
 use crate::record::{
@@ -16,16 +16,19 @@ use crate::store::Record;
 use std::collections::BTreeMap;
 
 /// The record of `pieces`, of which there is one at least, with what their logs come to.
-pub(super) fn record(pieces: &[Piece], pool: Pool, command: &[String]) -> Record {
+pub(super) fn record(pieces: &[Piece], mut pool: Pool, command: &[String]) -> Record {
     let runs: Vec<&Run> = pieces.iter().map(|piece| &piece.run).collect();
     let first = runs[0];
     let interval_s = first.timeline.interval_s;
-    let intervals = entries(pool, interval_s);
+    let times = std::mem::take(&mut pool.interactions);
+    let mut intervals = entries(pool, interval_s);
     let totals = log::total(&intervals);
     let duration_s = runs.iter().map(|run| run.duration_s).fold(0.0, f64::max);
     let steps = steps(&runs);
     let mut counts = Counts::default();
     steps.iter().filter(|step| step.counted).for_each(|step| counts += &step.counts);
+    let interactions = interactions(&runs, &times);
+    intervals.extend(of_interactions(&interactions, &times, duration_s));
     let blocks = Blocks::of_log(interval_s, &intervals);
     let rate = |of: fn(&Rates) -> f64| runs.iter().map(|run| of(&run.rps)).sum();
     let mut run = Run {
@@ -56,7 +59,7 @@ pub(super) fn record(pieces: &[Piece], pool: Pool, command: &[String]) -> Record
         timeline: timeline(&runs, &intervals),
         steady: None,
         arrival_stream: None,
-        interactions: interactions(&runs),
+        interactions,
         sessions: sessions(&runs),
         shard: None,
         shards: pieces.iter().map(result).collect(),
@@ -68,13 +71,15 @@ pub(super) fn record(pieces: &[Piece], pool: Pool, command: &[String]) -> Record
     Record { run, totals, intervals }
 }
 
-/// What cannot be merged without what no record has.
-pub(super) fn notes(pieces: &[Piece]) -> Vec<String> {
+/// What cannot be merged of what the pieces have, or is not as it should be; `record` is what they were merged to.
+pub(super) fn notes(pieces: &[Piece], record: &Record) -> Vec<String> {
     let mut notes = Vec::new();
     let first = pieces.first();
-    if first.is_some_and(|piece| !piece.run.interactions.is_empty()) && pieces.len() > 1 {
+    let known = record.intervals.iter().filter(|entry| log::interaction(&entry.tag).is_some()).count();
+    let all = record.run.interactions.iter().filter(|one| one.response_ms.count > 0).count();
+    if known < all && pieces.len() > 1 {
         notes.push(String::from(
-            "the times of the interactions are of all shards together only in count, mean and largest",
+            "not all logs have the times of the interactions, which are therefore known only in count, mean and largest",
         ));
     }
     if let Some(first) = first.filter(|piece| !piece.run.observed.is_empty() && pieces.len() > 1) {
@@ -206,8 +211,8 @@ fn timeline(runs: &[&Run], intervals: &[Entry]) -> Timeline {
     Timeline { interval_s, bins }
 }
 
-/// The interactions, by name and step. Of their times no record has the histograms: what can be said of all is count, mean and largest.
-fn interactions(runs: &[&Run]) -> Vec<Interaction> {
+/// The interactions, by name and step, with their times as far as the logs have them.
+fn interactions(runs: &[&Run], times: &[Tally]) -> Vec<Interaction> {
     let mut all: Vec<Interaction> = Vec::new();
     for one in runs.iter().flat_map(|run| &run.interactions) {
         match all.iter_mut().find(|sum| sum.name == one.name && sum.step == one.step) {
@@ -216,8 +221,29 @@ fn interactions(runs: &[&Run]) -> Vec<Interaction> {
         }
     }
     let planned = all.iter().map(|one| one.planned).fold(0, u64::saturating_add).max(1);
-    all.iter_mut().for_each(|one| one.share_planned = one.planned as f64 / planned as f64);
+    let mut histogram = Histogram::default();
+    for (number, one) in all.iter_mut().enumerate() {
+        one.share_planned = one.planned as f64 / planned as f64;
+        let Some(times) = times.get(number).map(Tally::sparse) else { continue };
+        // A record of a run that was killed, or of before logs had them, lacks them.
+        if times.count() == one.response_ms.count && runs.len() > 1 {
+            histogram.clear();
+            histogram.add_sparse(&times);
+            one.response_ms = distribution(&histogram);
+        }
+    }
     all
+}
+
+/// The entries of a log for the times of the interactions that are known in full.
+fn of_interactions(interactions: &[Interaction], times: &[Tally], duration_s: f64) -> Vec<Entry> {
+    let entry = |(number, (one, times)): (usize, (&Interaction, &Tally))| {
+        let histogram = times.sparse();
+        let known = histogram.count() > 0 && histogram.count() == one.response_ms.count;
+        let tag = log::tag_of_interaction(number);
+        known.then_some(Entry { tag, start_s: 0.0, length_s: duration_s, histogram })
+    };
+    interactions.iter().zip(times).enumerate().filter_map(entry).collect()
 }
 
 fn add(sum: &mut Interaction, one: &Interaction) {

@@ -3,9 +3,9 @@
 use super::*;
 use crate::fixture;
 use crate::histogram::{Distributions, Histogram};
-use crate::log::{Entry, IntervalLog};
-use crate::record::{Clock, Shard};
-use crate::store::{LOG_FILE, load, save, save_whole};
+use crate::log::Entry;
+use crate::record::{Clock, Interaction, Shard};
+use crate::store::{LOG_FILE, load, save_whole};
 use proptest::prelude::*;
 use std::fs;
 
@@ -56,11 +56,27 @@ fn shard(index: u32, of: u32, times: &[u64]) -> Record {
 }
 
 fn write(dir: &Path, record: &Record) {
-    save(dir, &record.run).unwrap();
-    let mut bytes = Vec::new();
-    let mut log = IntervalLog::create(&mut bytes, 1e9).unwrap();
-    log.append(0.0, record.run.timeline.interval_s, &record.totals).unwrap();
-    fs::write(dir.join(LOG_FILE), bytes).unwrap();
+    save_whole(dir, record, 1e9).unwrap();
+}
+
+/// Gives a shard two interactions, which take its requests in turn.
+fn with_interactions(record: &mut Record, times: &[u64]) {
+    for number in 0..2 {
+        let mut histogram = Histogram::default();
+        times.iter().skip(number).step_by(2).for_each(|ns| histogram.record(*ns));
+        let n = histogram.count();
+        record.run.interactions.push(Interaction {
+            name: format!("interaction {number}"),
+            planned: n,
+            sent: n,
+            ok: n,
+            response_ms: crate::analyse::interval::distribution(&histogram),
+            ..Interaction::default()
+        });
+        let tag = crate::log::tag_of_interaction(number);
+        let whole = Entry { tag, start_s: 0.0, length_s: 10.0, histogram: (&histogram).into() };
+        record.intervals.extend((n > 0).then_some(whole));
+    }
 }
 
 /// Writes three shards, changed as is said, and merges what is below.
@@ -102,6 +118,61 @@ proptest! {
         let out = dir.path().join("out");
         save_whole(&out, &record, 1e9).unwrap();
         prop_assert_eq!(load(&out).unwrap(), record);
+    }
+}
+
+#[test]
+fn interactions_are_merged_as_far_as_their_times_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |index: u32| dir.path().join(index.to_string());
+    let times = |index: u32| (1..=40).map(|n| n * n * 10_000 * u64::from(index)).collect::<Vec<_>>();
+    let mut one = Histogram::default();
+    for index in 1..=3 {
+        let mut record = shard(index, 3, &times(index));
+        with_interactions(&mut record, &times(index));
+        times(index).iter().step_by(2).for_each(|ns| one.record(*ns));
+        write(&at(index), &record);
+    }
+    let merged = || merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record;
+    let told = "not all logs have the times of the interactions";
+    let notes = |record: &Record| record.run.verdict.reasons.iter().filter(|why| why.contains(told)).count();
+    let record = merged();
+    assert_eq!(record.run.interactions[0].response_ms, crate::analyse::interval::distribution(&one));
+    assert_eq!((record.run.interactions[1].planned, notes(&record)), (60, 0));
+    let out = tempfile::tempdir().unwrap();
+    save_whole(out.path(), &record, 1e9).unwrap();
+    assert_eq!(load(out.path()).unwrap(), record);
+
+    // One of them was ended before it had written the times of one.
+    let log = at(2).join(LOG_FILE);
+    let text = fs::read_to_string(&log).unwrap();
+    let without: String =
+        text.split_inclusive('\n').filter(|line| !line.starts_with("Tag=interaction-0")).collect();
+    fs::write(&log, &without).unwrap();
+    let record = merged();
+    let first = &record.run.interactions[0].response_ms;
+    assert_eq!((first.count, first.p50, notes(&record)), (60, None, 1));
+    assert!(first.max > Some(45.0) && record.run.interactions[1].response_ms.p50.is_some());
+
+    // A log with other times than its record is none of it, from where ever that is seen.
+    let twice = text.replace("Tag=interaction-1", "Tag=interaction-0");
+    for (text, said) in [
+        (twice, "2/latency.hlog: the response_ms of an interaction is not what the record has"),
+        (text.replace("Tag=interaction-1", "Tag=interaction-7"), "the run has no interaction-7"),
+        (
+            format!(
+                "{without}{}",
+                without.lines().last().unwrap().replace("interaction-1", "response") + "\n"
+            ),
+            "line 10: it belongs before",
+        ),
+    ] {
+        fs::write(&log, text).unwrap();
+        let record = merged();
+        let reasons = record.run.verdict.reasons.join("\n");
+        assert!(reasons.contains(said), "{said}: {reasons}");
+        assert_eq!((record.run.planned, record.run.interactions[0].response_ms.count), (80, 40));
+        assert_eq!(record.totals.response.count(), 80, "what was counted is taken back");
     }
 }
 
