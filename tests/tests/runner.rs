@@ -173,6 +173,31 @@ fn a_command_that_does_not_end_ends_with_the_search() {
 }
 
 #[test]
+fn shards_that_were_started_by_ssh_sh_end_with_the_search() {
+    let parallel = Command::new("parallel").arg("--version").output();
+    if !parallel.is_ok_and(|said| said.stdout.starts_with(b"GNU parallel")) {
+        return;
+    }
+    let (target, hosts) = (queue(), tempfile::NamedTempFile::new().unwrap());
+    std::fs::write(&hosts, ":\n:\n").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/deploy/ssh.sh");
+    let line = format!("{} --ahead 300 {} \"$OUT\" -- \"$@\"", script.display(), hosts.path().display());
+    let mark = format!("X-Mark:{}", std::process::id());
+    let run = search(&line, "", &format!("--budget 20s -H {mark}"), &target);
+    until("both shards wait", || {
+        ["1/2", "2/2"].iter().all(|shard| {
+            processes_with(&format!("loadgen --shard {shard} "))
+                .iter()
+                .any(|pid| processes_with(&mark).contains(pid))
+        })
+    });
+    signal(run.pid(), Signal::INT);
+    let ended = run.wait();
+    assert_eq!((ended.code, steps(&ended.json()).len()), (4, 0), "{ended:?}");
+    until("none is left", || processes_with(&mark).is_empty());
+}
+
+#[test]
 fn a_job_that_takes_longer_than_the_budget_is_ended_and_named() {
     let target = queue();
     // It asks the target, as it is told, and then sleeps for longer than anybody waits.
