@@ -139,6 +139,17 @@ fn a_command_that_does_not_do_as_it_is_told_is_refused_by_name() {
 }
 
 #[test]
+fn what_was_found_before_a_command_fails_stays() {
+    let target = queue();
+    let line = "[ \"${OUT##*/}\" -lt 3 ] || { echo no more hosts; exit 1; }; \"$LOADGEN\" --quiet --no-report --out \"$OUT\" \"$@\"";
+    let ended = search(line, "", "--budget 40s --max-rps 80 --quiet", &target).wait();
+    ended.refused(4, "it ended with exit code 1: no more hosts");
+    let file = ended.dir.path().join("out/ceiling.json");
+    let found: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((&found["partial"], steps(&found).len()), (&true.into(), 1), "{found}");
+}
+
+#[test]
 fn one_machine_is_enough_and_a_search_that_is_interrupted_goes_on() {
     let target = queue();
     let one = "\"$LOADGEN\" --quiet --no-report --out \"$OUT\" \"$@\"";
