@@ -42,14 +42,16 @@ on() { # host, words...
     fi
 }
 
-# What a host does: run the words after the directory until their end, or until nobody holds its standard input any more.
+# What a host does: run the words after the directory until their end, until nobody holds its standard input any more, or, on this
+# machine, until all of this program are told to end at once.
 # shellcheck disable=SC2016  # it is for the host's shell
 tended='dir=$1; shift; exec 3<&0
 "$@" </dev/null 3<&- & work=$!
+trap ": >\"\$dir/deserted\"; kill $work" TERM
 (read -r _ <&3; : >"$dir/deserted"; kill "$work") 2>/dev/null & watch=$!
 wait "$work"; code=$?
 kill "$watch" 2>/dev/null
-[ ! -e "$dir/deserted" ] || rm -rf "$dir"
+[ ! -e "$dir/deserted" ] || { wait "$work"; rm -rf "$dir"; } 2>/dev/null
 exit "$code"'
 
 piece() { # shard, host

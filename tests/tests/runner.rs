@@ -139,6 +139,17 @@ fn a_command_that_does_not_do_as_it_is_told_is_refused_by_name() {
 }
 
 #[test]
+fn what_was_found_before_a_command_fails_stays() {
+    let target = queue();
+    let line = "[ \"${OUT##*/}\" -lt 3 ] || { echo no more hosts; exit 1; }; \"$LOADGEN\" --quiet --no-report --out \"$OUT\" \"$@\"";
+    let ended = search(line, "", "--budget 40s --max-rps 80 --quiet", &target).wait();
+    ended.refused(4, "it ended with exit code 1: no more hosts");
+    let file = ended.dir.path().join("out/ceiling.json");
+    let found: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((&found["partial"], steps(&found).len()), (&true.into(), 1), "{found}");
+}
+
+#[test]
 fn one_machine_is_enough_and_a_search_that_is_interrupted_goes_on() {
     let target = queue();
     let one = "\"$LOADGEN\" --quiet --no-report --out \"$OUT\" \"$@\"";
@@ -170,6 +181,31 @@ fn a_command_that_does_not_end_ends_with_the_search() {
     let ended = run.wait();
     assert_eq!((ended.code, steps(&ended.json()).len()), (4, 0), "{ended:?}");
     assert_eq!(processes_with(&mark), [0u32; 0]);
+}
+
+#[test]
+fn shards_that_were_started_by_ssh_sh_end_with_the_search() {
+    let parallel = Command::new("parallel").arg("--version").output();
+    if !parallel.is_ok_and(|said| said.stdout.starts_with(b"GNU parallel")) {
+        return;
+    }
+    let (target, hosts) = (queue(), tempfile::NamedTempFile::new().unwrap());
+    std::fs::write(&hosts, ":\n:\n").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/deploy/ssh.sh");
+    let line = format!("{} --ahead 300 {} \"$OUT\" -- \"$@\"", script.display(), hosts.path().display());
+    let mark = format!("X-Mark:{}", std::process::id());
+    let run = search(&line, "", &format!("--budget 20s -H {mark}"), &target);
+    until("both shards wait", || {
+        ["1/2", "2/2"].iter().all(|shard| {
+            processes_with(&format!("loadgen --shard {shard} "))
+                .iter()
+                .any(|pid| processes_with(&mark).contains(pid))
+        })
+    });
+    signal(run.pid(), Signal::INT);
+    let ended = run.wait();
+    assert_eq!((ended.code, steps(&ended.json()).len()), (4, 0), "{ended:?}");
+    until("none is left", || processes_with(&mark).is_empty());
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn search(target: Target, wanted: &Wanted) -> (Vec<Step>, f64) {
     while let Some(load) = wanted.next(&steps, spent_s) {
         let step = target.offered(load, &wanted.objective, wanted.seed * 1000 + steps.len() as u64);
         let left = step.windows.last().map_or(0, |window| window.in_flight);
-        spent_s += step.duration_s + 0.7 + left as f64 / target.capacity();
+        spent_s += step.duration_s + wanted.pause_s - 0.1 + left as f64 / target.capacity();
         steps.push(step);
     }
     (steps, spent_s)
@@ -188,6 +188,28 @@ fn the_interval_covers_the_ceiling_of_a_random_queue() {
         assert!(bias.abs() < 0.02, "{target:?}: {bias} on average");
     }
     assert!(all >= 105, "{all} of 120");
+}
+
+#[test]
+fn what_a_load_takes_beside_its_windows_is_planned_with() {
+    let target = target(4, 0.002, false, false);
+    for (pause_s, budget_s, jobs) in [(20.0, 1800.0, 12..40), (100.0, 1800.0, 8..18), (20.0, 240.0, 3..9)] {
+        let short = wanted("p99<50ms,errors<0.1%", 0.7 * target.capacity(), 1);
+        let wanted = Wanted { pause_s, budget_s, window_s: 2.0, windows: [(5, 5), (11, 11)], ..short };
+        let (steps, spent_s) = search(target, &wanted);
+        let found = estimate(&steps, &wanted.objective);
+        assert!(
+            spent_s <= budget_s + 1.0 && jobs.contains(&steps.len()),
+            "{pause_s}: {spent_s} {}",
+            steps.len()
+        );
+        let whole = budget_s > 1000.0;
+        assert!(
+            !whole || found.bound == Bound::Exact && wanted.cut(&steps).is_empty(),
+            "{:?}",
+            wanted.cut(&steps)
+        );
+    }
 }
 
 #[test]
