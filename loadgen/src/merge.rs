@@ -17,6 +17,6 @@ pub(crate) fn run(args: &MergeArgs, begun: Instant) -> Outcome<Exit> {
     let record = merge(&args.dirs, &terms).map_err(Failure::usage)?.record;
     let mut output = Output::of_merge(&args.result, args.junit.clone(), begun);
     output.prepare()?;
-    output.finish_merged(&record)?;
+    output.finish_merged(&record).inspect_err(|_| output.unmake())?;
     Ok(exit(&record.run))
 }
