@@ -130,21 +130,33 @@ fn listed(names: &[String], most: usize) -> String {
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
-/// Why the shards' own verdicts are what they are, where they are not valid.
+/// Why the shards' own verdicts are what they are, where they are not valid: once for all that say the same but for its figures.
 fn of_shards(pieces: &[Piece]) -> Vec<String> {
-    let invalid = pieces.iter().filter(|piece| !piece.run.verdict.valid);
-    let reasons = invalid.map(|piece| {
+    const NAMED: usize = 5;
+    let plain = |why: &str| why.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect::<String>();
+    let mut groups: Vec<(String, Vec<(&Piece, &str)>)> = Vec::new();
+    for piece in pieces.iter().filter(|piece| !piece.run.verdict.valid) {
         let why = piece.run.verdict.reasons.first().map_or("it is invalid", String::as_str);
-        (called(piece), why)
-    });
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for (name, why) in reasons {
-        match groups.iter_mut().find(|(of, _)| *of == why) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((why, vec![name])),
+        match groups.iter_mut().find(|(of, _)| *of == plain(why)) {
+            Some((_, all)) => all.push((piece, why)),
+            None => groups.push((plain(why), vec![(piece, why)])),
         }
     }
-    groups.into_iter().map(|(why, names)| format!("{}: {why}", names.join(", "))).collect()
+    let said = |(_, all): (_, Vec<(&Piece, &str)>)| {
+        let names = named(all.iter().map(|(piece, _)| *piece), NAMED);
+        let why = all[0].1;
+        let such_as = if all.iter().all(|(_, other)| *other == why) { "" } else { "such as: " };
+        format!("{names}: {such_as}{why}")
+    };
+    groups.into_iter().map(said).collect()
+}
+
+/// What several shards are called, of which the first `most` are named.
+fn named<'a>(pieces: impl Iterator<Item = &'a Piece>, most: usize) -> String {
+    let indices: Vec<String> =
+        pieces.filter_map(|piece| Some(piece.run.shard.as_ref()?.index.to_string())).collect();
+    let word = if indices.len() == 1 { "shard" } else { "shards" };
+    format!("{word} {}", listed(&indices, most))
 }
 
 /// What a shard is called.

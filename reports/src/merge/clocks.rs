@@ -1,7 +1,7 @@
 //! Whether shards began together. Nobody coordinates them, so their clocks do: what each says of its beginning is as good as its clock, and
 //! of that whoever disciplines it says how far off it may be.
 
-use super::{Piece, called, listed};
+use super::{Piece, called, named};
 use crate::number::ms;
 use crate::record::Shard;
 
@@ -46,12 +46,9 @@ pub(super) fn apart(pieces: &[Piece]) -> Vec<String> {
 /// Of which shards it is not known whether their clocks are right.
 pub(super) fn unknown(pieces: &[Piece]) -> Vec<String> {
     const NAMED: usize = 5;
-    let unknown: Vec<String> = pieces
-        .iter()
-        .filter(|piece| of(piece).is_some_and(|shard| shard.clock.synchronised != Some(true)))
-        .map(called)
-        .collect();
-    let named = listed(&unknown, NAMED);
+    let unsure = |piece: &&Piece| of(piece).is_some_and(|shard| shard.clock.synchronised != Some(true));
+    let unknown: Vec<&Piece> = pieces.iter().filter(unsure).collect();
+    let named = named(unknown.iter().copied(), NAMED);
     let said = format!(
         "{named}: it is not known that the clock is synchronised, so that they began together is what they say themselves"
     );

@@ -255,6 +255,21 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
 }
 
 #[test]
+fn what_many_shards_say_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for index in 1..=8 {
+        let mut record = shard(index, 8, &[1_000_000]);
+        let late = format!("it was late: {}.5 ms", index % 7);
+        let why = if index == 3 { String::from("it was killed") } else { late };
+        record.run.verdict = Verdict { valid: false, reasons: vec![why] };
+        write(&dir.path().join(index.to_string()), &record);
+    }
+    let reasons = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons;
+    let said = ["shards 1, 2, 4, 5, 6 and 2 more: such as: it was late: 1.5 ms", "shard 3: it was killed"];
+    assert_eq!(reasons[..2], said);
+}
+
+#[test]
 fn what_is_not_all_of_the_load_is_told_from_what_a_shard_says_of_itself() {
     let dir = tempfile::tempdir().unwrap();
     for index in [1, 3] {
@@ -266,7 +281,7 @@ fn what_is_not_all_of_the_load_is_told_from_what_a_shard_says_of_itself() {
     }
     let Merged { record, faults } = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
     assert_eq!(faults, ["1 shard of 3 missing: 2"]);
-    assert_eq!(record.run.verdict.reasons[..2], ["1 shard of 3 missing: 2", "shard 1, shard 3: it was late"]);
+    assert_eq!(record.run.verdict.reasons[..2], ["1 shard of 3 missing: 2", "shards 1, 3: it was late"]);
     let machine: Vec<_> = record.run.machine.iter().map(|(name, share)| (name.as_str(), *share)).collect();
     assert_eq!(machine, [("steal", 0.06)], "of the worst, and nothing of one machine's");
 }
