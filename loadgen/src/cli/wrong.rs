@@ -7,8 +7,12 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsStr;
 
+const SHARDED: &str = "a search has its loads sent by several machines with --runner";
+
 /// What is asked of a search that only one load can be told, and what to ask instead.
-const NOT_OF_A_SEARCH: [(&str, &str); 6] = [
+const NOT_OF_A_SEARCH: [(&str, &str); 8] = [
+    ("--shard", SHARDED),
+    ("--start-at", SHARDED),
     ("--rps", "a search finds the rate itself; bound it with --min-rps and --max-rps"),
     ("--stages", "a search finds the rates itself; bound them with --min-rps and --max-rps"),
     ("--duration", "a search sets the length of its loads itself; bound the whole with --budget"),
@@ -147,6 +151,10 @@ mod tests {
             ("ceiling -d 5s", "--budget"),
             ("ceiling --duration 5s", "--budget"),
             ("ceiling --threshold p99<5ms", "--slo"),
+            (
+                "ceiling --shard 1/2 http://h/",
+                "--shard: a search has its loads sent by several machines with --runner",
+            ),
             ("ceiling --nothing", "'--nothing'"),
             ("ceiling --resume d http://h/", "leave out `http://h/` (see"),
             ("ceiling --budget 30s --resume=d -q", "leave out `--budget 30s -q` (see"),
