@@ -135,7 +135,7 @@ impl Hand {
 
 /// What the stream of requests is to be.
 fn planned(plan: &Plan, aim: &Aim) -> Planned {
-    let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX).saturating_mul(plan.share.of);
+    let threads = u32::try_from(aim.threads).unwrap_or(u32::MAX).saturating_mul(plan.share().of);
     Planned { arrivals: plan.arrivals, steps: plan.arrival_steps(), threads }
 }
 
@@ -147,7 +147,7 @@ fn job(plan: &Plan, aim: &Aim, n: usize) -> Job {
         *end += ns(step.length);
         Some(*end)
     });
-    let (place, places) = plan.share.of_thread(n, of);
+    let (place, places) = plan.share().of_thread(n, of);
     Job {
         share: (place, places),
         source: match plan.users() {

@@ -37,8 +37,8 @@ pub(crate) struct Plan {
     pub(crate) arrivals: Arrivals,
     /// Everything random comes from it.
     pub(crate) seed: u64,
-    /// Which part of it all is sent from here.
-    pub(crate) share: Share,
+    /// Which part of it all is sent from here, where that was said; see [`Plan::share`].
+    pub(crate) shard: Option<Share>,
     /// When it begins, if that was agreed on.
     pub(crate) start_at: Option<Timestamp>,
     /// At most so many connections.
@@ -134,18 +134,18 @@ impl Plan {
                 "--arrivals: in a closed loop requests leave when answers come; give --rps or --stages",
             ));
         }
-        let share = args.shard.unwrap_or(Share::WHOLE);
-        if share.of > 1 && args.load.url.is_none() {
+        let of = args.shard.unwrap_or(Share::WHOLE).of;
+        if of > 1 && args.load.url.is_none() {
             return Err(Failure::usage("--shard: machines that share a load need one target: give its URL"));
         }
-        if share.of > 1 && !args.thresholds.is_empty() {
+        if of > 1 && !args.thresholds.is_empty() {
             return Err(Failure::usage(
                 "--threshold: a shard is judged with all others: give it to loadgen merge",
             ));
         }
         args.start_at.map_or(Ok(()), |at| shard::until(at).map(drop))?;
-        let (thresholds, start_at) = (args.thresholds, args.start_at);
-        Ok(Self { thresholds, share, start_at, ..Self::of(args.load, steps)? })
+        let (thresholds, shard, start_at) = (args.thresholds, args.shard, args.start_at);
+        Ok(Self { thresholds, shard, start_at, ..Self::of(args.load, steps)? })
     }
 
     /// The same load at a constant rate for so long, and for `warmup` before that; without a rate, in a closed loop.
@@ -215,7 +215,7 @@ impl Plan {
             open,
             arrivals: args.arrivals,
             seed: args.seed,
-            share: Share::WHOLE,
+            shard: None,
             start_at: None,
             connections,
             backlog: args.max_backlog.unwrap_or(((2.0 * peak) as usize).max(1000).max(users.unwrap_or(0))),
@@ -265,6 +265,11 @@ impl Plan {
     /// The length of the measured part.
     pub(crate) fn measured(&self) -> Duration {
         self.steps.iter().filter(|step| step.counted).map(|step| step.length).sum()
+    }
+
+    /// The part of it all that is sent from here.
+    pub(crate) fn share(&self) -> Share {
+        self.shard.unwrap_or(Share::WHOLE)
     }
 
     /// The measured part in nanoseconds after the start.

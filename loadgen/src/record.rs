@@ -148,7 +148,7 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
             .steps
             .iter()
             .zip(tally.steps)
-            .map(|(step, counts)| self::step(step, plan.share, counts))
+            .map(|(step, counts)| self::step(step, plan.share(), counts))
             .collect(),
         timeline,
         host: host(),
@@ -174,10 +174,10 @@ pub(crate) fn of(plan: &Plan, aim: &Aim, facts: Facts, tally: Tally, whole: Whol
     run
 }
 
-/// Which share of a load it is, where several machines send it.
+/// Which share of a load it is, where it was asked for as one: of a single machine it is all of it, and can be merged all the same.
 fn of_several(plan: &Plan, began_at: Duration) -> Option<Shard> {
-    let Share { index, of } = plan.share;
-    (of > 1).then(|| Shard {
+    let Share { index, of } = plan.shard?;
+    Some(Shard {
         index: index + 1,
         of,
         start_at: plan.start_at.map(|at| at.to_string()),

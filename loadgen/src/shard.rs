@@ -123,7 +123,8 @@ pub(crate) fn clock() -> Clock {
 }
 
 /// From `chronyc -c tracking`: reference, name, stratum, time, system time's offset, last and RMS offset, frequency, residual, skew, root
-/// delay, root dispersion, update interval, leap status; times in seconds.
+/// delay, root dispersion, update interval, leap status; times in seconds. That offset is the correction that is due: positive where the
+/// clock is slow.
 fn of_chrony(text: &str) -> Option<Clock> {
     let fields: Vec<&str> = text.trim().split(',').collect();
     let number = |n: usize| fields.get(n)?.parse::<f64>().ok().filter(|value| value.is_finite());
@@ -132,7 +133,7 @@ fn of_chrony(text: &str) -> Option<Clock> {
     Some(Clock {
         source: String::from("chrony"),
         synchronised,
-        offset_ms: Some(offset_s * 1e3),
+        offset_ms: Some(-offset_s * 1e3),
         error_ms: Some((offset_s.abs() + delay_s / 2.0 + dispersion_s) * 1e3),
     })
 }
@@ -211,6 +212,7 @@ mod tests {
         let clock = of_chrony(line).unwrap();
         assert_eq!((clock.source.as_str(), clock.synchronised), ("chrony", Some(true)));
         assert!((clock.error_ms.unwrap() - 1.512_345).abs() < 1e-9, "{clock:?}");
+        assert!((clock.offset_ms.unwrap() + 0.012_345).abs() < 1e-9, "it is slow: {clock:?}");
         assert_eq!(of_chrony(&line.replace("Normal", "Not synchronised")).unwrap().synchronised, Some(false));
         assert!(of_chrony("506 Cannot talk to daemon").is_none());
         assert_eq!(of_systemd("NTPSynchronized=no\n").unwrap().synchronised, Some(false));

@@ -11,6 +11,7 @@ mod sums;
 mod tests;
 
 use crate::analyse::threshold::Threshold;
+use crate::analyse::verdict::of_record;
 use crate::number::counted;
 use crate::record::{Run, Verdict};
 use crate::store::{RUN_FILE, Record, load_run};
@@ -47,9 +48,8 @@ pub struct Merged {
 /// # Errors
 /// When there is no record of a shard; two have the same number, or were not of one load: with their paths.
 pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
-    let mut unread = Vec::new();
+    let (dirs, mut unread) = records(dirs)?;
     let mut pieces = Vec::new();
-    let dirs = records(dirs)?;
     for (dir, run) in dirs.iter().zip(pool::in_parallel(&dirs, || (), |(), dir| load_run(dir))) {
         match run {
             Ok(run) => pieces.push(Piece { dir: dir.clone(), run }),
@@ -69,23 +69,26 @@ pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
         unread.iter().chain(&pooled.broken).map(|what| format!("left out: {what}")).collect();
     pieces.retain(|piece| !pooled.left_out.contains(&piece.dir));
     faults.extend(missing(&pieces, of));
+    faults.extend(cut_short(&pieces));
     faults.extend(clocks::apart(&pieces));
-    let mut notes = clocks::unknown(&pieces);
+    let mut notes: Vec<String> = clocks::unknown(&pieces).into_iter().collect();
     if pieces.is_empty() {
         return Err(faults.join("; "));
     }
     let mut record = sums::record(&pieces, pooled, &terms.command);
-    let why = [faults.clone(), of_shards(&pieces)].concat();
     notes.extend(sums::notes(&pieces, &record));
     let run = &mut record.run;
-    run.verdict = Verdict { valid: why.is_empty(), reasons: why.into_iter().chain(notes).collect() };
     run.thresholds = terms.thresholds.iter().map(|threshold| threshold.judge(run)).collect();
+    let (against, of_whole) = of_record(run);
+    let why = [faults.clone(), of_shards(&pieces), against].concat();
+    notes.extend(of_whole);
+    run.verdict = Verdict { valid: why.is_empty(), reasons: why.into_iter().chain(notes).collect() };
     Ok(Merged { record, faults })
 }
 
-/// The directories with a record: those that are given, or those below them.
-fn records(dirs: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
-    let mut found = Vec::new();
+/// The directories with a record, those that are given or those below them; and which have none, as one of a shard that was killed.
+fn records(dirs: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), String> {
+    let (mut found, mut without) = (Vec::new(), Vec::new());
     for dir in dirs {
         if dir.join(RUN_FILE).exists() {
             found.push(dir.clone());
@@ -93,11 +96,11 @@ fn records(dirs: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
         }
         let below = below(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
         if below.is_empty() {
-            return Err(format!("{}: there is no record of a run in it, nor below it", dir.display()));
+            without.push(format!("{}: there is no record of a run in it, nor below it", dir.display()));
         }
         found.extend(below);
     }
-    Ok(found)
+    Ok((found, without))
 }
 
 fn below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -112,21 +115,32 @@ fn below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(below)
 }
 
+/// So many shards are named in a line.
+const NAMED: usize = 20;
+
 /// Which shards there is nothing of.
 fn missing(pieces: &[Piece], of: u32) -> Option<String> {
-    const NAMED: usize = 20;
     let there: BTreeSet<u32> =
         pieces.iter().filter_map(|piece| Some(piece.run.shard.as_ref()?.index)).collect();
-    let missing: Vec<String> =
-        (1..=of).filter(|index| !there.contains(index)).map(|index| index.to_string()).collect();
-    let shards = counted(missing.len() as u64, "shard");
-    (!missing.is_empty()).then(|| format!("{shards} of {of} missing: {}", listed(&missing, NAMED)))
+    let all = (of as usize).saturating_sub(there.len());
+    // What a record says of their number may be anything, so they are not gone through to the end.
+    let missing = (1..=of).filter(|index| !there.contains(index)).map(|index| index.to_string());
+    let shards = counted(all as u64, "shard");
+    (all > 0).then(|| format!("{shards} of {of} missing: {}", listed(missing, all, NAMED)))
 }
 
-/// The first `most` of some names, and how many more there are.
-fn listed(names: &[String], most: usize) -> String {
-    let more = names.len().saturating_sub(most);
-    let named = names[..names.len() - more].join(", ");
+/// Which shards were stopped before their part had ended, which makes none of them invalid by itself.
+fn cut_short(pieces: &[Piece]) -> Option<String> {
+    let cut: Vec<&Piece> = pieces.iter().filter(|piece| piece.run.partial).collect();
+    let named = || named(cut.iter().copied(), NAMED);
+    (!cut.is_empty()).then(|| format!("{}: cut short, so that less was offered than was asked for", named()))
+}
+
+/// The first `most` of `all` names, and how many more there are.
+fn listed(names: impl IntoIterator<Item = String>, all: usize, most: usize) -> String {
+    let named: Vec<String> = names.into_iter().take(most).collect();
+    let more = all.saturating_sub(named.len());
+    let named = named.join(", ");
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
@@ -156,7 +170,8 @@ fn named<'a>(pieces: impl Iterator<Item = &'a Piece>, most: usize) -> String {
     let indices: Vec<String> =
         pieces.filter_map(|piece| Some(piece.run.shard.as_ref()?.index.to_string())).collect();
     let word = if indices.len() == 1 { "shard" } else { "shards" };
-    format!("{word} {}", listed(&indices, most))
+    let all = indices.len();
+    format!("{word} {}", listed(indices, all, most))
 }
 
 /// What a shard is called.

@@ -10,7 +10,7 @@
 # What is sent is what OVERLAY's plan says; with words behind --, those and none of its URL, RATE, DURATION and OPTIONS. They are words of one
 # piece, as `--name=value`, without blanks and quotes: a plan has no others.
 #
-# Ends with 2 when it is used wrongly, and 3 when the cluster does not do what it is told.
+# Ends with 2 when it is used wrongly, and 3 when the cluster does not do what it is told. When it is told to end itself, the shards are too.
 set -euo pipefail
 namespace=loadgen label=app.kubernetes.io/part-of
 # What plan.env says until somebody begins.
@@ -93,6 +93,8 @@ for tier in "${tiers[@]}"; do
 done
 
 ours delete jobs --selector "$label=loadgen" --cascade=foreground --ignore-not-found >&2 || failed "the jobs of an earlier load cannot be deleted"
+# Pods that are deleted have a minute to write what they have, and nobody waits for that.
+trap 'ours delete jobs --selector "$label=loadgen" --wait=false --ignore-not-found >&2 || true; exit 130' HUP INT TERM
 at=$(TZ=UTC printf '%(%Y-%m-%dT%H:%M:%SZ)T' $((EPOCHSECONDS + ahead)))
 kubectl apply --filename - <<<"${manifests//$never/$at}" >&2 || failed "the load cannot be applied"
 echo "the shards begin at $at" >&2

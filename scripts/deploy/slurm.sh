@@ -62,11 +62,13 @@ array=$(sbatch --parsable --job-name=loadgen --array="1-$shards%$shards" --nodes
     "${BASH_SOURCE[0]}" --shard "$shards" "$at" "$out" "$@")
 array=${array%%;*}
 # Whoever waits no longer does not want it any more; what there is is merged all the same.
-trap 'scancel "$array"; exit 130' INT TERM
+merging=
+trap 'scancel "$array" || true; [ -z "$merging" ] || kill "$merging" 2>/dev/null || true; exit 130' HUP INT TERM
 # Whatever became of them: who is missing is named by the merge. `--wait` gives its exit code.
 code=0
 sbatch --wait --parsable --job-name=loadgen-merge --dependency="afterany:$array" --output="$out/logs/merge.txt" "${own[@]}" \
     "${BASH_SOURCE[0]}" --merge "$out" "${thresholds[@]}" >/dev/null &
-wait $! || code=$?
+merging=$!
+wait "$merging" || code=$?
 cat "$out/logs/merge.txt" || true
 exit "$code"

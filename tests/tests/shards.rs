@@ -123,7 +123,27 @@ fn what_is_missing_twice_there_or_not_of_one_load_is_named() {
         "{ended:?}"
     );
     assert_eq!(record(&dir.path().join("out"))["thresholds"][0]["passed"], false);
+    // A shard that was killed leaves its log without a record, and is missing; what is merged is nobody's to be replaced.
+    std::fs::remove_file(dir.path().join("2/run.json")).unwrap();
+    let ended = merge(dir.path(), &["1", "2"], "");
+    assert!(ended.code == 4 && ended.out.contains("2: there is no record of a run in it"), "{ended:?}");
+    let own = dir.path().join("1").display().to_string();
+    loadgen(&format!("merge {own} --out {own}")).refused(2, "has the record of a shard, which would be lost");
+    assert_eq!(record(&dir.path().join("1"))["shard"]["index"], 1);
     merge(dir.path(), &["nowhere"], "").refused(2, "nowhere: No such file");
+}
+
+#[test]
+fn a_load_of_one_shard_is_merged_as_any_other() {
+    let (origin, dir) = (Origin::start(), TempDir::new().unwrap());
+    let one = dir.path().join("1").display().to_string();
+    let ended =
+        loadgen(&format!("--rps 60 -d 1s --shard 1/1 --no-report --out {one} http://{}/", origin.address));
+    assert!([0, 4].contains(&ended.code), "{ended:?}");
+    let ended = merge(dir.path(), &["1"], "");
+    assert!([0, 4].contains(&ended.code), "{ended:?}");
+    let merged = record(&dir.path().join("out"));
+    assert_eq!((&merged["planned"], &merged["shards"][0]["of"]), (&Value::from(60), &Value::from(1)));
 }
 
 #[test]

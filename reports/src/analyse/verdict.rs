@@ -118,6 +118,13 @@ pub fn verdict(run: &Run, findings: &HostFindings, resolution_ms: Option<f64>) -
     Verdict { valid, reasons: against }
 }
 
+/// What the record of a load says by itself, of which nobody was the one generator: what speaks against it, and the notes.
+pub(crate) fn of_record(run: &Run) -> (Vec<String>, Vec<String>) {
+    let (asked_in_vain, too_few) = notes::sample_too_small(run);
+    let (against, few) = if asked_in_vain { (too_few, None) } else { (None, too_few) };
+    (against.into_iter().collect(), few.into_iter().chain(notes::of_record(run)).collect())
+}
+
 fn nothing_planned(run: &Run) -> Option<String> {
     match run.response_ms.count {
         _ if run.planned == 0 => Some("no request was due: there is nothing to judge".to_owned()),

@@ -82,11 +82,6 @@ impl Tally {
         self.pages[number].get_or_insert_with(|| Box::new([0; HALF]))
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.pages.iter_mut().flatten().for_each(|counts| counts.fill(0));
-    }
-
     /// As a histogram at rest.
     pub fn sparse(&self) -> Sparse {
         let pages = self.pages.iter().enumerate().filter_map(|(page, counts)| Some((page, counts.as_ref()?)));
@@ -139,8 +134,6 @@ mod tests {
             tally.add(&other);
             tally.take_back(&other);
             prop_assert_eq!(tally.sparse(), Sparse::from(&all));
-            tally.clear();
-            prop_assert_eq!(tally.sparse(), Sparse::default());
         }
     }
 

@@ -13,6 +13,7 @@ use crate::record::{
     Bin, Bytes, Distribution, Generator, Interaction, Rates, Run, Sessions, ShardResult, Step, Timeline,
 };
 use crate::store::Record;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The record of `pieces`, of which there is one at least, with what their logs come to.
@@ -34,7 +35,7 @@ pub(super) fn record(pieces: &[Piece], mut pool: Pool, command: &[String]) -> Re
     let mut run = Run {
         partial: runs.iter().any(|run| run.partial),
         command: command.to_vec(),
-        started_at: runs.iter().map(|run| &run.started_at).min().cloned().unwrap_or_default(),
+        started_at: started_at(&runs),
         duration_s,
         connections_max: sum(&runs, |run| run.connections_max),
         planned: counts.planned,
@@ -102,6 +103,12 @@ fn machine(runs: &[&Run]) -> BTreeMap<String, f64> {
     steal.map(|share| (String::from("steal"), share)).into_iter().collect()
 }
 
+/// When the first of them did. As text a later one may come first: a whole second is written without its thousandths.
+fn started_at(runs: &[&Run]) -> String {
+    let instant = |run: &&&Run| run.started_at.parse().unwrap_or(Timestamp::MAX);
+    runs.iter().min_by_key(instant).map(|run| run.started_at.clone()).unwrap_or_default()
+}
+
 fn sum(runs: &[&Run], of: fn(&Run) -> u64) -> u64 {
     runs.iter().map(|run| of(run)).fold(0, u64::saturating_add)
 }
@@ -158,7 +165,7 @@ fn generator(runs: &[&Run]) -> Generator {
         cpu_s,
         cpu_us_per_request: if requests > 0.0 { cpu_s * 1e6 / requests } else { 0.0 },
         cpu_share_max: most(|one| one.cpu_share_max),
-        threads: all().map(|one| one.threads).sum(),
+        threads: all().map(|one| one.threads).fold(0, usize::saturating_add),
         max_rss_bytes: all().map(|one| one.max_rss_bytes).max().unwrap_or(0),
         startup_s: most(|one| one.startup_s),
         cpus: Vec::new(),
@@ -272,9 +279,9 @@ fn add(sum: &mut Interaction, one: &Interaction) {
 fn sessions(runs: &[&Run]) -> Option<Sessions> {
     let all = runs.iter().filter_map(|run| run.sessions);
     all.reduce(|a, b| Sessions {
-        begun: a.begun + b.begun,
-        completed: a.completed + b.completed,
-        failed: a.failed + b.failed,
+        begun: a.begun.saturating_add(b.begun),
+        completed: a.completed.saturating_add(b.completed),
+        failed: a.failed.saturating_add(b.failed),
     })
 }
 

@@ -181,7 +181,12 @@ fn counts_are_added_and_each_shard_stays_to_be_seen() {
     let (_dir, found) = merged(|_, _| {});
     let run = found.unwrap().run;
     let told = ["what the tiers say of themselves is what shard 1 was told"];
-    assert!(run.verdict.valid && run.verdict.reasons == told, "{:?}", run.verdict);
+    assert!(run.verdict.valid && run.verdict.reasons[..1] == told, "{:?}", run.verdict);
+    assert!(
+        run.verdict.reasons[1].starts_with("p90 needs 29 requests, there were 9"),
+        "of all together: {:?}",
+        run.verdict
+    );
     assert_eq!((run.planned, run.ok, run.steps[0].from_rps), (9, 9, 1_000.0));
     let seen: Vec<_> =
         run.shards.iter().map(|one| (one.shard.index, one.planned, one.response_ms.count)).collect();
@@ -224,14 +229,31 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
         record.run.shard.as_mut().unwrap().began_unix_s += f64::from(index / 3) * 0.5;
     };
     let unsure = |_: u32, record: &mut Record| record.run.shard.as_mut().unwrap().clock.error_ms = Some(60.0);
+    // Each within the bound, and not together; and of one alone nothing is apart.
+    let both = |index: u32, record: &mut Record| {
+        let shard = record.run.shard.as_mut().unwrap();
+        shard.began_unix_s += f64::from(index / 3) * 0.05;
+        shard.clock.error_ms = Some(30.0);
+    };
+    let one = |index: u32, record: &mut Record| {
+        record.run.shard.as_mut().unwrap().clock.error_ms = (index == 2).then_some(90.0);
+    };
     let invalid = |index: u32, record: &mut Record| {
         record.run.verdict = Verdict { valid: index != 2, reasons: vec!["it was late itself".into()] };
     };
     let partial = |index: u32, record: &mut Record| record.run.partial = index == 1;
     for (change, said) in [
         (&late as &dyn Fn(u32, &mut Record), "shard 3 began 502 ms after shard 1"),
-        (&unsure, "the clocks of shard 1 and shard 2 may be 120 ms apart"),
+        (
+            &unsure,
+            "shard 3 began 2 ms after shard 1, by clocks that may be 120 ms apart: they may be no one load",
+        ),
+        (
+            &both,
+            "shard 3 began 52 ms after shard 1, by clocks that may be 60 ms apart: they may be no one load",
+        ),
         (&invalid, "shard 2: it was late itself"),
+        (&partial, "shard 1: cut short"),
     ] {
         let verdict = merged(change).1.unwrap().run.verdict;
         assert!(
@@ -239,7 +261,7 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
             "{said}: {verdict:?}"
         );
     }
-    assert!(merged(partial).1.unwrap().run.partial);
+    assert!(merged(partial).1.unwrap().run.partial && merged(one).1.unwrap().run.verdict.valid);
     let (dir, _) = merged(|_, _| {});
     fs::remove_dir_all(dir.path().join("2")).unwrap();
     fs::write(dir.path().join("3").join(LOG_FILE), "Tag=response,0").unwrap();
@@ -252,6 +274,48 @@ fn what_is_missing_late_or_broken_is_named_and_makes_it_invalid() {
     let told =
         merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons.join("\n");
     assert!(told.contains("3/run.json: EOF"), "{told}");
+    // A shard that was killed has left its log alone.
+    fs::remove_file(dir.path().join("3").join(RUN_FILE)).unwrap();
+    let named = ["1", "3"].map(|name| dir.path().join(name));
+    let told = merge(&named, &Terms::default()).unwrap().record.run.verdict.reasons.join("\n");
+    assert!(
+        told.contains("3: there is no record of a run in it") && told.contains("missing: 2, 3"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_record_may_say_what_it_likes_of_how_many_there_are() {
+    let (_dir, found) = merged(|_, record| record.run.shard.as_mut().unwrap().of = u32::MAX);
+    let told = found.unwrap().run.verdict.reasons.remove(0);
+    assert!(told.starts_with("4,294,967,292 shards of 4294967295 missing: 4, 5, "), "{told}");
+    assert!(told.ends_with("23 and 4294967272 more"), "{told}");
+}
+
+#[test]
+fn a_threshold_that_the_sample_is_too_small_for_has_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("1"), &shard(1, 1, &[1_000_000; 40]));
+    let asked = |rule: &str| {
+        let terms = Terms { thresholds: vec![Threshold::parse(rule).unwrap()], command: Vec::new() };
+        merge(&[dir.path().to_owned()], &terms).unwrap().record.run
+    };
+    assert!(asked("p50<5ms").verdict.valid);
+    let run = asked("p999<5ms");
+    assert!(
+        !run.verdict.valid && run.verdict.reasons[0].starts_with("p95 needs 59 requests, there were 40"),
+        "{:?}",
+        run.verdict
+    );
+}
+
+#[test]
+fn it_began_when_the_first_of_them_did() {
+    let (_dir, found) = merged(|index, record| {
+        let parts = ["00.5Z", "00Z", "00.25Z"];
+        record.run.started_at = format!("2026-01-31T12:00:{}", parts[index as usize - 1]);
+    });
+    assert_eq!(found.unwrap().run.started_at, "2026-01-31T12:00:00Z");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Clock {
     pub synchronised: Option<bool>,
     /// By how much it is ahead of the time that it is held to, in milliseconds.
     pub offset_ms: Option<f64>,
-    /// How far from the true time it may be at most, in milliseconds: half of the root's delay, and its dispersion (RFC 5905).
+    /// How far from the true time it may be at most, in milliseconds: that offset, half of the root's delay, and its dispersion (RFC 5905).
     pub error_ms: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! The machines of a merged load as a terminal shows them: a row each, those of a few at the slow end where there are many.
+//! The machines of a merged load as a terminal shows them: a row each, those of a few where there are many: the invalid and the slow.
 
 use super::named;
 use crate::number::{NONE, count, counted, ms_column};
@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// More rows than this nobody reads.
 const MOST: usize = 10;
 
-/// A table of the shards, where not all are shown those that are not valid first, and then the slowest; nothing of a run that one machine sent.
+/// A table of the shards, where not all are shown the invalid ones first and then the slowest; nothing of a run that one machine sent.
 pub(super) fn shards(run: &Run) -> String {
     if run.shards.is_empty() {
         return String::new();

@@ -2,6 +2,7 @@
 //! code back. What they start is played by programs that note what they are told.
 
 use crate::{called, deploy, files, not_tested, objects, program, read, text};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -39,7 +40,9 @@ case " ${own[*]} " in
         for n in 1 2 3; do SLURM_ARRAY_TASK_ID=$n bash spooled "$@" >"${log/\%a/$n}" || true; done
         echo '17;cluster'
         ;;
-    *" --dependency=afterany:17 "*) SLURM_JOB_ID=18 exec bash spooled "$@" >"$log" ;;
+    *" --dependency=afterany:17 "*)
+        [ -z "${STOPPED:-}" ] || kill -s TERM 0
+        SLURM_JOB_ID=18 exec bash spooled "$@" >"$log" ;;
 esac
 "#;
 
@@ -50,7 +53,10 @@ case $* in
     kustomize*) printf '%s\n' '  OPTIONS: ""' '  RATE: "1"' '  SHARDS: "3"' '  URL: http://y/' 'START_AT: "2000-01-01T00:00:00Z"' ;;
     *apply*) sed 's/^/applied /' >>"$TOLD" ;;
     *"get deployments"*) echo deployment.apps/target-app ;;
-    *"get job loadgen "*) echo 'FailureTarget Failed' ;;
+    *"get job loadgen "*)
+        [ -z "${STOPPED:-}" ] || kill -s TERM 0
+        echo 'FailureTarget Failed'
+        ;;
     *"get job "*) echo Complete ;;
     *"get pods"*exitCode*) printf 1 ;;
     *"get pods"*) printf fetching ;;
@@ -275,6 +281,33 @@ fn pods_begin_once_the_target_is_there_and_are_merged_when_all_have_ended() {
     let at = begun.split('"').nth(1).unwrap();
     assert!(copied.contains(&format!("/records/{at} out")), "{copied}");
     next("delete job loadgen-fetch");
+}
+
+#[test]
+fn what_was_started_elsewhere_ends_with_whoever_waits_for_it() {
+    let scancel = "echo \"scancel $*\" >>\"$TOLD\"";
+    let overlay = deploy().join("kubernetes/overlays/url").display().to_string();
+    for (script, words, last) in [
+        (
+            "kubernetes.sh",
+            vec![overlay.as_str(), "out"],
+            "delete jobs --selector app.kubernetes.io/part-of=loadgen --wait=false",
+        ),
+        ("slurm.sh", vec!["3", "out", "--", "http://x/"], "scancel 17"),
+    ] {
+        let desk = Desk::new(&[
+            ("loadgen", GENERATOR),
+            ("sbatch", SBATCH),
+            ("scancel", scancel),
+            ("kubectl", KUBECTL),
+        ]);
+        let mut started = Command::new(deploy().join(script));
+        // All of its group are told at once, as by Ctrl-C, while it waits.
+        let ended = desk.run(started.args(words).env("STOPPED", "1").process_group(0));
+        assert_eq!(ended.status.code(), Some(130), "{script}: {}", says(&ended));
+        let told = desk.told();
+        assert!(told.last().is_some_and(|line| line.contains(last)), "{script}: {told:#?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::units::Rate;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory};
 use reports::ceiling::Runner;
-use reports::number::{exact_rate, seconds};
+use reports::number::exact_rate;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,9 +108,8 @@ impl<'a> Jobs<'a> {
             self.digest.get_or_insert_with(|| run.load_digest.clone());
         }
         self.runner.machines = self.runner.machines.max(run.shards.len().max(1));
-        if run.partial {
-            // It is this load that ended early, and not the search.
-            run.partial = false;
+        // It is this load that ended early, and not the search; of shards the merge has named them.
+        if std::mem::take(&mut run.partial) && run.shards.is_empty() {
             load.faults.push(String::from("a machine was stopped before the load had ended"));
         }
         if let Some(referee) = referee {
@@ -213,11 +212,6 @@ fn nothing(end: &End, said: &Path) -> Failure {
         Some(code) if code == Exit::Target as i32 => Failure::target(message),
         _ => Failure::host(message),
     }
-}
-
-/// How far two clocks may be apart, in words of whoever looks at a record.
-pub(super) fn too_early(early_s: f64) -> String {
-    format!("it began {} before its job: it is an old one, or a clock is wrong", seconds(early_s))
 }
 
 #[cfg(test)]

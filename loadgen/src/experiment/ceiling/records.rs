@@ -1,7 +1,6 @@
 //! What a job has left: from the directory that it was to put its records in to the one record of its load, and whether that is the load
 //! that was asked for. It measures nothing.
 
-use super::jobs::too_early;
 use crate::plan::Plan;
 use reports::merge::{Merged, Terms, merge};
 use reports::number::{exact_rate, seconds};
@@ -88,7 +87,9 @@ impl Load {
         let run = &self.record.run;
         let early_s = begun_at.as_secs_f64() - began(run);
         let why = match differs(run, plan, known) {
-            None if early_s > EARLY_S => too_early(early_s),
+            None if early_s > EARLY_S => {
+                format!("it began {} before its job: it is an old one, or a clock is wrong", seconds(early_s))
+            }
             None => return None,
             Some(what) => format!("it is of another load than was asked for: {what}"),
         };

@@ -21,12 +21,19 @@ pub(super) fn all(run: &Run, findings: &HostFindings) -> Vec<String> {
     notes.extend(not_as_planned(run, findings));
     notes.extend(overflowed(run, findings));
     notes.extend(retransmitted(run, findings));
+    if run.partial {
+        notes.push(format!("cut short: only the first {} were measured", seconds(run.duration_s)));
+    }
+    notes.extend(of_record(run));
+    notes
+}
+
+/// Those that are seen from the record alone, whoever sent the load.
+pub(super) fn of_record(run: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
     notes.extend(fewer_than_asked(run));
     if run.ok == 0 && run.planned > 0 {
         notes.push("nothing was answered correctly".to_owned());
-    }
-    if run.partial {
-        notes.push(format!("cut short: only the first {} were measured", seconds(run.duration_s)));
     }
     if run.load_loop == Loop::Closed {
         let connections = counted(run.connections_max, "connection");
