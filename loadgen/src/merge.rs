@@ -19,20 +19,30 @@ pub(crate) fn run(args: &MergeArgs, begun: Instant) -> Outcome<Exit> {
     let terms = Terms { thresholds: args.thresholds.clone(), command: record::command() };
     let record = merge(&args.dirs, &terms).map_err(Failure::usage)?.record;
     let mut output = Output::of_merge(&args.result, args.junit.clone(), begun);
-    apart(&record.run, output.dir())?;
+    apart(&record.run, args, output.dir())?;
     output.prepare()?;
     output.finish_merged(&record).inspect_err(|_| output.unmake())?;
     Ok(exit(&record.run))
 }
 
-/// That the result takes the place of no record that it is made of.
-fn apart(merged: &Run, out: &Path) -> Outcome {
-    let Ok(place) = canonicalize(out) else { return Ok(()) };
-    let is_there = |dir: &String| canonicalize(dir).is_ok_and(|dir| dir == place);
-    match merged.shards.iter().map(|shard| &shard.dir).find(|dir| is_there(dir)) {
-        Some(dir) => {
-            Err(Failure::usage(format!("--out: {dir} has the record of a shard, which would be lost")))
+/// That nothing of the result takes the place of a record that it is made of, nor the directory in which such are looked for.
+fn apart(merged: &Run, args: &MergeArgs, out: &Path) -> Outcome {
+    let whole =
+        |path: &Path| canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path }).ok();
+    let place = whole(out);
+    let files = [("--json", &args.result.json), ("--junit", &args.junit)];
+    let files: Vec<_> =
+        files.into_iter().filter_map(|(name, file)| Some((name, whole(file.as_ref()?.parent()?)?))).collect();
+    for dir in merged.shards.iter().map(|shard| Path::new(&shard.dir)) {
+        let Some(shard) = whole(dir) else { continue };
+        let inside = files.iter().find(|(_, place)| *place == shard).map(|(name, _)| *name);
+        let over = place.as_ref().filter(|place| shard.starts_with(place)).map(|_| "--out");
+        if let Some(name) = over.or(inside) {
+            let dir = dir.display();
+            return Err(Failure::usage(format!(
+                "{name}: the record of a shard in {dir} would be lost or hidden: name another place"
+            )));
         }
-        None => Ok(()),
     }
+    Ok(())
 }

@@ -183,6 +183,7 @@ fn of_several(plan: &Plan, began_at: Duration) -> Option<Shard> {
         start_at: plan.start_at.map(|at| at.to_string()),
         began_unix_s: began_at.as_secs_f64(),
         clock: shard::clock(),
+        machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     })
 }
 

@@ -48,10 +48,13 @@ pub struct Merged {
 /// # Errors
 /// When there is no record of a shard; two have the same number, or were not of one load: with their paths.
 pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
+    let given = dirs;
     let (dirs, mut unread) = records(dirs)?;
     let mut pieces = Vec::new();
     for (dir, run) in dirs.iter().zip(pool::in_parallel(&dirs, || (), |(), dir| load_run(dir))) {
         match run {
+            // What was made of shards may lie beside them.
+            Ok(run) if !run.shards.is_empty() && !given.contains(dir) => {}
             Ok(run) => pieces.push(Piece { dir: dir.clone(), run }),
             Err(why) => unread.push(why),
         }
@@ -60,7 +63,7 @@ pub fn merge(dirs: &[PathBuf], terms: &Terms) -> Result<Merged, String> {
         return Err(unread.into_iter().next().unwrap_or_else(|| String::from("there is no record to merge")));
     };
     let Some(of) = first.run.shard.as_ref().map(|shard| shard.of) else {
-        return Err(belong::no_shard(&first.dir));
+        return Err(belong::no_shard(first));
     };
     belong::together(&pieces)?;
     pieces.sort_by_key(|piece| piece.run.shard.as_ref().map(|shard| shard.index));

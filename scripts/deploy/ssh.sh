@@ -47,8 +47,10 @@ on() { # host, words...
 # shellcheck disable=SC2016  # it is for the host's shell
 tended='dir=$1; shift; exec 3<&0
 "$@" </dev/null 3<&- & work=$!
-trap ": >\"\$dir/deserted\"; kill $work" TERM
-(read -r _ <&3; : >"$dir/deserted"; kill "$work") 2>/dev/null & watch=$!
+# timeout(1) leads a group, of which it does not know all at once.
+desert() { : >"$dir/deserted"; kill -- "-$work" || kill "$work"; } 2>/dev/null
+trap desert TERM
+(read -r _ <&3; desert) 2>/dev/null & watch=$!
 wait "$work"; code=$?
 kill "$watch" 2>/dev/null
 [ ! -e "$dir/deserted" ] || { wait "$work"; rm -rf "$dir"; } 2>/dev/null

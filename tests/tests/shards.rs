@@ -128,7 +128,16 @@ fn what_is_missing_twice_there_or_not_of_one_load_is_named() {
     let ended = merge(dir.path(), &["1", "2"], "");
     assert!(ended.code == 4 && ended.out.contains("2: there is no record of a run in it"), "{ended:?}");
     let own = dir.path().join("1").display().to_string();
-    loadgen(&format!("merge {own} --out {own}")).refused(2, "has the record of a shard, which would be lost");
+    let above = dir.path().display().to_string();
+    let elsewhere = dir.path().join("elsewhere").display().to_string();
+    for (place, option) in [
+        (format!("--out {own}"), "--out: the record of a shard in "),
+        (format!("--out {above}"), "--out: "),
+        (format!("--out {elsewhere} --json {own}/run.json"), "--json: "),
+        (format!("--out {elsewhere} --junit {own}/latency.hlog"), "--junit: "),
+    ] {
+        loadgen(&format!("merge {own} {place}")).refused(2, option);
+    }
     assert_eq!(record(&dir.path().join("1"))["shard"]["index"], 1);
     merge(dir.path(), &["nowhere"], "").refused(2, "nowhere: No such file");
 }

@@ -41,7 +41,13 @@ pub(crate) struct CeilingArgs {
     pub(crate) forecast: Option<Rate>,
     /// Have other machines send each load: a line for the shell in which "$@" are a load's options and URL for `loadgen`, and
     /// which leaves the records of its shards in the new directory $OUT
-    #[arg(long, value_name = "CMD", requires = "url", help_heading = "Search")]
+    #[arg(
+        long,
+        value_name = "CMD",
+        requires = "url",
+        conflicts_with = "confirm_cause",
+        help_heading = "Search"
+    )]
     pub(crate) runner: Option<String>,
     /// Go on with a search that was interrupted, from its record in DIR
     #[arg(long, value_name = "DIR", exclusive = true, help_heading = "Search")]

@@ -122,11 +122,18 @@ pub fn verdict(run: &Run, findings: &HostFindings, resolution_ms: Option<f64>) -
 pub(crate) fn of_record(run: &Run) -> (Vec<String>, Vec<String>) {
     let (asked_in_vain, too_few) = notes::sample_too_small(run);
     let (against, few) = if asked_in_vain { (too_few, None) } else { (None, too_few) };
-    (against.into_iter().collect(), few.into_iter().chain(notes::of_record(run)).collect())
+    let late = lateness::of_the_latest(run);
+    (
+        nothing_planned(run).into_iter().chain(late).chain(against).collect(),
+        few.into_iter().chain(notes::of_record(run)).collect(),
+    )
 }
 
 fn nothing_planned(run: &Run) -> Option<String> {
+    // Of few requests one of many machines may have none.
+    let one_of_several = run.shard.as_ref().is_some_and(|shard| shard.of > 1);
     match run.response_ms.count {
+        _ if run.planned == 0 && one_of_several => None,
         _ if run.planned == 0 => Some("no request was due: there is nothing to judge".to_owned()),
         0 if run.dropped < run.planned => Some("no request has ended: there is nothing to judge".to_owned()),
         _ => None,

@@ -15,7 +15,7 @@ pub mod waterfall;
 
 use crate::chart::{Colour, Tone};
 use crate::number::{NONE, count, counted};
-use crate::record::{Head, Host, Loop, Run, Target, TargetKind, Verdict};
+use crate::record::{Head, Host, Loop, Run, Shard, Target, TargetKind, Verdict};
 use crate::terminal::shell;
 
 /// Times below this, in milliseconds, are drawn at it: a logarithmic axis has no zero.
@@ -69,6 +69,7 @@ fn footer(run: &Run) -> Vec<String> {
         vec![format!("{} planned, {} ended", counted(run.planned, "request"), count(run.response_ms.count))];
     let machines = run.shards.len() as u64;
     what.extend((machines > 0).then(|| format!("sent by {}", counted(machines, "machine"))));
+    what.extend(run.shard.as_ref().map(Shard::in_words));
     what.extend(target(&run.target));
     what.extend(cpus("generator", &run.generator.cpus));
     let mut lines = vec![shell(&run.command), place(&run.host, &run.started_at), what.join(BETWEEN)];

@@ -331,7 +331,15 @@ fn measured(run: &Run) -> Markup {
     all.extend(run.dns.as_ref().map(|dns| ("Names", said(&names(dns)))));
     all.push(("Receive times", said(&format!("by the {}'s clock", run.generator.receive_clock))));
     all.push(("Generator", said(&generator(run))));
-    all.extend(super::told::host(&run.host));
+    all.extend(
+        run.shard.as_ref().map(|shard| ("Share", said(&format!("{} ({})", shard.in_words(), shard.machine)))),
+    );
+    let mut host = super::told::host(&run.host);
+    if !run.shards.is_empty() {
+        host[0].1 =
+            html! { (counted(run.shards.len() as u64, "machine")) ", each of which is in the table above" };
+    }
+    all.extend(host);
     facts(&all)
 }
 

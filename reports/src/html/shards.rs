@@ -1,6 +1,7 @@
 //! The machines of a merged load as a table of the report.
 
 use super::table::{Cell, Table, Tone};
+use crate::number::counted;
 use crate::record::{Run, ShardResult};
 
 /// A row for each shard.
@@ -8,8 +9,8 @@ pub(super) fn table(run: &Run) -> Table {
     let row = |one: &ShardResult| {
         vec![
             Cell::count(u64::from(one.shard.index)),
-            Cell::text(&one.dir),
-            Cell::text(&format!("{}, {} CPUs", one.host.cpu, one.host.cpus)),
+            Cell::Flag(one.verdict.valid, if one.verdict.valid { Tone::Good } else { Tone::Bad }),
+            Cell::text(&one.shard.machine),
             Cell::count(one.planned),
             Cell::count(one.ok),
             Cell::count(one.errors.saturating_add(one.dropped)),
@@ -19,7 +20,8 @@ pub(super) fn table(run: &Run) -> Table {
             Cell::number(one.send_lag_ms.p99),
             Cell::share(Some(one.cpu_share_max)),
             Cell::number(one.shard.clock.error_ms),
-            Cell::Flag(one.verdict.valid, if one.verdict.valid { Tone::Good } else { Tone::Bad }),
+            Cell::text(&format!("{}, {}", one.host.cpu, counted(one.host.cpus as u64, "CPU"))),
+            Cell::text(&one.dir),
         ]
     };
     Table {
@@ -27,7 +29,7 @@ pub(super) fn table(run: &Run) -> Table {
         caption: "What each machine sent, and what it saw".into(),
         columns: vec![
             ("Shard", ""),
-            ("Record", ""),
+            ("Valid", ""),
             ("Machine", ""),
             ("Planned", "requests"),
             ("Answered", "correctly"),
@@ -38,7 +40,8 @@ pub(super) fn table(run: &Run) -> Table {
             ("Send lag", "p99, ms"),
             ("Busiest thread", "share of a CPU"),
             ("Clock", "off by at most, ms"),
-            ("Valid", ""),
+            ("Processor", ""),
+            ("Record", ""),
         ],
         rows: run.shards.iter().map(row).collect(),
         sortable: true,

@@ -3,14 +3,15 @@
 use super::{Piece, called};
 use crate::record::{Run, Shard};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// That a record is of no shard.
-pub(super) fn no_shard(dir: &Path) -> String {
-    format!(
-        "{}: it is no shard's record: its load was sent by one machine (loadgen --shard I/N)",
-        dir.display()
-    )
+pub(super) fn no_shard(piece: &Piece) -> String {
+    let what = if piece.run.shards.is_empty() {
+        "its load was sent by one machine (loadgen --shard I/N)"
+    } else {
+        "it was merged already"
+    };
+    format!("{}: it is no shard's record: {what}", piece.dir.display())
 }
 
 /// That the pieces are shards of one load.
@@ -20,7 +21,7 @@ pub(super) fn no_shard(dir: &Path) -> String {
 pub(super) fn together(pieces: &[Piece]) -> Result<(), String> {
     let mut there: BTreeMap<u32, &Piece> = BTreeMap::new();
     for piece in pieces {
-        let Some(shard) = &piece.run.shard else { return Err(no_shard(&piece.dir)) };
+        let Some(shard) = &piece.run.shard else { return Err(no_shard(piece)) };
         if !(1..=shard.of).contains(&shard.index) {
             return Err(format!(
                 "{}: there is no shard {} of {}",
@@ -34,6 +35,7 @@ pub(super) fn together(pieces: &[Piece]) -> Result<(), String> {
             return Err(format!("{one} and {two}: both are {} of {}", called(piece), shard.of));
         }
     }
+    copied(pieces)?;
     let Some(first) = pieces.first() else { return Ok(()) };
     let plan = plan(&first.run);
     for piece in &pieces[1..] {
@@ -42,6 +44,24 @@ pub(super) fn together(pieces: &[Piece]) -> Result<(), String> {
         {
             let (a, b) = (first.dir.display(), piece.dir.display());
             return Err(format!("{a} and {b}: they are not of one load: {what}: {one} and {two}"));
+        }
+    }
+    Ok(())
+}
+
+/// That none is another one under a number of its own: no two machines begin in the same nanosecond and see the same.
+fn copied(pieces: &[Piece]) -> Result<(), String> {
+    let mut there: BTreeMap<u64, &Piece> = BTreeMap::new();
+    for piece in pieces {
+        let began = piece.run.shard.as_ref().map_or(0, |shard| shard.began_unix_s.to_bits());
+        let same = |other: &&Piece| {
+            piece.run.planned > 0
+                && other.run.bytes == piece.run.bytes
+                && other.run.response_ms == piece.run.response_ms
+        };
+        if let Some(other) = there.insert(began, piece).filter(same) {
+            let (one, two) = (other.dir.display(), piece.dir.display());
+            return Err(format!("{one} and {two}: one is a copy of the other under another number"));
         }
     }
     Ok(())
@@ -66,7 +86,7 @@ fn plan(run: &Run) -> Vec<(&'static str, String)> {
         ("loop", format!("{:?}", run.load_loop).to_lowercase()),
         ("arrivals", run.arrivals.clone()),
         ("steps", steps.join(", ")),
-        ("requests", run.load_digest.clone()),
+        ("requests, connections, time-out or expected statuses", run.load_digest.clone()),
         ("transport", format!("{}, {}", run.wire.transport, run.wire.protocol)),
         ("interval", run.timeline.interval_s.to_string()),
     ]

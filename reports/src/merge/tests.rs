@@ -8,6 +8,7 @@ use crate::record::{Clock, Interaction, Shard};
 use crate::store::{LOG_FILE, load, save_whole};
 use proptest::prelude::*;
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The record of shard `index` of `of`, whose answers took so long, in nanoseconds.
 fn shard(index: u32, of: u32, times: &[u64]) -> Record {
@@ -51,7 +52,14 @@ fn shard(index: u32, of: u32, times: &[u64]) -> Record {
     run.send_lag_ms = crate::analyse::interval::distribution(&record.totals.send_lag);
     run.ok_response_ms = crate::analyse::interval::distribution(&record.totals.ok_response);
     let clock = Clock { synchronised: Some(true), ..Clock::default() };
-    run.shard = Some(Shard { index, of, start_at: None, began_unix_s: 1e9 + f64::from(index) * 1e-3, clock });
+    run.shard = Some(Shard {
+        index,
+        of,
+        start_at: None,
+        began_unix_s: 1e9 + f64::from(index) * 1e-3,
+        clock,
+        machine: format!("gen-{index}"),
+    });
     record
 }
 
@@ -199,19 +207,54 @@ fn counts_are_added_and_each_shard_stays_to_be_seen() {
     );
 }
 
+/// The numbers of one record's copies.
+static COPIES: AtomicU32 = AtomicU32::new(1);
+
+#[test]
+fn what_was_made_of_shards_may_lie_beside_them() {
+    let (dir, found) = merged(|_, _| {});
+    save_whole(&dir.path().join("merged"), &found.unwrap(), 1e9).unwrap();
+    let again = merge(&[dir.path().to_owned()], &Terms::default()).unwrap();
+    assert_eq!((again.record.run.planned, again.faults.len()), (9, 0));
+    let refused = merge(&[dir.path().join("merged")], &Terms::default()).unwrap_err();
+    assert!(refused.ends_with("merged: it is no shard's record: it was merged already"), "{refused}");
+}
+
+#[test]
+fn a_machine_for_which_nothing_was_due_has_done_its_part() {
+    let few = |index: u32, record: &mut Record| {
+        if index == 3 {
+            *record = shard(3, 3, &[]);
+        }
+        record.run.verdict = crate::analyse::verdict::verdict(&record.run, &Default::default(), None);
+    };
+    let run = merged(few).1.unwrap().run;
+    let idle = |why: &&String| why.contains("no request was due");
+    assert_eq!((run.planned, run.verdict.reasons.iter().find(idle)), (6, None), "{:?}", run.verdict);
+    let none = merged(|index, record| *record = shard(index, 3, &[])).1.unwrap().run;
+    assert!(!none.verdict.valid && none.verdict.reasons.iter().any(|why| idle(&why)), "{:?}", none.verdict);
+}
+
 #[test]
 fn what_is_not_of_one_load_is_refused() {
     /// What is changed of a shard's record, and what is then said.
     type Case = (fn(u32, &mut Record), &'static str);
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
         (|index, record| record.run.seed += u64::from(index == 2), "they are not of one load: seed: "),
         (|index, record| record.run.steps[0].to_rps += f64::from(index == 3), "not of one load: steps: "),
         (
             |index, record| record.run.load_digest.extend((index == 2).then_some('f')),
-            "not of one load: requests: ",
+            "not of one load: requests, connections, time-out or expected statuses: ",
         ),
         (|_, record| record.run.shard.as_mut().unwrap().index = 2, "both are shard 2 of 3"),
-        (|_, record| record.run.shard = None, "it is no shard's record"),
+        (|_, record| record.run.shard = None, "it is no shard's record: its load was sent by one machine"),
+        (
+            |_, record| {
+                *record = shard(1, 3, &[1_000_000]);
+                record.run.shard.as_mut().unwrap().index = COPIES.fetch_add(1, Ordering::Relaxed);
+            },
+            "one is a copy of the other under another number",
+        ),
         (|index, record| record.run.shard.as_mut().unwrap().index = index + 3, "there is no shard "),
     ];
     for (change, said) in cases {
@@ -316,6 +359,35 @@ fn it_began_when_the_first_of_them_did() {
         record.run.started_at = format!("2026-01-31T12:00:{}", parts[index as usize - 1]);
     });
     assert_eq!(found.unwrap().run.started_at, "2026-01-31T12:00:00Z");
+}
+
+#[test]
+fn thresholds_are_judged_by_the_lateness_of_the_latest() {
+    let dir = tempfile::tempdir().unwrap();
+    for index in 1..=2u32 {
+        let times: Vec<u64> = (1..=400).map(|n| 1_000_000 + n * 10_000).collect();
+        let mut record = shard(index, 2, &times);
+        record.run.generator.late_p99_ms = Some(0.4 * f64::from(index));
+        write(&dir.path().join(index.to_string()), &record);
+    }
+    let judged = |rule: &str| {
+        let thresholds = vec![Threshold::parse(rule).unwrap()];
+        let terms = Terms { thresholds, ..Terms::default() };
+        let run = merge(&[dir.path().to_owned()], &terms).unwrap().record.run;
+        (
+            run.verdict.valid,
+            run.thresholds[0].passed,
+            run.verdict.reasons.first().cloned().unwrap_or_default(),
+        )
+    };
+    let (valid, _, why) = judged("p99<10ms");
+    assert!(!valid && why.contains("the latest of the generators sent p99 0.8 ms after"), "{why}");
+    let (valid, passed, why) = judged("p99<20ms");
+    assert!(valid && passed, "{why}");
+    let (valid, passed, why) = judged("p50<0.01ms");
+    assert!(!valid && !passed && why.contains("does not hold, but the generator itself was late"), "{why}");
+    let (valid, _, why) = judged("p99.99<50ms");
+    assert!(!valid && why.contains("p99.99"), "{why}");
 }
 
 #[test]

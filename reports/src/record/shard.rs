@@ -16,6 +16,16 @@ pub struct Shard {
     pub began_unix_s: f64,
     /// What is known of that clock.
     pub clock: Clock,
+    /// The machine's own name.
+    #[serde(default)]
+    pub machine: String,
+}
+
+impl Shard {
+    /// Such as `shard 1 of 3`.
+    pub fn in_words(&self) -> String {
+        format!("shard {} of {}", self.index, self.of)
+    }
 }
 
 /// How far a machine's clock may be off, as whoever disciplines it says.

@@ -123,6 +123,10 @@ fn load(run: &Run) -> String {
         ),
     };
     out.push_str(&named("load", &format!("{how}, {connections} at the peak, seed {}", run.seed)));
+    if let Some(shard) = run.shard.as_ref().filter(|shard| shard.of > 1) {
+        let share = format!("{}: loadgen merge makes one record of all", shard.in_words());
+        out.push_str(&named("share", &share));
+    }
     out.push_str(&named("rate", &achieved));
     out.push_str(&stream(run).map_or_else(String::new, |text| named("arrivals", &text)));
     out.push_str(&run.steady.as_ref().map_or_else(String::new, |steady| named("steady", &since(steady))));

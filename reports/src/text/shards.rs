@@ -1,8 +1,8 @@
 //! The machines of a merged load as a terminal shows them: a row each, those of a few where there are many: the invalid and the slow.
 
-use super::named;
+use super::{named, printable};
 use crate::number::{NONE, count, counted, ms_column};
-use crate::record::{Run, ShardResult};
+use crate::record::{Run, Shard, ShardResult};
 use std::fmt::Write;
 
 /// More rows than this nobody reads.
@@ -25,10 +25,11 @@ pub(super) fn shards(run: &Run) -> String {
     }
     let mut out =
         row(["shard", "planned", "ok", "failed", "p50", "p99", "lag p99", "verdict"].map(str::to_owned));
+    let told_apart = run.shards.iter().any(|one| one.shard.machine != run.shards[0].shard.machine);
     for one in &shown {
         let time = |ms: Option<f64>| ms.map_or(NONE.to_owned(), ms_column);
         out.push_str(&row([
-            format!("{} of {}", one.shard.index, one.shard.of),
+            called(&one.shard, told_apart),
             count(one.planned),
             count(one.ok),
             count(one.errors.saturating_add(one.dropped)),
@@ -45,6 +46,17 @@ pub(super) fn shards(run: &Run) -> String {
     out
 }
 
+/// A shard by its number and, where they are different machines, as much of the machine's name as there is room for.
+fn called(shard: &Shard, told_apart: bool) -> String {
+    const ROOM: usize = 12;
+    let called = if told_apart {
+        format!("{} {}", shard.index, shard.machine)
+    } else {
+        format!("{} of {}", shard.index, shard.of)
+    };
+    printable(&called).chars().take(ROOM).collect()
+}
+
 fn row([shard, cells @ ..]: [String; 8]) -> String {
     let mut out = format!("{shard:<12}");
     for cell in cells {
@@ -58,7 +70,7 @@ fn row([shard, cells @ ..]: [String; 8]) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::record::{Distribution, Shard, Verdict};
+    use crate::record::{Distribution, Verdict};
 
     fn shard(index: u32, p99: f64, valid: bool) -> ShardResult {
         ShardResult {
@@ -81,6 +93,10 @@ mod tests {
         assert!(lines[1].starts_with("29 of 30") && lines[1].ends_with("INVALID"), "{text}");
         assert!(lines[2].starts_with("17 of 30") && text.contains("and 20 shards more"), "{text}");
         run.shards.truncate(3);
+        for (number, one) in run.shards.iter_mut().enumerate() {
+            one.shard.machine = format!("generator-{number}.example");
+        }
+        assert!(shards(&run).contains("\n2 generator-") && shards(&run).lines().all(|line| line.len() == 75));
         assert_eq!(shards(&run).lines().count(), 4);
     }
 }

@@ -16,7 +16,8 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory};
 use reports::ceiling::Runner;
 use reports::number::exact_rate;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -197,12 +198,23 @@ fn refused(why: &str, said: &Path) -> Failure {
     ))
 }
 
+/// The last line of a file that is not empty, as much of it as fits on a screen.
+fn last_line(path: &Path) -> Option<String> {
+    const END: i64 = 1024;
+    const SHOWN: usize = 300;
+    let mut file = File::open(path).ok()?;
+    // Of a shorter file this is before its beginning.
+    let _ = file.seek(SeekFrom::End(-END));
+    let mut end = Vec::new();
+    file.read_to_end(&mut end).ok()?;
+    let text = String::from_utf8_lossy(&end);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    Some(line.chars().take(SHOWN).collect())
+}
+
 /// That a job has left no record.
 fn nothing(end: &End, said: &Path) -> Failure {
-    let text = fs::read(said).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let last = text.lines().rfind(|line| !line.trim().is_empty());
-    let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
+    let last = last_line(said).map_or_else(String::new, |line| format!(": {line}"));
     let message = format!(
         "--runner: the command left no record of a run in $OUT: {}{last} (what it said is in {})",
         end.how,
@@ -282,12 +294,16 @@ mod tests {
     fn whoever_leaves_nothing_is_quoted() {
         let dir = tempfile::tempdir().unwrap();
         let said = dir.path().join("1.txt");
-        fs::write(&said, "a\nhosts cannot be read\n\n").unwrap();
+        fs::write(&said, format!("{}\nhosts cannot be read\n\n", "x".repeat(5_000))).unwrap();
         for (code, exit) in [(3, Exit::Target), (2, Exit::Invalid), (0, Exit::Invalid)] {
             let end = End { code: Some(code), how: format!("it ended with exit code {code}") };
             let failure = nothing(&end, &said);
             let part = format!("exit code {code}: hosts cannot be read (what it said is in ");
             assert!(failure.exit == exit && failure.message.contains(&part), "{failure:?}");
         }
+        fs::write(&said, "x".repeat(5_000)).unwrap();
+        assert_eq!(last_line(&said).map(|line| line.len()), Some(300));
+        fs::write(&said, "").unwrap();
+        assert_eq!(last_line(&said), None);
     }
 }

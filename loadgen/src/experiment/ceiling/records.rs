@@ -166,7 +166,10 @@ mod tests {
     fn write(dir: &Path, shard: Option<(u32, u32)>) {
         let mut run = load(&recorded()).unwrap().run;
         let began_unix_s = began(&run);
-        run.shard = shard.map(|(index, of)| Shard { index, of, began_unix_s, ..Shard::default() });
+        run.shard = shard.map(|(index, of)| {
+            let began_unix_s = began_unix_s + f64::from(index) * 1e-3;
+            Shard { index, of, began_unix_s, ..Shard::default() }
+        });
         let rate = 6_000.0 / f64::from(shard.map_or(1, |(_, of)| of));
         (run.steps[0].from_rps, run.steps[0].to_rps) = (rate, rate);
         save(dir, &run).unwrap();

@@ -67,6 +67,23 @@ pub(super) fn own_lateness_decided(run: &Run, findings: &HostFindings) -> Option
     })
 }
 
+/// Of a load that several machines sent, whose thresholds none of them was told: that the latest of them was too late for one. What they
+/// waited for is not in the record, so only what their own lateness explains is taken for it.
+pub(super) fn of_the_latest(run: &Run) -> Option<String> {
+    const EXPLAINS: f64 = 2.0;
+    let late_ms = run.generator.late_p99_ms.unwrap_or(0.0);
+    let (limit, limit_text) = send_lag_limit(run, None);
+    // Up to that each has judged itself.
+    if late_ms > limit && limit < SEND_LAG_LIMIT_MS {
+        let late = ms(late_ms);
+        return Some(format!(
+            "the latest of the generators sent p99 {late} after the intended instant, over {limit_text}"
+        ));
+    }
+    let own = run.send_lag_ms.p99.is_some_and(|lag| lag <= EXPLAINS * late_ms);
+    own.then(|| own_lateness_decided(run, &HostFindings::default())).flatten()
+}
+
 /// The most that send lag may be in milliseconds, and why.
 fn send_lag_limit(run: &Run, resolution_ms: Option<f64>) -> (f64, String) {
     if let Some(resolution_ms) = resolution_ms {
