@@ -1,5 +1,6 @@
 //! Who sent the loads of a search that other machines sent.
 
+use super::Ceiling;
 use crate::number::counted;
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +26,20 @@ impl Runner {
     }
 }
 
+impl Ceiling {
+    /// What is called the limit where it is not the target: who sent the loads, and where from.
+    pub(crate) fn senders(&self) -> [&'static str; 2] {
+        match self.runner {
+            None => ["this generator", "this machine"],
+            Some(_) => ["the generators", "the generators' machines"],
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ceiling::{Ceiling, Phase, Step};
+    use crate::ceiling::{Phase, Step};
 
     #[test]
     fn a_record_says_who_sent_its_loads_only_where_others_did() {

@@ -1,10 +1,10 @@
-//! The coding of a histogram: how it is enclosed, and how it is read into what occurred in it, with no histogram in between: one of those is a quarter of a megabyte, and a
-//! merge reads millions of codings of a few hundred values. What is not exactly as our own histograms are written is left to the reader that
-//! knows all codings, and knows what to say.
+//! The coding of a histogram: how it is enclosed, and how it is read into what occurred in it, with no histogram in between: one of those is a
+//! quarter of a megabyte, and a merge reads millions of codings of a few hundred values. What is not exactly as our own histograms are written
+//! is left to the reader that knows all codings, and knows what to say.
 //!
 //! HdrHistogram's V2: a cookie and a length, and a zlib stream; in it a cookie, the payload's length, the offset, digits, lowest and highest
 //! value, the ratio, and then the counts of all values in their order as ZigZag LEB128 of 64 bits in at most 9 bytes, a negative one being so
-//! many zeros. Our streams are one stored block (RFC 1951, 3.2.4); those of older versions are deflated.
+//! many zeros. Our streams are stored blocks (RFC 1951, 3.2.4), nearly always one; those of older versions are deflated.
 
 use super::{MAX_NS, SIGNIFICANT_DIGITS};
 use base64::Engine;

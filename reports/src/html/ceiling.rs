@@ -101,10 +101,8 @@ fn limit(found: &Ceiling) -> String {
                 None => parts.join(": "),
             }
         }
-        Limit::Generator if found.runner.is_some() => "the generators".into(),
-        Limit::Host if found.runner.is_some() => "the generators' machines".into(),
-        Limit::Generator => "this generator".into(),
-        Limit::Host => "this machine".into(),
+        Limit::Generator => found.senders()[0].into(),
+        Limit::Host => found.senders()[1].into(),
         Limit::Unexplained => "unexplained".into(),
     }
 }

@@ -116,10 +116,11 @@ fn finding(found: &Ceiling, resources: &[Drawn], measured: bool) -> String {
         Bound::AtLeast => "at the highest load that holds",
         Bound::Below => "at the lowest load",
     };
+    let [generator, machine] = found.senders();
     match found.limited_by.what {
         Limit::Target => verdict(found),
-        Limit::Generator => format!("The limit is this generator, no tier: {place} {busiest}"),
-        Limit::Host => format!("The limit is this machine, no tier by itself: {place} {busiest}"),
+        Limit::Generator => format!("The limit is {generator}, no tier: {place} {busiest}"),
+        Limit::Host => format!("The limit is {machine}, no tier by itself: {place} {busiest}"),
         Limit::Unexplained if *most < SATURATED_LEAST => {
             format!("No observed resource is full {place}: {busiest}")
         }

@@ -103,6 +103,10 @@ fn a_title_blames_nobody_whom_the_record_does_not() {
         found.limited_by = LimitedBy { what, ..LimitedBy::default() };
         let said = tiers::chart(&found).title;
         assert!(said.starts_with(part), "{said}");
+        // What other machines have sent, this one does not limit.
+        found.runner = Some(crate::ceiling::Runner::default());
+        let said = tiers::chart(&found).title;
+        assert!(!said.contains("limit is this "), "{said}");
     }
 }
 
