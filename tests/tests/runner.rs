@@ -15,6 +15,15 @@ for shard in $SHARDS; do
 done
 wait"#;
 
+/// The same, of which the second one is told to end as soon as it sends.
+const CUT_SHORT: &str = r#"at=$(date -u -d '+1 second' +%FT%T.%NZ)
+for shard in 1 2; do
+    "$LOADGEN" --shard "$shard/2" --start-at "$at" --out "$OUT/shards/$shard" --no-report --quiet "$@" &
+done
+until grep -qs Tag= "$OUT/shards/2/latency.hlog"; do sleep 0.05; done
+kill $!
+wait"#;
+
 /// The rate that the target below can serve, in requests per second.
 const CAPACITY: f64 = 100.0;
 
@@ -101,13 +110,18 @@ fn the_ceiling_of_a_known_queue_is_found_by_jobs_of_two_machines() {
 }
 
 #[test]
-fn a_job_that_loses_a_machine_says_nothing_of_the_target() {
+fn a_job_that_loses_a_machine_or_a_part_of_its_load_says_nothing_of_the_target() {
     let target = queue();
-    let ended = search(TWO, "2", "--budget 20s --max-rps 90", &target).wait();
-    let found = adds_up(&ended);
-    assert!(ended.code == 4 && found["ceiling_rps"].is_null(), "{ended:?}");
-    let lost = |step: &Value| step["valid"] == false && step["reasons"][0] == "1 shard of 2 missing: 1";
-    assert!(!steps(&found).is_empty() && steps(&found).iter().all(lost), "{found}");
+    for (runner, shards, why) in [
+        (TWO, "2", "1 shard of 2 missing: 1"),
+        (CUT_SHORT, "", "shard 2: cut short, so that less was offered than was asked for"),
+    ] {
+        let ended = search(runner, shards, "--budget 20s --max-rps 90", &target).wait();
+        let found = adds_up(&ended);
+        assert!(ended.code == 4 && found["ceiling_rps"].is_null(), "{ended:?}");
+        let lost = |step: &Value| step["valid"] == false && step["reasons"][0] == why;
+        assert!(!steps(&found).is_empty() && steps(&found).iter().all(lost), "{why}: {found}");
+    }
 }
 
 #[test]
