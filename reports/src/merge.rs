@@ -9,6 +9,8 @@ mod sums;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_tests;
 
 use crate::analyse::threshold::Threshold;
 use crate::analyse::verdict::of_record;

@@ -49,13 +49,13 @@ pub(super) fn together(pieces: &[Piece]) -> Result<(), String> {
     Ok(())
 }
 
-/// That none is another one under a number of its own: no two machines begin in the same nanosecond and see the same.
+/// That none is another one under a number of its own: no two machines begin at the same instant and see the same answers.
 fn copied(pieces: &[Piece]) -> Result<(), String> {
     let mut there: BTreeMap<u64, &Piece> = BTreeMap::new();
     for piece in pieces {
         let began = piece.run.shard.as_ref().map_or(0, |shard| shard.began_unix_s.to_bits());
         let same = |other: &&Piece| {
-            piece.run.planned > 0
+            piece.run.response_ms.count > 0
                 && other.run.bytes == piece.run.bytes
                 && other.run.response_ms == piece.run.response_ms
         };

@@ -3,6 +3,7 @@
 //! network, a cluster or a container engine: what stands in for those notes what it is told.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod desk;
 mod images;
 mod manifests;
 mod options;
