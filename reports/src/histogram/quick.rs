@@ -180,7 +180,7 @@ pub(super) fn value(place: usize) -> Option<u64> {
 mod tests {
     use super::super::{Histogram, Sparse};
     use super::*;
-    use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+    use hdrhistogram::serialization::{Serializer, V2DeflateSerializer, V2Serializer};
     use proptest::prelude::*;
 
     /// As a histogram at rest has it.
@@ -212,6 +212,19 @@ mod tests {
             prop_assert_eq!(&Histogram::decode(&coded).unwrap(), &histogram);
             for coded in [coded, deflated(&histogram)] {
                 prop_assert_eq!(read(&coded), Some(Sparse::from(&histogram)));
+            }
+        }
+
+        #[test]
+        fn whatever_counts_come_it_reads_what_the_other_reader_reads(counts in prop::collection::vec(0..160u8, 0..200)) {
+            let mut plain = Vec::new();
+            V2Serializer::new().serialize(&Histogram::default().inner, &mut plain).unwrap();
+            plain.truncate(HEADER);
+            plain[4..8].copy_from_slice(&(counts.len() as u32).to_be_bytes());
+            plain.extend(counts);
+            let coded = STANDARD.encode(enclose(&plain));
+            if let Some(found) = read(&coded) {
+                prop_assert_eq!(Histogram::decode(&coded).map(|other| Sparse::from(&other)), Ok(found));
             }
         }
 
