@@ -63,6 +63,16 @@ fn in_words(plan: &Plan) -> Option<String> {
     })
 }
 
+/// What is sent to a URL of the user's, in words.
+pub(crate) fn at_url(plan: &Plan, url: &Uri) -> String {
+    in_words(plan).unwrap_or_else(|| format!("{} {}", plan.template.method, asked_for(url)))
+}
+
+fn asked_for(url: &Uri) -> String {
+    let target = url.path_and_query().map_or("/", |target| target.as_str());
+    if target.starts_with('/') { target.to_owned() } else { format!("/{target}") }
+}
+
 /// The aim at a URL of the user's.
 ///
 /// # Errors
@@ -78,12 +88,11 @@ pub(crate) async fn given(plan: &Plan, url: &Uri) -> Outcome<Aim> {
         None if local => limits::share_with_target(&allowed).0,
         None => allowed,
     };
-    let target = url.path_and_query().map_or("/", |target| target.as_str());
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    let target = asked_for(url);
     Ok(Aim {
         url: url.clone(),
         kind: TargetKind::Given,
-        what: in_words(plan).unwrap_or_else(|| format!("{} {target}", plan.template.method)),
+        what: at_url(plan, url),
         address,
         load: what(plan, url, [target.as_str()])?,
         observe: plan.observe.clone(),

@@ -101,14 +101,27 @@ async fn carry_out(plan: &Plan, aim: &Aim, output: &Output, signals: &mut Signal
     for silent in observe::unreadable(&aim.observe).await {
         output.say(&silent);
     }
-    let manner = output.begin(record::command(), wire)?;
-    output.say(&format!("loading {}: {}{how}", aim.url, aim.what));
     if let Some(at) = plan.start_at {
         let left = seconds(shard::until(at)?.as_secs_f64());
         output.say(&format!("waiting for {at}, in {left}"));
+        // Until then there is nothing to take the place of an older record.
+        if !shard::approach(at, signals).await? {
+            return Err(Failure::host("stopped before the load had begun"));
+        }
     }
+    let share = plan.shard.filter(|share| share.of > 1);
+    if share.is_some() && plan.start_at.is_none() {
+        output.say("this shard begins at once, without --start-at, which has all of them begin together");
+    }
+    let manner = output.begin(record::command(), wire)?;
+    let part = share.map_or_else(String::new, |share| format!(", shard {} of {}", share.index + 1, share.of));
+    output.say(&format!("loading {}: {}{how}{part}", aim.url, aim.what));
     limits::pin(&aim.cpus)?;
-    run::carry_out(plan, aim, signals, manner).await
+    let mut run = run::carry_out(plan, aim, signals, manner).await?;
+    if let Some(shard) = &mut run.shard {
+        shard.clock = shard::clock().await;
+    }
+    Ok(run)
 }
 
 /// Where the runs of an experiment are aimed.

@@ -31,8 +31,10 @@ fn apart(merged: &Run, args: &MergeArgs, out: &Path) -> Outcome {
         |path: &Path| canonicalize(if path.as_os_str().is_empty() { Path::new(".") } else { path }).ok();
     let place = whole(out);
     let files = [("--json", &args.result.json), ("--junit", &args.junit)];
+    let files =
+        files.into_iter().filter(|(_, file)| file.as_ref().is_some_and(|file| file != Path::new("-")));
     let files: Vec<_> =
-        files.into_iter().filter_map(|(name, file)| Some((name, whole(file.as_ref()?.parent()?)?))).collect();
+        files.filter_map(|(name, file)| Some((name, whole(file.as_ref()?.parent()?)?))).collect();
     for dir in merged.shards.iter().map(|shard| Path::new(&shard.dir)) {
         let Some(shard) = whole(dir) else { continue };
         let inside = files.iter().find(|(_, place)| *place == shard).map(|(name, _)| *name);

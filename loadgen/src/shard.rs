@@ -8,13 +8,19 @@ use crate::signals::Signals;
 use jiff::Timestamp;
 use reports::number::seconds;
 use reports::record::Clock;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
 
 /// Of so many shards at most; each is a directory for whoever merges them.
 const MOST: u32 = 100_000;
 /// An instant that lies further ahead is a mistake.
 const FURTHEST: Duration = Duration::from_secs(24 * 3600);
+/// Whoever keeps the clock is waited for so long.
+const ASKED: Duration = Duration::from_secs(2);
+/// So long before the beginning nothing but the threads is missing.
+const READY: Duration = Duration::from_secs(1);
 /// The threads are started so long before the beginning.
 const AHEAD: Duration = Duration::from_millis(250);
 /// So late a beginning is late: shards that begin further apart are no one load.
@@ -79,18 +85,30 @@ pub(crate) fn until(at: Timestamp) -> Outcome<Duration> {
     Ok(ns(left))
 }
 
+/// Waits until it is time to make ready for a load that is to begin at `at`; `false` when it was asked to end before.
+///
+/// # Errors
+/// See [`until`].
+pub(crate) async fn approach(at: Timestamp, signals: &mut Signals) -> Outcome<bool> {
+    Ok(wait_for(at, READY, signals).await?.is_some())
+}
+
 /// Waits until it is time to start the threads; the instant at which the load is to begin. `None` when it was asked to end before.
 ///
 /// # Errors
 /// See [`until`].
 pub(crate) async fn wait(at: Timestamp, signals: &mut Signals) -> Outcome<Option<Instant>> {
+    wait_for(at, AHEAD, signals).await
+}
+
+async fn wait_for(at: Timestamp, ahead: Duration, signals: &mut Signals) -> Outcome<Option<Instant>> {
     loop {
         let left = until(at)?;
-        if left <= AHEAD {
+        if left <= ahead {
             return Ok(Some(pace::now() + left));
         }
         // In parts, so that a clock that is set meanwhile is not believed for longer than that.
-        let part = (left - AHEAD).min(Duration::from_secs(10));
+        let part = (left - ahead).min(Duration::from_secs(10));
         tokio::select! {
             () = pace::pause(part) => {}
             () = signals.asked() => return Ok(None),
@@ -104,22 +122,39 @@ pub(crate) fn is_late(at: Timestamp, began: Duration) -> bool {
     began - at.as_nanosecond() > i128::try_from(LATE.as_nanos()).unwrap_or(0)
 }
 
-/// What is known of this machine's clock.
-pub(crate) fn clock() -> Clock {
-    let said = |program: &str, words: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(words).stdin(Stdio::null()).stderr(Stdio::null()).env("LC_ALL", "C");
-        let output = command.output().ok().filter(|output| output.status.success())?;
-        String::from_utf8(output.stdout).ok()
-    };
-    said("chronyc", &["-c", "-n", "tracking"])
-        .and_then(|text| of_chrony(&text))
-        .or_else(|| {
-            said("timedatectl", &["show", "--property=NTPSynchronized"]).and_then(|text| of_systemd(&text))
-        })
-        .or_else(|| said("adjtimex", &["--print"]).and_then(|text| of_the_kernel(&text)))
-        .or_else(|| said("busybox", &["adjtimex"]).and_then(|text| of_the_kernel(&text)))
-        .unwrap_or_else(|| Clock { source: String::from("unknown"), ..Clock::default() })
+/// What is known of this machine's clock, of whoever says it within the limit.
+pub(crate) async fn clock() -> Clock {
+    let unknown = || Clock { source: String::from("unknown"), ..Clock::default() };
+    pace::within(ASKED, asked()).await.flatten().unwrap_or_else(unknown)
+}
+
+async fn asked() -> Option<Clock> {
+    /// A program, its words, and how what it says is read.
+    type Source = (&'static str, &'static [&'static str], fn(&str) -> Option<Clock>);
+    const SOURCES: [Source; 4] = [
+        ("chronyc", &["-c", "-n", "tracking"], of_chrony),
+        ("timedatectl", &["show", "--property=NTPSynchronized"], of_systemd),
+        ("adjtimex", &["--print"], of_the_kernel),
+        ("busybox", &["adjtimex"], of_the_kernel),
+    ];
+    for (program, words, read) in SOURCES {
+        if let Some(clock) = said(program, words).await.and_then(|text| read(&text)) {
+            return Some(clock);
+        }
+    }
+    None
+}
+
+/// What a program says when it ends well, as far as it is of use; it is ended where nobody waits for it any more.
+async fn said(program: &str, words: &[&str]) -> Option<String> {
+    const MOST: u64 = 1 << 16;
+    let mut command = Command::new(program);
+    command.args(words).env("LC_ALL", "C").kill_on_drop(true);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut text = Vec::new();
+    child.stdout.take()?.take(MOST).read_to_end(&mut text).await.ok()?;
+    child.wait().await.ok().filter(std::process::ExitStatus::success)?;
+    String::from_utf8(text).ok()
 }
 
 /// From `chronyc -c tracking`: reference, name, stratum, time, system time's offset, last and RMS offset, frequency, residual, skew, root

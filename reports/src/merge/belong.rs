@@ -1,6 +1,7 @@
 //! Whether records are shards of one load: of the same plan and the same number of shards, each of them once.
 
-use super::{Piece, called};
+use super::Piece;
+use super::told::called;
 use crate::record::{Run, Shard};
 use std::collections::BTreeMap;
 
@@ -85,7 +86,7 @@ fn plan(run: &Run) -> Vec<(&'static str, String)> {
         ("target", run.target.url.clone()),
         ("loop", format!("{:?}", run.load_loop).to_lowercase()),
         ("arrivals", run.arrivals.clone()),
-        ("steps", steps.join(", ")),
+        ("a machine's part", steps.join(", ")),
         ("requests, connections, time-out or expected statuses", run.load_digest.clone()),
         ("transport", format!("{}, {}", run.wire.transport, run.wire.protocol)),
         ("interval", run.timeline.interval_s.to_string()),

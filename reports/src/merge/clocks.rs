@@ -1,7 +1,8 @@
 //! Whether shards began together. Nobody coordinates them, so their clocks do: what each says of its beginning is as good as its clock, and
 //! of that whoever disciplines it says how far off it may be.
 
-use super::{Piece, called, named};
+use super::Piece;
+use super::told::{called, named};
 use crate::number::ms;
 use crate::record::Shard;
 

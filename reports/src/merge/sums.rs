@@ -3,6 +3,7 @@
 
 use super::Piece;
 use super::pool::{Pool, TAGS};
+use super::told::called;
 use crate::analyse::blocks::Blocks;
 use crate::analyse::interval::distribution;
 use crate::analyse::steady::steady;
@@ -31,7 +32,9 @@ pub(super) fn record(pieces: &[Piece], mut pool: Pool, command: &[String]) -> Re
     let interactions = interactions(&runs, &times);
     intervals.extend(of_interactions(&interactions, &times, duration_s));
     let blocks = Blocks::of_log(interval_s, &intervals);
-    let rate = |of: fn(&Rates) -> f64| runs.iter().map(|run| of(&run.rps)).sum();
+    // Of one that was cut short the rate is not that of all the time.
+    let of_all = |run: &Run| if run.duration_s < duration_s { run.duration_s / duration_s } else { 1.0 };
+    let rate = |of: fn(&Rates) -> f64| runs.iter().map(|run| of(&run.rps) * of_all(run)).sum();
     let mut run = Run {
         partial: runs.iter().any(|run| run.partial),
         command: command.to_vec(),
@@ -84,15 +87,11 @@ pub(super) fn notes(pieces: &[Piece], record: &Record) -> Vec<String> {
         ));
     }
     if let Some(first) = first.filter(|piece| !piece.run.observed.is_empty() && pieces.len() > 1) {
-        notes.push(format!("what the tiers say of themselves is what {} was told", super::called(first)));
+        notes.push(format!("what the tiers say of themselves is what {} was told", called(first)));
     }
     let build = |piece: &Piece| format!("{} {}", piece.run.host.version, piece.run.host.commit);
     if let Some(other) = pieces.iter().find(|piece| first.is_some_and(|first| build(first) != build(piece))) {
-        notes.push(format!(
-            "{} was sent by another version of loadgen ({})",
-            super::called(other),
-            build(other)
-        ));
+        notes.push(format!("{} was sent by another version of loadgen ({})", called(other), build(other)));
     }
     notes
 }

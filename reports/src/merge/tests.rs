@@ -8,6 +8,7 @@ use crate::record::{Clock, Interaction, Shard};
 use crate::store::{LOG_FILE, load, save_whole};
 use proptest::prelude::*;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The record of shard `index` of `of`, whose answers took so long, in nanoseconds.
@@ -241,7 +242,10 @@ fn what_is_not_of_one_load_is_refused() {
     type Case = (fn(u32, &mut Record), &'static str);
     let cases: [Case; 7] = [
         (|index, record| record.run.seed += u64::from(index == 2), "they are not of one load: seed: "),
-        (|index, record| record.run.steps[0].to_rps += f64::from(index == 3), "not of one load: steps: "),
+        (
+            |index, record| record.run.steps[0].to_rps += f64::from(index == 3),
+            "not of one load: a machine's part: ",
+        ),
         (
             |index, record| record.run.load_digest.extend((index == 2).then_some('f')),
             "not of one load: requests, connections, time-out or expected statuses: ",

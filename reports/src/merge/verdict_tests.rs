@@ -2,7 +2,7 @@
 
 use super::tests::{merged, shard, write};
 use super::*;
-use crate::store::LOG_FILE;
+use crate::store::{LOG_FILE, RUN_FILE};
 use std::fs;
 
 #[test]
@@ -140,7 +140,7 @@ fn what_many_shards_say_is_said_once() {
         write(&dir.path().join(index.to_string()), &record);
     }
     let reasons = merge(&[dir.path().to_owned()], &Terms::default()).unwrap().record.run.verdict.reasons;
-    let said = ["shards 1, 2, 4, 5, 6 and 2 more: such as: it was late: 1.5 ms", "shard 3: it was killed"];
+    let said = ["shards 1, 2, 4, 5, 6 and 2 more: shard 6: it was late: 6.5 ms", "shard 3: it was killed"];
     assert_eq!(reasons[..2], said);
 }
 

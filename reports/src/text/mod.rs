@@ -87,7 +87,9 @@ fn verdict(run: &Run, paint: &Paint) -> String {
     let indent = word.len() + 2;
     let mut out = format!("{painted}  {}", wrapped(&finding(run), indent, indent).trim_start());
     if run.partial {
-        out.push_str(&wrapped(&format!("PARTIAL: cut short after {}", seconds(run.duration_s)), 2, 4));
+        let after =
+            if run.shards.is_empty() { format!(" after {}", seconds(run.duration_s)) } else { String::new() };
+        out.push_str(&wrapped(&format!("PARTIAL: cut short{after}"), 2, 4));
     }
     for reason in &run.verdict.reasons {
         // What stands here of a valid run are notes.

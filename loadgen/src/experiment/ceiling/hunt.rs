@@ -5,7 +5,7 @@ use super::course::{Load, Wanted};
 use super::sender::{AROUND, Desk, Offered, Sender};
 use super::windows::Windows;
 use crate::cli::LoadArgs;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::pace;
 use crate::plan::Plan;
@@ -111,7 +111,8 @@ impl Hunt<'_> {
                 self.found.cut.extend(self.sender.overdue());
                 return Ok(());
             };
-            let Some(Done { step, died_at_s }) = self.step(wanted, load, deadline).await? else {
+            let done = self.step(wanted, load, deadline).await.map_err(|failure| self.kept(failure))?;
+            let Some(Done { step, died_at_s }) = done else {
                 let overdue = pace::now() >= deadline;
                 self.found.partial = !overdue;
                 self.found.cut = if overdue { wanted.cut(&self.found.steps) } else { Vec::new() };
@@ -131,6 +132,17 @@ impl Hunt<'_> {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// A failure in the midst of a search, with what can be done about it.
+    fn kept(&self, failure: Failure) -> Failure {
+        if self.found.steps.is_empty() || self.log.is_none() {
+            return failure;
+        }
+        let dir = self.output.dir().display();
+        let message =
+            format!("{}; the loads before it are kept: loadgen ceiling --resume {dir}", failure.message);
+        Failure { message, ..failure }
     }
 
     /// What there is so far goes to the disk, marked as partial: a search that is killed can be resumed from it.

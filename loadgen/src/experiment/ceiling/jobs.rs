@@ -8,14 +8,15 @@ use super::sender::{Desk, Offered};
 use super::windows::Windows;
 use crate::cli::{self, Cli, LoadArgs};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::pace;
 use crate::plan::Plan;
 use crate::target::{End, Errand};
 use crate::units::Rate;
+use crate::{aim, digest, pace, record};
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory};
+use clap::{Args, CommandFactory, Parser};
 use reports::ceiling::Runner;
 use reports::number::exact_rate;
+use reports::record::Host;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ pub(super) struct Jobs<'a> {
     dir: PathBuf,
     /// What is kept of all jobs.
     pub(super) runner: Runner,
-    /// What all open loads ask for, once it is known.
+    /// What all open loads ask for, as the first of them had it.
     digest: Option<String>,
     /// That the last one was ended because there was no more time for it, in words.
     pub(super) overdue: Option<String>,
@@ -100,7 +101,8 @@ impl<'a> Jobs<'a> {
             Some(load) => load,
             None => return Err(nothing(&end, &said)),
         };
-        let known = self.digest.as_deref().filter(|_| plan.open);
+        let asked = self.asked(plan, &load.record.run.host);
+        let known = asked.as_deref().or(self.digest.as_deref()).filter(|_| plan.open);
         if let Some(why) = load.is_of_another(plan, known, begun_at) {
             return Err(refused(&why, &said));
         }
@@ -121,6 +123,15 @@ impl<'a> Jobs<'a> {
             }
         }
         Ok(Some(Offered { run: load.record.run, faults: load.faults }))
+    }
+
+    /// The digest of what is asked for, where it was this version of the program that was asked.
+    fn asked(&self, plan: &Plan, by: &Host) -> Option<String> {
+        let here = record::host();
+        let told = Plan::new(Cli::try_parse_from(self.words(plan)).ok()?.run).ok()?;
+        let what = aim::at_url(&told, told.url.as_ref()?);
+        let same = (&by.version, &by.commit) == (&here.version, &here.commit);
+        same.then(|| digest::of(&told, &what))
     }
 
     /// The directory of the next job, which there is not, and the file for what it says.

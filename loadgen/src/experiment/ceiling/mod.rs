@@ -265,9 +265,15 @@ async fn by_jobs(
 ) -> Outcome<(Ceiling, Option<String>)> {
     let url = open(args)?.url.map(|url| url.to_string()).unwrap_or_default();
     let target = Target { url: url.clone(), ..Target::default() };
+    let dir = output.dir();
+    if before.is_none() && dir.join(CEILING_FILE).exists() {
+        return Err(Failure::usage(format!(
+            "--out: {0} has an earlier search with its jobs: name another directory, or go on with --resume {0}",
+            dir.display()
+        )));
+    }
     let mut search = Search::begin(args, (target, &[]), &[], before, output)?;
     output.say(&format!("loading {url}, each load a job of `{command}`, until {} fails", args.slo));
-    let dir = output.dir();
     let jobs = Jobs::of(command, &search.found.head.command, dir, search.found.runner.take())?;
     search.found.runner = Some(jobs.runner.clone());
     search.go_on(args, Sender::Jobs(jobs), output, signals).await

@@ -2,7 +2,7 @@
 //! that was asked for. It measures nothing.
 
 use crate::plan::Plan;
-use reports::merge::{Merged, Terms, merge};
+use reports::merge::{Merged, Terms, below, merge};
 use reports::number::{exact_rate, seconds};
 use reports::record::{Loop, Run};
 use reports::store::{RUN_FILE, Record, load};
@@ -11,8 +11,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// So deep below the directory records are looked for: engines put them beside what they have merged themselves.
-const DEEP: usize = 2;
 /// A load may have begun so long before its job by its machine's clock.
 const EARLY_S: f64 = 2.0;
 /// Rates that differ by less are the same: a machine's is cut at the millionth.
@@ -33,9 +31,8 @@ pub(super) struct Load {
 /// # Errors
 /// With their paths: records that do not belong together, or cannot be read.
 pub(super) fn of(out: &Path) -> Result<Option<Load>, String> {
-    let mut dirs = Vec::new();
-    look(out, DEEP, &mut dirs);
-    dirs.sort();
+    // Where a job has put nothing there may be no directory.
+    let dirs = below(out).unwrap_or_default();
     // Beside shards, the others are what somebody has made of them.
     let (shards, whole): (Vec<PathBuf>, Vec<PathBuf>) = dirs.into_iter().partition(|dir| is_shard(dir));
     let load = match (&shards[..], &whole[..]) {
@@ -53,16 +50,6 @@ pub(super) fn of(out: &Path) -> Result<Option<Load>, String> {
         }
     };
     Ok(Some(load))
-}
-
-fn look(dir: &Path, deep: usize, found: &mut Vec<PathBuf>) {
-    if dir.join(RUN_FILE).is_file() {
-        found.push(dir.to_owned());
-    }
-    let below = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in below.filter(|path| deep > 0 && path.is_dir()) {
-        look(&path, deep - 1, found);
-    }
 }
 
 /// Whether a record is a shard's; one that cannot be read is named when they are merged.
@@ -144,7 +131,7 @@ fn differs(run: &Run, plan: &Plan, known: Option<&str>) -> Option<String> {
     other.next().map(|(there, asked)| format!("{there} in place of {asked}")).or_else(|| {
         known
             .filter(|known| *known != run.load_digest)
-            .map(|_| String::from("other requests than in the loads before"))
+            .map(|_| String::from("other requests, connections, time-out or expected statuses"))
     })
 }
 
@@ -257,6 +244,6 @@ mod tests {
         let later = load.is_of_another(&same, None, began + Duration::from_secs(30)).unwrap();
         assert!(later.contains("it began 30 s before its job"), "{later}");
         let other = load.is_of_another(&same, Some("x"), began).unwrap();
-        assert!(other.contains("other requests than in the loads before"), "{other}");
+        assert!(other.contains("other requests, connections, time-out or expected statuses"), "{other}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{May, called, common};
 use crate::ceiling::Ceiling;
-use crate::number::{NONE, seconds};
+use crate::number::{NONE, counted, seconds};
 use crate::record::{Host, Loop, Run};
 use crate::set::Set;
 use jiff::Timestamp;
@@ -162,5 +162,9 @@ fn generator(host: &Host) -> String {
 
 fn on_cpus(run: &Run) -> String {
     let cpus: Vec<String> = run.generator.cpus.iter().map(usize::to_string).collect();
-    format!("{} on CPU {}", generator(&run.host), cpus.join(","))
+    match (run.shards.len(), &cpus[..]) {
+        (0, []) => generator(&run.host),
+        (0, cpus) => format!("{} on CPU {}", generator(&run.host), cpus.join(",")),
+        (machines, _) => format!("{} on {}", generator(&run.host), counted(machines as u64, "machine")),
+    }
 }
