@@ -42,11 +42,11 @@ on() { # host, words...
     fi
 }
 # An exit code of a shard in words.
-meaning() { # code
+meaning() { # code, its record
     case $1 in
         2) echo "wrong use" ;;
         3) echo "the target cannot be reached, or died" ;;
-        4) echo "not valid: its record has the reasons, where there is one" ;;
+        4) if [ -e "$2/run.json" ]; then echo "not valid: its record has the reasons"; else echo "it has not begun"; fi ;;
         124) echo "not done within --bound $BOUND" ;;
         126 | 127) echo "$loadgen cannot be run there: see LOADGEN in --help" ;;
         137) echo "killed" ;;
@@ -111,7 +111,7 @@ piece() { # shard, host
         echo "shard $shard/$SHARDS: its record could not be fetched: $place$dir/record has it, if the shard has left any" >&2
     fi
     echo "$code" >"$OUT/shards/$shard.code"
-    [ "$code" -eq 0 ] || echo "shard $shard/$SHARDS $at ended with $code: $(meaning "$code")" >&2
+    [ "$code" -eq 0 ] || echo "shard $shard/$SHARDS $at ended with $code: $(meaning "$code" "$to")" >&2
 }
 if [ "${1:-}" = --piece ]; then
     shift
