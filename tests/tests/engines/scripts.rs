@@ -135,7 +135,8 @@ fn hosts_by_ssh_have_a_shard_each() {
     assert!(desk.told().pop().unwrap().ends_with("/two/shards]"));
     assert_eq!(read(&desk.path("two/shards/3/run.json")), "3/3\n");
     assert!(!desk.path("two/shards/1").exists());
-    for part in ["shard 1/3 on this machine ended with 4: it has not begun", "shard 2/3: gone cannot be used"] {
+    for part in ["shard 1/3 on this machine ended with 4: it has not begun", "shard 2/3: gone cannot be used"]
+    {
         assert!(says(&ended).contains(part), "{part}: {}", says(&ended));
     }
 }
