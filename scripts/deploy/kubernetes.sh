@@ -44,18 +44,23 @@ go_on() { # job
 told() { # manifests, words...
     local line name word manifests=$1
     local -A plan=([RATE]='' [OPTIONS]='')
+    local urls=()
     shift
     for word in "$@"; do
-        [[ $word =~ ^[A-Za-z0-9_.,:/=@%+~#\&?-]+$ ]] || wrong "\`$word\` cannot be a word of a plan"
+        [[ $word =~ ^[][A-Za-z0-9_.,:/=@%+~#\&?-]+$ ]] || wrong "\`$word\` cannot be a word of a plan"
         case $word in
             --rps=*) plan[RATE]=${word#*=} ;;
             --duration=*) plan[DURATION]=${word#*=} ;;
             --threads=*) plan[THREADS]=${word#*=} ;;
-            -*) plan[OPTIONS]+=" $word" ;;
-            *) plan[URL]=$word ;;
+            --rps | --duration | --threads) wrong "\`$word\` has no value: write $word=VALUE" ;;
+            --[a-z]*) plan[OPTIONS]+=" $word" ;;
+            http://* | https://*) urls+=("$word") ;;
+            *) wrong "\`$word\` is neither --name, --name=value nor a URL: an option and its value are one word here" ;;
         esac
     done
-    [[ -n ${plan[URL]:-} && -n ${plan[DURATION]:-} ]] || wrong "behind -- a load has its --duration=TIME and its URL"
+    [[ ${#urls[@]} -gt 0 && -n ${plan[DURATION]:-} ]] || wrong "behind -- a load has its --duration=TIME and its URL"
+    [ ${#urls[@]} -eq 1 ] || wrong "a load has one URL, and not ${urls[*]}"
+    plan[URL]=${urls[0]}
     while IFS= read -r line; do
         name=${line%%:*} name=${name#  }
         if [[ $line =~ ^\ \ [A-Z]+:\  ]] && [ -n "${plan[$name]+x}" ]; then line="  $name: \"${plan[$name]# }\""; fi

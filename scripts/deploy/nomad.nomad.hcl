@@ -3,7 +3,7 @@
 #   nomad job run -var shards=3 scripts/deploy/nomad.nomad.hcl
 #   at=$(date -u -d '+60 seconds' +%FT%TZ)
 #   nomad job dispatch -meta start_at=$at -meta url=http://target.example/ -meta rate=3000 -meta duration=60s loadgen
-#   loadgen merge /mnt/records/$at/* --out result --threshold 'p99<50ms'
+#   loadgen merge /mnt/records/$at --out result --threshold 'p99<50ms'
 #
 # The last where the volume is mounted, once `nomad job status` says that all have ended.
 

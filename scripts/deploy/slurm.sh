@@ -28,7 +28,12 @@ fi
 if [ "${1:-}" = --merge ] && [ -n "${SLURM_JOB_ID:-}" ]; then
     out=$2
     shift 2
-    exec "$loadgen" merge "$@" --out "$out/merged" "$out"/shards/*
+    if ! compgen -G "$out/shards/*/run.json" >/dev/null; then
+        echo "scripts/deploy/slurm.sh: no shard has left a record: $out/logs has what each has said, and this is how often it was said last"
+        tail -q -n 1 "$out"/logs/[0-9]*.txt | sort | uniq -c | sort -rn | sed -n 1,10p || true
+        exit 4
+    fi
+    exec "$loadgen" merge "$@" --out "$out/merged" "$out/shards"
 fi
 
 ahead=120 thresholds=() own=()
@@ -52,7 +57,7 @@ done
 shards=$1 out=$2
 shift 3
 [[ $shards =~ ^[1-9][0-9]{0,4}$ ]] || wrong "$shards is no number of shards"
-[[ ! -e $out/shards && ! -e $out/merged ]] || wrong "$out has records already: name another directory"
+[[ -z $(ls -A "$out/shards" 2>/dev/null) && ! -e $out/merged ]] || wrong "$out has records already: name another directory"
 mkdir -p "$out/shards" "$out/logs" && out=$(realpath "$out")
 at=$(TZ=UTC printf '%(%Y-%m-%dT%H:%M:%SZ)T' $((EPOCHSECONDS + ahead)))
 echo "shards: $shards, all begin at $at" >&2

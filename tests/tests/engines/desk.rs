@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Stands in for the generator: notes its words, leaves a record, and refuses to be the shard $REFUSED.
+/// Stands in for the generator: notes its words, leaves a record, and refuses to be the shard $REFUSED. An instant that has passed is
+/// refused, and the option `--wrong` before that.
 pub(crate) const GENERATOR: &str = r#"
+case " $* " in *" --wrong "*) echo 'loadgen: --wrong is wrong' >&2; exit 2 ;; *" --start-at 2000-"*) exit 4 ;; esac
 line=$(printf '[%s]' "$@")
 echo "$line" >>"$TOLD"
 [ "$1" != merge ] || exit "${MERGED:-0}"
@@ -14,15 +16,17 @@ while [ $# -gt 1 ]; do
     case $1 in --out) out=$2 ;; --shard) shard=$2 ;; esac
     shift
 done
-[ "$shard" != "${REFUSED:-}" ] || exit 4
+[ "$shard" != "${REFUSED:-}" ] && [ "${REFUSED:-}" != all ] || { echo "refused"; exit 4; }
 mkdir -p "$out" && echo "$shard" >"$out/run.json"
 "#;
 
-/// Stands in for ssh: a host is this machine, greets, and has a shell of its own. `gone` is none.
+/// Stands in for ssh: a host is this machine, greets, and has a shell of its own. `gone` is none; to `breaks` the connection breaks while
+/// a record is fetched.
 pub(crate) const SSH: &str = r#"
 while [ "$1" != -- ]; do shift; done
 [ "$2" != gone ] || exit 255
-case $3 in *mktemp*) echo "Welcome to $2" ;; esac
+printf 'Welcome\nto %s' "$2"
+case "$2 $3" in "breaks "*" tar "*) sh -c "$3" | head -c 700; exit 255 ;; esac
 exec sh -c "$3"
 "#;
 

@@ -8,6 +8,7 @@ mod images;
 mod manifests;
 mod options;
 mod references;
+mod scale;
 mod scripts;
 
 use std::io::Write;

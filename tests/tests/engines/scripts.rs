@@ -91,15 +91,23 @@ fn a_pod_counts_its_shard_from_one() {
     shell.arg("-c").arg(script("Job loadgen-merge")).envs(plan).env("MERGED", "1");
     assert_eq!(desk.run(&mut shell).status.code(), Some(1), "its exit code is the merge's");
     let at = "records/2026-01-31T12:00:00Z";
-    let shards: String = (1..=3).map(|n| format!("[{at}/shards/{n}]")).collect();
-    assert_eq!(desk.told(), [format!("[merge][--threshold][p99<5 ms][--out][{at}/merged]{shards}")]);
+    assert_eq!(desk.told(), [format!("[merge][--threshold][p99<5 ms][--out][{at}/merged][{at}/shards]")]);
+}
+
+/// Whether GNU parallel is here, by which hosts are asked at once.
+fn in_parallel() -> bool {
+    let parallel = Command::new("parallel").arg("--version").output();
+    let there = parallel.is_ok_and(|said| said.stdout.starts_with(b"GNU parallel"));
+    if !there {
+        not_tested("GNU parallel is not installed: nothing was started by ssh");
+    }
+    there
 }
 
 #[test]
 fn hosts_by_ssh_have_a_shard_each() {
-    let parallel = Command::new("parallel").arg("--version").output();
-    if !parallel.is_ok_and(|said| said.stdout.starts_with(b"GNU parallel")) {
-        return not_tested("GNU parallel is not installed: nothing was started by ssh");
+    if !in_parallel() {
+        return;
     }
     let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH)]);
     std::fs::write(desk.path("hosts"), ": # here\n\n  alpha\nuser@beta\n").unwrap();
@@ -109,7 +117,9 @@ fn hosts_by_ssh_have_a_shard_each() {
     let mut told = desk.told();
     let merged = told.pop().unwrap();
     three_shards(&told, &format!("[-H][{TRICKY}][http://x/]"));
-    assert!(merged.starts_with("[merge][--threshold][p99<5 ms][--out][") && merged.ends_with("/shards/3]"));
+    assert!(
+        merged.starts_with("[merge][--threshold][p99<5 ms][--out][") && merged.ends_with("/out dir/shards]")
+    );
     for n in 1..=3 {
         assert_eq!(read(&desk.path(&format!("out dir/shards/{n}/run.json"))), format!("{n}/3\n"));
     }
@@ -122,15 +132,51 @@ fn hosts_by_ssh_have_a_shard_each() {
     std::fs::write(desk.path("hosts"), ":\ngone\n:\n").unwrap();
     let ended = desk.script("ssh.sh", &["hosts", "two", "--", "http://x/"], &[("REFUSED", "1/3")]);
     assert_eq!(ended.status.code(), Some(0), "{}", says(&ended));
-    let merged = desk.told().pop().unwrap();
-    assert!(merged.ends_with("/two/shards/3]") && !merged.contains("/two/shards/1]"));
-    for part in ["shard 1/3 on : ended with 4", "shard 2/3: gone cannot be used"] {
+    assert!(desk.told().pop().unwrap().ends_with("/two/shards]"));
+    assert_eq!(read(&desk.path("two/shards/3/run.json")), "3/3\n");
+    assert!(!desk.path("two/shards/1").exists());
+    for part in ["shard 1/3 on this machine ended with 4: it has not begun", "shard 2/3: gone cannot be used"]
+    {
         assert!(says(&ended).contains(part), "{part}: {}", says(&ended));
     }
-    std::fs::write(desk.path("hosts"), ":\n").unwrap();
-    let ended = desk.script("ssh.sh", &["hosts", "none", "--", "http://x/"], &[("REFUSED", "1/1")]);
+}
+
+#[test]
+fn a_record_that_cannot_be_fetched_stays_on_its_host() {
+    if !in_parallel() {
+        return;
+    }
+    let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH)]);
+    std::fs::write(desk.path("hosts"), "alpha\nbreaks\n").unwrap();
+    let ended = desk.script("ssh.sh", &["hosts", "out", "--", "http://x/"], &[]);
+    assert_eq!(ended.status.code(), Some(0), "{}", says(&ended));
+    assert_eq!(read(&desk.path("out/shards/1/run.json")), "1/2\n");
+    assert!(!desk.path("out/shards/2").exists(), "half a record is none");
+    let said = says(&ended);
+    let (_, place) = said.split_once("shard 2/2: its record could not be fetched: breaks:").unwrap();
+    let place = PathBuf::from(place.split_once(" has it").unwrap().0);
+    assert_eq!(read(&place.join("run.json")), "2/2\n");
+    std::fs::remove_dir_all(place.parent().unwrap()).unwrap();
+}
+
+#[test]
+fn what_was_refused_can_be_tried_again_in_its_place() {
+    if !in_parallel() {
+        return;
+    }
+    let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH)]);
+    std::fs::write(desk.path("hosts"), ":\nalpha\n").unwrap();
+    let ended = desk.script("ssh.sh", &["hosts", "out", "--", "--wrong", "http://x/"], &[]);
+    assert_eq!(ended.status.code(), Some(2), "{}", says(&ended));
+    assert!(says(&ended).contains("--wrong is wrong") && !desk.path("out").exists(), "{}", says(&ended));
+    assert!(desk.told().is_empty(), "no host was asked");
+    let ended = desk.script("ssh.sh", &["hosts", "out", "--", "http://x/"], &[("REFUSED", "all")]);
     assert_eq!(ended.status.code(), Some(4), "{}", says(&ended));
-    assert!(says(&ended).contains("no shard has left a record"));
+    assert!(says(&ended).contains("no shard has left a record") && !desk.path("out").exists());
+    let ended = desk.script("ssh.sh", &["hosts", "out", "--", "http://x/"], &[]);
+    assert_eq!(ended.status.code(), Some(0), "{}", says(&ended));
+    let ended = desk.script("ssh.sh", &["hosts", "out", "--", "http://x/"], &[]);
+    assert!(ended.status.code() == Some(2) && says(&ended).contains("has records already"));
 }
 
 #[test]
@@ -146,9 +192,14 @@ fn an_array_of_slurm_is_merged_behind_its_tasks() {
     assert!(asked.iter().all(|line| line.contains(" --partition=a ")), "{asked:?}");
     three_shards(&said[..3], &format!("[--no-report][--no-progress][-H][{TRICKY}][http://x/]"));
     assert!(
-        said[3].starts_with("[merge][--threshold][p99<5 ms][--out][") && said[3].ends_with("/out/shards/3]")
+        said[3].starts_with("[merge][--threshold][p99<5 ms][--out][") && said[3].ends_with("/out/shards]")
     );
-    assert!(!said[3].contains("/out/shards/2]"), "what is not there cannot be merged");
+
+    let ended = desk.script("slurm.sh", &["3", "none", "--", "http://x/"], &[("REFUSED", "all")]);
+    assert_eq!(ended.status.code(), Some(4), "{}", says(&ended));
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    assert!(said.contains("no shard has left a record") && said.contains("3 refused"), "{said}");
+    assert!(!desk.told().iter().any(|line| line.starts_with("[merge]")), "there is nothing to merge");
 }
 
 #[test]
@@ -219,6 +270,7 @@ fn words_stand_in_place_of_what_the_plan_says() {
             ["--seed=3 --insecure", "2.5"],
         ),
         (vec!["--duration=2000ms", "https://x/a?b=c&d"], ["", ""]),
+        (vec!["--duration=2000ms", "--resolver=[::1]:53", "https://x/a?b=c&d"], ["--resolver=[::1]:53", ""]),
     ] {
         let desk = Desk::new(&[("kubectl", KUBECTL)]);
         let all = [vec![overlay.as_str(), "out", "--"], words].concat();
@@ -240,6 +292,10 @@ fn words_stand_in_place_of_what_the_plan_says() {
         (["--duration=1s\"", "--seed=1", "http://x/"], "cannot be a word of a plan"),
         (["--rps=3", "--seed=1", "http://x/"], "a load has its --duration=TIME and its URL"),
         (["--rps=3", "--seed=1", "--duration=1s"], "a load has its --duration=TIME and its URL"),
+        (["--rps", "--duration=1s", "http://x/"], "`--rps` has no value: write --rps=VALUE"),
+        (["--seed", "7", "http://x/"], "`7` is neither --name, --name=value nor a URL"),
+        (["-d", "--seed=1", "http://x/"], "`-d` is neither --name, --name=value nor a URL"),
+        (["--duration=1s", "http://x/", "http://[::1]/"], "one URL, and not http://x/ http://[::1]/"),
     ] {
         let desk = Desk::new(&[("kubectl", KUBECTL)]);
         let ended = desk.script(
@@ -276,7 +332,7 @@ fn the_seed_is_dumped_once() {
 fn wrong_use_is_refused_before_anything_is_started() {
     let desk = Desk::new(&[("loadgen", GENERATOR), ("ssh", SSH), ("sbatch", SBATCH), ("kubectl", KUBECTL)]);
     std::fs::write(desk.path("hosts"), "-oProxyCommand=x\n").unwrap();
-    std::fs::create_dir_all(desk.path("full/shards")).unwrap();
+    std::fs::create_dir_all(desk.path("full/shards/1")).unwrap();
     for (script, words, part) in [
         ("ssh.sh", "nowhere out -- http://x/", "nowhere cannot be read"),
         ("ssh.sh", "hosts out -- http://x/", "`-oProxyCommand=x` is no host"),
