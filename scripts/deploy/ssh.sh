@@ -58,11 +58,13 @@ meaning() { # code, its record
 # What a host does: run the words after the directory until their end, until nobody holds its standard input any more, or, on this
 # machine, until all of this program are told to end at once.
 # shellcheck disable=SC2016  # it is for the host's shell
-tended='dir=$1; shift; exec 3<&0
-"$@" </dev/null 3<&- & work=$!
+tended='dir=$1 work=; shift; exec 3<&0
 # timeout(1) leads a group, of which it does not know all at once.
-desert() { : >"$dir/deserted"; kill -- "-$work" || kill "$work"; } 2>/dev/null
+desert() { : >"$dir/deserted"; [ -z "$work" ] || kill -- "-$work" || kill "$work"; } 2>/dev/null
 trap desert TERM
+"$@" </dev/null 3<&- & work=$!
+# It may have been told to before it knew whom to tell.
+[ ! -e "$dir/deserted" ] || desert
 (read -r _ <&3; desert) 2>/dev/null & watch=$!
 wait "$work"; code=$?
 kill "$watch" 2>/dev/null

@@ -266,7 +266,9 @@ async fn by_jobs(
     let url = open(args)?.url.map(|url| url.to_string()).unwrap_or_default();
     let target = Target { url: url.clone(), ..Target::default() };
     let dir = output.dir();
-    if before.is_none() && dir.join(CEILING_FILE).exists() {
+    // One that is empty was made just now, to see that it can be.
+    let is_there = std::fs::metadata(dir.join(CEILING_FILE)).is_ok_and(|file| file.len() > 0);
+    if before.is_none() && is_there {
         return Err(Failure::usage(format!(
             "--out: {0} has an earlier search with its jobs: name another directory, or go on with --resume {0}",
             dir.display()
