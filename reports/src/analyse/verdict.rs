@@ -129,6 +129,11 @@ pub(crate) fn of_record(run: &Run) -> (Vec<String>, Vec<String>) {
     )
 }
 
+/// Why percentiles of the record are not known, which of a larger part of the load may be.
+pub(crate) fn too_few(run: &Run) -> Option<String> {
+    notes::sample_too_small(run).1
+}
+
 fn nothing_planned(run: &Run) -> Option<String> {
     // Of few requests one of many machines may have none.
     let one_of_several = run.shard.as_ref().is_some_and(|shard| shard.of > 1);

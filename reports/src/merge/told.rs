@@ -1,6 +1,7 @@
 //! What of a merge is not as it should be, in words that stay few where shards are many. It decides nothing.
 
 use super::Piece;
+use crate::analyse::verdict::too_few;
 use crate::number::counted;
 use std::collections::BTreeSet;
 
@@ -40,7 +41,10 @@ pub(super) fn of_shards(pieces: &[Piece]) -> Vec<String> {
     const KINDS: usize = 6;
     let mut groups: Vec<(String, Vec<(&Piece, &str)>)> = Vec::new();
     for piece in pieces.iter().filter(|piece| !piece.run.verdict.valid) {
-        let reasons = piece.run.verdict.reasons.iter().map(String::as_str);
+        // What a part is too small for, the whole may not be.
+        let too_few = too_few(&piece.run);
+        let reasons = piece.run.verdict.reasons.iter().filter(|why| Some(*why) != too_few.as_ref());
+        let reasons = reasons.map(String::as_str);
         let said = piece.run.verdict.reasons.is_empty().then_some("it is invalid");
         for why in reasons.chain(said) {
             match groups.iter_mut().find(|(of, _)| *of == without_figures(why)) {
@@ -55,8 +59,8 @@ pub(super) fn of_shards(pieces: &[Piece]) -> Vec<String> {
         let (worst, why) =
             all.iter().fold(all[0], |worst, one| if figure(one.1) > figure(worst.1) { *one } else { worst });
         let same = all.iter().all(|(_, other)| *other == why);
-        let such_as = if same { String::new() } else { format!("{}: ", called(worst)) };
-        format!("{names}: {such_as}{why}")
+        let worst = if same { String::new() } else { format!(", worst of them {}", called(worst)) };
+        format!("{names}{worst}: {why}")
     };
     let mut words: Vec<String> = groups.into_iter().map(said).collect();
     words.extend((!more.is_empty()).then(|| {
