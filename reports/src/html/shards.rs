@@ -1,7 +1,6 @@
 //! The machines of a merged load as a table of the report.
 
 use super::table::{Cell, Table, Tone};
-use crate::number::counted;
 use crate::record::{Run, ShardResult};
 
 /// A row for each shard.
@@ -11,6 +10,7 @@ pub(super) fn table(run: &Run) -> Table {
             Cell::count(u64::from(one.shard.index)),
             Cell::Flag(one.verdict.valid, if one.verdict.valid { Tone::Good } else { Tone::Bad }),
             Cell::text(&one.shard.machine),
+            Cell::count(one.host.cpus as u64),
             Cell::count(one.planned),
             Cell::count(one.ok),
             Cell::count(one.errors.saturating_add(one.dropped)),
@@ -20,7 +20,6 @@ pub(super) fn table(run: &Run) -> Table {
             Cell::number(one.send_lag_ms.p99),
             Cell::share(Some(one.cpu_share_max)),
             Cell::number(one.shard.clock.error_ms),
-            Cell::text(&format!("{}, {}", one.host.cpu, counted(one.host.cpus as u64, "CPU"))),
             Cell::text(&one.dir),
         ]
     };
@@ -31,6 +30,7 @@ pub(super) fn table(run: &Run) -> Table {
             ("Shard", ""),
             ("Valid", ""),
             ("Machine", ""),
+            ("CPUs", ""),
             ("Planned", "requests"),
             ("Answered", "correctly"),
             ("Failed", "requests"),
@@ -40,7 +40,6 @@ pub(super) fn table(run: &Run) -> Table {
             ("Send lag", "p99, ms"),
             ("Busiest thread", "share of a CPU"),
             ("Clock", "off by at most, ms"),
-            ("Processor", ""),
             ("Record", ""),
         ],
         rows: run.shards.iter().map(row).collect(),
