@@ -144,6 +144,11 @@ fn a_command_that_does_not_do_as_it_is_told_is_refused_by_name() {
             2,
             "each is of a whole load",
         ),
+        (
+            "\"$LOADGEN\" --quiet --no-report --out \"$OUT\" --expect-status=200-599 \"$@\"",
+            2,
+            "other requests, connections, time-out or expected statuses",
+        ),
     ] {
         let ended = search(runner, "", "--budget 20s --quiet", &target).wait();
         ended.refused(code, part);
